@@ -1,0 +1,37 @@
+"""EfficientNets for dense prediction: an OpenMMLab plugin for detection and segmentation.
+
+Importing the package is cheap: it makes mmcv's operators findable where mmcv was installed
+without them, and loads everything else, torch included, when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from effnet_dense import mmcv_ops
+
+__version__ = '0.1.0'
+
+_HOMES = {
+    'EfficientNet': 'effnet_dense.models',
+    'EfficientNetClassifier': 'effnet_dense.models',
+    'create_classifier': 'effnet_dense.models',
+    'LoadReport': 'effnet_dense.weights',
+    'Pretrained': 'effnet_dense.weights',
+    'export_weights': 'effnet_dense.weights',
+    'load_weights': 'effnet_dense.weights',
+}
+__all__ = ['__version__', *_HOMES]
+
+mmcv_ops.install()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

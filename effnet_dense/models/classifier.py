@@ -1,0 +1,79 @@
+"""The classifier that the backbones' published weights were trained as."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from effnet_dense.models.efficientnet import DEFAULT_NORM, HEAD, EfficientNet
+from effnet_dense.models.layers import Config
+from effnet_dense.registry import MODELS
+
+
+@MODELS.register_module()
+class EfficientNetClassifier(BaseModule):
+    """Backbone, global average pool, dropout, one linear layer.
+
+    Args:
+        arch: As in `EfficientNet`.
+        num_classes: Number of logits.
+        padding: 'same' or 'symmetric', as the weights'.
+        norm_cfg: Its eps must be the weights'.
+    """
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 'b0',
+        num_classes: int = 1000,
+        padding: str = 'same',
+        norm_cfg: Config = DEFAULT_NORM,
+    ) -> None:
+        super().__init__()
+        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+            raise ValueError(f'num_classes must be a positive integer, got {num_classes!r}')
+        self.backbone = EfficientNet(arch, out_indices=(HEAD,), padding=padding, norm_cfg=norm_cfg)
+        architecture = self.backbone.architecture
+        fc = nn.Linear(architecture.head, num_classes)
+        # Google's initialisation of the last layer: uniform, ±1 ÷ √outputs.
+        nn.init.uniform_(fc.weight, -(num_classes**-0.5), num_classes**-0.5)
+        nn.init.zeros_(fc.bias)
+        # mmpretrain's names: head.fc.weight, head.fc.bias.
+        self.head = nn.Sequential(
+            OrderedDict(
+                pool=nn.AdaptiveAvgPool2d(1),
+                flatten=nn.Flatten(),
+                dropout=nn.Dropout(architecture.dropout),
+                fc=fc,
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Classify normalised images (N, 3, H, W); returns logits (N, num_classes)."""
+        return self.head(self.backbone(x)[0])
+
+
+def create_classifier(
+    arch: str | Mapping[str, Any],
+    weights: str | Mapping[str, Tensor] | None = None,
+    num_classes: int = 1000,
+    padding: str = 'same',
+    norm_cfg: Config = DEFAULT_NORM,
+) -> EfficientNetClassifier:
+    """Build a classifier, with weights from any source that `load_weights` knows.
+
+    Returns:
+        A model in eval mode: normalised images (N, 3, H, W) → logits (N, num_classes). Which
+        mean and standard deviation normalise is the weights' affair:
+        `effnet_dense.weights.source_info(weights)` tells it of a named source.
+    """
+    model = EfficientNetClassifier(arch, num_classes, padding, norm_cfg)
+    if weights is not None:
+        # weights is the higher room: it knows models, models does not know it.
+        from effnet_dense.weights import load_weights
+
+        load_weights(model, weights)
+    return model.eval()

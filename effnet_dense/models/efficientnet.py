@@ -1,0 +1,224 @@
+"""The EfficientNet backbone: image → features at the strides that a neck asks for.
+
+Letters: N images, H × W pixels; layer i in 1…5 has stride 2^i, layer 0 is the stem (stride 2) and
+layer 6 the 1×1 head (stride 32). Layers and parameters are named as in mmdet's EfficientNet, so
+that checkpoints and parameter-wise options of either fit the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from effnet_dense.models.blocks import Brick, FusedMBConv, MBConv
+from effnet_dense.models.layers import PADDINGS, Config, ConvNormAct
+from effnet_dense.models.recompute import checkpointed
+from effnet_dense.registry import MODELS
+from effnet_dense.scaling import Architecture, BlockRow, architecture
+
+STRIDES = (2, 2, 4, 8, 16, 32, 32)
+HEAD = 6
+
+# PyTorch's momentum 0.01 is TensorFlow's 0.99.
+DEFAULT_NORM: Config = dict(type='BN', eps=1e-3, momentum=0.01)
+ACTIVATIONS: dict[str, Config] = {
+    'silu': dict(type='SiLU', inplace=True),
+    'relu6': dict(type='ReLU6', inplace=True),
+    'relu': dict(type='ReLU', inplace=True),
+}
+
+
+@MODELS.register_module()
+class EfficientNet(BaseModule):
+    """Multi-scale features of any EfficientNet: B0–B8, L2, Lite, EdgeTPU, V2, and in between.
+
+    Args:
+        arch: A name of `effnet_dense.scaling.FAMILIES`, `dict(phi=1.5)`, or
+            `dict(base='b0', width=1.3, depth=1.7)`.
+        out_indices: Ascending layers to return: 0 the stem, i in 1…5 stride 2^i, 6 the 1×1 head.
+            Layers after the last one are not built.
+        padding: 'same' (TensorFlow's; timm `tf_*`, efficientnet-pytorch, mmdet) or 'symmetric'
+            (torchvision, timm's others). It must be that of the weights.
+        drop_path_rate: Of the last block; block i of N has rate·i/N. 0 ≤ rate < 1.
+        frozen_stages: Layers 0…n−1 keep weights and statistics; 0 freezes nothing, 7 everything.
+        norm_cfg: The normalisation; its eps must be that of the weights.
+        norm_eval: Keep the running statistics of every batch norm in training.
+        act_cfg: The activation, by default the family's own.
+        with_cp: Save each block's input alone in training, and compute the rest again.
+        conv_cfg: mmdet's spelling of the padding; `dict(type='Conv2dAdaptivePadding')` is 'same'.
+        init_cfg: `dict(type='Pretrained', checkpoint=source)` with any source that
+            `effnet_dense.load_weights` knows.
+
+    Attributes:
+        out_channels: Of each returned feature.
+        out_strides: Of each returned feature, in pixels of the image.
+
+    Raises:
+        ValueError: An argument is out of its range; the message says what was expected.
+    """
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 'b0',
+        out_indices: Sequence[int] = (3, 4, 5),
+        padding: str = 'same',
+        drop_path_rate: float = 0.0,
+        frozen_stages: int = 0,
+        norm_cfg: Config = DEFAULT_NORM,
+        norm_eval: bool = False,
+        act_cfg: Config | None = None,
+        with_cp: bool = False,
+        conv_cfg: Config | None = None,
+        init_cfg: Config | list[Config] | None = None,
+    ) -> None:
+        super().__init__(_through_our_loader(init_cfg))
+        _check_arguments(out_indices, padding, drop_path_rate, frozen_stages, conv_cfg)
+        self.architecture = architecture(arch)
+        self.out_indices = tuple(out_indices)
+        self.padding = padding
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.with_cp = with_cp
+
+        channels = self.architecture.channels()
+        self.out_channels = tuple(channels[index] for index in self.out_indices)
+        self.out_strides = tuple(STRIDES[index] for index in self.out_indices)
+
+        act_cfg = act_cfg or ACTIVATIONS[self.architecture.act]
+        brick = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
+        self.layers = nn.ModuleList([brick(3, channels[0], 3, 2, act_cfg=act_cfg)])
+        self.layers.extend(_block_layers(self.architecture, drop_path_rate, brick, act_cfg))
+        self.layers.append(brick(channels[5], channels[HEAD], act_cfg=act_cfg))
+        del self.layers[self.out_indices[-1] + 1 :]
+
+        self.apply(_initialise)
+        self._freeze()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Extract features.
+
+        Args:
+            x: Normalised images (N, 3, H, W), of any size.
+
+        Returns:
+            A feature (N, out_channels[i], ⌈H ÷ out_strides[i]⌉, ⌈W ÷ out_strides[i]⌉) for each of
+            `out_indices`.
+
+        Raises:
+            ValueError: `x` has another shape.
+        """
+        if x.dim() != 4 or x.shape[1] != 3:
+            raise ValueError(f'expected images of shape (N, 3, H, W), got {tuple(x.shape)}')
+        features = []
+        for index, layer in enumerate(self.layers):
+            x = self._run(layer, x) if 0 < index < HEAD else layer(x)
+            if index in self.out_indices:
+                features.append(x)
+        return tuple(features)
+
+    def _run(self, blocks: nn.Sequential, x: Tensor) -> Tensor:
+        for block in blocks:
+            x = checkpointed(block, x) if self.with_cp and self.training else block(x)
+        return x
+
+    def train(self, mode: bool = True) -> EfficientNet:
+        """Set the mode; frozen layers, and all batch norms under `norm_eval`, stay in eval mode."""
+        super().train(mode)
+        for layer in self.layers[: self.frozen_stages]:
+            layer.eval()
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def _freeze(self) -> None:
+        for layer in self.layers[: self.frozen_stages]:
+            layer.requires_grad_(False)
+        self.train(self.training)
+
+
+def _block_layers(
+    arch: Architecture, drop_path_rate: float, brick: Brick, act_cfg: Config
+) -> list[nn.Sequential]:
+    """Layers 1…5: the blocks of all rows that share a stride, one after the other."""
+    total = sum(row.repeats for row in arch.rows)
+    layers, in_channels, position = [], arch.stem, 0
+    for rows in arch.layers():
+        blocks: list[nn.Module] = []
+        for row in rows:
+            for repeat in range(row.repeats):
+                drop_path = drop_path_rate * position / total
+                blocks.append(_block(in_channels, row, repeat == 0, brick, act_cfg, drop_path))
+                in_channels = row.channels
+                position += 1
+        layers.append(nn.Sequential(*blocks))
+    return layers
+
+
+def _block(
+    in_channels: int, row: BlockRow, first: bool, brick: Brick, act_cfg: Config, drop_path: float
+) -> nn.Module:
+    stride = row.stride if first else 1
+    common: dict[str, Any] = dict(brick=brick, act_cfg=act_cfg, drop_path=drop_path)
+    if row.block == 'mbconv':
+        return MBConv(in_channels, row, stride, **common)
+    expand_from = row.expand_from if first else None
+    return FusedMBConv(in_channels, row, stride, expand_from=expand_from, **common)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Draw a convolution's weights as google/automl does: normal, variance 2 ÷ fan-out.
+
+    The fan-out of a depthwise convolution counts its own kernel alone.
+    """
+    if not isinstance(module, nn.Conv2d):
+        return
+    fan_out = math.prod(module.kernel_size) * module.out_channels // module.groups
+    nn.init.normal_(module.weight, std=math.sqrt(2.0 / fan_out))
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def _through_our_loader(init_cfg: Config | list[Config] | None) -> Config | list[Config] | None:
+    """Turn mmengine's 'Pretrained' into ours, which knows other ecosystems' names."""
+    if isinstance(init_cfg, list | tuple):
+        return [_through_our_loader(cfg) for cfg in init_cfg]  # type: ignore[misc]
+    if init_cfg is not None and init_cfg.get('type') in ('Pretrained', 'PretrainedInit'):
+        return {**init_cfg, 'type': 'effnet_dense.Pretrained'}
+    return init_cfg
+
+
+def _check_arguments(
+    out_indices: Sequence[int],
+    padding: str,
+    drop_path_rate: float,
+    frozen_stages: int,
+    conv_cfg: Config | None,
+) -> None:
+    indices = list(out_indices) if isinstance(out_indices, Sequence) else [None]
+    if not indices or indices != sorted({*indices} & {*range(HEAD + 1)}):
+        raise ValueError(
+            f'out_indices must be ascending layers from 0 (stem) to {HEAD} (head), '
+            f'got {out_indices!r}'
+        )
+    if padding not in PADDINGS:
+        raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
+    if not 0 <= drop_path_rate < 1:
+        raise ValueError(f'drop_path_rate must be at least 0 and below 1, got {drop_path_rate!r}')
+    if frozen_stages not in range(HEAD + 2):
+        raise ValueError(
+            f'frozen_stages must be a number of layers from 0 to {HEAD + 1}, got {frozen_stages!r}'
+        )
+    known = conv_cfg is None or conv_cfg.get('type') == 'Conv2dAdaptivePadding'
+    if not known or (conv_cfg is not None and padding != 'same'):
+        raise ValueError(
+            f'conv_cfg={conv_cfg} with padding={padding!r}: leave conv_cfg out and write '
+            "padding='same' (mmdet's Conv2dAdaptivePadding) or padding='symmetric'"
+        )

@@ -1,0 +1,158 @@
+"""Bricks that backbones, necks and heads share: SAME convolution and convolution-norm-activation.
+
+Letters: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from mmcv.cnn import build_activation_layer, build_norm_layer
+from torch import Tensor, nn
+
+PADDINGS = ('same', 'symmetric')
+
+Config = dict[str, Any]
+
+
+def pad_same(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+    """Pad with zeros as TensorFlow's SAME does, so that the output has ⌈size ÷ stride⌉ pixels.
+
+    Args:
+        x: (N, C, H, W).
+
+    Returns:
+        (N, C, H + a, W + b), the odd pixel of an odd padding at the bottom and the right.
+    """
+    height, width = x.shape[-2:]
+    rows = _same_total(height, kernel[0], stride[0])
+    columns = _same_total(width, kernel[1], stride[1])
+    if not rows and not columns:
+        return x
+    return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+
+
+def _same_total(size: int, kernel: int, stride: int) -> int:
+    return max((-(-size // stride) - 1) * stride + kernel - size, 0)
+
+
+class Conv2dSame(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding at any input size.
+
+    The padding depends on the input's size where the stride is 2: even sizes get one pixel more
+    at the bottom right. That is what the weights of google/automl were trained with.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C_in, H, W) to (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
+        kernel, stride = (
+            (self.kernel_size[0], self.kernel_size[1]),
+            (self.stride[0], self.stride[1]),
+        )
+        return super().forward(pad_same(x, kernel, stride))
+
+
+def conv2d(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    bias: bool = False,
+    padding: str = 'same',
+) -> nn.Conv2d:
+    """A convolution with either family's padding.
+
+    With stride 1 and an odd kernel SAME is k // 2 on each side, which needs no padding pass.
+
+    Raises:
+        ValueError: `padding` is neither 'same' nor 'symmetric'.
+    """
+    if padding not in PADDINGS:
+        raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
+    if padding == 'same' and stride > 1:
+        return Conv2dSame(in_channels, out_channels, kernel, stride, groups=groups, bias=bias)
+    return nn.Conv2d(
+        in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias
+    )
+
+
+def activation(act_cfg: Config) -> nn.Module:
+    """An activation from an OpenMMLab config.
+
+    mmcv's 'Swish' is the same function as torch's SiLU in three operators; it is built as SiLU.
+    """
+    if act_cfg.get('type') == 'Swish':
+        act_cfg = {**act_cfg, 'type': 'SiLU'}
+    return build_activation_layer(act_cfg)
+
+
+class ConvNormAct(nn.Module):
+    """Convolution, normalisation and activation; either of the last two may be absent.
+
+    The norm's name in the state dict is mmcv's ('bn' for BN and SyncBN, 'gn' for GN), and the
+    convolution has a bias where no norm follows.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        padding: str = 'same',
+        norm_cfg: Config | None = None,
+        act_cfg: Config | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = conv2d(
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            groups=groups,
+            bias=norm_cfg is None,
+            padding=padding,
+        )
+        self.norm_name: str | None = None
+        if norm_cfg is not None:
+            self.norm_name, norm = build_norm_layer(norm_cfg, out_channels)
+            self.add_module(self.norm_name, norm)
+        self.act = None if act_cfg is None else activation(act_cfg)
+
+    @property
+    def norm(self) -> nn.Module | None:
+        """The normalisation, under whatever name it is registered."""
+        return None if self.norm_name is None else getattr(self, self.norm_name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, H, W) → (N, C_out, H ÷ stride, W ÷ stride)."""
+        x = self.conv(x)
+        if self.norm is not None:
+            x = self.norm(x)
+        return x if self.act is None else self.act(x)
+
+
+class SqueezeExcite(nn.Module):
+    """Channel attention (arXiv 1709.01507): weigh each channel by what the whole picture holds.
+
+    Args:
+        channels: Of the input and the output.
+        squeezed: Between the two 1×1 convolutions. EfficientNet derives it from the *block's*
+            input, not from the expanded width.
+        act_cfg: Activation between the two.
+    """
+
+    def __init__(self, channels: int, squeezed: int, act_cfg: Config) -> None:
+        super().__init__()
+        self.conv1 = ConvNormAct(channels, squeezed, act_cfg=act_cfg)
+        self.conv2 = ConvNormAct(squeezed, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → the same shape."""
+        gate = self.conv2(self.conv1(x.mean((2, 3), keepdim=True)))
+        return x * gate.sigmoid()

@@ -1,0 +1,21 @@
+"""Child registries of mmengine's, so that `type='effnet_dense.X'` builds from anywhere.
+
+mmdet's and mmseg's registries are siblings of these: both find the classes through mmengine's
+root by the scope in front of the dot. This file imports mmengine alone: an ImportError in here
+would be swallowed by `Registry.get`, which then hides a failed registration.
+"""
+
+from mmengine import registry as root
+from mmengine.registry import Registry
+
+
+def _child(parent: Registry, *locations: str) -> Registry:
+    return Registry(parent.name, parent=parent, scope='effnet_dense', locations=list(locations))
+
+
+MODELS = _child(root.MODELS, 'effnet_dense.models')
+WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS, 'effnet_dense.weights')
+TRANSFORMS = _child(root.TRANSFORMS, 'effnet_dense.data')
+DATASETS = _child(root.DATASETS, 'effnet_dense.data')
+HOOKS = _child(root.HOOKS, 'effnet_dense.engine')
+RUNNERS = _child(root.RUNNERS, 'effnet_dense.engine')

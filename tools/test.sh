@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs what has to be green: format, lint, types, tests. Arguments go to pytest instead of its
+# defaults, for example: bash tools/test.sh tests/models -x
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/venv.sh tests
+source .venv/bin/activate
+
+say 'ruff'
+ruff format --check .
+ruff check .
+say 'mypy'
+mypy
+say 'pytest'
+# One thread for each worker: two cores are then busy with two tests.
+export OMP_NUM_THREADS=1
+if [ $# -gt 0 ]; then pytest "$@"; else pytest -n "$(nproc)" --durations=15; fi
