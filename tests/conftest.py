@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

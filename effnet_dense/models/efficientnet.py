@@ -122,7 +122,7 @@ class EfficientNet(BaseModule):
                 features.append(x)
         return tuple(features)
 
-    def _run(self, blocks: nn.Sequential, x: Tensor) -> Tensor:
+    def _run(self, blocks: nn.Module, x: Tensor) -> Tensor:
         for block in blocks:
             x = checkpointed(block, x) if self.with_cp and self.training else block(x)
         return x

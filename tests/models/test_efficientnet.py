@@ -144,7 +144,7 @@ def test_mmdets_configuration_works_with_only_the_type_changed():
     # The backbone of mmdet's efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py.
     model = MODELS.build(
         dict(
-            type='EfficientNet',
+            type='effnet_dense.EfficientNet',
             arch='b3',
             drop_path_rate=0.2,
             out_indices=(3, 4, 5),

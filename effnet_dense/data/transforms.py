@@ -1,0 +1,93 @@
+"""Transforms that mmcv's and mmdet's lack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+from mmcv.transforms import LoadImageFromFile as MmcvLoadImageFromFile
+from mmengine import fileio
+
+from effnet_dense.registry import TRANSFORMS
+
+JPEG_START = b'\xff\xd8'
+JPEG_END = b'\xff\xd9'
+JPEG_SCAN = 0xDA
+
+
+@TRANSFORMS.register_module()
+class LoadImageFromFile(MmcvLoadImageFromFile):
+    """mmcv's `LoadImageFromFile`, but a file that is no whole picture is named in the error.
+
+    mmcv's fails on an assertion of OpenCV's for an empty file, on one of its own for others, and
+    with OpenCV 4 it trains on the grey lower part of a truncated JPEG.
+
+    Sets 'img' (H, W, 3), 'img_shape' and 'ori_shape' (H, W).
+    """
+
+    def __init__(
+        self,
+        to_float32: bool = False,
+        color_type: str = 'color',
+        imdecode_backend: str = 'cv2',
+        ignore_empty: bool = False,
+        *,
+        backend_args: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            to_float32, color_type, imdecode_backend, None, ignore_empty, backend_args=backend_args
+        )
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        """Load results['img_path'].
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file cannot be decoded.
+            Neither with `ignore_empty`: then None is returned.
+        """
+        path = results['img_path']
+        try:
+            image = self._decode(fileio.get(path, backend_args=self.backend_args))
+        except (cv2.error, OSError, ValueError) as error:
+            if self.ignore_empty:
+                return None
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise ValueError(f'cannot decode image {path}: {error}') from error
+        results['img'] = image.astype(np.float32) if self.to_float32 else image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
+
+    def _decode(self, content: bytes) -> np.ndarray:
+        if not content:
+            raise ValueError('the file is empty')
+        if content.startswith(JPEG_START) and jpeg_ends_early(content):
+            raise ValueError(f'a JPEG file that ends early, after {len(content)} bytes')
+        backend = self.imdecode_backend
+        image = mmcv.imfrombytes(content, flag=self.color_type, backend=backend)
+        if image is None:
+            raise ValueError(f'{len(content)} bytes that {backend} does not know as a picture')
+        return image
+
+
+def jpeg_ends_early(content: bytes) -> bool:
+    """Is the end marker missing behind the picture's data?
+
+    The segments before the data (ITU-T T.81, B.1.1.4) are stepped over, since a preview inside
+    them has an end marker of its own; within the data a 0xFF is escaped, so that the first
+    marker found is the end. What follows it, as some cameras append, does not matter.
+    """
+    at = len(JPEG_START)
+    while at + 4 <= len(content):
+        if content[at] != 0xFF:
+            return False  # not as the standard has it: for the decoder to judge
+        if content[at + 1] == 0xFF:  # a fill byte
+            at += 1
+        elif content[at + 1] == JPEG_SCAN:
+            return content.find(JPEG_END, at) == -1
+        else:
+            at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
+    return True

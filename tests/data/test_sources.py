@@ -1,0 +1,142 @@
+"""Finding a data set, and the errors when it is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from effnet_dense.data import find_coco
+from tests.data.conftest import box, tiny_coco, write_json, write_pictures
+
+
+def test_short_layout_with_folders_per_split(make_folder: Callable[..., Path]) -> None:
+    root = make_folder()
+    source = find_coco(root)
+    assert source.classes == ('cat', 'ant', 'bee')
+    assert source.splits['train'].image_dir == root / 'images/train'
+    assert source.splits['val'].ann_file == root / 'annotations/val.json'
+
+
+def test_short_layout_with_one_folder(tmp_path: Path) -> None:
+    for name in ('train', 'val'):
+        write_json(tiny_coco(), tmp_path / f'annotations/{name}.json')
+    write_pictures(tmp_path / 'images')
+    splits = find_coco(tmp_path).splits
+    assert splits['train'].image_dir == splits['val'].image_dir == tmp_path / 'images'
+
+
+def test_coco_layout(tmp_path: Path) -> None:
+    for name in ('train2017', 'val2017'):
+        write_json(tiny_coco(), tmp_path / f'annotations/instances_{name}.json')
+        write_pictures(tmp_path / name)
+    splits = find_coco(tmp_path).splits
+    assert splits['train'].ann_file == tmp_path / 'annotations/instances_train2017.json'
+    assert splits['val'].image_dir == tmp_path / 'val2017'
+
+
+def test_relative_folder_becomes_absolute(
+    make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_folder()
+    monkeypatch.chdir(root.parent)
+    assert find_coco('set').root == root
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'a folder with a data set at .*nothing'):
+        find_coco(tmp_path / 'nothing')
+
+
+def test_unknown_layout_lists_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / 'annotations').mkdir()
+    (tmp_path / 'annotations' / 'all.json').write_text('{}')
+    with pytest.raises(FileNotFoundError) as error:
+        find_coco(tmp_path)
+    assert 'instances_{train,val}2017.json' in str(error.value)
+    assert 'it holds annotations/, annotations/all.json' in str(error.value)
+
+
+def test_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='but it holds nothing'):
+        find_coco(tmp_path)
+
+
+@pytest.mark.parametrize(('gone', 'left'), [('train', 'val'), ('val', 'train')])
+def test_half_a_data_set(make_folder: Callable[..., Path], gone: str, left: str) -> None:
+    root = make_folder()
+    (root / f'annotations/{gone}.json').unlink()
+    with pytest.raises(FileNotFoundError, match=rf"annotations of \['{left}'\].*none of '{gone}'"):
+        find_coco(root)
+
+
+def test_val_is_enough_to_test(make_folder: Callable[..., Path]) -> None:
+    root = make_folder()
+    (root / 'annotations/train.json').unlink()
+    assert list(find_coco(root, splits=('val',)).splits) == ['val']
+
+
+def test_no_pictures(make_folder: Callable[..., Path]) -> None:
+    root = make_folder()
+    shutil.rmtree(root / 'images')
+    with pytest.raises(FileNotFoundError, match=r"pictures of 'train': expected .*images/train or"):
+        find_coco(root)
+
+
+def test_missing_pictures_are_a_missing_file(make_folder: Callable[..., Path]) -> None:
+    root = make_folder()
+    (root / 'images/val/b.png').unlink()
+    with pytest.raises(FileNotFoundError, match=r'1 × picture missing in .*images/val: b\.png'):
+        find_coco(root)
+
+
+def test_all_faults_of_all_parts_are_listed(make_folder: Callable[..., Path]) -> None:
+    train, val = tiny_coco(), tiny_coco()
+    train['annotations'].append(box(1, 12, 7, [1, 1, 5, 5]))
+    val['annotations'].append(box(9, 12, 8, [1, 1, 5, 5]))
+    root = make_folder(train, val)
+    (root / 'images/val/b.png').unlink()
+    with pytest.raises(ValueError) as error:
+        find_coco(root)
+    for words in ('annotation id used twice', 'unknown category', 'picture missing'):
+        assert words in str(error.value)
+
+
+def test_different_classes(make_folder: Callable[..., Path]) -> None:
+    val = tiny_coco()
+    val['categories'][0]['name'] = 'dog'
+    with pytest.raises(ValueError, match=r"'train': \['cat'\], 'val': \['dog'\]"):
+        find_coco(make_folder(val=val))
+
+
+def test_different_order_of_classes(make_folder: Callable[..., Path]) -> None:
+    """mmdet numbers the labels by that order: val would be scored with permuted classes."""
+    val = tiny_coco()
+    val['categories'].reverse()
+    with pytest.raises(ValueError, match="position 0 is 'cat' in train, 'bee' in val"):
+        find_coco(make_folder(val=val))
+
+
+def test_ids_may_differ_between_the_parts(make_folder: Callable[..., Path]) -> None:
+    val = tiny_coco()
+    for record in val['categories']:
+        record['id'] += 1
+    for record in val['annotations']:
+        record['category_id'] += 1
+    assert find_coco(make_folder(val=val)).classes == ('cat', 'ant', 'bee')
+
+
+@pytest.mark.parametrize(('name', 'classes'), [('pennfudan', 1), ('coco128', 80)])
+def test_real_data(shared_data: Path, name: str, classes: int) -> None:
+    source = find_coco(shared_data / name)
+    assert len(source.classes) == classes
+    findings = [f for report in source.reports.values() for f in report.findings]
+    assert {f.severity for f in findings} <= {'note'}
+
+
+def test_summary_counts(shared_data: Path) -> None:
+    summary = find_coco(shared_data / 'pennfudan').summary()
+    assert '136 images, 339 annotations, 1 classes' in summary
+    assert '34 images, 84 annotations' in summary
