@@ -1,0 +1,109 @@
+"""Bilinear sampling of feature maps inside regions of interest, as RoIAlign does it.
+
+Letters: N images, C channels, R regions, P points. A region's bin is averaged over a grid of
+samples; with sampling_ratio 0 their number adapts to the region, about one per feature pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# Points sampled at a time, which bounds the memory: with 256 channels a few times 32 MB
+CHUNK_POINTS = 2**15
+
+
+class Regions(NamedTuple):
+    """Regions (x, y) in pixels of the feature map: all tensors (R, 2) but `image`, (R,)."""
+
+    image: Tensor
+    start: Tensor
+    size: Tensor
+    bins: Tensor
+    samples: Tensor
+
+
+def regions(
+    rois: Tensor,
+    spatial_scale: float,
+    pooled_size: tuple[int, int],
+    sampling_ratio: int,
+    aligned: bool,
+) -> Regions:
+    """Return where the rois (R, 5), image index and x1, y1, x2, y2, lie on the feature map.
+
+    Args:
+        pooled_size: bins per region, (height, width).
+        aligned: shift by half a pixel, to pixel centres; else regions are at least one pixel.
+    """
+    corners = rois[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
+    start, size = corners[:, :2], corners[:, 2:] - corners[:, :2]
+    if not aligned:
+        size = size.clamp(min=1)
+    bins = size / size.new_tensor(pooled_size[::-1])
+    if sampling_ratio > 0:
+        samples = torch.full_like(bins, sampling_ratio, dtype=torch.long)
+    else:
+        samples = bins.ceil().clamp(min=0).long()
+    return Regions(rois[:, 0].long(), start, size, bins, samples)
+
+
+def chunks(where: Regions, bins: int) -> Iterator[tuple[Tensor, Regions]]:
+    """Yield the indices of some regions with equally many samples, and these regions.
+
+    bins is the number of bins per region.
+    """
+    grids, group = torch.unique(where.samples, dim=0, return_inverse=True)
+    for number, samples in enumerate(grids.prod(1).tolist()):
+        size = max(CHUNK_POINTS // max(bins * samples, 1), 1)
+        for members in (group == number).nonzero()[:, 0].split(size):
+            yield members, Regions(*(field[members] for field in where))
+
+
+def ordered(rois: Tensor, sampling_ratio: int) -> Tensor:
+    """Return the rois (R, 5) for torchvision's operators, those turned inside out made empty.
+
+    With an adaptive number of samples these have none and pool to 0, as in mmcv's CUDA kernel;
+    torchvision's CPU kernel fails on them.
+    """
+    if sampling_ratio > 0:
+        return rois
+    return torch.cat((rois[:, :3], torch.maximum(rois[:, 1:3], rois[:, 3:])), 1)
+
+
+def sample_offsets(bins: Tensor, pooled: int, samples: int) -> Tensor:
+    """Return how far the samples of one axis lie from the start: (R, pooled, samples).
+
+    bins (R,) are the bins' sizes; a bin's samples stand evenly, half a step from its borders.
+    """
+    bin_index = torch.arange(pooled, device=bins.device, dtype=bins.dtype)[:, None]
+    step = (torch.arange(samples, device=bins.device, dtype=bins.dtype) + 0.5) / max(samples, 1)
+    return bins[:, None, None] * (bin_index + step)
+
+
+def bilinear_sample(features: Tensor, image: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Return features (N, C, H, W) at points (P,) of the images (P,): (P, C), differentiable.
+
+    More than a pixel outside the map they are 0; nearer the map's border continues.
+    """
+    channels, height, width = features.shape[1:]
+    inside = (y >= -1) & (y <= height) & (x >= -1) & (x <= width)
+    y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
+    top, left = y.detach().floor(), x.detach().floor()
+    down, right = y - top, x - left
+    pixels = features.permute(0, 2, 3, 1).reshape(-1, channels)
+
+    def corner(row: Tensor, column: Tensor, weight: Tensor) -> Tensor:
+        row, column = row.long().clamp(max=height - 1), column.long().clamp(max=width - 1)
+        index = (image * height + row) * width + column
+        return pixels.index_select(0, index) * (weight * inside)[:, None]
+
+    return (
+        corner(top, left, (1 - down) * (1 - right))
+        + corner(top, left + 1, (1 - down) * right)
+        + corner(top + 1, left, down * (1 - right))
+        + corner(top + 1, left + 1, down * right)
+    )
