@@ -1,0 +1,41 @@
+"""Our weights under another ecosystem's names: the name table read the other way."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from effnet_dense.models import EfficientNet
+from effnet_dense.weights.formats import BACKBONE, name_table
+
+
+def export_weights(model: nn.Module, format: str) -> dict[str, Tensor]:
+    """Rename a backbone's or classifier's weights for another ecosystem.
+
+    What was loaded from a peer and is exported again equals the original, key for key, for the
+    layers that were built.
+
+    Args:
+        model: An `EfficientNet`, a classifier, or a detector or segmentor with one as `backbone`.
+        format: 'timm', 'torchvision', 'efficientnet_pytorch', 'effdet' (its backbone part),
+            'mmpretrain' (a classifier's names), or 'mmdet', whose names ours are: the model's
+            whole state dict, of whatever parts.
+
+    Returns:
+        Their key → the tensor, which shares its memory with the model's.
+
+    Raises:
+        ValueError: The format is unknown, has no such network, or has no name for a tensor.
+    """
+    if format == 'mmdet':
+        return dict(model.state_dict())
+    backbone = model if isinstance(model, EfficientNet) else getattr(model, 'backbone', None)
+    if not isinstance(backbone, EfficientNet):
+        raise ValueError(f'expected a model with an EfficientNet, got {type(model).__name__}')
+    table = name_table(backbone.architecture, format)
+    state = {BACKBONE + key: tensor for key, tensor in backbone.state_dict().items()}
+    unnamed = sorted(set(state) - set(name_table(backbone.architecture, 'mmdet')))
+    if unnamed:  # another norm than batch norm
+        raise ValueError(f'{format} has no name for {unnamed[0]!r}')
+    if model is not backbone:
+        state.update(model.state_dict())
+    return {theirs: state[ours] for ours, theirs in table.items() if ours in state}

@@ -1,0 +1,222 @@
+"""Weights of any ecosystem → a backbone, a classifier, or a whole detector or segmentor of ours.
+
+Everything is compared before the first tensor is copied: an error leaves the model as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from effnet_dense.models import EfficientNet
+from effnet_dense.weights.formats import BACKBONE
+from effnet_dense.weights.safe import safe_load
+from effnet_dense.weights.sources import Source, SourceInfo, fetch, source_info
+from effnet_dense.weights.translate import Translation, some, translate, translate_natively
+
+# Where training scripts put a state dict; timm's averaged weights come first, as timm takes them.
+# (mmengine's EMA hook puts the averaged weights into 'state_dict' itself.)
+WRAPPERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model')
+_COUNTER = 'num_batches_tracked'
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What `load_weights` did.
+
+    `format` is the naming that was found, one of `formats.FORMATS`, or 'native' for a model
+    without an EfficientNet of ours. `loaded` and `missing` are keys of the model, `unexpected` of
+    the source. Batch norm's counters, which older files lack, are never called missing.
+    """
+
+    format: str
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = [f'{len(self.loaded)} tensors loaded from {self.format} names']
+        for title, keys in (('missing', self.missing), ('unexpected', self.unexpected)):
+            if keys:
+                parts.append(f'{len(keys)} {title} ({some(list(keys))})')
+        return ', '.join(parts)
+
+
+def load_weights(
+    model: nn.Module,
+    source: Source | Mapping[str, Any],
+    *,
+    sha256: str | None = None,
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
+) -> LoadReport:
+    """Load weights, whoever trained them, after finding out whose names they have.
+
+    Args:
+        model: An `EfficientNet`, an `EfficientNetClassifier`, or a detector or segmentor, whose
+            other parts load under their own names. Models without our backbone load natively.
+        source: A path, a URL, `torchvision://…`, `timm://…`, `pypi://…` (see `sources.fetch`), or
+            a state dict, also inside what a training script saved.
+        sha256: Of the file, or its first digits.
+        prefix: Take only the keys of the source that begin with it ('backbone', 'teacher').
+        ignore: Beginnings of the model's keys that stay as they are ('head.', 'bbox_head.').
+
+    Returns:
+        The report, which is also logged.
+
+    Raises:
+        ValueError: Nothing fits, a shape differs, the backbone would miss a tensor, a built layer
+            has no place for one, or the source needs another padding or batch-norm eps.
+        FileNotFoundError, ImportError, ConnectionError: See `sources.fetch`.
+    """
+    model = _unwrap(model)
+    backbone = _backbone_of(model)
+    name = 'the state dict'
+    if isinstance(source, str | PathLike):
+        name = str(source)
+        info = source_info(source)
+        if backbone is not None and info is not None:
+            _check_family(backbone, info, name)
+        source = safe_load(fetch(source, sha256))
+    state = _select(state_dict_of(source, name), prefix, name)
+    try:
+        report = _load(model, backbone, state, tuple(ignore))
+    except ValueError as error:
+        raise ValueError(f'cannot load {name}: {error}') from None
+    print_log(f'{name}: {report}', logger='current')
+    return report
+
+
+def state_dict_of(checkpoint: Any, name: str = 'the checkpoint') -> Mapping[str, Any]:
+    """Find the state dict in what a training script saved.
+
+    Raises:
+        ValueError: There is none.
+    """
+    inner = checkpoint
+    while isinstance(inner, Mapping):
+        wrapper = next((key for key in WRAPPERS if isinstance(inner.get(key), Mapping)), None)
+        if wrapper is None:
+            break
+        inner = inner[wrapper]
+    if not isinstance(inner, Mapping):
+        raise ValueError(f'{name} holds a {type(inner).__name__}, expected a state dict')
+    if not any(isinstance(value, Tensor) for value in inner.values()):
+        raise ValueError(f'{name} has no tensors, but {some([str(key) for key in inner])}')
+    return inner
+
+
+def _load(
+    model: nn.Module,
+    backbone: EfficientNet | None,
+    state: Mapping[str, Any],
+    ignore: tuple[str, ...],
+) -> LoadReport:
+    own = model.state_dict()
+    if backbone is None:
+        translation = translate_natively(model, state)
+    else:
+        translation = translate(model, backbone, state)
+    for key in [key for key in translation.state if key.startswith(ignore)]:
+        translation.unexpected.append(translation.origin[key])
+        del translation.state[key]
+    _fit_classifier(translation, own)
+    _check_shapes(translation, own)
+    if backbone is not None:
+        _check_complete(backbone, '' if model is backbone else BACKBONE, translation, ignore)
+    loaded = tuple(key for key in own if key in translation.state)
+    if not loaded:
+        raise ValueError(f'nothing to load: none of {some(list(state))} is a key of the model')
+    # Keys that the model lacks are passed on: modules that renamed theirs translate while loading.
+    rest = model.load_state_dict(translation.state, strict=False)
+    unexpected = [translation.origin.get(key, key) for key in rest.unexpected_keys]
+    missing = tuple(key for key in rest.missing_keys if not key.endswith(_COUNTER))
+    return LoadReport(
+        translation.format, loaded, missing, tuple(unexpected + translation.unexpected)
+    )
+
+
+def _unwrap(model: nn.Module) -> nn.Module:
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    return inner
+
+
+def _backbone_of(model: nn.Module) -> EfficientNet | None:
+    found = model if isinstance(model, EfficientNet) else getattr(model, 'backbone', None)
+    return found if isinstance(found, EfficientNet) else None
+
+
+def _select(state: Mapping[str, Any], prefix: str | None, name: str) -> Mapping[str, Any]:
+    if not prefix:
+        return state
+    prefix = prefix.rstrip('.') + '.'
+    chosen = {key[len(prefix) :]: v for key, v in state.items() if key.startswith(prefix)}
+    if not chosen:
+        raise ValueError(f'{name} has no key that begins with {prefix!r}: {some(list(state))}')
+    return chosen
+
+
+def _check_family(backbone: EfficientNet, info: SourceInfo, name: str) -> None:
+    """The wrong padding or eps costs 6–9 % of the features, and nothing else would tell."""
+    if backbone.padding != info.padding:
+        raise ValueError(
+            f'the weights of {name} need padding={info.padding!r} in the backbone, '
+            f'got {backbone.padding!r}'
+        )
+    eps = next((norm.eps for norm in backbone.modules() if isinstance(norm, _BatchNorm)), None)
+    if eps is not None and abs(eps - info.bn_eps) > 1e-3 * info.bn_eps:
+        raise ValueError(
+            f"the weights of {name} need eps={info.bn_eps:g} in the backbone's norm_cfg, "
+            f'got {eps:g}'
+        )
+
+
+def _fit_classifier(translation: Translation, own: Mapping[str, Tensor]) -> None:
+    """Check the classifier's rows; TensorFlow's EdgeTPU files have a background class in row 0."""
+    for key in ('head.fc.weight', 'head.fc.bias'):
+        if key not in translation.state or key not in own:
+            continue
+        given, expected = len(translation.state[key]), len(own[key])
+        if (given, expected) == (1001, 1000):
+            translation.state[key] = translation.state[key][1:]
+        elif given != expected:
+            raise ValueError(
+                f'{translation.origin[key]!r} has {given} classes, the model {expected}: take '
+                "everything but the classifier with load_weights(..., ignore=('head.',))"
+            )
+
+
+def _check_shapes(translation: Translation, own: Mapping[str, Tensor]) -> None:
+    wrong = [
+        f'{translation.origin[key]!r} has shape {tuple(tensor.shape)}, '
+        f'{key!r} expects {tuple(own[key].shape)}'
+        for key, tensor in translation.state.items()
+        if key in own and tensor.shape != own[key].shape
+    ]
+    if wrong:
+        more = f' ({len(wrong) - 1} more differ)' if len(wrong) > 1 else ''
+        raise ValueError(
+            f'{wrong[0]}{more}: are these the weights of another architecture? A head can be '
+            'left out with ignore='
+        )
+
+
+def _check_complete(
+    backbone: EfficientNet, root: str, translation: Translation, ignore: tuple[str, ...]
+) -> None:
+    keys = [root + key for key in backbone.state_dict() if not key.endswith(_COUNTER)]
+    missing = [key for key in keys if key not in translation.state and not key.startswith(ignore)]
+    if missing:
+        raise ValueError(
+            f'the source ({translation.format} names) lacks {some(missing)}, which '
+            f'{backbone.architecture.name!r} has: are these the weights of another architecture?'
+        )

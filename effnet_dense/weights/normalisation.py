@@ -1,0 +1,75 @@
+"""Do a config's images look to the network as those that its weights were trained on?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from effnet_dense.weights.sources import SourceInfo, source_info
+
+# 127 and 128, as Google's Lite uses, are 127.5 to the network: one grey level of 255.
+_TOLERANCE = 1.0
+
+
+def check_normalisation(cfg: Mapping[str, Any]) -> None:
+    """Compare each named weight source of a config with its data preprocessor, before training.
+
+    Looks at `init_cfg` of the model and its backbones, wherever they are nested, and at
+    `load_from`. Sources of which only numbers are known (files, most URLs) pass.
+
+    Args:
+        cfg: A whole mmengine config.
+
+    Raises:
+        ValueError: mean, std or the order of channels differ; the message has both.
+    """
+    model = cfg.get('model')
+    if not isinstance(model, Mapping):
+        return
+    for source, preprocessor in _sources(model, cfg.get('load_from')):
+        info = source_info(source)
+        if info is not None:
+            _compare(source, info, preprocessor)
+
+
+def _sources(model: Mapping[str, Any], load_from: str | None) -> Iterator[tuple[str, Any]]:
+    """Sources, each with the data preprocessor of the model around it."""
+    if load_from:
+        yield load_from, model.get('data_preprocessor')
+    pending = [(model, model.get('data_preprocessor'))]
+    while pending:
+        part, preprocessor = pending.pop()
+        for init_cfg in _as_list(part.get('init_cfg')):
+            if str(init_cfg.get('type')).endswith('Pretrained') and init_cfg.get('checkpoint'):
+                yield init_cfg['checkpoint'], preprocessor
+        for name, value in part.items():
+            if isinstance(value, Mapping) and name not in ('init_cfg', 'data_preprocessor'):
+                pending.append((value, value.get('data_preprocessor', preprocessor)))
+
+
+def _as_list(value: Any) -> list[Mapping[str, Any]]:
+    values = value if isinstance(value, Sequence) else [value]
+    return [item for item in values if isinstance(item, Mapping)]
+
+
+def _compare(source: str, info: SourceInfo, preprocessor: Any) -> None:
+    given = preprocessor if isinstance(preprocessor, Mapping) else {}
+    while 'mean' not in given and isinstance(given.get('data_preprocessor'), Mapping):
+        given = given['data_preprocessor']  # mmdet's multi-branch preprocessor wraps one
+    expected = {'mean': list(info.mean), 'std': list(info.std), 'bgr_to_rgb': True}
+    for name, values in expected.items():
+        received = given.get(name)
+        if not _agree(values, received):
+            raise ValueError(
+                f'the weights of {source} were trained with {name}={values} (images as RGB, '
+                f'0–255), but model.data_preprocessor has {name}={received}: write '
+                f'mean={expected["mean"]}, std={expected["std"]}, bgr_to_rgb=True'
+            )
+
+
+def _agree(expected: Any, received: Any) -> bool:
+    if isinstance(expected, bool):
+        return bool(received) is expected
+    if not isinstance(received, Sequence) or len(received) != len(expected):
+        return False
+    return all(abs(a - b) <= _TOLERANCE for a, b in zip(expected, received, strict=True))

@@ -1,0 +1,38 @@
+"""`init_cfg=dict(type='effnet_dense.Pretrained', checkpoint=source)`."""
+
+from __future__ import annotations
+
+from mmengine.model import update_init_info
+from torch import nn
+
+from effnet_dense.registry import WEIGHT_INITIALIZERS
+from effnet_dense.weights.load import load_weights
+
+
+@WEIGHT_INITIALIZERS.register_module()
+class Pretrained:
+    """mmengine's `Pretrained` with the sources, the names and the checks of `load_weights`.
+
+    Args:
+        checkpoint: Any source that `load_weights` knows.
+        prefix: Take only the keys of the source that begin with it.
+        map_location: Accepted for mmengine's sake; weights are read to the CPU and copied into
+            the module wherever it is.
+    """
+
+    def __init__(
+        self, checkpoint: str, prefix: str | None = None, map_location: str = 'cpu'
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.prefix = prefix
+        self.map_location = map_location
+
+    def __call__(self, module: nn.Module) -> None:
+        """Load into `module`, and keep mmengine from drawing what was loaded anew."""
+        loaded = {*load_weights(module, self.checkpoint, prefix=self.prefix).loaded}
+        for name, child in module.named_modules():
+            names = [f'{name}.{key}' for key, _ in child.named_parameters()]
+            if name and names and hasattr(child, 'init_weights') and loaded.issuperset(names):
+                child.is_init = True
+        if hasattr(module, '_params_init_info'):
+            update_init_info(module, init_info=f'Pretrained: load from {self.checkpoint}')

@@ -1,0 +1,171 @@
+"""The other implementations, built for comparison: timm, torchvision, efficientnet-pytorch, …
+
+A peer is named by its ecosystem; timm has two families ('timm' is `tf_*`, 'timm_plain' the
+others). `FAMILY` tells the padding of each, `bn_eps` the batch-norm eps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from effnet_dense.scaling import FAMILIES
+
+B = [f'b{n}' for n in range(9)] + ['l2']
+LITE = [f'lite{n}' for n in range(5)]
+EDGE = ['es', 'em', 'el']
+V2 = ['v2_s', 'v2_m', 'v2_l', 'v2_xl']
+V2_B = [f'v2_b{n}' for n in range(4)]
+
+# Which architectures each peer has.
+ARCHS = {
+    'timm': [*B, *LITE, *EDGE, *V2, *V2_B],
+    'timm_plain': [*B, *LITE, *EDGE, *V2],
+    'torchvision': [*B[:8], 'v2_s', 'v2_m', 'v2_l'],
+    'efficientnet_pytorch': B,
+    'mmdet': [*B[:9], *EDGE],
+    'effdet': [*B[:8], *LITE, *EDGE, 'v2_s'],
+}
+PADDING = {
+    'timm': 'same',
+    'timm_plain': 'symmetric',
+    'torchvision': 'symmetric',
+    'efficientnet_pytorch': 'same',
+    'mmdet': 'same',
+    'effdet': 'same',
+}
+# How `export_weights` calls the peer's names.
+FORMAT = {'timm_plain': 'timm'} | {peer: peer for peer in ARCHS if peer != 'timm_plain'}
+
+assert {arch for archs in ARCHS.values() for arch in archs} == set(FAMILIES)
+
+
+def build_peer(peer: str, arch: str) -> nn.Module:
+    """A peer's whole model in eval mode, with random weights; skips where it is not installed."""
+    if arch not in ARCHS[peer]:
+        raise ValueError(f'{peer} has no {arch}, only {ARCHS[peer]}')
+    model = _BUILDERS[peer](arch)
+    model.eval()  # mmdet's returns None
+    return model
+
+
+def _timm_name(arch: str) -> str:
+    return arch.replace('v2_', 'efficientnetv2_') if 'v2_' in arch else f'efficientnet_{arch}'
+
+
+def _build_timm(arch: str) -> nn.Module:
+    timm = pytest.importorskip('timm')
+    return timm.create_model('tf_' + _timm_name(arch))
+
+
+def _build_timm_plain(arch: str) -> nn.Module:
+    timm = pytest.importorskip('timm')
+    return timm.create_model(_timm_name(arch))
+
+
+def _build_effdet(arch: str) -> nn.Module:
+    """effdet's detectors hold timm's features-only model under `backbone`."""
+    effdet = pytest.importorskip('effdet')
+    config = effdet.get_efficientdet_config('tf_efficientdet_d0')
+    config.backbone_name = 'tf_' + _timm_name(arch)
+    return effdet.EfficientDet(config, pretrained_backbone=False)
+
+
+def _build_torchvision(arch: str) -> nn.Module:
+    from torchvision.models import get_model
+
+    return get_model(f'efficientnet_{arch}')
+
+
+def _build_efficientnet_pytorch(arch: str) -> nn.Module:
+    peer = pytest.importorskip('efficientnet_pytorch')
+    # Its static padding (a given image_size) crashes away from that size.
+    return peer.EfficientNet.from_name(f'efficientnet-{arch}', image_size=None)
+
+
+def _build_mmdet(arch: str) -> nn.Module:
+    import effnet_dense  # noqa: F401 (makes mmcv's operators findable)
+
+    backbones = pytest.importorskip('mmdet.models.backbones')
+    return backbones.EfficientNet(arch, out_indices=(1, 2, 3, 4, 5, 6))
+
+
+_BUILDERS = {
+    'timm': _build_timm,
+    'timm_plain': _build_timm_plain,
+    'torchvision': _build_torchvision,
+    'efficientnet_pytorch': _build_efficientnet_pytorch,
+    'mmdet': _build_mmdet,
+    'effdet': _build_effdet,
+}
+
+
+def randomise_(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Draw weights and statistics at which a wrong padding or eps shows, and float32 is exact.
+
+    Norms: with variances from 0.5 a deep member's activations reach 1e10, and float32 is then far
+    from float64 of the same model. Kernels: a standard deviation of 2 ÷ √fan-in makes the deepest
+    features depend on the picture, so that the wrong padding shows by 7e-3 or more of the largest
+    feature and the wrong eps by 3e-4, while float32's own error stays below 1e-6; at 1 ÷ √fan-in
+    the wrong padding is down to 1e-4, and at 3 ÷ √fan-in V2-S is chaos again.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform_(tensor: Tensor, low: float, high: float) -> None:
+        drawn = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
+        tensor.copy_(low + (high - low) * drawn)
+
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                uniform_(module.weight, 0.3, 0.7)
+                uniform_(module.bias, -0.2, 0.2)
+                uniform_(module.running_mean, -0.2, 0.2)
+                uniform_(module.running_var, 0.8, 1.6)
+                module.num_batches_tracked.fill_(seed + 7)
+            elif isinstance(module, nn.Conv2d | nn.Linear):
+                bound = 2.0 * (3.0 / module.weight[0].numel()) ** 0.5
+                uniform_(module.weight, -bound, bound)
+                if module.bias is not None:
+                    uniform_(module.bias, -0.2, 0.2)
+    return model
+
+
+def bn_eps(model: nn.Module) -> float:
+    """The eps of the first batch norm."""
+    return next(module.eps for module in model.modules() if isinstance(module, _BatchNorm))
+
+
+def peer_features(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """The last features at strides 2, 4, 8, 16 and 32: our layers 1…5, of a peer's whole model."""
+    levels: list[Tensor] = []
+    for features in _walk(model, x):
+        if levels and levels[-1].shape[-2:] == features.shape[-2:]:
+            levels.pop()
+        levels.append(features)
+    assert len(levels) == 5, [tuple(level.shape) for level in levels]
+    return levels
+
+
+def _walk(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
+    """The output of the stem and of each block, in order."""
+    if hasattr(model, 'layers'):  # mmdet
+        stages = list(model.layers)[:-1]
+        yield (x := stages[0](x))
+        blocks = [block for stage in stages[1:] for block in stage]
+    elif hasattr(model, '_blocks'):  # efficientnet-pytorch
+        yield (x := model._swish(model._bn0(model._conv_stem(x))))
+        blocks = list(model._blocks)
+    elif hasattr(model, 'features'):  # torchvision
+        yield (x := model.features[0](x))
+        blocks = [block for stage in model.features[1:-1] for block in stage]
+    else:  # timm, effdet
+        model = getattr(model, 'backbone', model)
+        yield (x := model.bn1(model.conv_stem(x)))  # timm's norms include the activation
+        blocks = [block for stage in model.blocks for block in stage]
+    for block in blocks:
+        yield (x := block(x))
