@@ -117,12 +117,12 @@ class EfficientNet(BaseModule):
             raise ValueError(f'expected images of shape (N, 3, H, W), got {tuple(x.shape)}')
         features = []
         for index, layer in enumerate(self.layers):
-            x = self._run(layer, x) if 0 < index < HEAD else layer(x)
+            x = self._run(layer, x) if isinstance(layer, nn.Sequential) else layer(x)
             if index in self.out_indices:
                 features.append(x)
         return tuple(features)
 
-    def _run(self, blocks: nn.Module, x: Tensor) -> Tensor:
+    def _run(self, blocks: nn.Sequential, x: Tensor) -> Tensor:
         for block in blocks:
             x = checkpointed(block, x) if self.with_cp and self.training else block(x)
         return x

@@ -1,0 +1,75 @@
+# RetinaNet with a BN per level in its head (NAS-FPN, arXiv 1904.07392), on EfficientNet-B0 and FPN.
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    type='RetinaNet',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_size_divisor=32,
+    ),
+    backbone=dict(
+        type='effnet_dense.EfficientNet',
+        arch='b0',
+        out_indices=(3, 4, 5),
+        padding='same',
+        drop_path_rate=0.2,
+        norm_cfg=dict(type='SyncBN', requires_grad=True, eps=1e-3, momentum=0.01),
+        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.aa_in1k'),
+    ),
+    neck=dict(
+        type='FPN',
+        in_channels=[40, 112, 320],
+        out_channels=256,
+        start_level=0,
+        add_extra_convs='on_input',
+        relu_before_extra_convs=True,
+        no_norm_on_lateral=True,
+        norm_cfg=norm_cfg,
+        num_outs=5,
+    ),
+    bbox_head=dict(
+        type='RetinaSepBNHead',
+        num_classes=80,
+        num_ins=5,
+        in_channels=256,
+        stacked_convs=4,
+        feat_channels=256,
+        norm_cfg=norm_cfg,
+        anchor_generator=dict(
+            type='AnchorGenerator',
+            octave_base_scale=4,
+            scales_per_octave=3,
+            ratios=[0.5, 1.0, 2.0],
+            strides=[8, 16, 32, 64, 128],
+        ),
+        bbox_coder=dict(
+            type='DeltaXYWHBBoxCoder',
+            target_means=[0.0, 0.0, 0.0, 0.0],
+            target_stds=[1.0, 1.0, 1.0, 1.0],
+        ),
+        loss_cls=dict(type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
+        loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+    ),
+    train_cfg=dict(
+        assigner=dict(
+            type='MaxIoUAssigner',
+            pos_iou_thr=0.5,
+            neg_iou_thr=0.5,
+            min_pos_iou=0,
+            ignore_iof_thr=-1,
+        ),
+        sampler=dict(type='PseudoSampler'),  # focal loss looks at every anchor
+        allowed_border=-1,
+        pos_weight=-1,
+        debug=False,
+    ),
+    test_cfg=dict(
+        nms_pre=1000,
+        min_bbox_size=0,
+        score_thr=0.05,
+        nms=dict(type='nms', iou_threshold=0.5),
+        max_per_img=100,
+    ),
+)

@@ -1,0 +1,25 @@
+"""FCOS on EfficientNet-B0 and FPN: COCO, 640 px crops, 12 epochs.
+
+Command:  bash tools/dist_train.sh configs/effnet_b0_fcos_coco.py 8
+Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
+Expected: unknown.
+Source:   untrained; no published figure for this pair. mmdet's FCOS with centre sampling,
+          normalised boxes and GIoU; 0.01 for 16 images a step, so 0.02 for 32.
+"""
+
+_base_ = [
+    './_base_/models/fcos_effnet_fpn.py',
+    './_base_/datasets/coco_crop640.py',
+    './_base_/schedules/sgd_1x.py',
+    './_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(batch_augments=[dict(type='BatchFixedSizePad', size=(640, 640))]),
+)
+optim_wrapper = dict(
+    optimizer=dict(lr=0.02),
+    paramwise_cfg=dict(bias_lr_mult=2.0, bias_decay_mult=0.0),
+    clip_grad=dict(max_norm=35, norm_type=2),
+)
+env_cfg = dict(cudnn_benchmark=True)  # the crops have one size

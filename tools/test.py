@@ -1,0 +1,36 @@
+"""Evaluate a checkpoint on the test data, and draw its predictions.
+
+python tools/test.py configs/effnet_b3_retinanet_coco.py epoch_12.pth --show-dir pictures
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from effnet_dense.engine.command import config_of, config_parser, run
+from effnet_dense.engine.jobs import test
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    arguments = config_parser(__doc__)
+    arguments.add_argument(
+        'checkpoint', help="file, URL or named source; other ecosystems' weights are recognised"
+    )
+    arguments.add_argument(
+        '--show-dir', metavar='DIR', help='draw predictions beside ground truth into this folder'
+    )
+    arguments.add_argument(
+        '--out', metavar='PATH', help='keep the predictions: .pkl (mmdet) or folder (mmseg)'
+    )
+    return arguments
+
+
+def main(args: argparse.Namespace) -> None:
+    """Evaluate what the command line describes."""
+    test(config_of(args, splits=('val',)), args.checkpoint, args.show_dir, args.out)
+
+
+if __name__ == '__main__':
+    sys.exit(run(main, parser()))

@@ -1,0 +1,41 @@
+"""Train a detector or a segmentor; checkpoints and logs go to the work folder.
+
+python tools/train.py configs/effnet_b3_retinanet_coco.py
+python tools/train.py configs/effnet_lite0_retinanet_finetune.py --data my_folder
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from effnet_dense.engine.command import config_of, config_parser, run
+from effnet_dense.engine.jobs import train
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    arguments = config_parser(__doc__)
+    arguments.add_argument('--amp', action='store_true', help='train in mixed precision')
+    arguments.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help="go on from this checkpoint; without a name, or with 'auto', from the last one",
+    )
+    arguments.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the images a step of this run',
+    )
+    return arguments
+
+
+def main(args: argparse.Namespace) -> None:
+    """Train what the command line describes."""
+    train(config_of(args), args.amp, args.resume, args.auto_scale_lr)
+
+
+if __name__ == '__main__':
+    sys.exit(run(main, parser()))
