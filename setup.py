@@ -53,7 +53,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     keywords=['EfficientNet', 'EfficientDet', 'object detection', 'semantic segmentation'],
-    python_requires='>=3.10',
+    python_requires='>=3.10,<3.14',  # mmengine calls pkgutil.find_loader, which 3.14 dropped
     packages=find_packages(include=['effnet_dense', 'effnet_dense.*']),
     install_requires=requirements('runtime'),
     extras_require={

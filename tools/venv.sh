@@ -9,11 +9,11 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 choose_python() {
   local candidate
   for candidate in ${PYTHON:-python3.11 python3}; do
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; then
       echo "$candidate"; return
     fi
   done
-  fail "no Python 3.10 or newer among: ${PYTHON:-python3.11 python3} (set PYTHON)"
+  fail "no Python 3.10 to 3.13 among: ${PYTHON:-python3.11 python3} (set PYTHON)"
 }
 
 make_venv() {
