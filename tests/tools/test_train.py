@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mmdet
 import pytest
+import torch
 
 from effnet_dense.weights.safe import safe_load
 from tests.engine.tiny import as_arguments, in_place_of_coco, options, write_data
@@ -134,6 +135,21 @@ def test_two_processes_on_the_cpu(tiny_data: Path, tmp_path: Path) -> None:
     assert not seen[0] & seen[1]
     assert len(seen[0] | seen[1]) == 4
     assert safe_load(tmp_path / 'epoch_1.pth')['meta']['iter'] == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_every_gpu_in_mixed_precision_with_sync_bn(tiny_data: Path, tmp_path: Path) -> None:
+    """DDP over NCCL on all GPUs of the machine, one will do: one step, SyncBN kept, loss finite."""
+    gpus = torch.cuda.device_count()
+    more = {'train_dataloader.batch_size': 4 // gpus or 1}
+    words = arguments(tiny_data, tmp_path, **more)
+    finish(tmp_path / 'log', 'bash', 'tools/dist_train.sh', words[0], gpus, *words[1:], '--amp')
+    assert all(math.isfinite(line['loss']) for line in scalars(tmp_path) if 'loss' in line)
+    state = safe_load(tmp_path / 'epoch_1.pth')
+    assert state['optimizer']['loss_scaler']['scale'] > 0
+    counters = [v for k, v in state['state_dict'].items() if k.endswith('num_batches_tracked')]
+    assert max(int(counter) for counter in counters) == state['meta']['iter']
 
 
 @pytest.mark.slow
