@@ -10,18 +10,22 @@ source .venv/bin/activate
 config=configs/effnet_lite0_retinanet_finetune.py
 work=work_dirs/demo
 
-say 'training RetinaNet on EfficientNet-Lite0 (ImageNet weights) on the demo data set'
-# Finds its last checkpoint by itself when it was interrupted.
-python tools/train.py "$config" --data demo --work-dir "$work" --resume auto
+say 'training RetinaNet on EfficientNet-Lite0 (ImageNet weights) on the demo data set, 8 epochs'
+# Goes on from its last checkpoint when it was interrupted.
+python tools/train.py "$config" --data demo --work-dir "$work" --resume auto --cfg-options \
+  train_cfg.max_epochs=8 train_cfg.val_interval=8 param_scheduler.1.end=8 param_scheduler.1.T_max=6
 
 say 'evaluating, and drawing predictions beside ground truth'
-rm -rf "$work/pictures"
-python tools/test.py "$config" "$work/$(basename "$(cat "$work/last_checkpoint")")" \
-  --data demo --work-dir "$work" --show-dir "$work/pictures"
+python tools/test.py "$config" "$work/epoch_8.pth" --data demo --work-dir "$work" \
+  --show-dir "$work/pictures"
 
-say 'the main config, RetinaNet on EfficientNet-B3: a few steps from random weights, and its COCO evaluation'
+say 'the main config, RetinaNet on EfficientNet-B3, from random weights: four steps and an evaluation'
 python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir work_dirs/demo_b3 \
   --cfg-options model.backbone.init_cfg=None train_cfg.max_epochs=1 default_hooks.logger.interval=2 \
+    'model.data_preprocessor.batch_augments.0.size=(320,320)' \
+    'train_dataloader.dataset.pipeline.2.scale=(320,320)' \
+    'train_dataloader.dataset.pipeline.3.crop_size=(320,320)' \
+    'val_dataloader.dataset.pipeline.1.scale=(320,320)' \
     train_dataloader.dataset.indices=8 train_dataloader.batch_size=2 val_dataloader.dataset.indices=4
 
 say "done. Look at $work/pictures: ground truth on the left, predictions on the right"

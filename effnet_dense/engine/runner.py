@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from effnet_dense.registry import RUNNERS
 from effnet_dense.weights import check_normalisation, load_weights
 from effnet_dense.weights.safe import safe_load
 
+_STARTED: Counter[str] = Counter()
 TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
 
 
@@ -54,6 +56,11 @@ class Runner(MMEngineRunner):
             if get_device() == 'cpu':
                 start_gloo(self.launcher, env_cfg.get('dist_cfg', {}).get('timeout'))
         super().setup_env(env_cfg)
+        # mmengine names folders, loggers and message hubs by the second of the start: two runs of
+        # one process within it would share them.
+        _STARTED[self._timestamp] += 1
+        if _STARTED[self._timestamp] > 1:
+            self._timestamp += f'_{_STARTED[self._timestamp]}'
 
     def build_visualizer(self, visualizer: Any = None) -> Visualizer:
         """Build a visualizer of this run's own.

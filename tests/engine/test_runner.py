@@ -196,10 +196,15 @@ def test_sync_bn_becomes_bn_on_one_device(tiny_data: Path, tmp_path: Path) -> No
     assert nn.SyncBatchNorm not in kinds
 
 
-def test_runs_in_one_process_draw_into_their_own_folders(tiny_data: Path, tmp_path: Path) -> None:
-    folders = []
-    for name in ('a', 'b'):
-        runner = build(tiny_data, tmp_path / name, experiment_name=name)
-        folders.append(Path(runner.visualizer._vis_backends['LocalVisBackend']._save_dir))
-    assert [folder.is_relative_to(tmp_path / n) for folder, n in zip(folders, 'ab', strict=True)]
+def test_runs_in_one_process_share_nothing(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('time.time', lambda: 1e9)  # both start in the same second
+    first, second = (build(tiny_data, tmp_path) for _ in range(2))
+    folders = [
+        Path(runner.visualizer._vis_backends['LocalVisBackend']._save_dir)
+        for runner in (first, second)
+    ]
     assert folders[0] != folders[1]
+    assert first.log_dir != second.log_dir
+    assert first.message_hub is not second.message_hub
