@@ -6,6 +6,7 @@ import sys
 import zipfile
 
 import pytest
+import yaml
 
 
 @pytest.fixture(scope='module')
@@ -49,3 +50,10 @@ def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
     assert package.startswith(str(unpacked))
     assert config.startswith(str(unpacked))
     assert arch == 'b3'
+
+
+def test_model_index_names_every_shipped_config(repository):
+    index = yaml.safe_load((repository / 'model-index.yml').read_text())
+    listed = {model['Config'] for model in index['Models']}
+    shipped = {f'configs/{path.name}' for path in (repository / 'configs').glob('*.py')}
+    assert listed == shipped

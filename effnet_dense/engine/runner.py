@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.device import get_device
 from mmengine.dist import is_distributed, master_only
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
@@ -19,6 +20,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from effnet_dense.engine.channels import check_channels
+from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.gloo import export_variables, start_gloo
 from effnet_dense.registry import RUNNERS
 from effnet_dense.weights import check_normalisation, load_weights
@@ -61,6 +63,12 @@ class Runner(MMEngineRunner):
         _STARTED[self._timestamp] += 1
         if _STARTED[self._timestamp] > 1:
             self._timestamp += f'_{_STARTED[self._timestamp]}'
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the logger; what fills pages goes to its file alone (see `console`)."""
+        logger = super().build_logger(*args, **kwargs)
+        quieten_console(logger)
+        return logger
 
     def build_visualizer(self, visualizer: Any = None) -> Visualizer:
         """Build a visualizer of this run's own.

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
+import torchvision  # noqa: F401 (registers torch.ops.torchvision)
 
 from effnet_dense.mmcv_ops.attention import ms_deform_attn_backward, ms_deform_attn_forward
 from effnet_dense.mmcv_ops.boxes import bbox_overlaps
