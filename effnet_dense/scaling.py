@@ -31,6 +31,7 @@ class BlockRow:
     repeats: int
     se: float = 0.0  # squeezed channels ÷ the block's input channels; 0: no squeeze-and-excitation
     expand_from: int | None = None  # EdgeTPU: what the first block's expansion multiplies
+    shortcut: bool = True  # where the shapes agree
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ BASES = {
         'es',
         32,
         (
-            replace(_fused(1, 4, 24, 1), expand_from=24),
+            replace(_fused(1, 4, 24, 1), expand_from=24, shortcut=False),
             _fused(2, 8, 32, 2),
             _fused(2, 8, 48, 4),
             _mb(5, 2, 8, 96, 5, 0.0),

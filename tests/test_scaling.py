@@ -74,6 +74,11 @@ def test_edge_tpu_large_expands_from_the_scaled_24():
     assert architecture('el').rows[0].expand_from == 32  # 24 · 1.2 = 28.8 → 32
 
 
+def test_edge_tpu_first_row_has_no_shortcut():
+    # Visible in 'em', whose first row has two blocks of the same shape.
+    assert [row.shortcut for row in architecture('em').rows] == [False, *[True] * 5]
+
+
 def test_compound_follows_the_formula():
     scale = compound(1)
     assert (scale.width, scale.depth, scale.resolution) == (1.1, 1.2, 258)  # 224 · 1.15 = 257.6

@@ -25,6 +25,7 @@ READ_BY_RUNNER = {
     'custom_imports',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
+    'load_from_ignore',
     'model_wrapper_cfg',
     'runner_type',
     'sync_bn',

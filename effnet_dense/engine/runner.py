@@ -36,6 +36,8 @@ class Runner(MMEngineRunner):
 
     - `load_from` and the checkpoint of tools/test.py are any source of `load_weights`: names of
       other ecosystems are found, nothing in a file can run code, nothing loaded is an error.
+      `load_from_ignore=['bbox_head.']` keeps parts of the model as they are, such as the head
+      when a detector of other classes is fine-tuned.
     - `resume` reads mmengine's training state with weights_only=True.
     - Checkpoints replace their predecessor whole: a kill while writing leaves the old file.
     - Processes on machines without a GPU talk over gloo, and train with BN for SyncBN.
@@ -140,7 +142,7 @@ class Runner(MMEngineRunner):
         if self._resume:
             checkpoint = _read_training_state(filename)
         else:
-            report = load_weights(model, filename)
+            report = load_weights(model, filename, ignore=self.cfg.get('load_from_ignore', ()))
             if report.missing and not isinstance(self._train_loop, BaseLoop):
                 raise ValueError(
                     f'{filename} cannot be evaluated, the model needs more than it holds: {report}'

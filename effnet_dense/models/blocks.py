@@ -31,7 +31,7 @@ class Residual(nn.Module):
 
     def __init__(self, in_channels: int, row: BlockRow, stride: int, drop_path: float) -> None:
         super().__init__()
-        self.has_shortcut = stride == 1 and in_channels == row.channels
+        self.has_shortcut = row.shortcut and stride == 1 and in_channels == row.channels
         self.drop_path = StochasticDepth(drop_path, mode='row') if drop_path else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

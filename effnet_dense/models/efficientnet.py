@@ -187,11 +187,16 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _through_our_loader(init_cfg: Config | list[Config] | None) -> Config | list[Config] | None:
-    """Turn mmengine's 'Pretrained' into ours, which knows other ecosystems' names."""
+    """Turn mmengine's 'Pretrained' into ours, which knows other ecosystems' names.
+
+    In a list it goes last, as mmengine applies its own: what was loaded is not drawn anew.
+    """
+    ours = 'effnet_dense.Pretrained'
     if isinstance(init_cfg, list | tuple):
-        return [_through_our_loader(cfg) for cfg in init_cfg]  # type: ignore[misc]
+        cfgs = [cfg for item in init_cfg if isinstance(cfg := _through_our_loader(item), dict)]
+        return sorted(cfgs, key=lambda cfg: cfg['type'] == ours)
     if init_cfg is not None and init_cfg.get('type') in ('Pretrained', 'PretrainedInit'):
-        return {**init_cfg, 'type': 'effnet_dense.Pretrained'}
+        return {**init_cfg, 'type': ours}
     return init_cfg
 
 

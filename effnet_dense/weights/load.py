@@ -206,7 +206,8 @@ def _check_shapes(translation: Translation, own: Mapping[str, Tensor]) -> None:
         more = f' ({len(wrong) - 1} more differ)' if len(wrong) > 1 else ''
         raise ValueError(
             f'{wrong[0]}{more}: are these the weights of another architecture? A head can be '
-            'left out with ignore='
+            "left out with load_weights(..., ignore=('bbox_head.',)), in a config with "
+            "load_from_ignore=['bbox_head.']"
         )
 
 

@@ -149,6 +149,22 @@ def test_a_backbone_alone_is_not_evaluated(trained: Path, tiny_data: Path, tmp_p
     build(tiny_data, tmp_path, load_from=str(path)).train()  # to start from it is fine
 
 
+def test_a_head_of_other_classes_can_be_left_out(
+    trained: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    other = {'model.bbox_head.num_classes': 5, 'load_from': str(trained)}
+    with pytest.raises(ValueError, match=r"load_from_ignore=\['bbox_head.'\]"):
+        build(tiny_data, tmp_path, **other).load_or_resume()
+    runner = build(tiny_data, tmp_path, load_from_ignore=['bbox_head.'], **other)
+    assert runner.train_loop.max_epochs == 1  # built: weights may be missing in training alone
+    head = runner.model.bbox_head.retina_cls.weight.clone()
+    runner.load_or_resume()
+    stored = safe_load(trained)['state_dict']
+    for name, weight in runner.model.backbone.state_dict().items():
+        assert torch.equal(weight, stored[f'backbone.{name}']), name
+    assert torch.equal(runner.model.bbox_head.retina_cls.weight, head)
+
+
 def test_an_interrupted_save_leaves_the_old_checkpoint(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
