@@ -26,6 +26,7 @@ python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir
     'train_dataloader.dataset.pipeline.2.scale=(320,320)' \
     'train_dataloader.dataset.pipeline.3.crop_size=(320,320)' \
     'val_dataloader.dataset.pipeline.1.scale=(320,320)' \
-    train_dataloader.dataset.indices=8 train_dataloader.batch_size=2 val_dataloader.dataset.indices=4
+    train_dataloader.dataset.indices=8 train_dataloader.batch_size=2 train_dataloader.num_workers=2 \
+    val_dataloader.dataset.indices=4 model.test_cfg.score_thr=0.0
 
 say "done. Look at $work/pictures: ground truth on the left, predictions on the right"
