@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch.distributed as dist
 from mmengine.config import Config, DictAction
 
 from effnet_dense.engine.config import load_config
@@ -97,6 +98,9 @@ def run(
             traceback.print_exc()
         print(f'error: {message(error)}', file=sys.stderr)
         return 2
+    if dist.is_initialized():
+        # Else gloo's threads may abort a process that has done its work (pytorch#179291).
+        dist.destroy_process_group()
     return 0
 
 
