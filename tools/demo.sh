@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a trained detector: sets up .venv, trains on the embedded data set, evaluates,
 # and leaves pictures of predictions beside ground truth in work_dirs/demo/pictures.
-# Needs Python 3.10 or newer, bash, and a network for the installation. Can be run again.
+# Needs Python 3.10 to 3.13, bash, and a network for the installation. Can be run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/venv.sh weights
