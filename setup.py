@@ -9,25 +9,24 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM_PARTS = ('configs', 'tools', 'model-index.yml')
+CHECKOUT_ONLY = shutil.ignore_patterns('__pycache__', 'demo.sh', 'test.sh', 'venv.sh')
 
 
 class BuildWithMim(build_py):
-    """Puts configs, tools and the model index into `effnet_dense/.mim`, as links if editable."""
+    """Puts configs, tools and the model index into a wheel's `effnet_dense/.mim`."""
 
     def run(self) -> None:
         super().run()
-        editable = getattr(self, 'editable_mode', False)
-        mim = (ROOT if editable else Path(self.build_lib)) / 'effnet_dense' / '.mim'
+        if getattr(self, 'editable_mode', False):
+            return  # the package finds the checkout's own
+        mim = Path(self.build_lib, 'effnet_dense', '.mim')
         shutil.rmtree(mim, ignore_errors=True)
         mim.mkdir(parents=True)
         for part in MIM_PARTS:
-            source = ROOT / part
-            if editable:
-                (mim / part).symlink_to(Path('..', '..', part))
-            elif source.is_dir():
-                shutil.copytree(source, mim / part, ignore=shutil.ignore_patterns('__pycache__'))
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, mim / part, ignore=CHECKOUT_ONLY)
             else:
-                shutil.copy(source, mim / part)
+                shutil.copy(ROOT / part, mim / part)
 
 
 def version() -> str:
@@ -53,7 +52,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     keywords=['EfficientNet', 'EfficientDet', 'object detection', 'semantic segmentation'],
-    python_requires='>=3.10,<3.14',  # mmengine calls pkgutil.find_loader, which 3.14 dropped
+    python_requires='>=3.11,<3.14',  # mmengine calls pkgutil.find_loader, which 3.14 dropped
     packages=find_packages(include=['effnet_dense', 'effnet_dense.*']),
     install_requires=requirements('runtime'),
     extras_require={

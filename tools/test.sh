@@ -14,4 +14,4 @@ mypy
 say 'pytest'
 # One thread for each worker: two cores are then busy with two tests.
 export OMP_NUM_THREADS=1
-if [ $# -gt 0 ]; then pytest "$@"; else pytest -n "$(nproc)" --durations=15; fi
+if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --durations=15; fi

@@ -9,11 +9,11 @@ fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 choose_python() {
   local candidate
   for candidate in ${PYTHON:-python3.11 python3}; do
-    if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; then
+    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
       echo "$candidate"; return
     fi
   done
-  fail "no Python 3.10 to 3.13 among: ${PYTHON:-python3.11 python3} (set PYTHON)"
+  fail "no Python 3.11 to 3.13 among: ${PYTHON:-python3.11 python3} (set PYTHON)"
 }
 
 make_venv() {
@@ -36,9 +36,9 @@ install_package() {
   if ! .venv/bin/python -m pip show --quiet mmcv 2>/dev/null; then extras="$extras,mmcv-lite"; fi
   say "installing effnet_dense[$extras] into .venv (about 3 GB, a few minutes)"
   .venv/bin/python -m pip install --quiet --upgrade pip || fail 'pip could not be upgraded'
-  .venv/bin/python -m pip install --progress-bar off -c requirements/constraints.txt -e ".[$extras]" \
-    | grep --line-buffered -E '^(Collecting|Installing|Successfully)' | cut -c -100
-  [ "${PIPESTATUS[0]}" = 0 ] || fail 'pip install failed; run this script again to go on'
+  if ! .venv/bin/python -m pip install --progress-bar off -c requirements/constraints.txt \
+    -e ".[$extras]" | { grep --line-buffered -E '^(Collecting|Installing|Successfully)' || true; } \
+    | cut -c -100; then fail 'pip install failed; run this script again to go on'; fi
   # opencv-python, which mmcv asks for, needs a desktop's libraries; the headless build does not.
   if ! .venv/bin/python -c 'import cv2' 2>/dev/null; then
     say 'no desktop libraries here: using the headless OpenCV'

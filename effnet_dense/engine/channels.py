@@ -27,7 +27,10 @@ def check_channels(model: nn.Module) -> None:
     given = backbone.out_channels
     neck = getattr(model, 'neck', None)
     if neck is not None:
-        _compare('neck', getattr(neck, 'in_channels', given), given)
+        expected = getattr(neck, 'in_channels', None)
+        # Some necks list theirs from the coarsest level, some keep another number by that name.
+        if isinstance(expected, list | tuple) and sorted(expected) != sorted(given):
+            _compare('neck', expected, given)
         return
     for name in SEGMENTATION_HEADS:
         heads: Any = getattr(model, name, None)

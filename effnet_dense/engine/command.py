@@ -60,6 +60,8 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--launcher', choices=LAUNCHERS, default='none', help='what starts the processes'
     )
+    # torch.distributed.launch, which mim runs, adds it; torch reads the environment.
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     parser.add_argument(
         '--debug', action='store_true', help="show an error's traceback, not its message alone"
     )

@@ -44,7 +44,7 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def find_config(name: str | Path) -> Path:
-    """The file of a config: a path, or a shipped config's name with or without folder and '.py'.
+    """The file of a config: a path, or the name of a shipped one, also as 'configs/NAME.py'.
 
     Raises:
         FileNotFoundError: neither; the message lists names that look alike.
@@ -54,7 +54,7 @@ def find_config(name: str | Path) -> Path:
         return path
     shipped = shipped_configs()
     stem = path.name.removesuffix('.py')
-    if stem in shipped:
+    if stem in shipped and path.parent in (Path('.'), Path('configs')):
         return shipped[stem]
     near = difflib.get_close_matches(stem, shipped, n=3, cutoff=0.4) or sorted(shipped)
     raise FileNotFoundError(

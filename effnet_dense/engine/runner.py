@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,20 @@ class Runner(MMEngineRunner):
             ValueError: an unknown or impossible argument, or a neck or head that expects other
                 channels than the backbone gives.
         """
-        try:
+        with _built_from('model'):
             built = super().build_model(model)
-        except (TypeError, AssertionError) as error:
-            raise ValueError(f'the model cannot be built from its config: {_why(error)}') from error
         check_channels(built)
         return built
+
+    def build_train_loop(self, loop: Any) -> BaseLoop:
+        """Build the loop and its data; an unknown or impossible argument is a ValueError."""
+        with _built_from('train_cfg or train_dataloader'):
+            return super().build_train_loop(loop)
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Build the optimizer; an unknown or impossible argument is a ValueError."""
+        with _built_from('optim_wrapper'):
+            return super().build_optim_wrapper(optim_wrapper)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Wrap for several processes; on the CPU without device_ids and without SyncBN."""
@@ -113,7 +122,8 @@ class Runner(MMEngineRunner):
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
         """Register the config's hooks, and the one that keeps checkpoints plain."""
-        super().register_hooks(*args, **kwargs)
+        with _built_from('default_hooks or custom_hooks'):
+            super().register_hooks(*args, **kwargs)
         self.register_hook(PlainSchedulerStates())
 
     def load_checkpoint(
@@ -183,6 +193,15 @@ class PlainSchedulerStates(Hook):
         groups = states.values() if isinstance(states, dict) else [states]
         for group in groups:
             group[:] = [{k: v for k, v in state.items() if not callable(v)} for state in group]
+
+
+@contextmanager
+def _built_from(part: str) -> Iterator[None]:
+    """Say which part of the config an unknown or impossible argument stands in."""
+    try:
+        yield
+    except (TypeError, AttributeError, AssertionError) as error:
+        raise ValueError(f'{part} cannot be built from the config: {_why(error)}') from error
 
 
 def _read_training_state(filename: str) -> dict[str, Any]:

@@ -78,7 +78,9 @@ class EfficientNet(BaseModule):
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
         super().__init__(_through_our_loader(init_cfg))
-        _check_arguments(out_indices, padding, drop_path_rate, frozen_stages, conv_cfg)
+        _check_arguments(
+            out_indices, padding, drop_path_rate, frozen_stages, norm_cfg, act_cfg, conv_cfg
+        )
         self.architecture = architecture(arch)
         self.out_indices = tuple(out_indices)
         self.padding = padding
@@ -93,9 +95,10 @@ class EfficientNet(BaseModule):
         act_cfg = act_cfg or ACTIVATIONS[self.architecture.act]
         brick = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
         self.layers = nn.ModuleList([brick(3, channels[0], 3, 2, act_cfg=act_cfg)])
-        self.layers.extend(_block_layers(self.architecture, drop_path_rate, brick, act_cfg))
-        self.layers.append(brick(channels[5], channels[HEAD], act_cfg=act_cfg))
-        del self.layers[self.out_indices[-1] + 1 :]
+        last = self.out_indices[-1]
+        self.layers.extend(_block_layers(self.architecture, last, drop_path_rate, brick, act_cfg))
+        if last == HEAD:
+            self.layers.append(brick(channels[5], channels[HEAD], act_cfg=act_cfg))
 
         self.apply(_initialise)
         self._freeze()
@@ -145,12 +148,12 @@ class EfficientNet(BaseModule):
 
 
 def _block_layers(
-    arch: Architecture, drop_path_rate: float, brick: Brick, act_cfg: Config
+    arch: Architecture, last: int, drop_path_rate: float, brick: Brick, act_cfg: Config
 ) -> list[nn.Sequential]:
-    """Layers 1…5: the blocks of all rows that share a stride, one after the other."""
+    """Layers 1…`last`: the blocks of all rows that share a stride, one after the other."""
     total = sum(row.repeats for row in arch.rows)
     layers, in_channels, position = [], arch.stem, 0
-    for rows in arch.layers():
+    for rows in arch.layers()[:last]:
         blocks: list[nn.Module] = []
         for row in rows:
             for repeat in range(row.repeats):
@@ -195,9 +198,16 @@ def _through_our_loader(init_cfg: Config | list[Config] | None) -> Config | list
     if isinstance(init_cfg, list | tuple):
         cfgs = [cfg for item in init_cfg if isinstance(cfg := _through_our_loader(item), dict)]
         return sorted(cfgs, key=lambda cfg: cfg['type'] == ours)
-    if init_cfg is not None and init_cfg.get('type') in ('Pretrained', 'PretrainedInit'):
-        return {**init_cfg, 'type': ours}
-    return init_cfg
+    if init_cfg is None:
+        return None
+    if not isinstance(init_cfg, Mapping) or 'type' not in init_cfg:
+        raise ValueError(
+            f'init_cfg must be a dict with a type, or a list of them; got {init_cfg!r}'
+        )
+    kind = init_cfg['type']
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+    pretrained = name.rpartition('.')[2] in ('Pretrained', 'PretrainedInit')
+    return {**init_cfg, 'type': ours} if pretrained else init_cfg
 
 
 def _check_arguments(
@@ -205,8 +215,13 @@ def _check_arguments(
     padding: str,
     drop_path_rate: float,
     frozen_stages: int,
+    norm_cfg: Config | None,
+    act_cfg: Config | None,
     conv_cfg: Config | None,
 ) -> None:
+    for name, cfg in (('norm_cfg', norm_cfg), ('act_cfg', act_cfg), ('conv_cfg', conv_cfg)):
+        if cfg is not None and (not isinstance(cfg, Mapping) or 'type' not in cfg):
+            raise ValueError(f'{name} must be a dict with a type, got {cfg!r}')
     indices = list(out_indices) if isinstance(out_indices, Sequence) else [None]
     if not indices or indices != sorted({*indices} & {*range(HEAD + 1)}):
         raise ValueError(
@@ -215,7 +230,7 @@ def _check_arguments(
         )
     if padding not in PADDINGS:
         raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
-    if not 0 <= drop_path_rate < 1:
+    if not isinstance(drop_path_rate, int | float) or not 0 <= drop_path_rate < 1:
         raise ValueError(f'drop_path_rate must be at least 0 and below 1, got {drop_path_rate!r}')
     if frozen_stages not in range(HEAD + 2):
         raise ValueError(

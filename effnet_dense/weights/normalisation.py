@@ -26,17 +26,20 @@ def check_normalisation(cfg: Mapping[str, Any]) -> None:
     model = cfg.get('model')
     if not isinstance(model, Mapping):
         return
-    for source, preprocessor in _sources(model, cfg.get('load_from')):
+    default = model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    for source, preprocessor in _sources(model, default, cfg.get('load_from')):
         info = source_info(source)
         if info is not None:
             _compare(source, info, preprocessor)
 
 
-def _sources(model: Mapping[str, Any], load_from: str | None) -> Iterator[tuple[str, Any]]:
+def _sources(
+    model: Mapping[str, Any], default: Any, load_from: str | None
+) -> Iterator[tuple[str, Any]]:
     """Sources, each with the data preprocessor of the model around it."""
     if load_from:
-        yield load_from, model.get('data_preprocessor')
-    pending = [(model, model.get('data_preprocessor'))]
+        yield load_from, default
+    pending = [(model, default)]
     while pending:
         part, preprocessor = pending.pop()
         for init_cfg in _as_list(part.get('init_cfg')):

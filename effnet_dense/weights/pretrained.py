@@ -25,7 +25,6 @@ class Pretrained:
     ) -> None:
         self.checkpoint = checkpoint
         self.prefix = prefix
-        self.map_location = map_location
 
     def __call__(self, module: nn.Module) -> None:
         """Load into `module`, and keep mmengine from drawing what was loaded anew."""

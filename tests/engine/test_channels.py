@@ -27,6 +27,8 @@ def head(in_channels: Any, in_index: Any, input_transform: str | None = None) ->
 def test_a_neck() -> None:
     check_channels(model(neck=SimpleNamespace(in_channels=(40, 112, 320))))
     check_channels(model(neck=SimpleNamespace()))
+    check_channels(model(neck=SimpleNamespace(in_channels=[320, 112, 40])))  # mmdet's YOLOV3Neck
+    check_channels(model(neck=SimpleNamespace(in_channels=64)))  # mmdet's CTResNetNeck
     with pytest.raises(ValueError, match=r'neck\.in_channels is \[48, 136, 384\].*\[40, 112, 320'):
         check_channels(model(neck=SimpleNamespace(in_channels=[48, 136, 384])))
 

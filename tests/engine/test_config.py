@@ -25,7 +25,7 @@ B3 = 'effnet_b3_retinanet_coco'
 def test_a_path_and_a_name_find_the_same_config(repository: Path) -> None:
     path = repository / 'configs' / f'{B3}.py'
     assert find_config(path) == path
-    for name in (B3, f'{B3}.py', f'nowhere/{B3}.py'):
+    for name in (B3, f'{B3}.py', f'configs/{B3}.py'):
         assert find_config(name).samefile(path)
 
 
@@ -40,6 +40,8 @@ def test_an_installed_package_finds_its_configs(
 def test_an_unknown_config_lists_near_names() -> None:
     with pytest.raises(FileNotFoundError, match=r"'configs/efnet_b3_retina.py'.*effnet_b3_retina"):
         find_config('configs/efnet_b3_retina.py')
+    with pytest.raises(FileNotFoundError, match='my_configs'):
+        find_config(f'my_configs/{B3}.py')
 
 
 def test_a_broken_config_is_said(tmp_path: Path) -> None:

