@@ -14,6 +14,8 @@ from effnet_dense import mmcv_ops
 __version__ = '0.1.0'
 
 _HOMES = {
+    'BiFPN': 'effnet_dense.models',
+    'EfficientDetHead': 'effnet_dense.models',
     'EfficientNet': 'effnet_dense.models',
     'EfficientNetClassifier': 'effnet_dense.models',
     'create_classifier': 'effnet_dense.models',

@@ -15,5 +15,6 @@ def _child(parent: Registry, *locations: str) -> Registry:
 
 MODELS = _child(root.MODELS, 'effnet_dense.models')
 WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS, 'effnet_dense.weights')
+TASK_UTILS = _child(root.TASK_UTILS, 'effnet_dense.models')
 TRANSFORMS = _child(root.TRANSFORMS, 'effnet_dense.data')
 RUNNERS = _child(root.RUNNERS, 'effnet_dense.engine')

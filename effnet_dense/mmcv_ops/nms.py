@@ -5,13 +5,15 @@ Boxes are (K, 4) as (x1, y1, x2, y2) in pixels; with offset 1 a box's width is x
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .boxes import overlaps
 from .precision import at_least_float32
+from .softnms import decay_by, next_below, soft_nms
 
-NAIVE, LINEAR, GAUSSIAN = 0, 1, 2
+METHODS = ('naive', 'linear', 'gaussian')
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
@@ -20,17 +22,6 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     # Adding the offset to the far corner adds it to every width, height and overlap alike.
     boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
     return torch.ops.torchvision.nms(boxes, scores, iou_threshold)
-
-
-def _decay(iou: Tensor, iou_threshold: float, sigma: float, method: int) -> Tensor:
-    """Return what the scores of boxes with these overlaps (K,) are multiplied with."""
-    if method == NAIVE:
-        return (iou < iou_threshold).to(iou.dtype)
-    if method == LINEAR:
-        return torch.where(iou >= iou_threshold, 1 - iou, 1.0)
-    if method == GAUSSIAN:
-        return torch.exp(-iou.square() / sigma)
-    raise ValueError(f'soft-NMS method must be 0 (naive), 1 (linear) or 2 (gaussian), got {method}')
 
 
 def softnms(
@@ -47,23 +38,26 @@ def softnms(
 
     Writes the taken boxes and their lowered scores to the first rows of dets (K, 5) and returns
     their indices, in the order they were taken. As in mmcv the first box is taken whatever its
-    score; others end below min_score.
+    score; others end below min_score. Boxes that do not overlap leave each other alone, whatever
+    the threshold; so do boxes without area, whose overlap is 0/0.
     """
-    left, left_scores = at_least_float32(boxes, scores)
-    indices = torch.arange(len(left), device=boxes.device)
-    taken: list[Tensor] = []
-    while len(indices) > 0:
-        best = int(left_scores.argmax())
-        dets[len(taken), :4] = left[best]
-        dets[len(taken), 4] = left_scores[best]
-        taken.append(indices[best])
-        # Two boxes without area have overlap 0/0: they do not touch each other's scores.
-        iou = overlaps(left[best], left, offset).nan_to_num(0.0)
-        left_scores = left_scores * _decay(iou, iou_threshold, sigma, method)
-        keep = left_scores >= min_score
-        keep[best] = False
-        left, left_scores, indices = left[keep], left_scores[keep], indices[keep]
-    return torch.stack(taken) if taken else indices
+    if method not in range(len(METHODS)):
+        raise ValueError(
+            f'soft-NMS method must be 0 (naive), 1 (linear) or 2 (gaussian), got {method}'
+        )
+    left, left_scores = (tensor.cpu().numpy() for tensor in at_least_float32(boxes, scores))
+    index, lowered = soft_nms(
+        left,
+        left_scores,
+        np.zeros(len(left), dtype=np.int64),
+        decay_by(METHODS[method], sigma, iou_threshold),
+        next_below(left_scores.dtype.type(min_score)),
+        offset=offset,
+    )
+    taken = torch.from_numpy(index).to(boxes.device)
+    dets[: len(taken), :4] = boxes[taken]
+    dets[: len(taken), 4] = torch.from_numpy(lowered)
+    return taken
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:

@@ -1,6 +1,21 @@
-"""Backbone and classifier; importing this registers them."""
+"""Backbone, necks, heads and losses; importing this registers them."""
 
+from effnet_dense.models.anchors import EfficientDetAnchorGenerator
+from effnet_dense.models.assigner import ArgMaxAssigner
+from effnet_dense.models.bifpn import BiFPN
 from effnet_dense.models.classifier import EfficientNetClassifier, create_classifier
+from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
+from effnet_dense.models.losses import FocalLoss, HuberLoss
 
-__all__ = ['EfficientNet', 'EfficientNetClassifier', 'create_classifier']
+__all__ = [
+    'ArgMaxAssigner',
+    'BiFPN',
+    'EfficientDetAnchorGenerator',
+    'EfficientDetHead',
+    'EfficientNet',
+    'EfficientNetClassifier',
+    'FocalLoss',
+    'HuberLoss',
+    'create_classifier',
+]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.models.blocks import Brick, FusedMBConv, MBConv
-from effnet_dense.models.layers import PADDINGS, Config, ConvNormAct
+from effnet_dense.models.layers import DEFAULT_NORM, PADDINGS, Config, ConvNormAct
 from effnet_dense.models.recompute import checkpointed
 from effnet_dense.registry import MODELS
 from effnet_dense.scaling import Architecture, BlockRow, architecture
@@ -25,8 +25,6 @@ from effnet_dense.scaling import Architecture, BlockRow, architecture
 STRIDES = (2, 2, 4, 8, 16, 32, 32)
 HEAD = 6
 
-# PyTorch's momentum 0.01 is TensorFlow's 0.99.
-DEFAULT_NORM: Config = dict(type='BN', eps=1e-3, momentum=0.01)
 ACTIVATIONS: dict[str, Config] = {
     'silu': dict(type='SiLU', inplace=True),
     'relu6': dict(type='ReLU6', inplace=True),

@@ -1,4 +1,4 @@
-"""Bricks that backbones, necks and heads share: SAME convolution and convolution-norm-activation.
+"""Bricks that backbones, necks and heads share: SAME padding, convolutions and their norms.
 
 Letters: N images, C channels, H × W pixels.
 """
@@ -14,6 +14,10 @@ from torch import Tensor, nn
 PADDINGS = ('same', 'symmetric')
 
 Config = dict[str, Any]
+
+# PyTorch's momentum 0.01 is TensorFlow's 0.99.
+DEFAULT_NORM: Config = dict(type='BN', eps=1e-3, momentum=0.01)
+DEFAULT_ACT: Config = dict(type='SiLU', inplace=True)
 
 
 def pad_same(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
@@ -35,6 +39,23 @@ def pad_same(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Ten
 
 def _same_total(size: int, kernel: int, stride: int) -> int:
     return max((-(-size // stride) - 1) * stride + kernel - size, 0)
+
+
+def max_pool(x: Tensor, padding: str = 'same') -> Tensor:
+    """Halve a feature by 3×3 max-pooling with stride 2; what is padded is never the maximum.
+
+    Args:
+        x: (N, C, H, W).
+        padding: 'same' as `pad_same`, or 'symmetric'; they differ where a side is even.
+
+    Returns:
+        (N, C, ⌈H ÷ 2⌉, ⌈W ÷ 2⌉).
+    """
+    if padding == 'symmetric':
+        return F.max_pool2d(x, 3, 2, 1)
+    # An even side lacks one pixel at its end, which ceil_mode leaves out without a padded copy.
+    height, width = x.shape[-2:]
+    return F.max_pool2d(x, 3, 2, (height % 2, width % 2), ceil_mode=True)
 
 
 class Conv2dSame(nn.Conv2d):
@@ -92,8 +113,8 @@ def activation(act_cfg: Config) -> nn.Module:
 class ConvNormAct(nn.Module):
     """Convolution, normalisation and activation; either of the last two may be absent.
 
-    The norm's name in the state dict is mmcv's ('bn' for BN and SyncBN, 'gn' for GN), and the
-    convolution has a bias where no norm follows.
+    The norm's name in the state dict is mmcv's ('bn' for BN and SyncBN, 'gn' for GN). The
+    convolution has a bias where no norm follows, or where `bias` says so.
     """
 
     def __init__(
@@ -105,6 +126,7 @@ class ConvNormAct(nn.Module):
         *,
         groups: int = 1,
         padding: str = 'same',
+        bias: bool | None = None,
         norm_cfg: Config | None = None,
         act_cfg: Config | None = None,
     ) -> None:
@@ -115,7 +137,7 @@ class ConvNormAct(nn.Module):
             kernel,
             stride,
             groups=groups,
-            bias=norm_cfg is None,
+            bias=norm_cfg is None if bias is None else bias,
             padding=padding,
         )
         self.norm_name: str | None = None
@@ -135,6 +157,35 @@ class ConvNormAct(nn.Module):
         if self.norm is not None:
             x = self.norm(x)
         return x if self.act is None else self.act(x)
+
+
+class SeparableConv(nn.Module):
+    """Depthwise 3×3 and pointwise 1×1 convolution, nothing in between; then a norm if asked for.
+
+    As EfficientDet has it in BiFPN and in its heads (google/automl `tf2/efficientdet_keras.py`).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        bias: bool = True,
+        padding: str = 'same',
+        norm_cfg: Config | None = None,
+    ) -> None:
+        super().__init__()
+        self.depthwise = conv2d(in_channels, in_channels, 3, groups=in_channels, padding=padding)
+        self.pointwise = conv2d(in_channels, out_channels, 1, bias=bias)
+        self.norm_name: str | None = None
+        if norm_cfg is not None:
+            self.norm_name, norm = build_norm_layer(norm_cfg, out_channels)
+            self.add_module(self.norm_name, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, H, W) → (N, C_out, H, W)."""
+        x = self.pointwise(self.depthwise(x))
+        return x if self.norm_name is None else getattr(self, self.norm_name)(x)
 
 
 class SqueezeExcite(nn.Module):

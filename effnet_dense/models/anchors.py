@@ -1,0 +1,97 @@
+"""The anchors that EfficientDet's published weights were trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.task_modules.prior_generators import AnchorGenerator
+from torch import Tensor
+
+from effnet_dense.registry import TASK_UTILS
+
+ASPECTS = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))
+
+
+@TASK_UTILS.register_module()
+class EfficientDetAnchorGenerator(AnchorGenerator):
+    """Anchors given by width and height, in cells that divide the image evenly.
+
+    They differ from mmdet's `AnchorGenerator` in two ways, of up to 5.8 pixels each: an aspect is
+    a pair of factors, which √ratio meets but roughly, and a cell of level l is as large as the
+    image divided by the level's size: 320 pixels ÷ 3 cells, not the stride of 128.
+    Source: google/automl `tf2/anchors.py`, effdet `anchors.py`.
+
+    Args:
+        strides: Of the levels in pixels, finest first.
+        aspects: (width, height) of each shape, as factors of the base size.
+        octave_base_scale: Base size in cells.
+        scales_per_octave: Sizes of each level, each 2^(1 ÷ scales_per_octave) times the last.
+    """
+
+    def __init__(
+        self,
+        strides: Sequence[int],
+        aspects: Sequence[Sequence[float]] = ASPECTS,
+        octave_base_scale: float = 4,
+        scales_per_octave: int = 3,
+    ) -> None:
+        self.aspects = tuple((float(width), float(height)) for width, height in aspects)
+        super().__init__(
+            strides=list(strides),
+            ratios=[height / width for width, height in self.aspects],
+            octave_base_scale=octave_base_scale,
+            scales_per_octave=scales_per_octave,
+            center_offset=0.5,
+        )
+
+    def grid_priors(
+        self,
+        featmap_sizes: Sequence[tuple[int, int]],
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = 'cuda',
+    ) -> list[Tensor]:
+        """Lay the anchors over an image of `strides[0]` pixels for each cell of the finest level.
+
+        Args:
+            featmap_sizes: (H_l, W_l) of each level, finest first.
+
+        Returns:
+            For each level (H_l · W_l · A, 4) as (x1, y1, x2, y2) in pixels: rows, columns, then
+            sizes, then aspects.
+
+        Raises:
+            ValueError: There are more or fewer levels than strides.
+        """
+        if len(featmap_sizes) != self.num_levels:
+            raise ValueError(
+                f'expected {self.num_levels} levels, one for each of the strides, '
+                f'got {len(featmap_sizes)}'
+            )
+        image = [size * self.strides[0][0] for size in featmap_sizes[0]]
+        sizes = self.scales.to(device)[:, None, None] * torch.tensor(self.aspects, device=device)
+        priors = []
+        for rows, columns in featmap_sizes:
+            cell = torch.tensor([image[1] / columns, image[0] / rows], device=device)
+            y, x = torch.meshgrid(
+                torch.arange(rows, device=device),
+                torch.arange(columns, device=device),
+                indexing='ij',
+            )
+            centres = (torch.stack([x, y], -1) + 0.5) * cell
+            halves = (sizes * cell / 2).reshape(-1, 2)
+            centres = centres.reshape(-1, 1, 2)
+            priors.append(torch.cat([centres - halves, centres + halves], -1).view(-1, 4).to(dtype))
+        return priors
+
+    def gen_single_level_base_anchors(
+        self,
+        base_size: float,
+        scales: Tensor,
+        ratios: Tensor,
+        center: tuple[float, float] | None = None,
+    ) -> Tensor:
+        """Anchors (A, 4) of the first cell, where the cells are squares of `base_size` pixels."""
+        sizes = (scales[:, None, None] * torch.tensor(self.aspects)).reshape(-1, 2)
+        centre = torch.full((1, 2), self.center_offset)
+        return torch.cat([centre - sizes / 2, centre + sizes / 2], -1) * base_size

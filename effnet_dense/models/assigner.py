@@ -1,0 +1,74 @@
+"""Which anchor answers for which ground truth."""
+
+from __future__ import annotations
+
+import torch
+from mmdet.models.task_modules.assigners import AssignResult, BaseAssigner
+from mmdet.structures.bbox import bbox_overlaps
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from effnet_dense.registry import TASK_UTILS
+
+
+@TASK_UTILS.register_module()
+class ArgMaxAssigner(BaseAssigner):
+    """Each anchor takes the box that it overlaps most, and each box gets its best anchor at least.
+
+    There is no band of ignored anchors between positive and negative. mmdet's `MaxIoUAssigner`
+    differs where a box forces its match: all anchors that tie for it are taken there, and of two
+    boxes with the same best anchor the later one wins, here the earlier one.
+    Source: google/automl `object_detection/argmax_matcher.py`.
+
+    Args:
+        iou_threshold: From here on an anchor is positive.
+    """
+
+    def __init__(self, iou_threshold: float = 0.5) -> None:
+        if not 0 < iou_threshold <= 1:
+            raise ValueError(f'iou_threshold must be above 0, up to 1; got {iou_threshold!r}')
+        self.iou_threshold = iou_threshold
+
+    def assign(
+        self,
+        pred_instances: InstanceData,
+        gt_instances: InstanceData,
+        gt_instances_ignore: InstanceData | None = None,
+        **kwargs: object,
+    ) -> AssignResult:
+        """Match the anchors `pred_instances.priors` (A, 4) with `gt_instances.bboxes` (K, 4).
+
+        Returns:
+            `gt_inds` (A,): 0 for a negative, k + 1 for box k; `max_overlaps` and `labels` (A,).
+        """
+        priors, labels = pred_instances.priors, gt_instances.labels
+        matched, overlaps = argmax_match(priors, gt_instances.bboxes, self.iou_threshold)
+        assigned = labels[matched] if len(labels) else matched
+        return AssignResult(
+            num_gts=len(labels),
+            gt_inds=matched + 1,
+            max_overlaps=overlaps,
+            labels=torch.where(matched >= 0, assigned, -1),
+        )
+
+
+def argmax_match(priors: Tensor, boxes: Tensor, iou_threshold: float) -> tuple[Tensor, Tensor]:
+    """Match anchors with boxes.
+
+    Args:
+        priors: (A, 4) as (x1, y1, x2, y2) in pixels.
+        boxes: (K, 4), the same.
+        iou_threshold: From here on an anchor is positive.
+
+    Returns:
+        The matched box (A,), −1 for none, and each anchor's largest overlap (A,).
+    """
+    if not len(boxes):
+        return priors.new_full((len(priors),), -1, dtype=torch.long), priors.new_zeros(len(priors))
+    iou = bbox_overlaps(boxes, priors)
+    overlaps, matched = iou.max(0)
+    matched[overlaps < iou_threshold] = -1
+    # From the last box to the first, so that the first one keeps an anchor that both want.
+    best = iou.argmax(1).flip(0)
+    matched[best] = torch.arange(len(boxes) - 1, -1, -1, device=matched.device)
+    return matched, overlaps

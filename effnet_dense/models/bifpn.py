@@ -1,0 +1,314 @@
+"""BiFPN (EfficientDet, arXiv 1911.09070, section 3): features flow down and up, each sum weighted.
+
+Letters: N images, H × W pixels; level i has stride 2^i. The features of a cell are numbered: its
+inputs, finest first, then what its nodes give, in the order of computation. For P3 … P7:
+
+    P3  P4  P5  P6  P7
+     0   1   2   3   4    the inputs
+                 5        P6 from 3, 4
+             6            P5 from 2, 5
+         7                P4 from 1, 6
+     8                    P3 from 0, 7
+         9                P4 from 1, 7, 8
+            10            P5 from 2, 6, 9
+                11        P6 from 3, 5, 10
+                    12    P7 from 4, 11
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from effnet_dense.models.layers import (
+    DEFAULT_ACT,
+    DEFAULT_NORM,
+    PADDINGS,
+    Config,
+    ConvNormAct,
+    SeparableConv,
+    activation,
+    max_pool,
+)
+from effnet_dense.registry import MODELS
+
+FUSIONS = ('fast', 'softmax', 'sum')
+# google/automl `tf2/efficientdet_keras.py`: keeps weights of zero from being divided by.
+EPSILON = 1e-4
+
+
+@dataclass(frozen=True)
+class Node:
+    """A sum of features: `level` counts from the finest, `inputs` are numbers of features."""
+
+    level: int
+    inputs: tuple[int, ...]
+
+
+def bifpn_nodes(num_levels: int) -> tuple[Node, ...]:
+    """The nodes of one cell, in the order of computation.
+
+    Source: google/automl `tf2/fpn_configs.py: bifpn_config`.
+
+    Raises:
+        ValueError: There are fewer than two levels.
+    """
+    if num_levels < 2:
+        raise ValueError(f'a BiFPN needs at least 2 levels, got {num_levels}')
+    features = [[level] for level in range(num_levels)]  # by level; the last one is the newest
+    nodes: list[Node] = []
+
+    def add(level: int, inputs: list[int]) -> None:
+        features[level].append(num_levels + len(nodes))
+        nodes.append(Node(level, tuple(inputs)))
+
+    for level in reversed(range(num_levels - 1)):
+        add(level, [level, features[level + 1][-1]])
+    for level in range(1, num_levels):
+        add(level, [*features[level], features[level - 1][-1]])
+    return tuple(nodes)
+
+
+def fusion_shares(weights: Tensor, fusion: str) -> Tensor:
+    """What each input of a sum is multiplied with (section 3.3).
+
+    Args:
+        weights: (K,), one for each of K inputs.
+        fusion: 'fast' is ReLU(w) ÷ (Σ ReLU(w) + 1e-4); 'softmax'.
+
+    Returns:
+        (K,).
+    """
+    if fusion == 'softmax':
+        return weights.softmax(0)
+    weights = weights.relu()
+    return weights / (weights.sum() + EPSILON)
+
+
+def resample(x: Tensor, size: tuple[int, int], padding: str) -> Tensor:
+    """Bring a neighbouring level's feature to this level's size.
+
+    Args:
+        x: (N, C, h, w), from the next finer or coarser level.
+        size: (H, W) of this level, in its own pixels.
+        padding: Of the max-pooling.
+
+    Returns:
+        (N, C, H, W): nearest neighbours going up, the maximum of 3×3 going down.
+    """
+    if x.shape[-2] > size[0] or x.shape[-1] > size[1]:
+        x = max_pool(x, padding)
+    # Sides that do not halve evenly: nearest to the finer level's very size, not twice the size.
+    return x if x.shape[-2:] == size else F.interpolate(x, size, mode='nearest')
+
+
+class BiFPNNode(nn.Module):
+    """Projections where channels differ → weighted sum → activation → separable convolution, norm.
+
+    Args:
+        in_channels: Of each input. The first cell projects every edge on its own.
+        conv: Arguments of the convolutions: bias, padding, norm_cfg.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: int,
+        fusion: str,
+        act_cfg: Config,
+        conv: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.padding = conv['padding']
+        self.projections = nn.ModuleList(
+            nn.Identity()
+            if channels == out_channels
+            else ConvNormAct(channels, out_channels, **conv)
+            for channels in in_channels
+        )
+        self.edge_weights: nn.Parameter | None = None
+        if fusion != 'sum':
+            self.edge_weights = nn.Parameter(torch.ones(len(in_channels)))
+        self.act = activation(act_cfg)
+        self.conv = SeparableConv(out_channels, out_channels, **conv)
+
+    def forward(self, inputs: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """Features (N, in_channels[k], any, any) → (N, out_channels, *size)."""
+        features = [
+            resample(project(x), size, self.padding)
+            for project, x in zip(self.projections, inputs, strict=True)
+        ]
+        if self.edge_weights is not None:
+            shares = fusion_shares(self.edge_weights, self.fusion).unbind()
+            features = [x * share for x, share in zip(features, shares, strict=True)]
+        total = features[0]
+        for x in features[1:]:
+            total = total + x
+        return self.conv(self.act(total))
+
+
+class BiFPNCell(nn.Module):
+    """One pass down and up: L features → L features of `out_channels`."""
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: int,
+        fusion: str,
+        act_cfg: Config,
+        conv: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.topology = bifpn_nodes(len(in_channels))
+        channels = [*in_channels, *[out_channels] * len(self.topology)]
+        self.nodes = nn.ModuleList(
+            BiFPNNode([channels[i] for i in node.inputs], out_channels, fusion, act_cfg, conv)
+            for node in self.topology
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """(N, C_l, H_l, W_l) → (N, out_channels, H_l, W_l) for each level, finest first."""
+        known = list(features)
+        newest = list(features)
+        for node, module in zip(self.topology, self.nodes, strict=True):
+            height, width = features[node.level].shape[-2:]
+            out = module([known[i] for i in node.inputs], (height, width))
+            known.append(out)
+            newest[node.level] = out
+        return newest
+
+
+@MODELS.register_module()
+class BiFPN(BaseModule):
+    """Weighted bidirectional feature pyramid: a neck for mmdet's detectors and mmseg's heads.
+
+    Args:
+        in_channels: Of each feature that the backbone returns, finest first.
+        out_channels: Of every level that is returned.
+        num_outs: Levels to return. Those beyond the inputs are max-pooled from the coarsest one,
+            the first of them after a 1×1 convolution to `out_channels`.
+        num_cells: Repetitions, each with weights of its own.
+        start_level: The first of the inputs to use.
+        fusion: 'fast' (normalised by the sum), 'softmax', or 'sum' (no weights).
+        padding: 'same' (google/automl, effdet's `tf_` weights) or 'symmetric'.
+        conv_bias: Let convolutions before a norm have a bias, which changes nothing but is part
+            of google/automl's weights.
+        norm_cfg: Of all norms.
+        act_cfg: Before the convolution of a node; none follows it.
+
+    Raises:
+        ValueError: An argument is out of its range; the message says what was expected.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        out_channels: int,
+        num_outs: int = 5,
+        num_cells: int = 3,
+        start_level: int = 0,
+        fusion: str = 'fast',
+        padding: str = 'same',
+        conv_bias: bool = False,
+        norm_cfg: Config = DEFAULT_NORM,
+        act_cfg: Config = DEFAULT_ACT,
+        init_cfg: Config | list[Config] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        _check_arguments(in_channels, num_outs, num_cells, start_level, fusion, padding)
+        self.in_channels = tuple(in_channels)
+        self.out_channels = out_channels
+        self.num_outs = num_outs
+        self.start_level = start_level
+        self.fusion = fusion
+        self.padding = padding
+        self.conv_bias = conv_bias
+
+        conv: dict[str, Any] = dict(bias=conv_bias, padding=padding, norm_cfg=norm_cfg)
+        levels = list(self.in_channels[start_level:])
+        self.num_extra = num_outs - len(levels)
+        self.extra: nn.Module = nn.Identity()
+        if self.num_extra and levels[-1] != out_channels:
+            self.extra = ConvNormAct(levels[-1], out_channels, **conv)
+        levels += [out_channels] * self.num_extra
+        self.cells = nn.ModuleList()
+        for _ in range(num_cells):
+            self.cells.append(BiFPNCell(levels, out_channels, fusion, act_cfg, conv))
+            levels = [out_channels] * num_outs
+        self.apply(_initialise)
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Mix the levels.
+
+        Args:
+            inputs: Features (N, in_channels[l], H_l, W_l), each half as large as the one before,
+                rounded up.
+
+        Returns:
+            `num_outs` features (N, out_channels, H_l, W_l), finest first.
+
+        Raises:
+            ValueError: There are more or fewer features than `in_channels`.
+        """
+        if len(inputs) != len(self.in_channels):
+            raise ValueError(
+                f'BiFPN expected {len(self.in_channels)} features (in_channels='
+                f"{list(self.in_channels)}), got {len(inputs)}: compare the backbone's out_indices"
+            )
+        features = list(inputs[self.start_level :])
+        for index in range(self.num_extra):
+            last = self.extra(features[-1]) if index == 0 else features[-1]
+            features.append(max_pool(last, self.padding))
+        for cell in self.cells:
+            features = cell(features)
+        return tuple(features)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Draw a convolution's weights uniformly, variance 2 ÷ (fan-in + fan-out), of one group each.
+
+    Source: Keras' default, which google/automl leaves as it is in BiFPN (`tf2/efficientdet_keras`).
+    """
+    if not isinstance(module, nn.Conv2d):
+        return
+    fans = (
+        module.weight[0].numel() + module.weight.numel() // module.groups // module.weight.shape[1]
+    )
+    nn.init.uniform_(module.weight, -math.sqrt(6 / fans), math.sqrt(6 / fans))
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def _check_arguments(
+    in_channels: Sequence[int],
+    num_outs: int,
+    num_cells: int,
+    start_level: int,
+    fusion: str,
+    padding: str,
+) -> None:
+    if not 0 <= start_level < len(in_channels):
+        raise ValueError(
+            f'start_level must be one of the {len(in_channels)} inputs, got {start_level}'
+        )
+    used = len(in_channels) - start_level
+    if num_outs < max(used, 2):
+        raise ValueError(
+            f'num_outs must be at least {max(used, 2)} with {used} inputs, got {num_outs}: '
+            "leave finer features out with start_level, or coarser ones in the backbone's "
+            'out_indices'
+        )
+    if num_cells < 1:
+        raise ValueError(f'num_cells must be at least 1, got {num_cells}')
+    if fusion not in FUSIONS:
+        raise ValueError(f'fusion must be one of {FUSIONS}, got {fusion!r}')
+    if padding not in PADDINGS:
+        raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')

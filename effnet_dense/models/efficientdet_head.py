@@ -1,0 +1,305 @@
+"""EfficientDet's head: levels → class logits and box deltas → loss or boxes.
+
+Letters: N images, level l of H_l × W_l cells, A anchors a cell, P anchors of an image over all
+levels, C classes, K ground truths. Boxes are (x1, y1, x2, y2) in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from mmcv.cnn import build_norm_layer
+from mmdet.models.dense_heads import AnchorHead
+from mmdet.utils import reduce_mean
+from mmengine.model import bias_init_with_prob, normal_init
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from effnet_dense.models.layers import (
+    DEFAULT_ACT,
+    DEFAULT_NORM,
+    Config,
+    SeparableConv,
+    activation,
+)
+from effnet_dense.models.soft_nms import batched_soft_nms
+from effnet_dense.registry import MODELS
+
+DEFAULT_ANCHORS: Config = dict(
+    type='effnet_dense.EfficientDetAnchorGenerator', strides=[8, 16, 32, 64, 128]
+)
+DEFAULT_LOSS_CLS: Config = dict(type='effnet_dense.FocalLoss', use_sigmoid=True)
+DEFAULT_LOSS_BBOX: Config = dict(type='effnet_dense.HuberLoss')
+
+
+@MODELS.register_module()
+class EfficientDetHead(AnchorHead):
+    """Class and box nets whose convolutions serve all levels, with a norm per level and repeat.
+
+    Source: EfficientDet (arXiv 1911.09070), google/automl `tf2/efficientdet_keras.py`.
+
+    Args:
+        num_classes: C, without a background.
+        in_channels: Of every level, and of the convolutions.
+        stacked_convs: Repeats before the prediction.
+        conv_bias: Let convolutions before a norm have a bias, as google/automl's weights do.
+        norm_cfg: Of all norms.
+        act_cfg: After each norm.
+        anchor_generator: `effnet_dense.EfficientDetAnchorGenerator` or mmdet's AnchorGenerator.
+        loss_cls: `effnet_dense.FocalLoss`, or a loss of mmdet's with use_sigmoid=True.
+        loss_bbox: Of deltas, or of boxes in pixels where `reg_decoded_bbox`. Both losses get the
+            batch's number of positive anchors + 1 as their normaliser.
+        train_cfg: `assigner`: `effnet_dense.ArgMaxAssigner` or one of mmdet's.
+        test_cfg: `nms_pre` best scores over all levels and classes together, `score_thr`, `nms`
+            (mmcv's, or dict(type='soft_nms', sigma, min_score, method)), `max_per_img`.
+        kwargs: Of mmdet's AnchorHead: bbox_coder, reg_decoded_bbox.
+
+    Raises:
+        ValueError: The classification loss is not one of sigmoids.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        stacked_convs: int = 3,
+        conv_bias: bool = False,
+        norm_cfg: Config = DEFAULT_NORM,
+        act_cfg: Config = DEFAULT_ACT,
+        anchor_generator: Config = DEFAULT_ANCHORS,
+        loss_cls: Config = DEFAULT_LOSS_CLS,
+        loss_bbox: Config = DEFAULT_LOSS_BBOX,
+        train_cfg: Config | None = None,
+        test_cfg: Config | None = None,
+        init_cfg: Config | list[Config] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not loss_cls.get('use_sigmoid'):
+            raise ValueError(f'loss_cls must have use_sigmoid=True, got {dict(loss_cls)}')
+        self.stacked_convs = stacked_convs
+        self.conv_bias = conv_bias
+        self.norm_cfg = norm_cfg
+        self.act_cfg = act_cfg
+        super().__init__(
+            num_classes,
+            in_channels,
+            feat_channels=in_channels,
+            anchor_generator=anchor_generator,
+            loss_cls=loss_cls,
+            loss_bbox=loss_bbox,
+            train_cfg=train_cfg,
+            test_cfg=test_cfg,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+
+    def _init_layers(self) -> None:
+        self.act = activation(self.act_cfg)
+        self.cls_convs, self.cls_norms = self._tower()
+        self.reg_convs, self.reg_norms = self._tower()
+        anchors = self.num_base_priors
+        self.cls_predict = SeparableConv(self.in_channels, anchors * self.cls_out_channels)
+        self.reg_predict = SeparableConv(self.in_channels, anchors * self.bbox_coder.encode_size)
+        self.apply(_initialise)
+        # Objects are rare, and an anchor is a better first guess than noise around it. google/automl
+        # draws these as the rest, and has 300 epochs to forget it.
+        normal_init(self.cls_predict.pointwise, std=0.01, bias=bias_init_with_prob(0.01))
+        normal_init(self.reg_predict.pointwise, std=0.01)
+
+    def _tower(self) -> tuple[nn.ModuleList, nn.ModuleList]:
+        """Convolutions by repeat, and norms by repeat and level."""
+        channels, levels = self.in_channels, self.prior_generator.num_levels
+        convs = nn.ModuleList(
+            SeparableConv(channels, channels, bias=self.conv_bias)
+            for _ in range(self.stacked_convs)
+        )
+        norms = nn.ModuleList(
+            nn.ModuleList(build_norm_layer(self.norm_cfg, channels)[1] for _ in range(levels))
+            for _ in range(self.stacked_convs)
+        )
+        return convs, norms
+
+    def forward(self, feats: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Predict on every level.
+
+        Args:
+            feats: (N, in_channels, H_l, W_l) of each level, finest first.
+
+        Returns:
+            Logits (N, A·C, H_l, W_l) and deltas (N, A·4, H_l, W_l) of each level.
+
+        Raises:
+            ValueError: There are more or fewer levels than strides.
+        """
+        levels = self.prior_generator.num_levels
+        if len(feats) != levels:
+            raise ValueError(
+                f'EfficientDetHead has anchors for {levels} levels, got {len(feats)} features: '
+                "compare anchor_generator.strides with the neck's num_outs"
+            )
+        logits, deltas = [], []
+        for level, x in enumerate(feats):
+            logits.append(self.cls_predict(self._run(self.cls_convs, self.cls_norms, level, x)))
+            deltas.append(self.reg_predict(self._run(self.reg_convs, self.reg_norms, level, x)))
+        return logits, deltas
+
+    def _run(self, convs: nn.ModuleList, norms: nn.ModuleList, level: int, x: Tensor) -> Tensor:
+        for conv, by_level in zip(convs, norms, strict=True):
+            x = self.act(cast(nn.ModuleList, by_level)[level](conv(x)))
+        return x
+
+    def loss_by_feat(
+        self,
+        cls_scores: Sequence[Tensor],
+        bbox_preds: Sequence[Tensor],
+        batch_gt_instances: Sequence[InstanceData],
+        batch_img_metas: Sequence[dict[str, Any]],
+        batch_gt_instances_ignore: Sequence[InstanceData] | None = None,
+    ) -> dict[str, Tensor]:
+        """Compare with the ground truth. Anchors in the padding around an image are negatives.
+
+        Args:
+            cls_scores: Logits (N, A·C, H_l, W_l) of each level.
+            bbox_preds: Deltas (N, A·4, H_l, W_l) of each level.
+            batch_gt_instances: N times `bboxes` (K, 4) and `labels` (K,).
+            batch_img_metas: Not used.
+            batch_gt_instances_ignore: For assigners that know them.
+
+        Returns:
+            loss_cls and loss_bbox, scalars.
+        """
+        priors = self._priors(cls_scores)
+        logits = flatten_levels(cls_scores, self.cls_out_channels)
+        deltas = flatten_levels(bbox_preds, self.bbox_coder.encode_size)
+        ignored = batch_gt_instances_ignore or [None] * len(batch_gt_instances)
+        labels, matched, boxes = [], [], []
+        for truth, ignore in zip(batch_gt_instances, ignored, strict=True):
+            assigned = self.assigner.assign(InstanceData(priors=priors), truth, ignore).gt_inds
+            positive = assigned > 0
+            label = assigned.new_full(assigned.shape, self.num_classes)
+            label[positive] = truth.labels[assigned[positive] - 1]
+            labels.append(label)
+            matched.append(assigned)
+            boxes.append(truth.bboxes[assigned[positive] - 1])
+        return self._losses(
+            priors, logits, deltas, torch.stack(labels), torch.stack(matched), torch.cat(boxes)
+        )
+
+    def _losses(
+        self,
+        priors: Tensor,
+        logits: Tensor,
+        deltas: Tensor,
+        labels: Tensor,
+        matched: Tensor,
+        boxes: Tensor,
+    ) -> dict[str, Tensor]:
+        """Losses of priors (P, 4), logits (N, P, C) and deltas (N, P, 4).
+
+        `matched` (N, P) is above 0 for positives, whose truths are `boxes`, and below for ignored.
+        """
+        positive = matched > 0
+        # One more than there are, as google/automl has it: a batch without objects has a loss too.
+        normaliser = reduce_mean(positive.sum().float() + 1)
+        loss_cls = self.loss_cls(
+            logits.flatten(0, 1),
+            labels.flatten(),
+            (matched >= 0).flatten().to(logits.dtype),
+            avg_factor=normaliser,
+        )
+        anchors = priors.expand(len(positive), -1, -1)[positive]
+        pred, target = deltas[positive].float(), boxes
+        if self.reg_decoded_bbox:
+            pred = self.bbox_coder.decode(anchors, pred)
+        else:
+            target = self.bbox_coder.encode(anchors, boxes)
+        return dict(
+            loss_cls=loss_cls, loss_bbox=self.loss_bbox(pred, target, avg_factor=normaliser)
+        )
+
+    def predict_by_feat(
+        self,
+        cls_scores: Sequence[Tensor],
+        bbox_preds: Sequence[Tensor],
+        score_factors: None = None,
+        batch_img_metas: Sequence[dict[str, Any]] = (),
+        cfg: Config | None = None,
+        rescale: bool = False,
+        with_nms: bool = True,
+    ) -> list[InstanceData]:
+        """Turn logits and deltas into boxes.
+
+        Args:
+            cls_scores: Logits (N, A·C, H_l, W_l) of each level.
+            bbox_preds: Deltas (N, A·4, H_l, W_l) of each level.
+            batch_img_metas: N times `img_shape`, with `rescale` also `scale_factor`.
+            cfg: Instead of `test_cfg`.
+            rescale: To the pixels of the image as it was loaded.
+            with_nms: Suppress boxes of one class that overlap.
+
+        Returns:
+            N times `bboxes` (M, 4), `scores` (M,) and `labels` (M,), the best first.
+        """
+        cfg = self.test_cfg if cfg is None else cfg
+        priors = self._priors(cls_scores)
+        logits = flatten_levels(cls_scores, self.cls_out_channels).detach().float()
+        deltas = flatten_levels(bbox_preds, self.bbox_coder.encode_size).detach().float()
+        results = []
+        for scores, boxes, meta in zip(logits, deltas, batch_img_metas, strict=True):
+            count = min(cfg.get('nms_pre', 5000), scores.numel())
+            best, index = scores.flatten().topk(count)
+            best = best.sigmoid()
+            index = index[best > cfg.get('score_thr', 0.0)]
+            anchor = index // self.cls_out_channels
+            found = InstanceData(
+                bboxes=self.bbox_coder.decode(
+                    priors[anchor], boxes[anchor], max_shape=meta['img_shape']
+                ),
+                scores=best[: len(index)],
+                labels=index % self.cls_out_channels,
+            )
+            results.append(self._bbox_post_process(found, cfg, rescale, with_nms, meta))
+        return results
+
+    def _bbox_post_process(
+        self,
+        results: InstanceData,
+        cfg: Config,
+        rescale: bool = False,
+        with_nms: bool = True,
+        img_meta: dict[str, Any] | None = None,
+    ) -> InstanceData:
+        """As mmdet's, with a soft-NMS that takes no longer than the hard one."""
+        nms = dict(cfg['nms']) if with_nms else {}
+        if nms.pop('type', None) != 'soft_nms':
+            return super()._bbox_post_process(results, cfg, rescale, with_nms, img_meta)
+        results = super()._bbox_post_process(results, cfg, rescale, False, img_meta)
+        kept, scores = batched_soft_nms(
+            results.bboxes, results.scores, results.labels, max_num=cfg['max_per_img'], **nms
+        )
+        results = results[kept]
+        results.scores = scores
+        return results
+
+    def _priors(self, levels: Sequence[Tensor]) -> Tensor:
+        """The anchors (P, 4), in float32 whatever the precision of the network."""
+        sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
+        return torch.cat(self.prior_generator.grid_priors(sizes, device=levels[0].device))
+
+
+def flatten_levels(levels: Sequence[Tensor], channels: int) -> Tensor:
+    """(N, A·channels, H_l, W_l) by level → (N, P, channels): levels, rows, columns, anchors."""
+    flat = [level.permute(0, 2, 3, 1).reshape(len(level), -1, channels) for level in levels]
+    return torch.cat(flat, 1)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Draw a convolution's weights normally, variance 1 ÷ fan-in, as google/automl's heads do."""
+    if not isinstance(module, nn.Conv2d):
+        return
+    nn.init.normal_(module.weight, std=math.sqrt(1 / module.weight[0].numel()))
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,138 @@
+"""EfficientDet's losses: pure functions, and thin modules that configs name.
+
+Letters: A anchors of the whole batch, C classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from effnet_dense.registry import MODELS
+
+
+def focal_loss(
+    logits: Tensor,
+    labels: Tensor,
+    weight: Tensor | None = None,
+    *,
+    alpha: float = 0.25,
+    gamma: float = 1.5,
+) -> Tensor:
+    """Sigmoid focal loss (arXiv 1708.02002), summed over anchors and classes.
+
+    Args:
+        logits: (A, C).
+        labels: (A,), the class from 0 to C − 1; C is the background.
+        weight: (A,), of each anchor; 0 leaves it out.
+        alpha: Weight of an anchor's own class; all else has 1 − alpha.
+        gamma: How much what is right already is weighted down.
+
+    Returns:
+        A scalar, in float32 or the logits' better precision.
+    """
+    return _FocalLoss.apply(logits, labels, weight, alpha, gamma)
+
+
+class _FocalLoss(torch.autograd.Function):
+    """Saves the logits alone for backward; written out in operators it would be eight such."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, labels: Tensor, weight: Tensor | None, alpha: float, gamma: float
+    ) -> Tensor:
+        ctx.save_for_backward(logits, labels, weight)
+        ctx.alpha, ctx.gamma = alpha, gamma
+        x, own = _prepare(logits, labels)
+        # For a negative, 1 − p_t = σ(x) and −log p_t = softplus(x); for a positive, those of −x.
+        loss = x.sigmoid().pow_(gamma).mul_(F.softplus(x)).mul_(1 - alpha)
+        x = x[own]
+        loss[own] = alpha * (-x).sigmoid() ** gamma * F.softplus(-x)
+        return loss.sum() if weight is None else (loss.sum(1) * weight).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+        logits, labels, weight = ctx.saved_tensors
+        x, own = _prepare(logits, labels)
+        slope = (1 - ctx.alpha) * _slope(x, ctx.gamma)
+        slope[own] = -ctx.alpha * _slope(-x[own], ctx.gamma)
+        slope *= grad if weight is None else grad * weight[:, None]
+        return slope.to(logits.dtype), None, None, None, None
+
+
+def _prepare(logits: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Logits in float32 at least, and the indices of each positive anchor's own class."""
+    x = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    (positive,) = (labels < logits.shape[1]).nonzero(as_tuple=True)
+    return x, (positive, labels[positive])
+
+
+def _slope(x: Tensor, gamma: float) -> Tensor:
+    """Derivative of σ(x)^γ · softplus(x)."""
+    wrong = x.sigmoid()
+    return wrong**gamma * (wrong + gamma * (1 - wrong) * F.softplus(x))
+
+
+@MODELS.register_module()
+class FocalLoss(nn.Module):
+    """`focal_loss` over a normaliser, as a head's `loss_cls`.
+
+    Unlike mmdet's it has one way for all devices, and saves an eighth as much for backward.
+    """
+
+    def __init__(
+        self,
+        use_sigmoid: bool = True,
+        gamma: float = 1.5,
+        alpha: float = 0.25,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if not use_sigmoid:
+            raise ValueError('FocalLoss needs use_sigmoid=True: softmax has no focal loss here')
+        self.gamma = gamma
+        self.alpha = alpha
+        self.loss_weight = loss_weight
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float = 1.0,
+    ) -> Tensor:
+        """Logits (A, C), labels (A,), weights (A,) → a scalar: the sum ÷ `avg_factor`."""
+        total = focal_loss(pred, target, weight, alpha=self.alpha, gamma=self.gamma)
+        return self.loss_weight * total / avg_factor
+
+
+@MODELS.register_module()
+class HuberLoss(nn.Module):
+    """Huber's loss of box deltas: ½d² up to δ, δ·(|d| − ½δ) beyond; the mean of the coordinates.
+
+    google/automl (`tf2/train_lib.py: BoxLoss`) weighs it by 50. mmdet would spell it SmoothL1Loss
+    with beta=0.1 and a weight of 1.25.
+    """
+
+    def __init__(self, delta: float = 0.1, loss_weight: float = 50.0) -> None:
+        super().__init__()
+        self.delta = delta
+        self.loss_weight = loss_weight
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float = 1.0,
+    ) -> Tensor:
+        """Deltas (A, 4), targets (A, 4), weights (A, 4) → a scalar: the sum ÷ `avg_factor`."""
+        loss = F.huber_loss(pred, target, reduction='none', delta=self.delta)
+        if weight is not None:
+            loss = loss * weight
+        return self.loss_weight * loss.mean(-1).sum() / avg_factor
