@@ -104,7 +104,7 @@ class EfficientDetHead(AnchorHead):
         self.cls_predict = SeparableConv(self.in_channels, anchors * self.cls_out_channels)
         self.reg_predict = SeparableConv(self.in_channels, anchors * self.bbox_coder.encode_size)
         self.apply(_initialise)
-        # Objects are rare, and an anchor is a better first guess than noise around it. google/automl
+        # Objects are rare, and an anchor is a better guess than noise around it. google/automl
         # draws these as the rest, and has 300 epochs to forget it.
         normal_init(self.cls_predict.pointwise, std=0.01, bias=bias_init_with_prob(0.01))
         normal_init(self.reg_predict.pointwise, std=0.01)
