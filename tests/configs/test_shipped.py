@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.hub import get_config
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, init_default_scope
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.weights import check_normalisation
+from tests.configs.build import FOLDER, build
 from tests.engine.tiny import write_data
 
-FOLDER = Path(__file__).resolve().parents[2] / 'configs'
 LEAVES = sorted(path.name for path in FOLDER.glob('*.py'))
 HEADER = ('Command:', 'Hardware:', 'Expected:', 'Source:')
 ISSUE = {
@@ -37,13 +34,6 @@ def bases(path: Path) -> list[str]:
         if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
             return ast.literal_eval(node.value)
     return []
-
-
-def build(config: Config) -> torch.nn.Module:
-    """The config's model without downloads, its SyncBN made BN as the runner does on one device."""
-    init_default_scope(config.default_scope)
-    config.model.backbone.init_cfg = None
-    return revert_sync_batchnorm(MODELS.build(config.model))
 
 
 def test_the_promised_configs_exist() -> None:
@@ -91,7 +81,10 @@ def test_builds_and_predicts(name: str) -> None:
     model = build(load_config(FOLDER / name)).eval()
     with torch.no_grad():
         features = model.extract_feat(torch.randn(1, 3, 64, 64))
-    strides = (4, 8, 16, 32, 64) if 'faster_rcnn' in name else (8, 16, 32, 64, 128)
+    if 'faster_rcnn' in name:
+        strides = [4, 8, 16, 32, 64]
+    else:
+        strides = [8, 16, 32, 64, 128, 256][: 6 if 'd7x' in name else 5]
     assert [f.shape[-1] for f in features] == [max(1, 64 // stride) for stride in strides]
 
 

@@ -1,0 +1,35 @@
+# 300 epochs of SGD at 64 images a step: one to warm up, then a cosine to zero; averaged weights.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=300, val_interval=10)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=0.1,
+        by_epoch=True,
+        begin=0,
+        end=1,
+        convert_to_iter_based=True,
+    ),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=0.0,
+        by_epoch=True,
+        begin=1,
+        end=300,
+        T_max=299,
+        convert_to_iter_based=True,
+    ),
+]
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=4e-5),
+    # Kernels alone decay: biases, norms and the weights of sums have one dimension.
+    paramwise_cfg=dict(flat_decay_mult=0),
+    clip_grad=dict(max_norm=10.0),
+)
+custom_hooks = [
+    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.0002, update_buffers=True)
+]
+auto_scale_lr = dict(enable=False, base_batch_size=64)

@@ -1,0 +1,59 @@
+"""EfficientDet-D2: COCO, 768 px, 300 epochs.
+
+Command:  bash tools/dist_train.sh configs/efficientdet_d2_coco.py 8
+Hardware: 8 GPUs × 8 images (14 GiB of activations); for n GPUs add --auto-scale-lr.
+Expected: 43.5 box AP on val2017, 43.9 on test-dev.
+Source:   published by google/automl for this network and recipe. Not trained here.
+"""
+
+_base_ = [
+    './_base_/models/efficientdet.py',
+    './_base_/datasets/coco_efficientdet.py',
+    './_base_/schedules/efficientdet_300e.py',
+    './_base_/default_runtime.py',
+]
+image_size = (768, 768)
+
+model = dict(
+    data_preprocessor=dict(
+        pad_size_divisor=768,
+        batch_augments=[dict(type='BatchFixedSizePad', size=image_size)],
+    ),
+    backbone=dict(
+        arch='b2',
+        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b2.aa_in1k'),
+    ),
+    neck=dict(
+        in_channels=[48, 120, 352],
+        out_channels=112,
+        num_cells=5,
+        num_outs=5,
+        fusion='fast',
+    ),
+    bbox_head=dict(
+        in_channels=112,
+        stacked_convs=3,
+        anchor_generator=dict(strides=[8, 16, 32, 64, 128], octave_base_scale=4),
+    ),
+)
+train_pipeline = [
+    dict(type='effnet_dense.LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomResize', scale=image_size, ratio_range=(0.1, 2.0), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=image_size),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs'),
+]
+test_pipeline = [
+    dict(type='effnet_dense.LoadImageFromFile'),
+    dict(type='Resize', scale=image_size, keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+env_cfg = dict(cudnn_benchmark=True)  # the crops have one size

@@ -1,0 +1,59 @@
+"""EfficientDet-D7: COCO, 1536 px, 600 epochs.
+
+Command:  GPUS=32 bash tools/slurm_train.sh PARTITION JOB configs/efficientdet_d7_coco.py
+Hardware: 32 GPUs × 2 images (48 GiB of activations); for n GPUs add --auto-scale-lr.
+Expected: 53.4 box AP on val2017, 53.7 on test-dev.
+Source:   published by google/automl for this network and recipe. Not trained here.
+"""
+
+_base_ = [
+    './_base_/models/efficientdet.py',
+    './_base_/datasets/coco_efficientdet.py',
+    './_base_/schedules/efficientdet_600e.py',
+    './_base_/default_runtime.py',
+]
+image_size = (1536, 1536)
+
+model = dict(
+    data_preprocessor=dict(
+        pad_size_divisor=1536,
+        batch_augments=[dict(type='BatchFixedSizePad', size=image_size)],
+    ),
+    backbone=dict(
+        arch='b6',
+        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b6.aa_in1k'),
+    ),
+    neck=dict(
+        in_channels=[72, 200, 576],
+        out_channels=384,
+        num_cells=8,
+        num_outs=5,
+        fusion='sum',
+    ),
+    bbox_head=dict(
+        in_channels=384,
+        stacked_convs=5,
+        anchor_generator=dict(strides=[8, 16, 32, 64, 128], octave_base_scale=5),
+    ),
+)
+train_pipeline = [
+    dict(type='effnet_dense.LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomResize', scale=image_size, ratio_range=(0.1, 2.0), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=image_size),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs'),
+]
+test_pipeline = [
+    dict(type='effnet_dense.LoadImageFromFile'),
+    dict(type='Resize', scale=image_size, keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
+]
+train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
