@@ -7,6 +7,7 @@ others). `FAMILY` tells the padding of each, `bn_eps` the batch-norm eps.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -104,6 +105,60 @@ _BUILDERS = {
 }
 
 
+def build_effdet_detector(name: str, image_size: tuple[int, int], **overrides: Any) -> nn.Module:
+    """effdet's detector in eval mode, with random weights, for pictures of this (H, W) alone."""
+    effdet = pytest.importorskip('effdet')
+    config = effdet.get_efficientdet_config(name)
+    config.image_size = image_size
+    for key, value in overrides.items():
+        config[key] = value
+    config.num_levels = config.max_level - config.min_level + 1
+    return randomise_(effdet.EfficientDet(config, pretrained_backbone=False)).eval()
+
+
+def effdet_twin(peer: nn.Module) -> dict[str, Any]:
+    """A config of ours for the same network and anchors as a detector of effdet."""
+    config = peer.config
+    arch = config.backbone_name.split('efficientnet_')[1]
+    same = config.pad_type == 'same'
+    padding = 'same' if same else 'symmetric'
+    act_cfg = dict(type='ReLU6' if config.act_type == 'relu6' else 'SiLU', inplace=True)
+    common = dict(conv_bias=config.redundant_bias, act_cfg=act_cfg)
+    return dict(
+        type='RetinaNet',
+        backbone=dict(
+            type='effnet_dense.EfficientNet',
+            arch=arch,
+            out_indices=(3, 4, 5),
+            padding=padding,
+            norm_cfg=dict(type='BN', eps=1e-3 if same else 1e-5),
+        ),
+        neck=dict(
+            type='effnet_dense.BiFPN',
+            in_channels=peer.backbone.feature_info.channels(),
+            out_channels=config.fpn_channels,
+            num_outs=config.num_levels,
+            num_cells=config.fpn_cell_repeats,
+            fusion='sum' if config.fpn_name == 'bifpn_sum' else 'fast',
+            padding=padding,
+            **common,
+        ),
+        bbox_head=dict(
+            type='effnet_dense.EfficientDetHead',
+            num_classes=config.num_classes,
+            in_channels=config.fpn_channels,
+            stacked_convs=config.box_class_repeats,
+            anchor_generator=dict(
+                type='effnet_dense.EfficientDetAnchorGenerator',
+                strides=[2**level for level in range(config.min_level, config.max_level + 1)],
+                octave_base_scale=config.anchor_scale,
+            ),
+            **common,
+        ),
+        test_cfg=dict(nms_pre=5000, nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
+    )
+
+
 def randomise_(model: nn.Module, seed: int = 0) -> nn.Module:
     """Draw weights and statistics at which a wrong padding or eps shows, and float32 is exact.
 
@@ -132,6 +187,9 @@ def randomise_(model: nn.Module, seed: int = 0) -> nn.Module:
                 uniform_(module.weight, -bound, bound)
                 if module.bias is not None:
                     uniform_(module.bias, -0.2, 0.2)
+            edge_weights = getattr(module, 'edge_weights', None)
+            if edge_weights is not None:  # of BiFPN; below 0 counts as 0
+                uniform_(edge_weights, -0.2, 1.8)
     return model
 
 

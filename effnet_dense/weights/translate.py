@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from effnet_dense.models import EfficientNet
 from effnet_dense.scaling import Architecture
+from effnet_dense.weights.detector_names import EFFDET_ROOTS, detector_parts, detector_table
+from effnet_dense.weights.detector_rows import BOX_KEYS, swap_xy
 from effnet_dense.weights.formats import (
     BACKBONE,
     NAMINGS,
@@ -37,10 +39,13 @@ class Translation:
 
 
 def translate(model: nn.Module, backbone: EfficientNet, source: Mapping[str, Any]) -> Translation:
-    """Rename what the source has of the model's backbone, classifier and other parts.
+    """Rename what the source has of the model's backbone, classifier, neck and head.
+
+    effdet's boxes are (y, x, h, w) and become (x, y, w, h).
 
     Args:
-        model: The whole; its other parts than the backbone keep their names.
+        model: The whole; other parts than the backbone, BiFPN and EfficientDetHead keep their
+            names.
         backbone: The model itself, or its part `backbone`.
         source: A state dict.
 
@@ -54,6 +59,7 @@ def translate(model: nn.Module, backbone: EfficientNet, source: Mapping[str, Any
     if format == 'mmdet':
         # Other norms than BN have other names than the table's.
         table.update({BACKBONE + key: BACKBONE + key for key in backbone.state_dict()})
+    table.update({theirs: ours for ours, theirs in detector_table(model, format).items()})
     names = {}
     for key, full in _without_wrappers(source, format, prefix).items():
         ours = table.get(full)
@@ -61,9 +67,15 @@ def translate(model: nn.Module, backbone: EfficientNet, source: Mapping[str, Any
             _refuse_leftover(key, full, format, backbone)
         if ours is None and format == 'mmdet':
             ours = full  # neck, heads
+        elif ours is None and format == 'effdet':
+            ours = _leftover_of_part(full, model)
         if ours is not None:
             names[key] = ours.removeprefix(BACKBONE) if model is backbone else ours
-    return _rename(format, names, source)
+    translation = _rename(format, names, source)
+    if format == 'effdet':
+        for key in translation.state.keys() & set(BOX_KEYS):
+            translation.state[key] = swap_xy(translation.state[key])
+    return translation
 
 
 def translate_natively(model: nn.Module, source: Mapping[str, Any]) -> Translation:
@@ -143,6 +155,12 @@ def _refuse_leftover(key: str, full: str, format: str, backbone: EfficientNet) -
             f'{key!r} belongs into layer {layer}, where {architecture.name!r} has no such tensor: '
             'are these the weights of another architecture?'
         )
+
+
+def _leftover_of_part(full: str, model: nn.Module) -> str | None:
+    """A name below the neck or head that effdet's key belongs to, which has no such tensor."""
+    parts = (part for part in detector_parts(model) if full.startswith(EFFDET_ROOTS[part]))
+    return next((f'{part}.{full}' for part in parts), None)
 
 
 def _rename(format: str, names: dict[str, str], source: Mapping[str, Any]) -> Translation:

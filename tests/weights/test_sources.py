@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from pathlib import Path
 
@@ -139,7 +140,13 @@ def test_what_named_sources_carry(source: str, expected: SourceInfo) -> None:
 
 @pytest.mark.parametrize(
     'source',
-    ['weights.pth', 'https://host/x-01234567.pth', 'torchvision://resnet50', 'timm://resnet18'],
+    [
+        'weights.pth',
+        'https://host/x-01234567.pth',
+        'https://host/efficientdet_q0-bdf1bdb5.pth',
+        'torchvision://resnet50',
+        'timm://resnet18',
+    ],
 )
 def test_nothing_is_known_of_others(source: str) -> None:
     assert source_info(source) is None
@@ -163,6 +170,38 @@ def test_families_are_those_of_the_built_networks(peer: str, arch: str) -> None:
     assert info.bn_eps == peers.bn_eps(model)
     same = any(type(module).__name__ == 'Conv2dSame' for module in model.modules())
     assert info.padding == ('same' if same else 'symmetric') == peers.PADDING[peer]
+
+
+def test_effdets_releases() -> None:
+    """The rules by name in `sources` against effdet's own table of models."""
+    config = pytest.importorskip('effdet.config.model_config')
+    known = set()
+    for name in config.efficientdet_model_param_dict:
+        cfg = config.get_efficientdet_config(name)
+        # Others have other backbones; 'q' is another pyramid.
+        if not cfg.url or not re.search(r'efficientdet_(d|lite)\d', name):
+            continue
+        known.add(name)
+        mean, std = (cfg.get(key) for key in ('mean', 'std'))
+        half = mean is not None and mean[0] == std[0] == 0.5
+        symmetric = cfg.pad_type == ''
+        expected = SourceInfo(
+            *(HALF if half else IMAGENET),
+            'symmetric' if symmetric else 'same',
+            1e-5 if symmetric else 1e-3,
+            cfg.anchor_scale,
+        )
+        downloaded = f'~/weights/{cfg.url.rsplit("/")[-1]}'
+        assert source_info(cfg.url) == source_info(Path(downloaded)) == expected, name
+        assert source_info(cfg.url + '#sha256=0123abcd') == expected
+    assert len(known) == 2 + 9 + 6 + 6  # d0, d1; tf_ d0 … d7x, d0_ap … d5_ap, lite0 … lite4
+
+
+def test_mmdets_project() -> None:
+    model = 'efficientdet_effb3_bifpn_8xb16-crop896-300e_coco'
+    folder = f'https://download.openmmlab.com/mmdetection/v3.0/efficientdet/{model}'
+    info = source_info(f'{folder}/{model}_20230223_122457-e6f7a833.pth')
+    assert info == SourceInfo(*IMAGENET, 'same', 1e-3, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,187 @@
+"""What weights of a whole EfficientDet and the detector they are loaded into must agree in.
+
+Names and shapes alone would let other anchors, another padding or missing biases through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mmdet.models.task_modules.prior_generators import AnchorGenerator
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from effnet_dense.models import BiFPN, EfficientDetAnchorGenerator, EfficientDetHead
+from effnet_dense.weights.detector_names import detector_parts
+from effnet_dense.weights.detector_rows import (
+    BOX_KEYS,
+    CLASS_KEYS,
+    COCO_IDS,
+    COCO_USED,
+    used_classes,
+)
+from effnet_dense.weights.sources import SourceInfo
+from effnet_dense.weights.translate import Translation, some
+
+# Pixels; (1.4, 0.7) and √2 ÷ 2, √2 differ by 0.2 on the finest level.
+_ANCHOR_TOLERANCE = 0.01
+# Of neck and head, whatever the backbone's is.
+_EPS = 1e-3
+# What is part of some weights and not of others, the keys of it, and how to build either.
+_OPTIONS = (
+    (
+        'biases before the norms',
+        re.compile(r'\.(conv|pointwise)\.bias$'),
+        'conv_bias=True',
+        'conv_bias=False',
+    ),
+    ('weighted sums', re.compile(r'\.edge_weights$'), "fusion='fast'", "fusion='sum'"),
+)
+
+
+def check_detector_family(
+    model: nn.Module, info: SourceInfo, name: str, ignore: tuple[str, ...]
+) -> None:
+    """Compare the numerics of neck and head with those of a named detector's weights.
+
+    Raises:
+        ValueError: The neck's padding or a batch norm's eps differ.
+    """
+    if info.anchor_scale is None:
+        return  # weights of a backbone
+    for part, module in detector_parts(model).items():
+        if f'{part}.'.startswith(ignore):
+            continue
+        if isinstance(module, BiFPN) and module.padding != info.padding:
+            raise ValueError(
+                f'the weights of {name} need padding={info.padding!r} in the {part}, '
+                f'got {module.padding!r}'
+            )
+        eps = next((norm.eps for norm in module.modules() if isinstance(norm, _BatchNorm)), _EPS)
+        if abs(eps - _EPS) > 1e-3 * _EPS:
+            raise ValueError(
+                f"the weights of {name} need eps={_EPS:g} in the {part}'s norm_cfg, got {eps:g}"
+            )
+
+
+def fit_classes(model: nn.Module, translation: Translation) -> None:
+    """Select COCO's 80 classes of 90 numbers where the head has 80; check the other numbers.
+
+    Raises:
+        ValueError: The numbers of classes differ.
+    """
+    head = detector_parts(model).get('bbox_head')
+    if not isinstance(head, EfficientDetHead):
+        return
+    for key in CLASS_KEYS:
+        rows = translation.state.get(key)
+        if rows is None or len(rows) % head.num_base_priors:
+            continue
+        given, expected = len(rows) // head.num_base_priors, head.cls_out_channels
+        if (given, expected) == (COCO_IDS, len(COCO_USED)):
+            translation.state[key] = used_classes(rows)
+        elif given != expected:
+            raise ValueError(
+                f'{translation.origin[key]!r} has {given} classes, the model {expected}: take '
+                'everything but the class predictor with load_weights(..., '
+                "ignore=('bbox_head.cls_predict.',)), in a config with "
+                "load_from_ignore=['bbox_head.cls_predict.']"
+            )
+
+
+def check_parts(
+    model: nn.Module,
+    translation: Translation,
+    own: Mapping[str, Tensor],
+    ignore: tuple[str, ...],
+) -> None:
+    """A neck or head that the source has is there whole, and has a place for everything.
+
+    Raises:
+        ValueError: Something is missing or left over; the message says how to build the part.
+    """
+    for part in detector_parts(model):
+        expected = [key for key in own if key.startswith(f'{part}.')]
+        given = [key for key in translation.state if key.startswith(f'{part}.')]
+        if not set(given) & set(expected):
+            continue  # the weights of a backbone, or another kind of neck or head
+        left = [key for key in given if key not in own]
+        missing = [
+            key
+            for key in expected
+            if key not in translation.state
+            and not key.startswith(ignore)
+            and not key.endswith('num_batches_tracked')
+        ]
+        if left or missing:
+            raise ValueError(_difference(part, missing, left, translation))
+
+
+def _difference(part: str, missing: list[str], left: list[str], translation: Translation) -> str:
+    """Name the options that explain it; otherwise the two are different networks."""
+    rest, reasons = {*missing, *left}, []
+    for what, pattern, built_with, built_without in _OPTIONS:
+        for verb, keys, option in (
+            ('has', [key for key in left if pattern.search(key)], built_with),
+            ('lacks', [key for key in missing if pattern.search(key)], built_without),
+        ):
+            if keys:
+                name = translation.origin.get(keys[0], keys[0])
+                reasons.append(f'{verb} {what} ({name!r}): build the {part} with {option}')
+                rest -= {*keys}
+    if not rest:
+        return f'the source {"; it ".join(reasons)}'
+    return (
+        f'the source ({translation.format} names) and the {part} have other levels, repetitions '
+        f'or norms: the source lacks {some(missing)}, the {part} has no place for '
+        f'{some([translation.origin[key] for key in left])}. Leave it out with '
+        f"load_weights(..., ignore=('{part}.',))"
+    )
+
+
+def check_anchors(model: nn.Module, translation: Translation, info: SourceInfo | None) -> None:
+    """Compare the head's anchors with those that the box predictor was trained for.
+
+    effdet's files have aspects (1, 1), (1.4, 0.7), (0.7, 1.4); mmdet's project has mmdet's
+    `AnchorGenerator` with ratios 1, 0.5, 2 and all scales of one ratio together. The scale is
+    known of released files only.
+
+    Raises:
+        ValueError: They differ; the message has the generator that is needed.
+    """
+    head = detector_parts(model).get('bbox_head')
+    origin = translation.origin.get(BOX_KEYS[0], '')
+    if not isinstance(head, EfficientDetHead) or BOX_KEYS[0] not in translation.state:
+        return
+    if origin.endswith(BOX_KEYS[0]):
+        return  # our own names: whatever the model was built with
+    generator = head.prior_generator
+    sizes: dict[str, Any] = dict(
+        strides=[stride[0] for stride in generator.strides],
+        octave_base_scale=(info and info.anchor_scale) or generator.octave_base_scale or 4,
+        scales_per_octave=3,
+    )
+    if translation.format == 'effdet':
+        needed = EfficientDetAnchorGenerator(**sizes)
+        cfg = dict(type='effnet_dense.EfficientDetAnchorGenerator', **sizes)
+    else:
+        sizes.update(ratios=[1.0, 0.5, 2.0], center_offset=0.5)
+        needed = AnchorGenerator(**sizes)
+        cfg = dict(type='AnchorGenerator', **sizes)
+    for level, (expected, given) in enumerate(
+        zip(needed.base_anchors, generator.base_anchors, strict=True)
+    ):
+        if len(given) != len(expected) or (given - expected).abs().max() > _ANCHOR_TOLERANCE:
+            raise ValueError(
+                f'the boxes of the source ({translation.format} names) belong to other anchors: '
+                f'those of level {level} begin with {_corners(expected)}, in the model with '
+                f'{_corners(given)}. Build the bbox_head with anchor_generator={cfg}, or leave '
+                "the box predictor out with load_weights(..., ignore=('bbox_head.reg_predict.',))"
+            )
+
+
+def _corners(anchors: Tensor, limit: int = 2) -> str:
+    """The first of the anchors (A, 4), as (x1, y1, x2, y2)."""
+    return ', '.join(str(tuple(round(x, 1) for x in a.tolist())) for a in anchors[:limit])
