@@ -58,6 +58,11 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
         help='change the config: train_dataloader.batch_size=2 model.backbone.init_cfg=None',
     )
     parser.add_argument(
+        '--channels-last',
+        action='store_true',
+        help='keep weights and features in channels-last memory format, which is mostly faster',
+    )
+    parser.add_argument(
         '--launcher', choices=LAUNCHERS, default='none', help='what starts the processes'
     )
     # torch.distributed.launch, which mim runs, adds it; torch reads the environment.
@@ -70,7 +75,7 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
 
 def config_of(args: argparse.Namespace, splits: Sequence[str] = ('train', 'val')) -> Config:
     """The config that `config_parser`'s arguments describe (`splits`: see `load_config`)."""
-    return load_config(
+    config = load_config(
         args.config,
         data=args.data,
         options=args.cfg_options,
@@ -78,6 +83,9 @@ def config_of(args: argparse.Namespace, splits: Sequence[str] = ('train', 'val')
         launcher=args.launcher,
         splits=splits,
     )
+    if args.channels_last:
+        config.channels_last = True
+    return config
 
 
 def run(

@@ -21,6 +21,7 @@ SHIPPED = (PACKAGE / '.mim' / 'configs', PACKAGE.parent / 'configs')
 # Top-level keys that are read beside the runner's own arguments.
 READ_BY_RUNNER = {
     'activation_checkpointing',
+    'channels_last',
     'compile',
     'custom_imports',
     'efficient_conv_bn_eval',

@@ -21,6 +21,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from effnet_dense.engine.channels import check_channels
+from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.gloo import export_variables, start_gloo
 from effnet_dense.registry import RUNNERS
@@ -41,6 +42,7 @@ class Runner(MMEngineRunner):
       when a detector of other classes is fine-tuned.
     - `resume` reads mmengine's training state with weights_only=True.
     - Checkpoints replace their predecessor whole: a kill while writing leaves the old file.
+    - `channels_last=True` keeps weights and features in that memory format.
     - Processes on machines without a GPU talk over gloo, and train with BN for SyncBN.
     """
 
@@ -94,6 +96,8 @@ class Runner(MMEngineRunner):
         with _built_from('model'):
             built = super().build_model(model)
         check_channels(built)
+        if self.cfg.get('channels_last'):
+            use_channels_last(built)
         return built
 
     def build_train_loop(self, loop: Any) -> BaseLoop:
