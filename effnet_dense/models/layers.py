@@ -44,13 +44,17 @@ class Conv2dSame(nn.Conv2d):
     at the bottom right. That is what the weights of google/automl were trained with.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve (N, C_in, H, W) to (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
+    def pad(self, x: Tensor) -> Tensor:
+        """What the convolution proper works on: (N, C_in, H + a, W + b)."""
         kernel, stride = (
             (self.kernel_size[0], self.kernel_size[1]),
             (self.stride[0], self.stride[1]),
         )
-        return super().forward(pad_same(x, kernel, stride))
+        return pad_same(x, kernel, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C_in, H, W) to (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
+        return super().forward(self.pad(x))
 
 
 def conv2d(
@@ -129,12 +133,15 @@ class ConvNormAct(nn.Module):
         """The normalisation, under whatever name it is registered."""
         return None if self.norm_name is None else getattr(self, self.norm_name)
 
+    def pieces(self) -> list[nn.Module]:
+        """Its modules in the order in which they run."""
+        return [piece for piece in (self.conv, self.norm, self.act) if piece is not None]
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, H ÷ stride, W ÷ stride)."""
-        x = self.conv(x)
-        if self.norm is not None:
-            x = self.norm(x)
-        return x if self.act is None else self.act(x)
+        for piece in self.pieces():
+            x = piece(x)
+        return x
 
 
 class SqueezeExcite(nn.Module):
