@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from torch import Tensor, nn
@@ -161,5 +162,8 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape."""
-        gate = self.conv2(self.conv1(x.mean((2, 3), keepdim=True)))
-        return x * gate.sigmoid()
+        # Not mean(), whose backward writes the gradient of every pixel down. In float32 at least:
+        # the sum over a picture overflows float16.
+        total = x.sum((2, 3), keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+        mean = (total / (x.shape[2] * x.shape[3])).to(x.dtype)
+        return x * self.conv2(self.conv1(mean)).sigmoid()

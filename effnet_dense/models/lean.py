@@ -9,6 +9,7 @@ Letters: N images, C channels, H × W pixels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,18 @@ from torch.nn.modules.dropout import _DropoutNd
 from effnet_dense.models.recompute import knows_statistics, recomputed
 
 LEVELS = (0, 1, 2)
+IMAGE_CHANNELS = 3
 
 # In the backward pass these would draw anew.
 RANDOM = (_DropoutNd, nn.RReLU)
+
+
+@runtime_checkable
+class Row(Protocol):
+    """A module that runs others one after the other."""
+
+    def pieces(self) -> list[nn.Module]:
+        """Its modules in the order in which they run."""
 
 
 def run(lean: int, bricks: Iterable[nn.Module | None], *inputs: Tensor) -> Tensor:
@@ -50,7 +60,7 @@ def _one_after_the_other(modules: Sequence[nn.Module], inputs: Sequence[Tensor])
 
 
 def _pieces(brick: nn.Module) -> list[nn.Module]:
-    return brick.pieces() if hasattr(brick, 'pieces') else [brick]
+    return brick.pieces() if isinstance(brick, Row) else [brick]
 
 
 def segments(pieces: Sequence[nn.Module], lean: int) -> list[list[nn.Module]]:
@@ -58,13 +68,15 @@ def segments(pieces: Sequence[nn.Module], lean: int) -> list[list[nn.Module]]:
     cut: list[list[nn.Module]] = [[]]
     for piece in pieces:
         cut[-1].append(piece)
-        if isinstance(piece, nn.Conv2d) and not (lean == 2 and _expands(piece)):
+        if isinstance(piece, nn.Conv2d) and not _is_repeated(piece, lean):
             cut.append([])
     return [segment for segment in cut if segment]
 
 
-def _expands(conv: nn.Conv2d) -> bool:
-    return conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
+def _is_repeated(conv: nn.Conv2d, lean: int) -> bool:
+    """Whether a convolution is computed again: an image's, which is cheap, and expansions at 2."""
+    expands = conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
+    return conv.in_channels == IMAGE_CHANNELS or (lean == 2 and expands)
 
 
 def can_recompute(bricks: Sequence[nn.Module], inputs: Sequence[Tensor]) -> bool:

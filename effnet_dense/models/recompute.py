@@ -24,11 +24,14 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from effnet_dense.models.layers import Conv2dSame
+from effnet_dense.models.layers import Conv2dSame, SqueezeExcite
 
 # Exact types: what derives from them may compute something else.
 CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+
+# These write the gradient of their input into memory of its own.
+FRESH = (*CONVOLUTIONS, SqueezeExcite)
 
 Parameters = dict[str, Tensor]
 
@@ -94,8 +97,8 @@ class _Recomputed(Function):
         for piece in pieces:
             own = dict(zip(piece.names, rest, strict=False))
             if piece.is_norm:
-                x, *known = _normalise(piece, own, *values)
-                statistics += known
+                x, mean, spread = _normalise(piece, own, values[0])
+                statistics += mean, spread
             else:
                 x = _call(piece.module, own, *values)
             values = [x]
@@ -130,13 +133,15 @@ def _again(
     gradient: Tensor,
 ) -> Tensor:
     """The second pass: its output has the first one's graph, but perhaps not its values."""
-    values, rest, known = inputs, iter(parameters), iter(statistics)
-    for piece in pieces:
+    values, rest, known = list(inputs), iter(parameters), iter(statistics)
+    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
         own = dict(zip(piece.names, rest, strict=False))
         if piece.is_norm:
-            x = _normalise_again(piece, own, *values, next(known), next(known))
-        elif piece is pieces[-1] and type(piece.module) in CONVOLUTIONS:
-            x = _convolve_backwards(piece.module, own, *values, gradient)
+            x = _normalise_again(piece, own, values[0], next(known), next(known))
+        elif following is None and type(piece.module) in CONVOLUTIONS:
+            x = _convolve_backwards(piece.module, own, values[0], gradient)
+        elif type(piece.module) is nn.SiLU and following and type(following.module) in FRESH:
+            x = _SiLU.apply(values[0])
         else:
             x = _call(piece.module, own, *values)
         values = [x]
@@ -144,10 +149,24 @@ def _again(
 
 
 def _call(module: nn.Module, own: Parameters, *inputs: Tensor) -> Tensor:
-    if isinstance(module, nn.SiLU) and torch.is_grad_enabled():
-        # Working in place, autograd would copy the input first.
-        return F.silu(*inputs)
     return functional_call(module, own, inputs) if own else module(*inputs)
+
+
+class _SiLU(Function):
+    """SiLU whose backward pass works in place; autograd's SiLU in place copies the input first.
+
+    For the second pass alone, and in front of `FRESH`: nobody else has the gradient then.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return F.silu(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return torch.ops.aten.silu_backward.grad_input(gradient, x, grad_input=gradient)
 
 
 def _normalise(piece: _Piece, own: Parameters, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -209,8 +228,8 @@ def _convolve_backwards(conv: nn.Conv2d, own: Parameters, x: Tensor, gradient: T
     """
     if isinstance(conv, Conv2dSame):
         x = conv.pad(x)
-    x, weight, bias = (_as_autocast_does(t) for t in (x, own['weight'], own.get('bias')))
-    return _ConvolutionBackward.apply(x, weight, bias, conv, gradient)
+    operands = (_as_autocast_does(t) for t in (x, own['weight'], own.get('bias')))
+    return _ConvolutionBackward.apply(*operands, conv, gradient)
 
 
 def _as_autocast_does(tensor: Tensor | None) -> Tensor | None:
