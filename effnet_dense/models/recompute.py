@@ -26,9 +26,9 @@ from torch.utils.checkpoint import checkpoint
 
 from effnet_dense.models.layers import Conv2dSame, SqueezeExcite
 
-# Exact types: what derives from them may compute something else.
+# Exact types, and methods: what derives from them may compute something else.
 CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
-NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+NORMS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
 
 # These write the gradient of their input into memory of its own.
 FRESH = (*CONVOLUTIONS, SqueezeExcite)
@@ -62,7 +62,7 @@ def knows_statistics(module: nn.Module) -> bool:
     It cannot where they are synchronised between processes, cumulative (momentum None) or nowhere
     written down.
     """
-    if not isinstance(module, _BatchNorm) or type(module) not in NORMS:
+    if not isinstance(module, _BatchNorm) or type(module).forward not in NORMS:
         return False
     if not module.track_running_stats or module.momentum is None:
         return False
@@ -138,7 +138,7 @@ def _again(
         own = dict(zip(piece.names, rest, strict=False))
         if piece.is_norm:
             x = _normalise_again(piece, own, values[0], next(known), next(known))
-        elif following is None and type(piece.module) in CONVOLUTIONS:
+        elif following is None and _is_plain_convolution(piece.module):
             x = _convolve_backwards(piece.module, own, values[0], gradient)
         elif type(piece.module) is nn.SiLU and following and type(following.module) in FRESH:
             x = _SiLU.apply(values[0])
@@ -146,6 +146,12 @@ def _again(
             x = _call(piece.module, own, *values)
         values = [x]
     return x
+
+
+def _is_plain_convolution(module: nn.Module) -> bool:
+    if type(module) not in CONVOLUTIONS or 'forward' in vars(module):
+        return False
+    return module.padding_mode == 'zeros' and not isinstance(module.padding, str)
 
 
 def _call(module: nn.Module, own: Parameters, *inputs: Tensor) -> Tensor:
