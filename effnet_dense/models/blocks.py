@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from effnet_dense.models.layers import Config, ConvNormAct, SqueezeExcite
+from effnet_dense.models.lean import run
 from effnet_dense.scaling import BlockRow
 
 # ConvNormAct with the network's padding and norm_cfg filled in.
@@ -27,10 +28,16 @@ def squeeze_excite(
 
 
 class Residual(nn.Module):
-    """Adds a block's input to its output where the shapes agree, with drop path in training."""
+    """Adds a block's input to its output where the shapes agree, with drop path in training.
 
-    def __init__(self, in_channels: int, row: BlockRow, stride: int, drop_path: float) -> None:
+    `lean` is that of `EfficientNet`.
+    """
+
+    def __init__(
+        self, in_channels: int, row: BlockRow, stride: int, drop_path: float, lean: int
+    ) -> None:
         super().__init__()
+        self.lean = lean
         self.has_shortcut = row.shortcut and stride == 1 and in_channels == row.channels
         self.drop_path = StochasticDepth(drop_path, mode='row') if drop_path else nn.Identity()
 
@@ -59,8 +66,9 @@ class MBConv(Residual):
         brick: Brick,
         act_cfg: Config,
         drop_path: float = 0.0,
+        lean: int = 0,
     ) -> None:
-        super().__init__(in_channels, row, stride, drop_path)
+        super().__init__(in_channels, row, stride, drop_path, lean)
         hidden = in_channels * row.expand
         self.expand_conv = brick(in_channels, hidden, act_cfg=act_cfg) if row.expand != 1 else None
         self.depthwise_conv = brick(
@@ -70,12 +78,8 @@ class MBConv(Residual):
         self.linear_conv = brick(hidden, row.channels)
 
     def body(self, x: Tensor) -> Tensor:
-        if self.expand_conv is not None:
-            x = self.expand_conv(x)
-        x = self.depthwise_conv(x)
-        if self.se is not None:
-            x = self.se(x)
-        return self.linear_conv(x)
+        bricks = (self.expand_conv, self.depthwise_conv, self.se, self.linear_conv)
+        return run(self.lean, bricks, x)
 
 
 class FusedMBConv(Residual):
@@ -94,9 +98,10 @@ class FusedMBConv(Residual):
         brick: Brick,
         act_cfg: Config,
         drop_path: float = 0.0,
+        lean: int = 0,
         expand_from: int | None = None,
     ) -> None:
-        super().__init__(in_channels, row, stride, drop_path)
+        super().__init__(in_channels, row, stride, drop_path, lean)
         expands = row.expand != 1
         hidden = (expand_from or in_channels) * row.expand if expands else row.channels
         self.conv1 = brick(in_channels, hidden, row.kernel, stride, act_cfg=act_cfg)
@@ -104,7 +109,4 @@ class FusedMBConv(Residual):
         self.conv2 = brick(hidden, row.channels) if expands else None
 
     def body(self, x: Tensor) -> Tensor:
-        x = self.conv1(x)
-        if self.se is not None:
-            x = self.se(x)
-        return x if self.conv2 is None else self.conv2(x)
+        return run(self.lean, (self.conv1, self.se, self.conv2), x)

@@ -16,8 +16,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from effnet_dense.models.blocks import Brick, FusedMBConv, MBConv
+from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.layers import DEFAULT_NORM, PADDINGS, Config, ConvNormAct
+from effnet_dense.models.lean import LEVELS, run
 from effnet_dense.models.recompute import checkpointed
 from effnet_dense.registry import MODELS
 from effnet_dense.scaling import Architecture, BlockRow, architecture
@@ -49,6 +50,9 @@ class EfficientNet(BaseModule):
         norm_eval: Keep the running statistics of every batch norm in training.
         act_cfg: The activation, by default the family's own.
         with_cp: Save each block's input alone in training, and compute the rest again.
+        lean: What training saves for the backward pass: 0 all that autograd likes to, 1 each
+            convolution's output once, 2 not those of the 1×1 expansions. The rest is computed
+            again, with the same results. See `effnet_dense.models.lean`.
         conv_cfg: mmdet's spelling of the padding; `dict(type='Conv2dAdaptivePadding')` is 'same'.
         init_cfg: `dict(type='Pretrained', checkpoint=source)` with any source that
             `effnet_dense.load_weights` knows.
@@ -72,12 +76,13 @@ class EfficientNet(BaseModule):
         norm_eval: bool = False,
         act_cfg: Config | None = None,
         with_cp: bool = False,
+        lean: int = 1,
         conv_cfg: Config | None = None,
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
         super().__init__(_through_our_loader(init_cfg))
         _check_arguments(
-            out_indices, padding, drop_path_rate, frozen_stages, norm_cfg, act_cfg, conv_cfg
+            out_indices, padding, drop_path_rate, frozen_stages, lean, norm_cfg, act_cfg, conv_cfg
         )
         self.architecture = architecture(arch)
         self.out_indices = tuple(out_indices)
@@ -85,6 +90,7 @@ class EfficientNet(BaseModule):
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.with_cp = with_cp
+        self.lean = lean
 
         channels = self.architecture.channels()
         self.out_channels = tuple(channels[index] for index in self.out_indices)
@@ -94,7 +100,8 @@ class EfficientNet(BaseModule):
         brick = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
         self.layers = nn.ModuleList([brick(3, channels[0], 3, 2, act_cfg=act_cfg)])
         last = self.out_indices[-1]
-        self.layers.extend(_block_layers(self.architecture, last, drop_path_rate, brick, act_cfg))
+        block: dict[str, Any] = dict(brick=brick, act_cfg=act_cfg, lean=lean)
+        self.layers.extend(_block_layers(self.architecture, last, drop_path_rate, block))
         if last == HEAD:
             self.layers.append(brick(channels[5], channels[HEAD], act_cfg=act_cfg))
 
@@ -118,13 +125,15 @@ class EfficientNet(BaseModule):
             raise ValueError(f'expected images of shape (N, 3, H, W), got {tuple(x.shape)}')
         features = []
         for index, layer in enumerate(self.layers):
-            x = self._run(layer, x) if isinstance(layer, nn.Sequential) else layer(x)
+            x = self._run(layer, x)
             if index in self.out_indices:
                 features.append(x)
         return tuple(features)
 
-    def _run(self, blocks: nn.Sequential, x: Tensor) -> Tensor:
-        for block in blocks:
+    def _run(self, layer: nn.Module, x: Tensor) -> Tensor:
+        if not isinstance(layer, nn.Sequential):
+            return run(self.lean, (layer,), x)
+        for block in layer:
             x = checkpointed(block, x) if self.with_cp and self.training else block(x)
         return x
 
@@ -146,9 +155,12 @@ class EfficientNet(BaseModule):
 
 
 def _block_layers(
-    arch: Architecture, last: int, drop_path_rate: float, brick: Brick, act_cfg: Config
+    arch: Architecture, last: int, drop_path_rate: float, common: dict[str, Any]
 ) -> list[nn.Sequential]:
-    """Layers 1…`last`: the blocks of all rows that share a stride, one after the other."""
+    """Layers 1…`last`: the blocks of all rows that share a stride, one after the other.
+
+    `common` holds the arguments that all blocks share.
+    """
     total = sum(row.repeats for row in arch.rows)
     layers, in_channels, position = [], arch.stem, 0
     for rows in arch.layers()[:last]:
@@ -156,7 +168,7 @@ def _block_layers(
         for row in rows:
             for repeat in range(row.repeats):
                 drop_path = drop_path_rate * position / total
-                blocks.append(_block(in_channels, row, repeat == 0, brick, act_cfg, drop_path))
+                blocks.append(_block(in_channels, row, repeat == 0, drop_path, common))
                 in_channels = row.channels
                 position += 1
         layers.append(nn.Sequential(*blocks))
@@ -164,14 +176,15 @@ def _block_layers(
 
 
 def _block(
-    in_channels: int, row: BlockRow, first: bool, brick: Brick, act_cfg: Config, drop_path: float
+    in_channels: int, row: BlockRow, first: bool, drop_path: float, common: dict[str, Any]
 ) -> nn.Module:
     stride = row.stride if first else 1
-    common: dict[str, Any] = dict(brick=brick, act_cfg=act_cfg, drop_path=drop_path)
     if row.block == 'mbconv':
-        return MBConv(in_channels, row, stride, **common)
+        return MBConv(in_channels, row, stride, drop_path=drop_path, **common)
     expand_from = row.expand_from if first else None
-    return FusedMBConv(in_channels, row, stride, expand_from=expand_from, **common)
+    return FusedMBConv(
+        in_channels, row, stride, drop_path=drop_path, expand_from=expand_from, **common
+    )
 
 
 def _initialise(module: nn.Module) -> None:
@@ -213,6 +226,7 @@ def _check_arguments(
     padding: str,
     drop_path_rate: float,
     frozen_stages: int,
+    lean: int,
     norm_cfg: Config | None,
     act_cfg: Config | None,
     conv_cfg: Config | None,
@@ -234,6 +248,8 @@ def _check_arguments(
         raise ValueError(
             f'frozen_stages must be a number of layers from 0 to {HEAD + 1}, got {frozen_stages!r}'
         )
+    if lean not in LEVELS:
+        raise ValueError(f'lean must be one of {LEVELS}, got {lean!r}')
     known = conv_cfg is None or conv_cfg.get('type') == 'Conv2dAdaptivePadding'
     if not known or (conv_cfg is not None and padding != 'same'):
         raise ValueError(

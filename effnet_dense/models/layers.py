@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from torch import Tensor, nn
@@ -65,13 +66,17 @@ class Conv2dSame(nn.Conv2d):
     at the bottom right. That is what the weights of google/automl were trained with.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve (N, C_in, H, W) to (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
+    def pad(self, x: Tensor) -> Tensor:
+        """What the convolution proper works on: (N, C_in, H + a, W + b)."""
         kernel, stride = (
             (self.kernel_size[0], self.kernel_size[1]),
             (self.stride[0], self.stride[1]),
         )
-        return super().forward(pad_same(x, kernel, stride))
+        return pad_same(x, kernel, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C_in, H, W) to (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
+        return super().forward(self.pad(x))
 
 
 def conv2d(
@@ -151,12 +156,15 @@ class ConvNormAct(nn.Module):
         """The normalisation, under whatever name it is registered."""
         return None if self.norm_name is None else getattr(self, self.norm_name)
 
+    def pieces(self) -> list[nn.Module]:
+        """Its modules in the order in which they run."""
+        return [piece for piece in (self.conv, self.norm, self.act) if piece is not None]
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, H ÷ stride, W ÷ stride)."""
-        x = self.conv(x)
-        if self.norm is not None:
-            x = self.norm(x)
-        return x if self.act is None else self.act(x)
+        for piece in self.pieces():
+            x = piece(x)
+        return x
 
 
 class SeparableConv(nn.Module):
@@ -205,5 +213,8 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape."""
-        gate = self.conv2(self.conv1(x.mean((2, 3), keepdim=True)))
-        return x * gate.sigmoid()
+        # Not mean(), whose backward writes the gradient of every pixel down. In float32 at least:
+        # the sum over a picture overflows float16.
+        total = x.sum((2, 3), keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+        mean = (total / (x.shape[2] * x.shape[3])).to(x.dtype)
+        return x * self.conv2(self.conv1(mean)).sigmoid()

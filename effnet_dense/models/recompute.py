@@ -1,13 +1,281 @@
-"""What is saved for the backward pass and what is computed again in it."""
+"""What is saved for the backward pass and what is computed again in it.
+
+`recomputed` runs a few modules and keeps their input; `checkpointed` does it with a whole block,
+for more time. Both leave gradients and running statistics as they are without them.
+
+Letters: N images, C channels, H × W pixels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
+
+from effnet_dense.models.layers import Conv2dSame, SqueezeExcite
+
+# Exact types, and methods: what derives from them may compute something else.
+CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
+NORMS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
+
+# These write the gradient of their input into memory of its own.
+FRESH = (*CONVOLUTIONS, SqueezeExcite)
+
+Parameters = dict[str, Tensor]
+
+
+def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
+    """Run modules one after the other, keeping the inputs and each batch norm's statistics.
+
+    The rest is computed again in the backward pass, but for the output of a convolution at the
+    end, which nobody needs there. It has no second derivative.
+
+    Args:
+        modules: The first one takes all inputs and leaves them as they are. None is random, and
+            none has buffers to update, but for batch norms that `knows_statistics` accepts.
+        inputs: (N, C, H, W) each.
+    """
+    parameters = [dict(module.named_parameters()) for module in modules]
+    pieces = [
+        _Piece(module, list(own), knows_statistics(module), module.training)
+        for module, own in zip(modules, parameters, strict=True)
+    ]
+    tensors = [tensor for own in parameters for tensor in own.values()]
+    return _Recomputed.apply(pieces, len(inputs), *inputs, *tensors)
+
+
+def knows_statistics(module: nn.Module) -> bool:
+    """Whether this is a batch norm whose statistics the first pass can hand to the second.
+
+    It cannot where they are synchronised between processes, cumulative (momentum None) or nowhere
+    written down.
+    """
+    if not isinstance(module, _BatchNorm) or type(module).forward not in NORMS:
+        return False
+    if not module.track_running_stats or module.momentum is None:
+        return False
+    return not (module.training and isinstance(module, nn.SyncBatchNorm) and _in_a_group(module))
+
+
+def _in_a_group(norm: nn.SyncBatchNorm) -> bool:
+    if not dist.is_available() or not dist.is_initialized():
+        return False
+    return dist.get_world_size(norm.process_group) > 1
+
+
+@dataclass
+class _Piece:
+    """A module as the first pass saw it: its mode may have changed until the second."""
+
+    module: Any
+    names: list[str]
+    is_norm: bool
+    training: bool
+
+
+class _Recomputed(Function):
+    """Pieces on inputs and the pieces' parameters, in one flat row of tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, pieces: list[_Piece], inputs: int, *tensors: Tensor) -> Tensor:
+        # Detached: autocast would keep casts of them that later, plain users get no gradient by.
+        detached = [tensor.detach() for tensor in tensors]
+        values, rest = detached[:inputs], iter(detached[inputs:])
+        statistics: list[Tensor] = []
+        for piece in pieces:
+            own = dict(zip(piece.names, rest, strict=False))
+            if piece.is_norm:
+                x, mean, spread = _normalise(piece, own, values[0])
+                statistics += mean, spread
+            else:
+                x = _call(piece.module, own, *values)
+            values = [x]
+        ctx.pieces, ctx.inputs, ctx.count = pieces, inputs, len(tensors)
+        ctx.autocast = _autocast(x.device.type)
+        ctx.save_for_backward(*tensors, *statistics)
+        return x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        saved = ctx.saved_tensors
+        needed = ctx.needs_input_grad[2:]
+        leaves = [
+            tensor.detach().requires_grad_(need)
+            for tensor, need in zip(saved[: ctx.count], needed, strict=True)
+        ]
+        with torch.enable_grad(), ctx.autocast():
+            x = _again(
+                ctx.pieces, leaves[: ctx.inputs], leaves[ctx.inputs :], saved[ctx.count :], gradient
+            )
+        wanted = [leaf for leaf in leaves if leaf.requires_grad]
+        gradients = iter(torch.autograd.grad(x, wanted, gradient, allow_unused=True))
+        return None, None, *(next(gradients) if need else None for need in needed)
+
+
+def _again(
+    pieces: list[_Piece],
+    inputs: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    statistics: Sequence[Tensor],
+    gradient: Tensor,
+) -> Tensor:
+    """The second pass: its output has the first one's graph, but perhaps not its values."""
+    values, rest, known = list(inputs), iter(parameters), iter(statistics)
+    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
+        own = dict(zip(piece.names, rest, strict=False))
+        if piece.is_norm:
+            x = _normalise_again(piece, own, values[0], next(known), next(known))
+        elif following is None and _is_plain_convolution(piece.module):
+            x = _convolve_backwards(piece.module, own, values[0], gradient)
+        elif type(piece.module) is nn.SiLU and following and type(following.module) in FRESH:
+            x = _SiLU.apply(values[0])
+        else:
+            x = _call(piece.module, own, *values)
+        values = [x]
+    return x
+
+
+def _is_plain_convolution(module: nn.Module) -> bool:
+    if type(module) not in CONVOLUTIONS or 'forward' in vars(module):
+        return False
+    return module.padding_mode == 'zeros' and not isinstance(module.padding, str)
+
+
+def _call(module: nn.Module, own: Parameters, *inputs: Tensor) -> Tensor:
+    return functional_call(module, own, inputs) if own else module(*inputs)
+
+
+class _SiLU(Function):
+    """SiLU whose backward pass works in place; autograd's SiLU in place copies the input first.
+
+    For the second pass alone, and in front of `FRESH`: nobody else has the gradient then.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return F.silu(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return torch.ops.aten.silu_backward.grad_input(gradient, x, grad_input=gradient)
+
+
+def _normalise(piece: _Piece, own: Parameters, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm, and what `_normalise_again` has to know: mean and 1 ÷ σ, or the running ones."""
+    norm, weight, bias = piece.module, own.get('weight'), own.get('bias')
+    mean, var = norm.running_mean, norm.running_var
+    if not piece.training:
+        return F.batch_norm(x, mean, var, weight, bias, eps=norm.eps), mean, var
+    if x.numel() == x.shape[1]:
+        raise ValueError(
+            f'batch norm in training needs more than one value per channel, got {tuple(x.shape)}'
+        )
+    norm.num_batches_tracked.add_(1)
+    return torch.native_batch_norm(x, weight, bias, mean, var, True, norm.momentum, norm.eps)
+
+
+def _normalise_again(
+    piece: _Piece, own: Parameters, x: Tensor, mean: Tensor, spread: Tensor
+) -> Tensor:
+    weight, bias, eps = own.get('weight'), own.get('bias'), piece.module.eps
+    if piece.training:
+        return _KnownBatchNorm.apply(x, weight, bias, mean, spread, eps)
+    return F.batch_norm(x, mean, spread, weight, bias, eps=eps)
+
+
+class _KnownBatchNorm(Function):
+    """Batch norm in training, with the batch's mean and 1 ÷ σ at hand."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor,
+        inverse: Tensor,
+        eps: float,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, mean, inverse)
+        ctx.eps = eps
+        # The kernel multiplies weight by 1 ÷ σ first: with σ = 1 its bits are those of training.
+        scale = inverse if weight is None else inverse * weight
+        one = torch.ones_like(mean)
+        return torch.native_batch_norm(x, scale, bias, mean, one, False, 0.0, 0.0)[0]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, inverse = ctx.saved_tensors
+        gradients = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, None, None, mean, inverse, True, ctx.eps, ctx.needs_input_grad[:3]
+        )
+        return *gradients, None, None, None
+
+
+def _convolve_backwards(conv: nn.Conv2d, own: Parameters, x: Tensor, gradient: Tensor) -> Tensor:
+    """A stand-in for the convolution's output, with the gradient's shape and no memory.
+
+    Its graph is the convolution's, under autocast too.
+    """
+    if isinstance(conv, Conv2dSame):
+        x = conv.pad(x)
+    operands = (_as_autocast_does(t) for t in (x, own['weight'], own.get('bias')))
+    return _ConvolutionBackward.apply(*operands, conv, gradient)
+
+
+def _as_autocast_does(tensor: Tensor | None) -> Tensor | None:
+    """What a convolution gets of a tensor under autocast, which leaves float64 alone."""
+    if tensor is None or tensor.dtype == torch.float64:
+        return tensor
+    device = tensor.device.type
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return tensor
+    return tensor.to(torch.get_autocast_dtype(device))
+
+
+class _ConvolutionBackward(Function):
+    """A convolution's backward pass without its forward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, conv: nn.Conv2d, like: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.conv, ctx.bias = conv, None if bias is None else list(bias.shape)
+        return like.new_empty(()).expand_as(like)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        conv, mask = ctx.conv, ctx.needs_input_grad[:3]
+        gradients = torch.ops.aten.convolution_backward(
+            *(gradient, x, weight, ctx.bias, conv.stride, conv.padding, conv.dilation),
+            *(False, [0, 0], conv.groups, mask),
+        )
+        return *gradients, None, None
+
+
+def _autocast(device: str) -> Callable[[], AbstractContextManager]:
+    """A way back into the state of autocast in which this is called."""
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext
+    dtype, enabled = torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)
+    return partial(torch.autocast, device, dtype, enabled, cache_enabled=False)
 
 
 def checkpointed(block: nn.Module, x: Tensor) -> Tensor:

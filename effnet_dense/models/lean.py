@@ -1,0 +1,117 @@
+"""Lean training: which outputs in a row of modules are saved for the backward pass.
+
+Autograd keeps three copies of what lies between two convolutions: the batch norm's input, the
+activation's and the next convolution's. The last two are two cheap passes away from the first.
+
+Letters: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from effnet_dense.models.recompute import knows_statistics, recomputed
+
+LEVELS = (0, 1, 2)
+IMAGE_CHANNELS = 3
+
+# In the backward pass these would draw anew.
+RANDOM = (_DropoutNd, nn.RReLU)
+
+
+@runtime_checkable
+class Row(Protocol):
+    """A module that runs others one after the other."""
+
+    def pieces(self) -> list[nn.Module]:
+        """Its modules in the order in which they run."""
+
+
+def run(lean: int, bricks: Iterable[nn.Module | None], *inputs: Tensor) -> Tensor:
+    """Run bricks one after the other, the first of them on the inputs.
+
+    Args:
+        lean: 0 leaves it to autograd what is saved; at 1 it is each convolution's output once; at
+            2 the outputs of 1×1 expansions are computed again as well.
+        bricks: Modules that return one tensor; None is left out. One with `pieces()` is a row of
+            modules itself. Where `can_recompute` says no, they run plainly at any level.
+        inputs: (N, C, H, W) each.
+    """
+    row = [brick for brick in bricks if brick is not None]
+    if not lean or not can_recompute(row, inputs):
+        return _one_after_the_other(row, inputs)
+    for segment in segments([piece for brick in row for piece in _pieces(brick)], lean):
+        # Alone a module has nothing in between; one that works in place would spoil the input.
+        plain = len(segment) == 1 or getattr(segment[0], 'inplace', False)
+        inputs = (_one_after_the_other(segment, inputs) if plain else recomputed(segment, *inputs),)
+    return inputs[0]
+
+
+def _one_after_the_other(modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Tensor:
+    x = modules[0](*inputs)
+    for module in modules[1:]:
+        x = module(x)
+    return x
+
+
+def _pieces(brick: nn.Module) -> list[nn.Module]:
+    return brick.pieces() if isinstance(brick, Row) else [brick]
+
+
+def segments(pieces: Sequence[nn.Module], lean: int) -> list[list[nn.Module]]:
+    """Cut a row of modules behind each convolution whose output is saved."""
+    cut: list[list[nn.Module]] = [[]]
+    for piece in pieces:
+        cut[-1].append(piece)
+        if isinstance(piece, nn.Conv2d) and not _is_repeated(piece, lean):
+            cut.append([])
+    return [segment for segment in cut if segment]
+
+
+def _is_repeated(conv: nn.Conv2d, lean: int) -> bool:
+    """Whether a convolution is computed again: an image's, which is cheap, and expansions at 2."""
+    expands = conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
+    return conv.in_channels == IMAGE_CHANNELS or (lean == 2 and expands)
+
+
+def can_recompute(bricks: Sequence[nn.Module], inputs: Sequence[Tensor]) -> bool:
+    """Whether bricks save anything that could be computed again, and none of them would notice.
+
+    Nothing is saved in evaluation and without gradients. torch.compile chooses by itself what it
+    computes again, and a trace shall hold the plain operators. These would notice: modules with
+    hooks, which fire once; random ones; ones in training with buffers, which they would update
+    twice (but batch norms are known, see `knows_statistics`); replicas of `nn.DataParallel`, whose
+    parameters are not registered.
+    """
+    if not torch.is_grad_enabled() or not all(brick.training for brick in bricks):
+        return False
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    if not any(x.requires_grad for x in inputs) and not any(
+        parameter.requires_grad for brick in bricks for parameter in brick.parameters()
+    ):
+        return False
+    known = {piece for brick in bricks for piece in _pieces(brick) if knows_statistics(piece)}
+    modules = [module for brick in bricks for module in brick.modules()]
+    return not any(_has_hooks(m) or (m not in known and _notices(m)) for m in modules)
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
+
+
+def _notices(module: nn.Module) -> bool:
+    stateful = module.training and any(buffer is not None for buffer in module._buffers.values())
+    collective = module.training and isinstance(module, nn.SyncBatchNorm)
+    replica = getattr(module, '_is_replica', False)
+    return stateful or collective or replica or isinstance(module, RANDOM)
