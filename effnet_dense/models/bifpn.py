@@ -37,6 +37,7 @@ from effnet_dense.models.layers import (
     activation,
     max_pool,
 )
+from effnet_dense.models.lean import check_lean, run
 from effnet_dense.registry import MODELS
 
 FUSIONS = ('fast', 'softmax', 'sum')
@@ -46,7 +47,10 @@ EPSILON = 1e-4
 
 @dataclass(frozen=True)
 class Node:
-    """A sum of features: `level` counts from the finest, `inputs` are numbers of features."""
+    """A sum of features: `level` counts from the finest, `inputs` are numbers of features.
+
+    The first input is of the level itself.
+    """
 
     level: int
     inputs: tuple[int, ...]
@@ -109,11 +113,36 @@ def resample(x: Tensor, size: tuple[int, int], padding: str) -> Tensor:
     return x if x.shape[-2:] == size else F.interpolate(x, size, mode='nearest')
 
 
+class Fusion(nn.Module):
+    """The weighted sum of features of neighbouring levels, at the first one's size."""
+
+    def __init__(self, inputs: int, fusion: str, padding: str) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.padding = padding
+        self.edge_weights: nn.Parameter | None = None
+        if fusion != 'sum':
+            self.edge_weights = nn.Parameter(torch.ones(inputs))
+
+    def forward(self, *features: Tensor) -> Tensor:
+        """(N, C, H, W), and others of any size → (N, C, H, W)."""
+        height, width = features[0].shape[-2:]
+        summands = [resample(x, (height, width), self.padding) for x in features]
+        if self.edge_weights is not None:
+            shares = fusion_shares(self.edge_weights, self.fusion).unbind()
+            summands = [x * share for x, share in zip(summands, shares, strict=True)]
+        total = summands[0]
+        for x in summands[1:]:
+            total = total + x
+        return total
+
+
 class BiFPNNode(nn.Module):
     """Projections where channels differ → weighted sum → activation → separable convolution, norm.
 
     Args:
         in_channels: Of each input. The first cell projects every edge on its own.
+        lean: That of `BiFPN`.
         conv: Arguments of the convolutions: bias, padding, norm_cfg.
     """
 
@@ -123,36 +152,28 @@ class BiFPNNode(nn.Module):
         out_channels: int,
         fusion: str,
         act_cfg: Config,
+        lean: int,
         conv: dict[str, Any],
     ) -> None:
         super().__init__()
-        self.fusion = fusion
-        self.padding = conv['padding']
+        self.lean = lean
         self.projections = nn.ModuleList(
             nn.Identity()
             if channels == out_channels
             else ConvNormAct(channels, out_channels, **conv)
             for channels in in_channels
         )
-        self.edge_weights: nn.Parameter | None = None
-        if fusion != 'sum':
-            self.edge_weights = nn.Parameter(torch.ones(len(in_channels)))
+        self.fuse = Fusion(len(in_channels), fusion, conv['padding'])
         self.act = activation(act_cfg)
         self.conv = SeparableConv(out_channels, out_channels, **conv)
 
-    def forward(self, inputs: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-        """Features (N, in_channels[k], any, any) → (N, out_channels, *size)."""
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, in_channels[0], H, W) and its neighbours → (N, out_channels, H, W)."""
         features = [
-            resample(project(x), size, self.padding)
+            run(self.lean, (project,), x) if isinstance(project, ConvNormAct) else x
             for project, x in zip(self.projections, inputs, strict=True)
         ]
-        if self.edge_weights is not None:
-            shares = fusion_shares(self.edge_weights, self.fusion).unbind()
-            features = [x * share for x, share in zip(features, shares, strict=True)]
-        total = features[0]
-        for x in features[1:]:
-            total = total + x
-        return self.conv(self.act(total))
+        return run(self.lean, (self.fuse, self.act, self.conv), *features)
 
 
 class BiFPNCell(nn.Module):
@@ -162,27 +183,24 @@ class BiFPNCell(nn.Module):
         self,
         in_channels: Sequence[int],
         out_channels: int,
-        fusion: str,
-        act_cfg: Config,
-        conv: dict[str, Any],
+        **node: Any,
     ) -> None:
         super().__init__()
         self.topology = bifpn_nodes(len(in_channels))
         channels = [*in_channels, *[out_channels] * len(self.topology)]
         self.nodes = nn.ModuleList(
-            BiFPNNode([channels[i] for i in node.inputs], out_channels, fusion, act_cfg, conv)
-            for node in self.topology
+            BiFPNNode([channels[i] for i in wiring.inputs], out_channels, **node)
+            for wiring in self.topology
         )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """(N, C_l, H_l, W_l) → (N, out_channels, H_l, W_l) for each level, finest first."""
         known = list(features)
         newest = list(features)
-        for node, module in zip(self.topology, self.nodes, strict=True):
-            height, width = features[node.level].shape[-2:]
-            out = module([known[i] for i in node.inputs], (height, width))
+        for wiring, node in zip(self.topology, self.nodes, strict=True):
+            out = node(*(known[i] for i in wiring.inputs))
             known.append(out)
-            newest[node.level] = out
+            newest[wiring.level] = out
         return newest
 
 
@@ -203,6 +221,7 @@ class BiFPN(BaseModule):
             of google/automl's weights.
         norm_cfg: Of all norms.
         act_cfg: Before the convolution of a node; none follows it.
+        lean: What training saves, as in `EfficientNet`.
 
     Raises:
         ValueError: An argument is out of its range; the message says what was expected.
@@ -220,10 +239,12 @@ class BiFPN(BaseModule):
         conv_bias: bool = False,
         norm_cfg: Config = DEFAULT_NORM,
         act_cfg: Config = DEFAULT_ACT,
+        lean: int = 1,
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         _check_arguments(in_channels, num_outs, num_cells, start_level, fusion, padding)
+        check_lean(lean)
         self.in_channels = tuple(in_channels)
         self.out_channels = out_channels
         self.num_outs = num_outs
@@ -231,6 +252,7 @@ class BiFPN(BaseModule):
         self.fusion = fusion
         self.padding = padding
         self.conv_bias = conv_bias
+        self.lean = lean
 
         conv: dict[str, Any] = dict(bias=conv_bias, padding=padding, norm_cfg=norm_cfg)
         levels = list(self.in_channels[start_level:])
@@ -241,7 +263,11 @@ class BiFPN(BaseModule):
         levels += [out_channels] * self.num_extra
         self.cells = nn.ModuleList()
         for _ in range(num_cells):
-            self.cells.append(BiFPNCell(levels, out_channels, fusion, act_cfg, conv))
+            self.cells.append(
+                BiFPNCell(
+                    levels, out_channels, fusion=fusion, act_cfg=act_cfg, lean=lean, conv=conv
+                )
+            )
             levels = [out_channels] * num_outs
         self.apply(_initialise)
 

@@ -25,6 +25,7 @@ from effnet_dense.models.layers import (
     SeparableConv,
     activation,
 )
+from effnet_dense.models.lean import check_lean, run
 from effnet_dense.models.soft_nms import batched_soft_nms
 from effnet_dense.registry import MODELS
 
@@ -48,6 +49,7 @@ class EfficientDetHead(AnchorHead):
         conv_bias: Let convolutions before a norm have a bias, as google/automl's weights do.
         norm_cfg: Of all norms.
         act_cfg: After each norm.
+        lean: What training saves, as in `EfficientNet`.
         anchor_generator: `effnet_dense.EfficientDetAnchorGenerator` or mmdet's AnchorGenerator.
         loss_cls: `effnet_dense.FocalLoss`, or a loss of mmdet's with use_sigmoid=True.
         loss_bbox: Of deltas, or of boxes in pixels where `reg_decoded_bbox`. Both losses get the
@@ -74,6 +76,7 @@ class EfficientDetHead(AnchorHead):
         loss_bbox: Config = DEFAULT_LOSS_BBOX,
         train_cfg: Config | None = None,
         test_cfg: Config | None = None,
+        lean: int = 1,
         init_cfg: Config | list[Config] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -83,6 +86,8 @@ class EfficientDetHead(AnchorHead):
         self.conv_bias = conv_bias
         self.norm_cfg = norm_cfg
         self.act_cfg = act_cfg
+        check_lean(lean)
+        self.lean = lean
         super().__init__(
             num_classes,
             in_channels,
@@ -142,14 +147,18 @@ class EfficientDetHead(AnchorHead):
             )
         logits, deltas = [], []
         for level, x in enumerate(feats):
-            logits.append(self.cls_predict(self._run(self.cls_convs, self.cls_norms, level, x)))
-            deltas.append(self.reg_predict(self._run(self.reg_convs, self.reg_norms, level, x)))
+            cls_row = self._row(self.cls_convs, self.cls_norms, level)
+            reg_row = self._row(self.reg_convs, self.reg_norms, level)
+            logits.append(run(self.lean, (*cls_row, self.cls_predict), x))
+            deltas.append(run(self.lean, (*reg_row, self.reg_predict), x))
         return logits, deltas
 
-    def _run(self, convs: nn.ModuleList, norms: nn.ModuleList, level: int, x: Tensor) -> Tensor:
+    def _row(self, convs: nn.ModuleList, norms: nn.ModuleList, level: int) -> list[nn.Module]:
+        """A level's convolutions, norms and activations, in the order in which they run."""
+        row = []
         for conv, by_level in zip(convs, norms, strict=True):
-            x = self.act(cast(nn.ModuleList, by_level)[level](conv(x)))
-        return x
+            row += [conv, cast(nn.ModuleList, by_level)[level], self.act]
+        return row
 
     def loss_by_feat(
         self,

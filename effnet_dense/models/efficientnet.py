@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.layers import DEFAULT_NORM, PADDINGS, Config, ConvNormAct
-from effnet_dense.models.lean import LEVELS, run
+from effnet_dense.models.lean import check_lean, run
 from effnet_dense.models.recompute import checkpointed
 from effnet_dense.registry import MODELS
 from effnet_dense.scaling import Architecture, BlockRow, architecture
@@ -248,8 +248,7 @@ def _check_arguments(
         raise ValueError(
             f'frozen_stages must be a number of layers from 0 to {HEAD + 1}, got {frozen_stages!r}'
         )
-    if lean not in LEVELS:
-        raise ValueError(f'lean must be one of {LEVELS}, got {lean!r}')
+    check_lean(lean)
     known = conv_cfg is None or conv_cfg.get('type') == 'Conv2dAdaptivePadding'
     if not known or (conv_cfg is not None and padding != 'same'):
         raise ValueError(

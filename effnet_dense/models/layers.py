@@ -190,10 +190,16 @@ class SeparableConv(nn.Module):
             self.norm_name, norm = build_norm_layer(norm_cfg, out_channels)
             self.add_module(self.norm_name, norm)
 
+    def pieces(self) -> list[nn.Module]:
+        """Its modules in the order in which they run."""
+        norm = [] if self.norm_name is None else [getattr(self, self.norm_name)]
+        return [self.depthwise, self.pointwise, *norm]
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, H, W)."""
-        x = self.pointwise(self.depthwise(x))
-        return x if self.norm_name is None else getattr(self, self.norm_name)(x)
+        for piece in self.pieces():
+            x = piece(x)
+        return x
 
 
 class SqueezeExcite(nn.Module):

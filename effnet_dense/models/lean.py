@@ -66,17 +66,27 @@ def _pieces(brick: nn.Module) -> list[nn.Module]:
 def segments(pieces: Sequence[nn.Module], lean: int) -> list[list[nn.Module]]:
     """Cut a row of modules behind each convolution whose output is saved."""
     cut: list[list[nn.Module]] = [[]]
-    for piece in pieces:
+    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
         cut[-1].append(piece)
-        if isinstance(piece, nn.Conv2d) and not _is_repeated(piece, lean):
+        if isinstance(piece, nn.Conv2d) and not _is_repeated(piece, following, lean):
             cut.append([])
     return [segment for segment in cut if segment]
 
 
-def _is_repeated(conv: nn.Conv2d, lean: int) -> bool:
-    """Whether a convolution is computed again: an image's, which is cheap, and expansions at 2."""
+def _is_repeated(conv: nn.Conv2d, following: nn.Module | None, lean: int) -> bool:
+    """Whether a convolution is computed again.
+
+    An image's, and the depthwise half of a separable one, because they are cheap; expansions at 2.
+    """
+    separable = conv.groups == conv.in_channels and isinstance(following, nn.Conv2d)
     expands = conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
-    return conv.in_channels == IMAGE_CHANNELS or (lean == 2 and expands)
+    return conv.in_channels == IMAGE_CHANNELS or separable or (lean == 2 and expands)
+
+
+def check_lean(lean: int) -> None:
+    """Raise a ValueError for what is no level."""
+    if isinstance(lean, bool) or lean not in LEVELS:
+        raise ValueError(f'lean must be one of {LEVELS}, got {lean!r}')
 
 
 def can_recompute(bricks: Sequence[nn.Module], inputs: Sequence[Tensor]) -> bool:

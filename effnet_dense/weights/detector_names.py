@@ -70,7 +70,7 @@ _PROJECTION = (
 _NODE = (
     Names(
         ('',),
-        ours='neck.cells.{cell}.nodes.{node}.edge_weights',
+        ours='neck.cells.{cell}.nodes.{node}.fuse.edge_weights',
         effdet='fpn.cell.{cell}.fnode.{node}.combine.edge_weights',
         mmdet='neck.bifpn.{cell}.p{level}_w{way}',
     ),

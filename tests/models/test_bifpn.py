@@ -113,7 +113,7 @@ def reference_forward(neck: BiFPN, inputs):
         # Resampling comes after the projection.
         target = xs[0].shape[-1]
         xs = [up(x) if x.shape[-1] < target else down(x) if x.shape[-1] > target else x for x in xs]
-        w = module.edge_weights.clamp(min=0)
+        w = module.fuse.edge_weights.clamp(min=0)
         x = sum(weight * x for weight, x in zip(w, xs, strict=True)) / (w.sum() + 1e-4)
         x = x * x.sigmoid()
         x = F.conv2d(x, module.conv.depthwise.weight, padding=1, groups=x.shape[1])
@@ -208,7 +208,12 @@ def test_biases_before_a_norm():
     counts = {}
     for bias in (False, True):
         neck = MODELS.build(
-            dict(type='BiFPN', in_channels=(40, 112, 320), out_channels=64, conv_bias=bias)
+            dict(
+                type='effnet_dense.BiFPN',
+                in_channels=(40, 112, 320),
+                out_channels=64,
+                conv_bias=bias,
+            )
         )
         counts[bias] = sum(parameter.numel() for parameter in neck.parameters())
     assert counts[True] == 196_281

@@ -408,7 +408,7 @@ def project_name(key: str) -> str:
     if found:
         cell, node, rest = found[1], int(found[2]), found[3]
         prefix = f'neck.bifpn.{cell}.'
-        if rest == 'edge_weights':
+        if rest == 'fuse.edge_weights':
             return prefix + WEIGHTS[node]
         rest = re.sub(r'^projections\.0\.conv', f'{CHANNELS.get(node)}.down_conv', rest)
         rest = re.sub(r'^projections\.0', str(CHANNELS.get(node)), rest)
@@ -471,7 +471,9 @@ def test_the_project_has_other_levels() -> None:
     state = {project_name(k): v for k, v in build().state_dict().items()}
     strides = [8, 16, 32, 64, 128, 256]
     ours = build(dict(num_outs=6), anchor_generator=dict(ANCHORS, strides=strides))
-    message = r"'neck\.bifpn\.0\.p7_w2' has shape \(2,\), .*nodes\.8\.edge_weights' expects \(3,\)"
+    message = (
+        r"'neck\.bifpn\.0\.p7_w2' has shape \(2,\), .*nodes\.8\.fuse\.edge_weights' expects \(3,\)"
+    )
     with pytest.raises(ValueError, match=message):
         load_weights(ours, state)
 
