@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from effnet_dense.models.recompute import knows_statistics, recomputed
+from effnet_dense.models.batch_statistics import knows_statistics
+from effnet_dense.models.recompute import recomputed
 
 LEVELS = (0, 1, 2)
 IMAGE_CHANNELS = 3

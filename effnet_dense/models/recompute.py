@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
@@ -24,11 +23,15 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from effnet_dense.models.batch_statistics import (
+    knows_statistics,
+    normalise,
+    normalise_again,
+)
 from effnet_dense.models.layers import Conv2dSame, SqueezeExcite
 
-# Exact types, and methods: what derives from them may compute something else.
+# Exact types: what derives from them may compute something else.
 CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
-NORMS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
 
 # These write the gradient of their input into memory of its own.
 FRESH = (*CONVOLUTIONS, SqueezeExcite)
@@ -56,25 +59,6 @@ def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
     return _Recomputed.apply(pieces, len(inputs), *inputs, *tensors)
 
 
-def knows_statistics(module: nn.Module) -> bool:
-    """Whether this is a batch norm whose statistics the first pass can hand to the second.
-
-    It cannot where they are synchronised between processes, cumulative (momentum None) or nowhere
-    written down.
-    """
-    if not isinstance(module, _BatchNorm) or type(module).forward not in NORMS:
-        return False
-    if not module.track_running_stats or module.momentum is None:
-        return False
-    return not (module.training and isinstance(module, nn.SyncBatchNorm) and _in_a_group(module))
-
-
-def _in_a_group(norm: nn.SyncBatchNorm) -> bool:
-    if not dist.is_available() or not dist.is_initialized():
-        return False
-    return dist.get_world_size(norm.process_group) > 1
-
-
 @dataclass
 class _Piece:
     """A module as the first pass saw it: its mode may have changed until the second."""
@@ -97,7 +81,8 @@ class _Recomputed(Function):
         for piece in pieces:
             own = dict(zip(piece.names, rest, strict=False))
             if piece.is_norm:
-                x, mean, spread = _normalise(piece, own, values[0])
+                weight, bias = own.get('weight'), own.get('bias')
+                x, mean, spread = normalise(piece.module, piece.training, values[0], weight, bias)
                 statistics += mean, spread
             else:
                 x = _call(piece.module, own, *values)
@@ -137,7 +122,10 @@ def _again(
     for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
         own = dict(zip(piece.names, rest, strict=False))
         if piece.is_norm:
-            x = _normalise_again(piece, own, values[0], next(known), next(known))
+            weight, bias = own.get('weight'), own.get('bias')
+            x = normalise_again(
+                piece.module, piece.training, values[0], weight, bias, next(known), next(known)
+            )
         elif following is None and _is_plain_convolution(piece.module):
             x = _convolve_backwards(piece.module, own, values[0], gradient)
         elif type(piece.module) is nn.SiLU and following and type(following.module) in FRESH:
@@ -173,58 +161,6 @@ class _SiLU(Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return torch.ops.aten.silu_backward.grad_input(gradient, x, grad_input=gradient)
-
-
-def _normalise(piece: _Piece, own: Parameters, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch norm, and what `_normalise_again` has to know: mean and 1 ÷ σ, or the running ones."""
-    norm, weight, bias = piece.module, own.get('weight'), own.get('bias')
-    mean, var = norm.running_mean, norm.running_var
-    if not piece.training:
-        return F.batch_norm(x, mean, var, weight, bias, eps=norm.eps), mean, var
-    if x.numel() == x.shape[1]:
-        raise ValueError(
-            f'batch norm in training needs more than one value per channel, got {tuple(x.shape)}'
-        )
-    norm.num_batches_tracked.add_(1)
-    return torch.native_batch_norm(x, weight, bias, mean, var, True, norm.momentum, norm.eps)
-
-
-def _normalise_again(
-    piece: _Piece, own: Parameters, x: Tensor, mean: Tensor, spread: Tensor
-) -> Tensor:
-    weight, bias, eps = own.get('weight'), own.get('bias'), piece.module.eps
-    if piece.training:
-        return _KnownBatchNorm.apply(x, weight, bias, mean, spread, eps)
-    return F.batch_norm(x, mean, spread, weight, bias, eps=eps)
-
-
-class _KnownBatchNorm(Function):
-    """Batch norm in training, with the batch's mean and 1 ÷ σ at hand."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        mean: Tensor,
-        inverse: Tensor,
-        eps: float,
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight, mean, inverse)
-        ctx.eps = eps
-        # The kernel multiplies weight by 1 ÷ σ first: with σ = 1 its bits are those of training.
-        scale = inverse if weight is None else inverse * weight
-        one = torch.ones_like(mean)
-        return torch.native_batch_norm(x, scale, bias, mean, one, False, 0.0, 0.0)[0]
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, inverse = ctx.saved_tensors
-        gradients = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, weight, None, None, mean, inverse, True, ctx.eps, ctx.needs_input_grad[:3]
-        )
-        return *gradients, None, None, None
 
 
 def _convolve_backwards(conv: nn.Conv2d, own: Parameters, x: Tensor, gradient: Tensor) -> Tensor:

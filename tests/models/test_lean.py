@@ -286,16 +286,6 @@ def test_the_plain_path_where_nothing_can_be_gained_or_a_module_would_notice(mon
             assert not can_recompute([brick], [x])
 
 
-def test_synchronised_statistics_stay_with_torch(monkeypatch):
-    norm = nn.SyncBatchNorm(3).train()
-    x = torch.randn(2, 3, 4, 4)
-    assert can_recompute([norm], [x])
-    monkeypatch.setattr(dist, 'is_initialized', lambda: True)
-    for size in (1, 2):
-        monkeypatch.setattr(dist, 'get_world_size', lambda group, size=size: size)
-        assert can_recompute([norm], [x]) == (size == 1)
-
-
 def test_torch_compile_sees_one_graph():
     models = [backbone(n, out_indices=(2,)) for n in (1, 0)]
     torch._dynamo.reset()

@@ -1,0 +1,190 @@
+"""Batch norm in two passes: the first finds the statistics, the second knows them.
+
+Letters: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn.modules.batchnorm import _BatchNorm
+
+# What derives from these may have a forward pass of its own.
+FORWARDS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
+Group = Any  # a process group
+
+
+def knows_statistics(module: nn.Module) -> bool:
+    """Whether this is a batch norm whose statistics the first pass can hand to the second.
+
+    It cannot where they are cumulative (momentum None) or nowhere written down.
+    """
+    if not isinstance(module, _BatchNorm) or type(module).forward not in FORWARDS:
+        return False
+    return module.track_running_stats and module.momentum is not None
+
+
+def normalise(
+    norm: Any, training: bool, x: Tensor, weight: Tensor | None, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm, running statistics included; the first pass, without a graph.
+
+    Args:
+        norm: A module that `knows_statistics` accepts.
+        training: Its mode.
+        x: (N, C, H, W).
+        weight: (C,), in place of the module's.
+        bias: (C,), in place of the module's.
+
+    Returns:
+        The output, and what `normalise_again` has to know: the batch's mean and 1 ÷ σ, (C,) each,
+        or the running mean and variance.
+    """
+    mean, var = norm.running_mean, norm.running_var
+    if not training:
+        return F.batch_norm(x, mean, var, weight, bias, eps=norm.eps), mean, var
+    group = group_of(norm)
+    if group is None and x.numel() == x.shape[1]:
+        raise ValueError(
+            f'batch norm in training needs more than one value per channel, got {tuple(x.shape)}'
+        )
+    norm.num_batches_tracked.add_(1)
+    if group is None:
+        return torch.native_batch_norm(x, weight, bias, mean, var, True, norm.momentum, norm.eps)
+    batch_mean, batch_var, count = _statistics_of_all(x, group)
+    mean.lerp_(batch_mean.to(mean.dtype), norm.momentum)
+    var.lerp_((batch_var * (count / (count - 1))).to(var.dtype), norm.momentum)
+    inverse = (batch_var + norm.eps).rsqrt()
+    return _scale(x, weight, bias, batch_mean, inverse), batch_mean, inverse
+
+
+def normalise_again(
+    norm: Any,
+    training: bool,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    spread: Tensor,
+) -> Tensor:
+    """The same output with the graph of batch norm, from what `normalise` returned."""
+    if not training:
+        return F.batch_norm(x, mean, spread, weight, bias, eps=norm.eps)
+    group = group_of(norm)
+    if group is None:
+        return _KnownBatchNorm.apply(x, weight, bias, mean, spread, norm.eps)
+    return _KnownSyncBatchNorm.apply(x, weight, bias, mean, spread, group)
+
+
+def group_of(norm: nn.Module) -> Group | None:
+    """The processes that share a norm's batch statistics, if there are several."""
+    if not isinstance(norm, nn.SyncBatchNorm):
+        return None
+    if not dist.is_available() or not dist.is_initialized():
+        return None
+    group = norm.process_group or dist.group.WORLD
+    return group if dist.get_world_size(group) > 1 else None
+
+
+def _statistics_of_all(x: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and biased variance (C,) of all processes' batches, and their pixels' number."""
+    mean, var = torch.batch_norm_update_stats(x, None, None, 0.0)
+    count = mean.new_full((1,), x.numel() / x.shape[1])
+    own = torch.cat([mean, var, count])
+    parts = [torch.empty_like(own) for _ in range(dist.get_world_size(group))]
+    dist.all_gather(parts, own, group)
+    channels = x.shape[1]
+    means, variances, counts = torch.stack(parts).split([channels, channels, 1], 1)
+    total = counts.sum()
+    shares = counts / total
+    mean = (shares * means).sum(0)
+    return mean, (shares * (variances + (means - mean) ** 2)).sum(0), total
+
+
+def _scale(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, inverse: Tensor
+) -> Tensor:
+    # The kernel multiplies weight by 1 ÷ σ first: with σ = 1 its bits are those of training.
+    scale = inverse if weight is None else inverse * weight
+    one = torch.ones_like(mean)
+    return torch.native_batch_norm(x, scale, bias, mean, one, False, 0.0, 0.0)[0]
+
+
+class _KnownBatchNorm(Function):
+    """Batch norm in training, with the batch's mean and 1 ÷ σ at hand."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor,
+        inverse: Tensor,
+        eps: float,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, mean, inverse)
+        ctx.eps = eps
+        return _scale(x, weight, bias, mean, inverse)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, inverse = ctx.saved_tensors
+        gradients = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, None, None, mean, inverse, True, ctx.eps, ctx.needs_input_grad[:3]
+        )
+        return *gradients, None, None, None
+
+
+class _KnownSyncBatchNorm(Function):
+    """The same with the mean and 1 ÷ σ of all processes' batches.
+
+    Weight and bias get this process's share of their gradients, which DDP sums up.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor,
+        inverse: Tensor,
+        group: Group,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, mean, inverse)
+        ctx.group = group
+        return _scale(x, weight, bias, mean, inverse)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, inverse = ctx.saved_tensors
+        scale = inverse if weight is None else inverse * weight
+        # Σ dy·x̂ and Σ dy; the kernel wants a weight of the statistics' type.
+        one = torch.ones_like(mean)
+        _, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, one, None, None, mean, inverse, True, 0.0, [False, True, True]
+        )
+        to_x = None
+        if ctx.needs_input_grad[0]:
+            count = mean.new_full((1,), x.numel() / x.shape[1])
+            sums = torch.cat([to_weight, to_bias, count])
+            dist.all_reduce(sums, group=ctx.group)
+            along, level = sums[:-1].view(2, -1) / sums[-1]
+            # dx = scale · (dy − mean(dy) − x̂ · mean(dy·x̂)), as a line in dy and x per channel.
+            slope = -scale * inverse * along
+            offset = -scale * level - slope * mean
+            scale, slope, offset = (part[:, None, None] for part in (scale, slope, offset))
+            to_x = (gradient * scale + x * slope + offset).to(x.dtype)
+        needs = ctx.needs_input_grad
+        return (
+            to_x,
+            to_weight if needs[1] else None,
+            to_bias if needs[2] else None,
+            *(None, None, None),
+        )
