@@ -8,8 +8,7 @@ Letters: N images, C channels, H × W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,22 +24,15 @@ IMAGE_CHANNELS = 3
 RANDOM = (_DropoutNd, nn.RReLU)
 
 
-@runtime_checkable
-class Row(Protocol):
-    """A module that runs others one after the other."""
-
-    def pieces(self) -> list[nn.Module]:
-        """Its modules in the order in which they run."""
-
-
 def run(lean: int, bricks: Iterable[nn.Module | None], *inputs: Tensor) -> Tensor:
     """Run bricks one after the other, the first of them on the inputs.
 
     Args:
         lean: 0 leaves it to autograd what is saved; at 1 it is each convolution's output once; at
             2 the outputs of 1×1 expansions are computed again as well.
-        bricks: Modules that return one tensor; None is left out. One with `pieces()` is a row of
-            modules itself. Where `can_recompute` says no, they run plainly at any level.
+        bricks: Modules that return one tensor; None is left out. One with `pieces()`, its modules
+            in the order in which they run, is a row itself. Where `can_recompute` says no, they
+            run plainly at any level.
         inputs: (N, C, H, W) each.
     """
     row = [brick for brick in bricks if brick is not None]
@@ -61,7 +53,8 @@ def _one_after_the_other(modules: Sequence[nn.Module], inputs: Sequence[Tensor])
 
 
 def _pieces(brick: nn.Module) -> list[nn.Module]:
-    return brick.pieces() if isinstance(brick, Row) else [brick]
+    pieces: Callable[[], list[nn.Module]] | None = getattr(brick, 'pieces', None)
+    return [brick] if pieces is None else pieces()
 
 
 def segments(pieces: Sequence[nn.Module], lean: int) -> list[list[nn.Module]]:

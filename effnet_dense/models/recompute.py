@@ -74,7 +74,8 @@ class _Recomputed(Function):
 
     @staticmethod
     def forward(ctx: Any, pieces: list[_Piece], inputs: int, *tensors: Tensor) -> Tensor:
-        # Detached: autocast would keep casts of them that later, plain users get no gradient by.
+        # Detached: autocast is not to cache casts made here, without a gradient, for plain users
+        # of the same weights (torch 2.14 does not; we ask for less).
         detached = [tensor.detach() for tensor in tensors]
         values, rest = detached[:inputs], iter(detached[inputs:])
         statistics: list[Tensor] = []

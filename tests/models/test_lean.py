@@ -227,9 +227,23 @@ def test_momentum(momentum, recomputes):
 
 
 def test_one_value_per_channel_is_refused_as_plainly():
+    brick = ConvNormAct(3, 4, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU')).train()
     for level in (0, 1):
         with pytest.raises(ValueError, match=r'more than (1|one) value per channel'):
-            backbone(level)(torch.zeros(1, 3, 2, 2))
+            run(level, [brick], torch.zeros(1, 3, 1, 1))
+    assert brick.norm.num_batches_tracked == 1  # torch counts before it looks
+
+
+@pytest.mark.parametrize('level', [1, 2])
+def test_autocast_without_onednn(level):
+    """Which is lenient: it takes a convolution's weight in another precision."""
+    models = [backbone(n) for n in (level, 0)]
+    with torch.backends.mkldnn.flags(enabled=False):
+        for model in models:
+            with torch.autocast('cpu', torch.bfloat16):
+                value = loss(model, images(32, 32))
+            value.backward()
+    assert_same(*models)
 
 
 @pytest.mark.parametrize(
@@ -453,5 +467,6 @@ def _in_two_processes(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path):
     mp.spawn(_in_two_processes, (str(tmp_path),), nprocs=2)
