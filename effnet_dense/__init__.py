@@ -19,6 +19,7 @@ _HOMES = {
     'EfficientNet': 'effnet_dense.models',
     'EfficientNetClassifier': 'effnet_dense.models',
     'create_classifier': 'effnet_dense.models',
+    'deploy': 'effnet_dense.models',
     'LoadReport': 'effnet_dense.weights',
     'Pretrained': 'effnet_dense.weights',
     'export_weights': 'effnet_dense.weights',

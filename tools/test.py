@@ -24,12 +24,16 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         '--out', metavar='PATH', help='keep the predictions: .pkl (mmdet) or folder (mmseg)'
     )
+    arguments.add_argument(
+        '--deploy', action='store_true', help='fold norms into convolutions first: faster'
+    )
     return arguments
 
 
 def main(args: argparse.Namespace) -> None:
     """Evaluate what the command line describes."""
-    test(config_of(args, splits=('val',)), args.checkpoint, args.show_dir, args.out)
+    config = config_of(args, splits=('val',))
+    test(config, args.checkpoint, args.show_dir, args.out, args.deploy)
 
 
 if __name__ == '__main__':

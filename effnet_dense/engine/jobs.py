@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
 from effnet_dense.data import check_data_files
 from effnet_dense.engine.config import resume_from, scale_learning_rate, show_in, use_amp
+from effnet_dense.models import deploy
 
 PICKLES = ('.pkl', '.pickle')
 
@@ -49,6 +52,7 @@ def test(
     checkpoint: str,
     show_dir: str | Path | None = None,
     out: str | Path | None = None,
+    deployed: bool = False,
 ) -> dict[str, float]:
     """Evaluate a checkpoint on the config's test data.
 
@@ -57,6 +61,7 @@ def test(
         checkpoint: Any source of `effnet_dense.load_weights`.
         show_dir: Draw every picture's prediction beside its ground truth into this folder.
         out: Keep the predictions: a .pkl file of mmdet's, or a folder for mmseg's label maps.
+        deployed: Evaluate what `effnet_dense.deploy` makes of the model.
 
     Returns:
         The metrics, such as 'coco/bbox_mAP'.
@@ -78,7 +83,19 @@ def test(
         from mmdet.evaluation import DumpDetResults
 
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=str(out)))
+    if deployed:
+        # Behind EMAHook, which may still swap weights.
+        runner.register_hook(DeployHook(), priority='LOWEST')
     return runner.test()
+
+
+class DeployHook(Hook):
+    """Puts the model for inference in the place of the one that was loaded, before it is tested."""
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Replace the model; one of several processes needs no wrapper to test it."""
+        model = runner.model
+        runner.model = deploy(model.module if is_model_wrapper(model) else model)
 
 
 def build_runner(config: Config) -> Runner:

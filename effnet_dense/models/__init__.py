@@ -4,6 +4,7 @@ from effnet_dense.models.anchors import EfficientDetAnchorGenerator
 from effnet_dense.models.assigner import ArgMaxAssigner
 from effnet_dense.models.bifpn import BiFPN
 from effnet_dense.models.classifier import EfficientNetClassifier, create_classifier
+from effnet_dense.models.deploy import deploy
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
 from effnet_dense.models.losses import FocalLoss, HuberLoss
@@ -18,4 +19,5 @@ __all__ = [
     'FocalLoss',
     'HuberLoss',
     'create_classifier',
+    'deploy',
 ]

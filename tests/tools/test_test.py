@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -54,6 +55,27 @@ def test_metrics_pictures_and_predictions(
         assert drawn.shape == (height, 2 * width, 3), 'ground truth left, prediction right'
         for half in (drawn[:, :width], drawn[:, width:]):
             assert (half != original).any(), 'nothing was drawn'
+
+
+def test_the_deployed_model_has_the_same_metrics(
+    checkpoint: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    metrics, found = [], []
+    for words in ([], ['--deploy']):
+        folder = tmp_path / '-'.join(words)
+        out = folder / 'found.pkl'
+        words = [*words, '--data', tiny_data, '--work-dir', folder, '--out', out, *small()]
+        assert call('test', CONFIG, checkpoint, *words) == 0
+        (path,) = folder.glob('*/*.json')
+        metrics.append(json.loads(path.read_text()))
+        found.append(pickle.loads(out.read_bytes()))
+    plain, deployed = (
+        {key: value for key, value in each.items() if key.startswith('coco/')} for each in metrics
+    )
+    assert deployed == plain
+    assert 'coco/bbox_mAP' in plain
+    scores = [[sample['pred_instances']['scores'] for sample in samples] for samples in found]
+    torch.testing.assert_close(scores[1], scores[0])
 
 
 def test_predictions_go_to_a_pickle(
