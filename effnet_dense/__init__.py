@@ -1,7 +1,8 @@
 """EfficientNets for dense prediction: an OpenMMLab plugin for detection and segmentation.
 
 Importing the package is cheap: it makes mmcv's operators findable where mmcv was installed
-without them, and loads everything else, torch included, when it is first asked for.
+without them, and panopticapi where it was not installed, and loads everything else, torch
+included, when it is first asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from effnet_dense import mmcv_ops
+from effnet_dense import mmcv_ops, panoptic
 
 __version__ = '0.1.0'
 
@@ -27,6 +28,7 @@ _HOMES = {
 }
 __all__ = ['__version__', *_HOMES]
 
+panoptic.install()
 mmcv_ops.install()
 
 
