@@ -21,6 +21,13 @@ To use something else:
 {EXPECTED}
   --data demo  a small data set that is drawn in seconds, without any download"""
 
+PANOPTIC_HELP = """\
+COCO is at https://cocodataset.org/#download: unpack train2017.zip, val2017.zip and
+panoptic_annotations_trainval2017.zip in the folder that the config calls data_root, then
+panoptic_train2017.zip and panoptic_val2017.zip, which lie in its annotations/ now. It then holds
+  annotations/panoptic_{train,val}2017.json, annotations/panoptic_{train,val}2017/,
+  train2017/, val2017/"""
+
 
 def check_data_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> None:
     """Make sure that the annotation files and folders of the config's data sets exist.
@@ -57,6 +64,8 @@ def missing_data_message(cfg: Config, missing: Sequence[str]) -> str:
     types = {type_name(d) for d in leaf_datasets(train['dataset'])} if train else set()
     if 'CocoDataset' in types:
         return '\n'.join([*lines, COCO_HELP])
+    if 'CocoPanopticDataset' in types:
+        return '\n'.join([*lines, PANOPTIC_HELP])
     names = ', '.join(sorted(types)) or 'the data set'
     return '\n'.join([*lines, f'{names} must be downloaded and laid out as the config says.'])
 

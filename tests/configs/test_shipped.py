@@ -23,6 +23,13 @@ ISSUE = {
     'effnet_b0_faster_rcnn_coco.py',
     'effnet_b0_fcos_coco.py',
     'effnet_lite0_retinanet_finetune.py',
+    'effnet_b0_mask_rcnn_coco.py',
+    'effnet_b3_mask_rcnn_coco.py',
+    'effnet_b0_mask_rcnn_bifpn_coco.py',
+    'effnet_b3_mask_rcnn_bifpn_coco.py',
+    'effnet_b0_condinst_coco.py',
+    'effnet_lite0_mask_rcnn_finetune.py',
+    'effnet_b3_panoptic_fpn_coco.py',
 }
 
 leaves = pytest.mark.parametrize('name', LEAVES)
@@ -78,17 +85,18 @@ def test_wrong_normalisation_is_seen(name: str) -> None:
 
 @leaves
 def test_builds_and_predicts(name: str) -> None:
-    model = build(load_config(FOLDER / name)).eval()
+    config = load_config(FOLDER / name)
+    model = build(config).eval()
     with torch.no_grad():
         features = model.extract_feat(torch.randn(1, 3, 64, 64))
-    if 'faster_rcnn' in name:
+    if 'rpn_head' in config.model:
         strides = [4, 8, 16, 32, 64]
     else:
         strides = [8, 16, 32, 64, 128, 256][: 6 if 'd7x' in name else 5]
     assert [f.shape[-1] for f in features] == [max(1, 64 // stride) for stride in strides]
 
 
-@leaves
+@pytest.mark.parametrize('name', [name for name in LEAVES if 'panoptic' not in name])
 def test_data_folder_changes_head_and_files(name: str, tmp_path: Path) -> None:
     data = write_data(tmp_path)
     config = load_config(FOLDER / name, data=data)
@@ -98,8 +106,14 @@ def test_data_folder_changes_head_and_files(name: str, tmp_path: Path) -> None:
         assert dataset.metainfo.classes == ('square', 'bar')
     assert config.val_evaluator.ann_file == str(data / 'annotations' / 'val.json')
     model = build(config)
-    head = model.roi_head.bbox_head if 'faster_rcnn' in name else model.bbox_head
+    head = model.roi_head.bbox_head if 'rpn_head' in config.model else model.bbox_head
     assert head.num_classes == 2
+
+
+@pytest.mark.parametrize('name', [name for name in LEAVES if 'panoptic' in name])
+def test_data_folders_are_not_panoptic(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="in train_dataloader, got 'CocoPanopticDataset'"):
+        load_config(FOLDER / name, data=write_data(tmp_path))
 
 
 def test_the_main_recipe_is_mmdets() -> None:

@@ -49,6 +49,23 @@ def test_missing_coco_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.M
         assert words in str(error.value)
 
 
+def test_missing_panoptic_coco_says_where_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = {
+        'type': 'CocoPanopticDataset',
+        'data_root': 'data/coco/',
+        'ann_file': 'annotations/panoptic_val2017.json',
+        'data_prefix': {'img': 'val2017/', 'seg': 'annotations/panoptic_val2017/'},
+    }
+    with pytest.raises(FileNotFoundError) as error:
+        check_data_files(Config({'test_dataloader': {'dataset': dataset}}), loops=('test',))
+    assert '  data/coco/annotations/panoptic_val2017/' in str(error.value).splitlines()
+    assert 'panoptic_annotations_trainval2017.zip' in str(error.value)
+    assert '--data' not in str(error.value), 'which cannot help here'
+
+
 def test_only_the_loops_that_run(tmp_path: Path) -> None:
     (tmp_path / 'val2017').mkdir()
     (tmp_path / 'annotations').mkdir()

@@ -34,6 +34,7 @@ def write_data(
                         bbox=[int(x), int(y), w, h],
                         area=w * h,
                         iscrowd=0,
+                        segmentation=[[int(v) for v in (x, y, x + w, y, x + w, y + h, x, y + h)]],
                     )
                 )
             name = f'{number}.png'

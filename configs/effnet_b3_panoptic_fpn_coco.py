@@ -1,0 +1,32 @@
+"""Panoptic FPN on EfficientNet-B3: COCO panoptic, 640 px crops, 12 epochs.
+
+Command:  bash tools/dist_train.sh configs/effnet_b3_panoptic_fpn_coco.py 8
+Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
+Expected: unknown.
+Source:   untrained; no published figure for this pair. mmdet's Panoptic FPN, its 1x
+          schedule (0.02 for 16 images a step, so 0.04 for 32).
+"""
+
+_base_ = [
+    './_base_/models/panoptic_fpn_effnet.py',
+    './_base_/datasets/coco_panoptic_crop640.py',
+    './_base_/schedules/sgd_1x.py',
+    './_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(
+        batch_augments=[
+            dict(
+                type='BatchFixedSizePad',
+                size=(640, 640),
+                pad_mask=True,
+                pad_seg=True,
+                seg_pad_value=255,
+            )
+        ]
+    ),
+    backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.aa_in1k')),
+    neck=dict(in_channels=[32, 48, 136, 384]),
+)
+env_cfg = dict(cudnn_benchmark=True)  # the crops have one size

@@ -1,0 +1,196 @@
+"""Instance and panoptic segmentation: a step of every config, and both tools on tiny data sets."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.models.detectors import PanopticFPN
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.structures import PixelData
+from pycocotools import mask as rle
+
+from effnet_dense.engine.channels import check_channels
+from effnet_dense.engine.config import load_config
+from tests.configs.build import FOLDER, build
+from tests.configs.panoptic import (
+    QUALITY,
+    SIZE,
+    in_place_of_coco,
+    landscape,
+    predictions,
+    things,
+    write_panoptic,
+)
+from tests.engine.tiny import as_arguments, options
+from tests.models.test_plugged_in import check_detector, check_step
+from tests.tools.conftest import quiet_loggers, tiny_data
+from tests.tools.tool import call
+
+__all__ = ['quiet_loggers', 'tiny_data']
+
+FINETUNE = 'effnet_lite0_mask_rcnn_finetune'
+PANOPTIC = 'effnet_b3_panoptic_fpn_coco'
+INSTANCE = [
+    'effnet_b0_mask_rcnn_coco',
+    'effnet_b3_mask_rcnn_coco',
+    'effnet_b0_mask_rcnn_bifpn_coco',
+    'effnet_b3_mask_rcnn_bifpn_coco',
+    'effnet_b0_condinst_coco',
+    FINETUNE,
+]
+# Narrow heads and few regions: the same code in a fraction of the time.
+FEW = {
+    'model.roi_head.bbox_head.fc_out_channels': 16,
+    'model.roi_head.mask_head.num_convs': 1,
+    'model.train_cfg.rpn_proposal.max_per_img': 20,
+    'model.test_cfg.rpn.max_per_img': 20,
+    'model.test_cfg.rcnn.score_thr': 0.0,
+    'model.test_cfg.rcnn.max_per_img': 5,
+    'default_hooks.visualization.score_thr': 0.0,
+    'train_cfg.val_interval': 1,
+}
+
+
+def load(name: str, **kwargs: Any) -> Config:
+    return load_config(FOLDER / f'{name}.py', **kwargs)
+
+
+def metrics(work_dir: Path) -> dict[str, float]:
+    """What the last test of a work folder found."""
+    newest = max(work_dir.glob('*/*.json'), key=lambda path: path.stat().st_mtime_ns)
+    return json.loads(newest.read_text().splitlines()[-1])
+
+
+@pytest.mark.parametrize('name', [*INSTANCE, PANOPTIC])
+def test_neck_and_heads_fit_the_backbone(name: str) -> None:
+    model = build(load(name))
+    check_channels(model)
+    assert model.with_mask
+
+
+@pytest.mark.parametrize('name', INSTANCE)
+def test_a_step_and_a_prediction(name: str) -> None:
+    model = load(name).model
+    model.backbone.init_cfg = None
+    model.data_preprocessor.batch_augments[0].size = (128, 128)
+    check_detector(model, with_mask=True)
+
+
+@pytest.mark.parametrize('name', [*INSTANCE, PANOPTIC])
+def test_masks_are_loaded_padded_and_evaluated(name: str) -> None:
+    config = load(name)
+    preprocessor = config.model.data_preprocessor
+    assert preprocessor.pad_mask
+    (augment,) = preprocessor.batch_augments
+    assert augment.pad_mask
+    _, load_annotations, _, crop, *_ = config.train_dataloader.dataset.pipeline
+    assert augment.size == crop.crop_size
+    if name == PANOPTIC:
+        assert augment.pad_seg and preprocessor.pad_seg
+        assert augment.seg_pad_value == preprocessor.seg_pad_value == 255
+        assert config.model.semantic_head.loss_seg.ignore_index == 255
+    else:
+        assert load_annotations.with_mask
+        assert config.val_evaluator.metric == config.test_evaluator.metric == ['bbox', 'segm']
+
+
+@pytest.mark.slow
+def test_mask_rcnn_trains_and_tests_on_a_data_folder(tiny_data: Path, tmp_path: Path) -> None:
+    small = as_arguments({**options(), **FEW})
+    words = ['--data', tiny_data, '--work-dir', tmp_path, *small]
+    assert call('train', FINETUNE, *words) == 0
+    pictures, out = tmp_path / 'pictures', tmp_path / 'found.pkl'
+    shown = ['--show-dir', pictures, '--out', out]
+    assert call('test', FINETUNE, tmp_path / 'epoch_1.pth', *words, *shown) == 0
+    found = metrics(tmp_path)
+    for key in ('coco/bbox_mAP', 'coco/segm_mAP'):
+        assert 0 <= found[key] <= 1
+
+    for sample in pickle.loads(out.read_bytes()):
+        instances = sample['pred_instances']
+        assert 0 < len(instances['masks']) == len(instances['labels']) <= 5
+        assert all(rle.decode(mask).shape == (SIZE, SIZE) for mask in instances['masks'])
+        assert set(instances['labels'].tolist()) <= {0, 1}
+    assert cv2.imread(str(pictures / '0.png')).shape == (SIZE, 2 * SIZE, 3)
+
+
+@pytest.fixture(scope='module')
+def panoptic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pictures in COCO's panoptic layout."""
+    return write_panoptic(tmp_path_factory.mktemp('panoptic'))
+
+
+def small_panoptic(root: Path) -> dict[str, Any]:
+    """`--cfg-options` of Panoptic FPN on the tiny data set."""
+    limit = {'model.test_cfg.panoptic.stuff_area_limit': 16}
+    return {**options(batch=1), **FEW, **limit, **in_place_of_coco(root)}
+
+
+def test_panoptic_annotations_are_read(panoptic_data: Path) -> None:
+    config = load(PANOPTIC, options=small_panoptic(panoptic_data))
+    build(config)  # sets the scope
+    first, second = DATASETS.build(config.val_dataloader.dataset)
+    label_map = np.zeros((SIZE, SIZE), int)
+    for label, mask in landscape().items():
+        label_map[mask] = label
+    assert (first['data_samples'].gt_sem_seg.sem_seg.numpy() == label_map).all()
+    assert len(first['data_samples'].gt_instances) == 0
+    instances = second['data_samples'].gt_instances
+    segments = {label: mask for label, mask in things().items() if label < 80}
+    assert instances.labels.tolist() == list(segments)
+    assert (instances.masks.masks == np.stack(list(segments.values()))).all()
+    assert instances.bboxes.tensor.tolist() == [[8, 8, 24, 24], [40, 40, 56, 48]]
+
+
+def test_a_panoptic_step(panoptic_data: Path) -> None:
+    config = load(PANOPTIC, options=small_panoptic(panoptic_data))
+    model = build(config)
+    model.init_weights()
+    (item,) = DATASETS.build(config.train_dataloader.dataset)  # no things, not trained on
+    batch = {key: [item[key]] * 2 for key in item}
+    losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
+    assert {'loss_seg', 'loss_mask', 'loss_rpn_cls'} <= set(losses)
+    check_step(model, losses)
+
+
+@pytest.mark.slow
+def test_panoptic_fpn_trains_and_tests(
+    panoptic_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = as_arguments(small_panoptic(panoptic_data))
+    words = ['--work-dir', tmp_path, *small]
+    assert call('train', PANOPTIC, *words) == 0
+    (log,) = tmp_path.glob('*/vis_data/scalars.json')
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert all(math.isfinite(line['loss_seg']) for line in lines if 'loss' in line)
+    assert any('coco_panoptic/PQ' in line for line in lines)
+
+    known = predictions()
+
+    def predict(self: Any, inputs: Any, samples: list[Any], rescale: bool = True) -> list[Any]:
+        for sample in samples:
+            found = torch.from_numpy(known[Path(sample.img_path).name][None])
+            sample.pred_panoptic_seg = PixelData(sem_seg=found)
+        return samples
+
+    monkeypatch.setattr(PanopticFPN, 'predict', predict)
+    pictures = tmp_path / 'pictures'
+    shown = ['--show-dir', pictures]
+    assert call('test', PANOPTIC, tmp_path / 'epoch_1.pth', *words, *shown) == 0
+    found = {
+        key.removeprefix('coco_panoptic/'): value
+        for key, value in metrics(tmp_path).items()
+        if key.startswith('coco_panoptic/')
+    }
+    assert found == pytest.approx(QUALITY)
+    drawn = [cv2.imread(str(path)) for path in sorted(pictures.glob('*.jpg'))]
+    assert [picture.shape for picture in drawn] == [(SIZE, 2 * SIZE, 3)] * 2
