@@ -15,6 +15,7 @@ import torch
 from mmdet.models.detectors import PanopticFPN
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.structures import PixelData
 from pycocotools import mask as rle
 
@@ -38,13 +39,14 @@ from tests.tools.tool import call
 __all__ = ['quiet_loggers', 'tiny_data']
 
 FINETUNE = 'effnet_lite0_mask_rcnn_finetune'
+MOSAIC = 'effnet_b0_rtmdet_ins_coco'
 PANOPTIC = 'effnet_b3_panoptic_fpn_coco'
 INSTANCE = [
     'effnet_b0_mask_rcnn_coco',
     'effnet_b3_mask_rcnn_coco',
     'effnet_b0_mask_rcnn_bifpn_coco',
     'effnet_b3_mask_rcnn_bifpn_coco',
-    'effnet_b0_condinst_coco',
+    MOSAIC,
     FINETUNE,
 ]
 # Narrow heads and few regions: the same code in a fraction of the time.
@@ -74,18 +76,19 @@ def metrics(work_dir: Path) -> dict[str, float]:
 def test_neck_and_heads_fit_the_backbone(name: str) -> None:
     model = build(load(name))
     check_channels(model)
-    assert model.with_mask
+    assert model.with_mask or name == MOSAIC  # whose masks are its bbox_head's
 
 
 @pytest.mark.parametrize('name', INSTANCE)
 def test_a_step_and_a_prediction(name: str) -> None:
     model = load(name).model
     model.backbone.init_cfg = None
-    model.data_preprocessor.batch_augments[0].size = (128, 128)
+    for augment in model.data_preprocessor.get('batch_augments', []):
+        augment.size = (128, 128)
     check_detector(model, with_mask=True)
 
 
-@pytest.mark.parametrize('name', [*INSTANCE, PANOPTIC])
+@pytest.mark.parametrize('name', [name for name in (*INSTANCE, PANOPTIC) if name != MOSAIC])
 def test_masks_are_loaded_padded_and_evaluated(name: str) -> None:
     config = load(name)
     preprocessor = config.model.data_preprocessor
@@ -121,6 +124,67 @@ def test_mask_rcnn_trains_and_tests_on_a_data_folder(tiny_data: Path, tmp_path: 
         assert all(rle.decode(mask).shape == (SIZE, SIZE) for mask in instances['masks'])
         assert set(instances['labels'].tolist()) <= {0, 1}
     assert cv2.imread(str(pictures / '0.png')).shape == (SIZE, 2 * SIZE, 3)
+
+
+def test_the_rtmdet_recipe_is_mmdets() -> None:
+    """mmdet 3.3, configs/rtmdet/rtmdet-ins_s_8xb32-300e_coco.py; only backbone and neck differ."""
+    ours = load(MOSAIC)
+    theirs = get_config('mmdet::rtmdet/rtmdet-ins_s_8xb32-300e_coco.py')
+    for key in ('train_cfg', 'test_cfg'):
+        assert ours.model[key] == theirs.model[key]
+    assert ours.model.bbox_head == theirs.model.bbox_head
+    assert ours.param_scheduler == theirs.param_scheduler
+    for key in ('optimizer', 'paramwise_cfg'):
+        assert ours.optim_wrapper[key] == theirs.optim_wrapper[key]
+    for key in ('max_epochs', 'val_interval', 'dynamic_intervals'):
+        assert ours.train_cfg[key] == theirs.train_cfg[key]
+    assert ours.train_dataloader.batch_size == theirs.train_dataloader.batch_size
+    average, switch = ours.custom_hooks
+    assert average == theirs.custom_hooks[0]
+    assert switch.switch_epoch == theirs.custom_hooks[1].switch_epoch
+    for mine, other in (
+        (ours.train_dataloader.dataset.pipeline, theirs.train_dataloader.dataset.pipeline),
+        (switch.switch_pipeline, theirs.custom_hooks[1].switch_pipeline),
+    ):
+        assert [{**a, 'type': a['type'].removeprefix('effnet_dense.')} for a in mine] == other
+
+
+@pytest.mark.slow
+def test_rtmdet_trains_with_mosaics_and_without(tiny_data: Path, tmp_path: Path) -> None:
+    """Two epochs, the pipeline switched after the first; then the averaged weights are tested."""
+    size, pipeline = (SIZE, SIZE), 'train_dataloader.dataset.pipeline'
+    switched = 'custom_hooks.1.switch_pipeline'
+    small = {
+        'model.backbone.init_cfg': None,
+        f'{pipeline}.2.img_scale': size,
+        f'{pipeline}.3.scale': (2 * SIZE, 2 * SIZE),
+        f'{pipeline}.4.crop_size': size,
+        f'{pipeline}.7.size': size,
+        f'{pipeline}.8.img_scale': size,
+        'custom_hooks.1.switch_epoch': 1,
+        f'{switched}.2.scale': size,
+        f'{switched}.3.crop_size': size,
+        f'{switched}.7.size': size,
+        'train_dataloader.batch_size': 2,
+        'train_cfg.max_epochs': 2,
+        'default_hooks.logger.interval': 1,
+        'model.test_cfg.score_thr': 0.0,
+    }
+    for loop in ('train', 'val', 'test'):
+        small[f'{loop}_dataloader.num_workers'] = 0
+        small[f'{loop}_dataloader.persistent_workers'] = False
+        if loop != 'train':
+            small[f'{loop}_dataloader.dataset.pipeline.1.scale'] = size
+            small[f'{loop}_dataloader.dataset.pipeline.2.size'] = size
+    words = ['--data', tiny_data, '--work-dir', tmp_path, *as_arguments(small)]
+    assert call('train', MOSAIC, *words) == 0
+    (log,) = tmp_path.glob('*/vis_data/scalars.json')
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    losses = [line['loss_mask'] for line in lines if 'loss_mask' in line]
+    assert len(losses) == 4
+    assert all(math.isfinite(loss) for loss in losses)
+    assert call('test', MOSAIC, tmp_path / 'epoch_2.pth', *words) == 0
+    assert 0 <= metrics(tmp_path)['coco/segm_mAP'] <= 1
 
 
 @pytest.fixture(scope='module')

@@ -27,7 +27,7 @@ ISSUE = {
     'effnet_b3_mask_rcnn_coco.py',
     'effnet_b0_mask_rcnn_bifpn_coco.py',
     'effnet_b3_mask_rcnn_bifpn_coco.py',
-    'effnet_b0_condinst_coco.py',
+    'effnet_b0_rtmdet_ins_coco.py',
     'effnet_lite0_mask_rcnn_finetune.py',
     'effnet_b3_panoptic_fpn_coco.py',
 }
@@ -92,7 +92,7 @@ def test_builds_and_predicts(name: str) -> None:
     if 'rpn_head' in config.model:
         strides = [4, 8, 16, 32, 64]
     else:
-        strides = [8, 16, 32, 64, 128, 256][: 6 if 'd7x' in name else 5]
+        strides = [8, 16, 32, 64, 128, 256][: 6 if 'd7x' in name else 3 if 'rtmdet' in name else 5]
     assert [f.shape[-1] for f in features] == [max(1, 64 // stride) for stride in strides]
 
 

@@ -1,0 +1,30 @@
+"""RTMDet-Ins on EfficientNet-B0 and BiFPN: COCO, 640 px, 300 epochs.
+
+Command:  bash tools/dist_train.sh configs/effnet_b0_rtmdet_ins_coco.py 8
+Hardware: 8 GPUs × 32 images; for n GPUs add --auto-scale-lr.
+Expected: unknown.
+Source:   untrained; no published figure for this pair. mmdet's RTMDet-Ins-s, head and recipe.
+"""
+
+_base_ = [
+    './_base_/models/rtmdet_ins_effnet_bifpn.py',
+    './_base_/datasets/coco_instance_mosaic640.py',
+    './_base_/schedules/rtmdet_300e.py',
+    './_base_/default_runtime.py',
+]
+
+custom_hooks = [
+    dict(
+        type='EMAHook',
+        ema_type='ExpMomentumEMA',
+        momentum=0.0002,
+        update_buffers=True,
+        priority=49,
+    ),
+    dict(
+        type='PipelineSwitchHook',
+        switch_epoch=280,
+        switch_pipeline={{_base_.last_pipeline}},
+    ),
+]
+env_cfg = dict(cudnn_benchmark=True)  # the pictures have one size
