@@ -258,3 +258,7 @@ def test_panoptic_fpn_trains_and_tests(
     assert found == pytest.approx(QUALITY)
     drawn = [cv2.imread(str(path)) for path in sorted(pictures.glob('*.jpg'))]
     assert [picture.shape for picture in drawn] == [(SIZE, 2 * SIZE, 3)] * 2
+    original = cv2.imread(str(panoptic_data / 'val2017' / '000000000002.jpg'))
+    # Nothing was found where the car is; the hair's breadth around it belongs to the sky's outline.
+    difference = cv2.absdiff(drawn[1][:, SIZE:], original)[42:46, 42:54]
+    assert difference.mean() < 3, 'pixels without a segment are drawn as one'
