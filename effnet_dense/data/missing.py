@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from effnet_dense.data.rewrite import SPLIT_OF, leaf_datasets, type_name
+from effnet_dense.data.config_nodes import SPLIT_OF, leaf_datasets, type_name
 from effnet_dense.data.sources import EXPECTED
 
 COCO_HELP = f"""\
