@@ -45,9 +45,9 @@ def use_data(
 
 
 def is_segmentation(cfg: Config) -> bool:
-    """Is this a config of mmseg's, by its scope or by the scope of its data sets?"""
-    if cfg.get('default_scope') is not None:
-        return cfg.default_scope == 'mmseg'
+    """Is this a config of mmseg's, by its scope or by its data sets?"""
+    if cfg.get('default_scope') == 'mmseg':
+        return True
     loaders = [cfg.get(f'{loop}_dataloader') for loop in SPLIT_OF]
     return any(
         _is_of_mmseg(dataset.get('type'))
