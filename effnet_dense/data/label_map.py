@@ -162,7 +162,7 @@ class LoadLabelMap(BaseTransform):
     def _describe(self, path: str, wrong: np.ndarray) -> str:
         found = np.unique(wrong, return_counts=True)
         listed = ', '.join(f'{value} ({count} pixels)' for value, count in zip(*found, strict=True))
-        classes = self.num_classes or NO_CLASS + 1
+        classes = self.num_classes or NO_CLASS
         ignored = 'no value is ignored' if self.ignore is None else f'{self.ignore} is ignored'
         return f'label map {path}: expected classes 0 to {classes - 1} ({ignored}), got {listed}'
 
@@ -192,7 +192,9 @@ def label_table(
         table[reduced == old] = new
     dropped = np.isin(reduced, [old for old, new in label_map.items() if new == NO_CLASS])
     no_class = dropped | (values == (-1 if ignore is None else ignore)) | (reduced < 0)
-    limit = NO_CLASS + 1 if num_classes is None else num_classes
+    if num_classes is None:
+        no_class |= values == NO_CLASS  # as for mmseg, which knows no other
+    limit = NO_CLASS if num_classes is None else num_classes
     return np.where(no_class, NO_CLASS, np.where(table < limit, table, -1)).astype(np.int16)
 
 

@@ -77,7 +77,7 @@ def test_class_weights_that_may_fit_stay(weights: Any) -> None:
 
 @pytest.mark.parametrize(
     ('weights', 'after'),
-    [([2.0] * 4 + [0.1], [2.0, 2.0, 0.1]), ([1.0, 2.0, 3.0, 4.0, 0.1], [1.0, 1.0, 0.1])],
+    [([2.0] * 4 + [0.1], [2.0, 2.0, 0.1]), ([4.0, 3.0, 2.0, 1.0, 0.1], [1.0, 1.0, 0.1])],
 )
 def test_weight_of_no_object_stays(weights: list[float], after: list[float]) -> None:
     model = {'decode_head': {'num_classes': 4, 'loss_cls': {'class_weight': weights}}}

@@ -225,6 +225,8 @@ def test_classes_are_counted_after_zero_is_dropped(tmp_path: Path) -> None:
 def test_table_by_hand() -> None:
     table = label_table(6, 2, 5, reduce_zero_label=True, label_map={0: 1, 1: 255, 2: 0})
     assert table.tolist() == [255, 1, 255, 0, -1, 255]
+    table = label_table(257, None, None, reduce_zero_label=True, label_map={})
+    assert table[[0, 1, 254, 255, 256]].tolist() == [255, 0, 253, 255, -1]
 
 
 def test_size_of_the_image(tmp_path: Path) -> None:
