@@ -42,7 +42,7 @@ demo_detection() {
 }
 
 demo_segmentation() {
-  local steps=150
+  local steps=100
   say "training BiFPN segmentation on EfficientNet-Lite0 (ImageNet weights) on the demo data set, $steps steps"
   run_demo configs/effnet_lite0_bifpn_camvid.py work_dirs/demo_segmentation "iter_$steps.pth" \
     train_cfg.max_iters=$steps train_cfg.val_interval=$steps default_hooks.checkpoint.interval=50 \
