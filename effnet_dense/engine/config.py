@@ -75,7 +75,7 @@ def load_config(
 
     Args:
         name: See `find_config`.
-        data: A folder with annotations in COCO's format, or 'demo'; it goes before `options`.
+        data: A folder for `use_data`, or 'demo'; it goes before `options`.
         options: Dotted keys and their values, which win over everything in the file.
         work_dir: For checkpoints and logs; by default the config's own, or work_dirs/<its name>.
         launcher: Who starts the processes: 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
