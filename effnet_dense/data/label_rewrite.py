@@ -107,6 +107,7 @@ def _set_datasets(dataloader: Any, source: LabelSource, name: str) -> None:
     folders = (split.image_dir, split.label_dir)
     prefixes = [f'{folder.relative_to(source.root)}/' for folder in folders]
     for dataset in leaf_datasets(dataloader['dataset']):
+        colours = _palette(dataset.get('metainfo') or {}, source.classes)
         for key in set(dataset) - set(KEPT):
             del dataset[key]
         dataset['type'] = 'effnet_dense.LabelMapDataset'
@@ -114,9 +115,16 @@ def _set_datasets(dataloader: Any, source: LabelSource, name: str) -> None:
         dataset['data_prefix'] = dict(zip(PREFIXES, prefixes, strict=True))
         dataset['metainfo'] = {
             'classes': source.classes,
-            'palette': palette(len(source.classes)),
+            'palette': colours,
         }
         _set_loaders(dataset['pipeline'], source)
+
+
+def _palette(metainfo: Any, classes: Sequence[str]) -> list[Any]:
+    """The config's own colours, if it is for these very classes."""
+    if tuple(metainfo.get('classes') or ()) == tuple(classes) and metainfo.get('palette'):
+        return list(metainfo['palette'])
+    return list(palette(len(classes)))
 
 
 def _set_evaluator(evaluator: Any) -> None:

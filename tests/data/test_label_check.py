@@ -159,7 +159,7 @@ def test_no_folder(root: Path, kind: str) -> None:
 
 
 def test_camvid(shared_data: Path) -> None:
-    """Pixels as `np.unique` of all files counted them, once."""
+    """Pixels as `np.bincount` of what OpenCV reads counted them, once."""
     report = check_labels(
         LabelSplit(shared_data / 'camvid/images/val', shared_data / 'camvid/labels/val'),
         LabelClasses(tuple('abcdefghijk'), 11),

@@ -15,7 +15,7 @@ from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.utils import register_all_modules
 
 from effnet_dense.data import use_data
-from effnet_dense.data.config_nodes import leaf_datasets
+from effnet_dense.data.config_nodes import leaf_datasets, palette
 from tests.data.label_folder import CLASSES, label, write_folder, write_image, write_label
 
 
@@ -65,6 +65,15 @@ def test_fields_of_data_sets(root: Path, data: str) -> None:
     assert cfg.val_evaluator == {'type': 'IoUMetric', 'iou_metrics': ['mIoU']}
     heads = cfg.model.decode_head, cfg.model.auxiliary_head
     assert [head.num_classes for head in heads] == [3, 3]
+
+
+def test_colours_of_the_same_classes_stay(root: Path) -> None:
+    own = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    for classes, expected in ((CLASSES, own), (('a', 'b', 'c'), palette(3))):
+        cfg = segmentor()
+        cfg.val_dataloader.dataset.metainfo = dict(classes=classes, palette=own)
+        use_data(cfg, root)
+        assert cfg.val_dataloader.dataset.metainfo.palette == expected
 
 
 def test_samples(root: Path) -> None:
