@@ -15,6 +15,7 @@ __version__ = '0.1.0'
 
 _HOMES = {
     'BiFPN': 'effnet_dense.models',
+    'BiFPNSegHead': 'effnet_dense.models',
     'EfficientDetHead': 'effnet_dense.models',
     'EfficientNet': 'effnet_dense.models',
     'EfficientNetClassifier': 'effnet_dense.models',

@@ -3,21 +3,25 @@
 from effnet_dense.models.anchors import EfficientDetAnchorGenerator
 from effnet_dense.models.assigner import ArgMaxAssigner
 from effnet_dense.models.bifpn import BiFPN
+from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.classifier import EfficientNetClassifier, create_classifier
 from effnet_dense.models.deploy import deploy
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
+from effnet_dense.models.jaccard_loss import JaccardLoss
 from effnet_dense.models.losses import FocalLoss, HuberLoss
 
 __all__ = [
     'ArgMaxAssigner',
     'BiFPN',
+    'BiFPNSegHead',
     'EfficientDetAnchorGenerator',
     'EfficientDetHead',
     'EfficientNet',
     'EfficientNetClassifier',
     'FocalLoss',
     'HuberLoss',
+    'JaccardLoss',
     'create_classifier',
     'deploy',
 ]

@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
+from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.blocks import MBConv, Residual
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.layers import (
@@ -86,6 +87,8 @@ def _prepare(module: Any) -> None:
         case EfficientDetHead():
             _fold_norms_by_level(module.cls_convs, module.cls_norms)
             _fold_norms_by_level(module.reg_convs, module.reg_norms)
+            _activate_in_place(module)
+        case BiFPNSegHead():
             _activate_in_place(module)
 
 

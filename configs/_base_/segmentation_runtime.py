@@ -1,0 +1,32 @@
+default_scope = 'mmseg'
+# mmseg's own tools/train.py reads these two as well: the import registers the plugin, the runner
+# loads every checkpoint with weights_only=True and trains on CPUs, too.
+custom_imports = dict(imports=['effnet_dense'], allow_failed_imports=False)
+runner_type = 'effnet_dense.Runner'
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=8000, max_keep_ckpts=3),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+)
+
+env_cfg = dict(
+    cudnn_benchmark=True,  # the crops have one size
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+randomness = dict(seed=0)
+
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(
+    type='SegLocalVisualizer', vis_backends=vis_backends, alpha=0.6, name='visualizer'
+)
+log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
+log_level = 'INFO'
+load_from = None
+resume = False
+
+# tools/test.py --tta: with the data set's tta_pipeline.
+tta_model = dict(type='SegTTAModel')

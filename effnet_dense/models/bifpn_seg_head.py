@@ -1,0 +1,95 @@
+"""BiFPN's segmentation head (EfficientDet, arXiv 1911.09070, section 5.3): level → pixel logits.
+
+Letters: N images, C classes, H × W pixels of a level, which is P2 of stride 4 by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor, nn
+
+from effnet_dense.models.layers import (
+    DEFAULT_ACT,
+    DEFAULT_NORM,
+    Config,
+    SeparableConv,
+    activation,
+)
+from effnet_dense.models.lean import check_lean, run
+from effnet_dense.registry import MODELS
+
+
+@MODELS.register_module()
+class BiFPNSegHead(BaseDecodeHead):
+    """Separable convolutions on one level of a BiFPN, and a prediction for each of its pixels.
+
+    BiFPN has mixed the levels already, so the finest one is all that the prediction needs. With
+    another `in_index` it is an auxiliary head.
+
+    Args:
+        in_channels: Of the level: BiFPN's `out_channels`.
+        channels: Of the convolutions.
+        num_classes: C.
+        num_convs: Separable convolutions before the prediction, each with a norm and an activation.
+        in_index: Which of the neck's levels, 0 for the finest.
+        padding: Of the convolutions: 'same' or 'symmetric', which agree at stride 1.
+        norm_cfg: Of all norms.
+        act_cfg: After each norm.
+        lean: What training saves, as in `EfficientNet`.
+        kwargs: Of mmseg's BaseDecodeHead: dropout_ratio, loss_decode (one or a list), sampler,
+            ignore_index, align_corners, out_channels and threshold for two classes, init_cfg.
+
+    Raises:
+        ValueError: `num_convs` is below 1, or `lean` is no level.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        *,
+        num_classes: int,
+        num_convs: int = 3,
+        in_index: int = 0,
+        padding: str = 'same',
+        norm_cfg: Config = DEFAULT_NORM,
+        act_cfg: Config = DEFAULT_ACT,
+        lean: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        if num_convs < 1:
+            raise ValueError(f'num_convs must be at least 1, got {num_convs}')
+        check_lean(lean)
+        super().__init__(
+            in_channels,
+            channels,
+            num_classes=num_classes,
+            in_index=in_index,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            **kwargs,
+        )
+        self.lean = lean
+        self.act = activation(act_cfg)
+        widths = [in_channels, *[channels] * num_convs]
+        self.convs = nn.ModuleList(
+            SeparableConv(before, after, bias=False, padding=padding, norm_cfg=norm_cfg)
+            for before, after in pairwise(widths)
+        )
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Predict on the chosen level.
+
+        Args:
+            inputs: The neck's levels, finest first; (N, in_channels, H, W) at `in_index`.
+
+        Returns:
+            Logits (N, C, H, W); the loss and the prediction enlarge them to the image's size.
+        """
+        x = self._transform_inputs(inputs)
+        row = [module for conv in self.convs for module in (conv, self.act)]
+        return self.cls_seg(run(self.lean, row, x))

@@ -1,0 +1,63 @@
+"""The Jaccard loss: what a segmentation is scored by, made differentiable.
+
+Letters: N images, C classes, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from effnet_dense.registry import MODELS
+
+
+def jaccard_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
+    """1 − IoU with probabilities for predictions, averaged over the classes that are there.
+
+    A class counts the same however few pixels it has, as in the mean IoU; over the whole batch,
+    since one image's thin classes are a handful of pixels (arXiv 1608.01471, section 3).
+
+    Args:
+        logits: (N, C, H, W).
+        labels: (N, H, W), from 0 to C − 1, or `ignore_index`.
+
+    Returns:
+        A scalar in float32 or the logits' better precision; 0 where every pixel is ignored.
+    """
+    classes = logits.shape[1]
+    counted = labels != ignore_index
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    # An ignored pixel belongs to no class, in prediction and in truth.
+    probabilities = logits.softmax(1, dtype=dtype) * counted[:, None]
+    target = F.one_hot(labels.where(counted, 0).long(), classes).movedim(-1, 1)
+    target = target * counted[:, None]
+    intersection = (probabilities * target).sum((0, 2, 3))
+    truth = target.sum((0, 2, 3))
+    union = probabilities.sum((0, 2, 3)) + truth - intersection
+    present = truth > 0
+    iou = intersection[present] / union[present]
+    return (1 - iou).sum() / present.sum().clamp(min=1)
+
+
+@MODELS.register_module()
+class JaccardLoss(nn.Module):
+    """`jaccard_loss` as one of a decode head's `loss_decode`, beside a cross-entropy."""
+
+    def __init__(self, loss_weight: float = 1.0, loss_name: str = 'loss_jaccard') -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(
+        self, pred: Tensor, target: Tensor, ignore_index: int = 255, **kwargs: Any
+    ) -> Tensor:
+        """Logits (N, C, H, W) and labels (N, H, W) → a scalar.
+
+        Args:
+            kwargs: mmseg's `weight` of pixels, which a sampler makes, is not used: the loss looks
+                at whole regions.
+        """
+        return self.loss_weight * jaccard_loss(pred, target, ignore_index)
