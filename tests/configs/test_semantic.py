@@ -328,6 +328,7 @@ def test_windows(
     assert shipped('effnet_b5_upernet_ade20k').model.test_cfg == dict(
         mode='slide', crop_size=(512, 512), stride=(341, 341)
     )
+    checkpoint = trained(CITYSCAPES)
     seen: list[Tensor] = []
     original = EncoderDecoder.encode_decode
 
@@ -337,8 +338,10 @@ def test_windows(
 
     monkeypatch.setattr(EncoderDecoder, 'encode_decode', spy)
     config = small(CITYSCAPES, data['CityscapesDataset'], tmp_path, **WINDOWS)
-    metrics = evaluate(config, str(trained(CITYSCAPES)))
+    metrics = evaluate(config, str(checkpoint), show_dir=tmp_path / 'pictures')
     assert 'mIoU' in metrics
+    drawn = [cv2.imread(str(path)).shape for path in (tmp_path / 'pictures').rglob('*.png')]
+    assert drawn == [(HEIGHT, 2 * WIDTH, 3)] * 2, 'ground truth left, prediction right'
     assert [tuple(crop.shape) for crop in seen] == [(1, 3, 32, 32)] * 15 * 2
 
 
