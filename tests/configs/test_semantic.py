@@ -11,11 +11,13 @@ from typing import Any
 import cv2
 import mmcv
 import mmengine
+import mmseg
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, init_default_scope
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.models import EncoderDecoder
@@ -405,6 +407,62 @@ def test_tta_scales() -> None:
         assert [resize.scale for resize in scales] == [(width * r, height * r) for r in ratios]
         assert [flip.prob for flip in flips] == [0.0, 1.0]
         assert config.tta_model.type == 'SegTTAModel'
+
+
+MMSEG = Path(mmseg.__file__).parent / '.mim' / 'configs' / '_base_'
+
+
+def without_arguments(pipeline: list[Any], *names: str) -> list[dict[str, Any]]:
+    """A pipeline's steps without some of their arguments, and without ours in their types."""
+    kept = [{key: value for key, value in step.items() if key not in names} for step in pipeline]
+    return [{**step, 'type': step['type'].removeprefix('effnet_dense.')} for step in kept]
+
+
+@pytest.mark.parametrize(
+    ('name', 'base'),
+    [(ADE20K, 'ade20k'), (CITYSCAPES, 'cityscapes'), (VOC, 'pascal_voc12_aug')],
+)
+def test_the_data_are_mmsegs(name: str, base: str) -> None:
+    """But for 4 images of Cityscapes a GPU; VOC's padding is the data preprocessor's matter."""
+    ours, theirs = shipped(name), Config.fromfile(MMSEG / 'datasets' / f'{base}.py')
+    assert ours.val_evaluator == theirs.val_evaluator
+    for loop in ('train', 'val', 'test'):
+        mine, expected = (config[f'{loop}_dataloader'] for config in (ours, theirs))
+        assert mine.sampler == expected.sampler
+        assert mine.batch_size == (4 if loop == 'train' else 1)
+        pairs = [(mine.dataset, expected.dataset)]
+        if 'datasets' in expected.dataset:
+            pairs = list(zip(mine.dataset.datasets, expected.dataset.datasets, strict=True))
+        for a, b in pairs:
+            assert [a.type, a.data_root] == [b.type, b.data_root.rstrip('/')]
+            assert a.data_prefix == b.data_prefix
+            assert a.get('ann_file') == b.get('ann_file')
+            steps = [step for step in b.pipeline if step.type != 'Pad']
+            ignored = ('backend_args', 'reduce_zero_label')
+            assert without_arguments(a.pipeline, *ignored) == without_arguments(steps, *ignored)
+
+
+def test_the_schedule_of_sgd_is_mmsegs() -> None:
+    theirs = Config.fromfile(MMSEG / 'schedules' / 'schedule_80k.py')
+    for name in ('effnet_b0_fpn_ade20k', 'effnet_b3_fpn_ade20k', 'effnet_b3_deeplabv3plus_ade20k'):
+        for key in ('optim_wrapper', 'param_scheduler', 'train_cfg'):
+            assert shipped(name)[key] == theirs[key]
+
+
+@pytest.mark.parametrize('name', [VOC, 'effnet_b5_upernet_ade20k'])
+def test_neck_and_heads_learn_four_times_as_fast(name: str) -> None:
+    config = load_config(name)
+    model = build(config)
+    names = {id(parameter): key for key, parameter in model.named_parameters()}
+    groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
+    assert [len(group['params']) for group in groups] == [1] * len(names)
+    for group in groups:
+        (parameter,) = group['params']
+        if names[id(parameter)].startswith('backbone.'):
+            assert group['lr'] == 1e-4
+            assert group['weight_decay'] == (0.05 if parameter.ndim == 4 else 0)
+        else:
+            assert group['lr'] == 4e-4
 
 
 # Parameters, and multiply-adds of convolutions for one crop, without the auxiliary head, which
