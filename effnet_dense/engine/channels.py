@@ -13,7 +13,7 @@ SEGMENTATION_HEADS = ('decode_head', 'auxiliary_head')
 
 
 def check_channels(model: nn.Module) -> None:
-    """Compare an EfficientNet's features with what comes after it.
+    """Compare an EfficientNet's features with what comes after it, and a neck's with the heads.
 
     Args:
         model: A detector or segmentor of mmdet's or mmseg's; other backbones are not looked at.
@@ -26,34 +26,38 @@ def check_channels(model: nn.Module) -> None:
         return
     given = backbone.out_channels
     neck = getattr(model, 'neck', None)
+    source = 'backbone'
     if neck is not None:
         expected = getattr(neck, 'in_channels', None)
         # Some necks list theirs from the coarsest level, some keep another number by that name.
         if isinstance(expected, list | tuple) and sorted(expected) != sorted(given):
-            _compare('neck', expected, given)
-        return
+            _compare('neck', expected, given, source)
+        width, levels = getattr(neck, 'out_channels', None), getattr(neck, 'num_outs', None)
+        if not isinstance(width, int) or not isinstance(levels, int):
+            return  # a neck of its own kind
+        source, given = 'neck', (width,) * levels
     for name in SEGMENTATION_HEADS:
         heads: Any = getattr(model, name, None)
         for head in heads if isinstance(heads, nn.ModuleList) else [heads]:
             if getattr(head, 'in_index', None) is not None:
-                _compare(name, head.in_channels, _selected(head, given))
+                _compare(name, head.in_channels, _selected(head, given, source), source)
 
 
-def _selected(head: Any, given: Sequence[int]) -> Sequence[int]:
+def _selected(head: Any, given: Sequence[int], source: str) -> Sequence[int]:
     """The features that a head of mmseg's takes, summed where it concatenates them."""
     wanted = [head.in_index] if isinstance(head.in_index, int) else head.in_index
     try:
         channels = [given[index] for index in wanted]
     except IndexError:
         raise ValueError(
-            f'a head has in_index={head.in_index}, but the backbone gives {len(given)} features'
+            f'a head has in_index={head.in_index}, but the {source} gives {len(given)} features'
         ) from None
     return [sum(channels)] if head.input_transform == 'resize_concat' else channels
 
 
-def _compare(name: str, expected: Any, given: Sequence[int]) -> None:
+def _compare(name: str, expected: Any, given: Sequence[int], source: str) -> None:
     expected = [expected] if isinstance(expected, int) else list(expected)
     if expected != list(given):
         raise ValueError(
-            f'model.{name}.in_channels is {expected}, but the backbone gives {list(given)} channels'
+            f'model.{name}.in_channels is {expected}, but the {source} gives {list(given)} channels'
         )

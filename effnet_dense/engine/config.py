@@ -177,25 +177,20 @@ def augment_tests(config: Config) -> None:
         dataset.pipeline = config.tta_pipeline
 
 
-def show_in(config: Config, folder: str | Path) -> None:
-    """Draw every test picture's prediction, beside its ground truth, into a folder.
+def show_in(config: Config, folder: str | Path, count: int | None = None) -> None:
+    """Draw test images' predictions, beside their ground truth, into a folder.
 
-    Raises:
-        ValueError: the config has no visualization hook among its `default_hooks`.
+    Args:
+        count: Images to draw, evenly spread; None for all.
     """
-    hook = config.get('default_hooks', {}).get('visualization')
-    if hook is None:
-        raise ValueError(
-            '--show-dir needs a visualization hook in the config: '
-            "default_hooks=dict(visualization=dict(type='DetVisualizationHook'))"
-        )
-    folder = str(Path(folder).resolve())
-    hook.draw = True
-    if config.get('default_scope') == 'mmseg':
-        hook.interval = 1
-        config.visualizer.save_dir = folder
-    else:
-        hook.test_out_dir = folder
+    hooks = config.get('default_hooks') or {}
+    pictures = dict(
+        type='effnet_dense.PicturesHook',
+        folder=str(Path(folder).resolve()),
+        count=count,
+        score_thr=(hooks.get('visualization') or {}).get('score_thr', 0.3),
+    )
+    config.default_hooks = {**hooks, 'visualization': pictures}
 
 
 def _list(names: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from effnet_dense.data import check_data_files
+from effnet_dense.data.rewrite import type_name
 from effnet_dense.engine.config import (
     augment_tests,
     resume_from,
@@ -23,6 +24,10 @@ from effnet_dense.engine.config import (
 from effnet_dense.models import deploy
 
 PICKLES = ('.pkl', '.pickle')
+# mmseg's metrics that write label maps.
+LABEL_MAP_METRICS = ('IoUMetric', 'CityscapesMetric')
+# Pictures that a test leaves unasked.
+SAMPLE = 20
 
 
 def train(
@@ -66,7 +71,8 @@ def test(
     Args:
         config: From `load_config`.
         checkpoint: Any source of `effnet_dense.load_weights`.
-        show_dir: Draw every picture's prediction beside its ground truth into this folder.
+        show_dir: Draw every picture's prediction beside its ground truth into this folder; by
+            default twenty of them, into the work folder's pictures/.
         out: Keep the predictions: a .pkl file of mmdet's, or a folder for mmseg's label maps.
         deployed: Evaluate what `effnet_dense.deploy` makes of the model.
         tta: Merge the predictions on flipped and resized pictures, as the config says.
@@ -81,7 +87,9 @@ def test(
     """
     config.load_from = str(checkpoint)
     config.resume = False
-    if show_dir is not None:
+    if show_dir is None:
+        show_in(config, Path(config.work_dir, 'pictures'), SAMPLE)
+    else:
         show_in(config, show_dir)
     if tta:
         augment_tests(config)
@@ -137,5 +145,6 @@ def _check_pickle(out: str | Path) -> None:
 def _keep_label_maps(config: Config, folder: str | Path) -> None:
     metrics: Any = config.test_evaluator
     for metric in metrics if isinstance(metrics, list) else [metrics]:
-        metric.output_dir = str(folder)
-        metric.keep_results = True
+        if type_name(metric) in LABEL_MAP_METRICS:
+            metric.output_dir = str(folder)
+            metric.keep_results = True

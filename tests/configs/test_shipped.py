@@ -11,7 +11,7 @@ from mmengine.hub import get_config
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 
-from effnet_dense.engine.config import load_config, show_in
+from effnet_dense.engine.config import load_config
 from effnet_dense.weights import check_normalisation
 from tests.configs.build import FOLDER, build
 from tests.engine.tiny import write_data
@@ -93,13 +93,6 @@ def test_wrong_normalisation_is_seen(name: str) -> None:
     config.model.data_preprocessor.mean = [1.0, 2.0, 3.0]
     with pytest.raises(ValueError, match='mean'):
         check_normalisation(config)
-
-
-@leaves
-def test_predictions_can_be_drawn(name: str, tmp_path: Path) -> None:
-    config = load_config(FOLDER / name)
-    show_in(config, tmp_path)
-    assert config.default_hooks.visualization.draw
 
 
 @pytest.mark.parametrize('name', DETECTORS)

@@ -48,6 +48,18 @@ def test_heads_of_a_segmentor() -> None:
         check_channels(model(decode_head=head(320, 3)))
 
 
+def test_heads_behind_a_neck() -> None:
+    neck = SimpleNamespace(in_channels=[40, 112, 320], out_channels=64, num_outs=5)
+    check_channels(model(neck=neck, decode_head=head(64, 0), auxiliary_head=head(64, 4)))
+    with pytest.raises(
+        ValueError, match=r'decode_head\.in_channels is \[40\].*the neck gives \[64'
+    ):
+        check_channels(model(neck=neck, decode_head=head(40, 0)))
+    with pytest.raises(ValueError, match=r'in_index=5, but the neck gives 5 features'):
+        check_channels(model(neck=neck, decode_head=head(64, 5)))
+    check_channels(model(neck=SimpleNamespace(in_channels=64), decode_head=head(40, 9)))
+
+
 def test_another_backbone_is_not_looked_at() -> None:
     other = SimpleNamespace(backbone=nn.Identity(), neck=SimpleNamespace(in_channels=[1]))
     check_channels(other)  # type: ignore[arg-type]

@@ -118,6 +118,12 @@ def test_resume_auto_and_from_a_file(tmp_path: Path) -> None:
         resume_from(config, str(tmp_path / 'epoch_2.pth'))
 
 
-def test_show_dir_needs_a_visualization_hook(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='DetVisualizationHook'):
-        show_in(Config(dict()), tmp_path)
+def test_show_dir_takes_the_place_of_the_visualization_hook(tmp_path: Path) -> None:
+    config = Config(dict(default_hooks=dict(visualization=dict(type='Any', score_thr=0.1))))
+    show_in(config, tmp_path)
+    hook = config.default_hooks.visualization
+    assert (hook.type, hook.score_thr) == ('effnet_dense.PicturesHook', 0.1)
+    assert (hook.folder, hook.count) == (str(tmp_path), None)
+    bare = Config(dict())
+    show_in(bare, tmp_path, count=20)
+    assert bare.default_hooks.visualization.count == 20

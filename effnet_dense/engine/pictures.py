@@ -1,0 +1,53 @@
+"""Pictures of predictions beside ground truth, drawn while a model is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mmcv
+from mmengine import fileio
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from effnet_dense.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PicturesHook(Hook):
+    """Draws tested images by the runner's visualizer: ground truth on the left, prediction right.
+
+    mmdet's and mmseg's own hooks name files differently, and draw every image of the former, every
+    fiftieth of the latter.
+
+    Args:
+        folder: For the pictures, which are named as the images.
+        count: Images to draw, evenly spread over the data set; None for all.
+        score_thr: Boxes and masks of a lower score are left out.
+    """
+
+    def __init__(
+        self, folder: str | Path, count: int | None = None, score_thr: float = 0.3
+    ) -> None:
+        self.folder = Path(folder)
+        self.count = count
+        self.score_thr = score_thr
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence[Any] | None = None,
+    ) -> None:
+        """Draw the batch, if it is its turn."""
+        every = 1 if self.count is None else -(-len(runner.test_dataloader) // self.count)
+        if batch_idx % every:
+            return
+        for sample in outputs or ():
+            image = mmcv.imfrombytes(fileio.get(sample.img_path), channel_order='rgb')
+            options: dict[str, Any] = {'out_file': str(self.folder / Path(sample.img_path).name)}
+            if 'pred_instances' in sample:
+                options['pred_score_thr'] = self.score_thr
+            runner.visualizer.add_datasample('test', image, data_sample=sample, **options)

@@ -1,0 +1,107 @@
+"""Which class a segmentation takes for which.
+
+Letters: C classes, H × W pixels; the matrix (C, C) counts pixels, truth by prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MessageHub, print_log
+from mmengine.visualization import Visualizer
+from torch import Tensor
+
+from effnet_dense.evaluation.figure import matrix_picture
+from effnet_dense.registry import METRICS
+
+
+def confusion_matrix(
+    prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255
+) -> Tensor:
+    """Count each pair of a pixel's class and what it was taken for.
+
+    Args:
+        prediction: (H, W), from 0 to C − 1.
+        label: (H, W), from 0 to C − 1, or `ignore_index`.
+
+    Returns:
+        (C, C) int64, truth by prediction.
+    """
+    counted = label != ignore_index
+    pairs = label[counted].long() * num_classes + prediction[counted].long()
+    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+def intersection_over_union(matrix: np.ndarray) -> np.ndarray:
+    """The IoU (C,) of each class of a confusion matrix (C, C); NaN for one that occurs nowhere."""
+    hits = np.diag(matrix)
+    union = matrix.sum(0) + matrix.sum(1) - hits
+    return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+
+
+def worst_classes(matrix: np.ndarray, classes: Sequence[str], count: int = 3) -> str:
+    """The classes of the lowest IoU, a line each: what their pixels were taken for.
+
+    Args:
+        matrix: (C, C), truth by prediction.
+        classes: C names.
+        count: Lines at most.
+    """
+    iou = intersection_over_union(matrix)
+    lines = []
+    for truth in [index for index in np.argsort(iou) if not np.isnan(iou[index])][:count]:
+        share = matrix[truth] / max(matrix[truth].sum(), 1)
+        seen_as = [i for i in np.argsort(-share, kind='stable')[:4] if share[i] >= 0.005]
+        parts = ', '.join(f'{classes[i]} {share[i]:.0%}' for i in seen_as)
+        lines.append(f'{classes[truth]} (IoU {iou[truth]:.3f}) was seen as: {parts or "nothing"}')
+    return '\n'.join(lines)
+
+
+@METRICS.register_module()
+class ConfusionMatrix(BaseMetric):
+    """Beside mmseg's IoUMetric: the worst classes' confusions in the log, all of them as a picture.
+
+    The picture goes to the visualizer's backends, as images/confusion_matrix or the like. Label
+    maps are expected as IoUMetric has them.
+
+    Args:
+        ignore_index: Label of pixels that do not count.
+        worst: Classes to name in the log.
+    """
+
+    def __init__(
+        self, ignore_index: int = 255, worst: int = 3, collect_device: str = 'cpu'
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix='confusion')
+        self.ignore_index = ignore_index
+        self.worst = worst
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Count the pixels of a batch's label maps."""
+        assert self.dataset_meta is not None
+        classes = len(self.dataset_meta['classes'])
+        for sample in data_samples:
+            prediction = sample['pred_sem_seg']['data'].squeeze()
+            label = sample['gt_sem_seg']['data'].squeeze().to(prediction.device)
+            matrix = confusion_matrix(prediction, label, classes, self.ignore_index)
+            # Of 150² pairs an image has a few dozen.
+            self.results.append(matrix.to_sparse().cpu())
+
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+        """Add up; log and draw.
+
+        Returns:
+            Nothing: the figures are IoUMetric's.
+        """
+        assert self.dataset_meta is not None
+        classes = self.dataset_meta['classes']
+        matrix = sum(results[1:], results[0]).to_dense().numpy()
+        print_log(f'worst classes:\n{worst_classes(matrix, classes, self.worst)}', 'current')
+        step = MessageHub.get_current_instance().get_info('iter', 0)
+        picture = matrix_picture(matrix, classes, intersection_over_union(matrix))
+        Visualizer.get_current_instance().add_image('confusion_matrix', picture, step)
+        return {}

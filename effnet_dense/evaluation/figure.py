@@ -1,0 +1,46 @@
+"""A confusion matrix as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+NUMBERS = 30
+"""With more classes the shares are not written into the cells."""
+
+
+def matrix_picture(matrix: np.ndarray, classes: Sequence[str], iou: np.ndarray) -> np.ndarray:
+    """Draw each row's shares as a heat map.
+
+    Args:
+        matrix: (C, C) counts, truth by prediction.
+        classes: C names.
+        iou: (C,), written beside the names.
+
+    Returns:
+        RGB (H, W, 3) uint8.
+    """
+    shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    count = len(classes)
+    inches = 3 + 0.5 * min(count, NUMBERS) + 0.12 * max(count - NUMBERS, 0)
+    figure = Figure(figsize=(inches, inches), dpi=100, layout='constrained')
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    size = 9 if count <= NUMBERS else 5
+    axes.set_xticks(range(count), classes, rotation=90, fontsize=size)
+    names = [f'{name}  {value:.2f}' for name, value in zip(classes, iou, strict=True)]
+    axes.set_yticks(range(count), names, fontsize=size)
+    axes.set_xlabel('predicted')
+    axes.set_ylabel('truth, and its IoU')
+    if count <= NUMBERS:
+        for (row, column), share in np.ndenumerate(shares):
+            if share >= 0.005:
+                colour = 'white' if share > 0.5 else 'black'
+                text = f'{share:.0%}'
+                axes.text(column, row, text, ha='center', va='center', color=colour, fontsize=size)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
