@@ -1,6 +1,6 @@
 # DeepLabV3+ (arXiv 1802.02611) on EfficientNet-B3, as mmseg's deeplabv3plus_r50-d8 but at output
-# stride 16, not 8: in the paper (table 3) stride 8 gains 0.5 mIoU for three times the computation.
-# The rates of the pyramid are those of the paper for 16.
+# stride 16, not 8, which would take three times the computation. The rates of the pyramid are those
+# of the paper for 16.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
