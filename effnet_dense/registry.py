@@ -16,6 +16,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
 MODELS = _child(root.MODELS, 'effnet_dense.models')
 WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS, 'effnet_dense.weights')
 TASK_UTILS = _child(root.TASK_UTILS, 'effnet_dense.models')
+DATASETS = _child(root.DATASETS, 'effnet_dense.data.label_dataset')
 TRANSFORMS = _child(root.TRANSFORMS, 'effnet_dense.data')
 METRICS = _child(root.METRICS, 'effnet_dense.evaluation')
 HOOKS = _child(root.HOOKS, 'effnet_dense.engine')

@@ -1,32 +1,52 @@
 #!/usr/bin/env bash
-# From nothing to a trained detector: sets up .venv, trains on the embedded data set, evaluates,
-# and leaves pictures of predictions beside ground truth in work_dirs/demo/pictures.
+# From nothing to a trained model: sets up .venv, trains on the embedded data set, evaluates, and
+# leaves pictures of predictions beside ground truth.
+#   bash tools/demo.sh                  a detector, pictures in work_dirs/demo/pictures
+#   bash tools/demo.sh --segmentation   a segmentor, in work_dirs/demo_segmentation/pictures
 # Needs Python 3.11 to 3.13, bash, and a network for the installation. Can be run again.
 set -euo pipefail
+if [ $# -gt 1 ] || { [ $# -eq 1 ] && [ "$1" != --segmentation ]; }; then
+  echo "usage: bash tools/demo.sh [--segmentation], got: $*" >&2
+  exit 2
+fi
 cd "$(dirname "$0")/.."
 source tools/venv.sh weights
 source .venv/bin/activate
 
-say 'the main config, RetinaNet on EfficientNet-B3: four steps from random weights, and an evaluation (AP 0 yet)'
-python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir work_dirs/demo_b3 \
-  --cfg-options model.backbone.init_cfg=None train_cfg.max_epochs=1 default_hooks.logger.interval=2 \
-    'model.data_preprocessor.batch_augments.0.size=(320,320)' \
-    'train_dataloader.dataset.pipeline.2.scale=(320,320)' \
-    'train_dataloader.dataset.pipeline.3.crop_size=(320,320)' \
-    'val_dataloader.dataset.pipeline.1.scale=(320,320)' \
-    train_dataloader.dataset.indices=8 train_dataloader.batch_size=2 train_dataloader.num_workers=2 \
-    val_dataloader.dataset.indices=4 model.test_cfg.score_thr=0.0
+# Trains, evaluates and draws; goes on from its last checkpoint when it was interrupted.
+#   run_demo CONFIG WORK CHECKPOINT KEY=VALUE...
+run_demo() {
+  local config=$1 work=$2 checkpoint=$3
+  shift 3
+  python tools/train.py "$config" --data demo --work-dir "$work" --resume auto --cfg-options "$@"
+  say 'evaluating, and drawing predictions beside ground truth'
+  python tools/test.py "$config" "$work/$checkpoint" --data demo --work-dir "$work" \
+    --show-dir "$work/pictures"
+  say "done. Look at $work/pictures: ground truth on the left, predictions on the right"
+}
 
-config=configs/effnet_lite0_retinanet_finetune.py
-work=work_dirs/demo
+demo_detection() {
+  say 'the main config, RetinaNet on EfficientNet-B3: four steps from random weights, and an evaluation (AP 0 yet)'
+  python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir work_dirs/demo_b3 \
+    --cfg-options model.backbone.init_cfg=None train_cfg.max_epochs=1 default_hooks.logger.interval=2 \
+      'model.data_preprocessor.batch_augments.0.size=(320,320)' \
+      'train_dataloader.dataset.pipeline.2.scale=(320,320)' \
+      'train_dataloader.dataset.pipeline.3.crop_size=(320,320)' \
+      'val_dataloader.dataset.pipeline.1.scale=(320,320)' \
+      train_dataloader.dataset.indices=8 train_dataloader.batch_size=2 train_dataloader.num_workers=2 \
+      val_dataloader.dataset.indices=4 model.test_cfg.score_thr=0.0
 
-say 'training RetinaNet on EfficientNet-Lite0 (ImageNet weights) on the demo data set, 8 epochs'
-# Goes on from its last checkpoint when it was interrupted.
-python tools/train.py "$config" --data demo --work-dir "$work" --resume auto --cfg-options \
-  train_cfg.max_epochs=8 train_cfg.val_interval=8 param_scheduler.1.end=8 param_scheduler.1.T_max=6
+  say 'training RetinaNet on EfficientNet-Lite0 (ImageNet weights) on the demo data set, 8 epochs'
+  run_demo configs/effnet_lite0_retinanet_finetune.py work_dirs/demo epoch_8.pth \
+    train_cfg.max_epochs=8 train_cfg.val_interval=8 param_scheduler.1.end=8 param_scheduler.1.T_max=6
+}
 
-say 'evaluating, and drawing predictions beside ground truth'
-python tools/test.py "$config" "$work/epoch_8.pth" --data demo --work-dir "$work" \
-  --show-dir "$work/pictures"
+demo_segmentation() {
+  local steps=100
+  say "training BiFPN segmentation on EfficientNet-Lite0 (ImageNet weights) on the demo data set, $steps steps"
+  run_demo configs/effnet_lite0_bifpn_camvid.py work_dirs/demo_segmentation "iter_$steps.pth" \
+    train_cfg.max_iters=$steps train_cfg.val_interval=$steps default_hooks.checkpoint.interval=50 \
+    param_scheduler.0.end=20 param_scheduler.1.begin=20 param_scheduler.1.end=$steps
+}
 
-say "done. Look at $work/pictures: ground truth on the left, predictions on the right"
+if [ "${1-}" = --segmentation ]; then demo_segmentation; else demo_detection; fi

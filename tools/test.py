@@ -27,13 +27,18 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         '--deploy', action='store_true', help='fold norms into convolutions first: faster'
     )
+    arguments.add_argument(
+        '--tta',
+        action='store_true',
+        help="merge predictions on flipped and resized pictures, by the config's tta_model",
+    )
     return arguments
 
 
 def main(args: argparse.Namespace) -> None:
     """Evaluate what the command line describes."""
     config = config_of(args, splits=('val',))
-    test(config, args.checkpoint, args.show_dir, args.out, args.deploy)
+    test(config, args.checkpoint, args.show_dir, args.out, args.deploy, args.tta)
 
 
 if __name__ == '__main__':

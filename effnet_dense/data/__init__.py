@@ -2,8 +2,14 @@
 
 from effnet_dense.data.coco_check import CocoReport, CocoSplit, check_coco
 from effnet_dense.data.demo import make_demo
+from effnet_dense.data.label_check import LabelReport, check_labels
+from effnet_dense.data.label_file import LabelClasses, LabelSplit
+from effnet_dense.data.label_heads import set_segmentation_classes
+from effnet_dense.data.label_map import LoadLabelMap, decode_label_map
+from effnet_dense.data.label_source import LabelSource, find_labels
 from effnet_dense.data.missing import check_data_files, missing_data_message
-from effnet_dense.data.rewrite import set_num_classes, use_data
+from effnet_dense.data.own_data import use_data
+from effnet_dense.data.rewrite import set_num_classes
 from effnet_dense.data.sources import CocoSource, find_coco
 from effnet_dense.data.transforms import LoadImageFromFile
 
@@ -11,12 +17,21 @@ __all__ = [
     'CocoReport',
     'CocoSource',
     'CocoSplit',
+    'LabelClasses',
+    'LabelReport',
+    'LabelSource',
+    'LabelSplit',
     'LoadImageFromFile',
+    'LoadLabelMap',
     'check_coco',
     'check_data_files',
+    'check_labels',
+    'decode_label_map',
     'find_coco',
+    'find_labels',
     'make_demo',
     'missing_data_message',
     'set_num_classes',
+    'set_segmentation_classes',
     'use_data',
 ]

@@ -10,11 +10,8 @@ stop a run later or make it learn something wrong is an error here, the rest is 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,6 +24,7 @@ from effnet_dense.data.coco_file import (
     MASK_FIELDS,
     Finding,
     Record,
+    duplicates,
     list_finding,
     read_coco,
     sound_records,
@@ -114,17 +112,13 @@ def check_coco(split: CocoSplit, masks: bool = False, evaluated: bool = True) ->
     )
 
 
-def _duplicates(values: Iterable[Any]) -> list[str]:
-    return [f'{value!r} ({n} times)' for value, n in Counter(values).items() if n > 1]
-
-
 def _check_images(images: list[Record]) -> list[Finding]:
     return list_finding(
-        'error', 'image id used twice', _duplicates(i['id'] for i in images)
+        'error', 'image id used twice', duplicates(i['id'] for i in images)
     ) + list_finding(
         'warning',
         'picture listed under several image ids',
-        _duplicates(image['file_name'] for image in images),
+        duplicates(image['file_name'] for image in images),
     )
 
 
@@ -132,10 +126,8 @@ def _check_categories(categories: list[Record]) -> list[Finding]:
     if not categories:
         return [Finding('error', "no category at all in 'categories'", 1)]
     return list_finding(
-        'error', 'category id used twice', _duplicates(c['id'] for c in categories)
-    ) + list_finding(
-        'error', 'category name used twice', _duplicates(c['name'] for c in categories)
-    )
+        'error', 'category id used twice', duplicates(c['id'] for c in categories)
+    ) + list_finding('error', 'category name used twice', duplicates(c['name'] for c in categories))
 
 
 def _check_files(images: list[Record], image_dir: Path) -> list[Finding]:
@@ -170,7 +162,7 @@ def _check_headers(images: list[Record], image_dir: Path) -> list[Finding]:
     for image in images[:: max(1, len(images) // HEADERS)]:
         name, expected = image['file_name'], (image['width'], image['height'])
         try:
-            size = _picture_size(os.path.join(image_dir, name))
+            size = picture_size(os.path.join(image_dir, name))
         except Image.DecompressionBombError:
             continue  # refused by its size alone, and OpenCV may well load it
         except (OSError, SyntaxError, ValueError) as error:
@@ -183,7 +175,7 @@ def _check_headers(images: list[Record], image_dir: Path) -> list[Finding]:
     )
 
 
-def _picture_size(path: str) -> tuple[int, int]:
+def picture_size(path: str) -> tuple[int, int]:
     """Width and height as OpenCV loads the picture: turned as its EXIF orientation asks."""
     with Image.open(path) as picture:
         turned = picture.getexif().get(EXIF_ORIENTATION) in (5, 6, 7, 8)
@@ -205,7 +197,7 @@ def _check_annotations(
     image_of = np.array([position.get(a['image_id'], -1) for a in annotations])
     bare = np.setdiff1d(np.arange(len(images)), image_of)
     return (
-        list_finding('error', 'annotation id used twice', _duplicates(a['id'] for a in annotations))
+        list_finding('error', 'annotation id used twice', duplicates(a['id'] for a in annotations))
         + list_finding(
             'error',
             'annotation of an unknown category',

@@ -6,7 +6,8 @@ Raises errors for what is not in COCO's format as a whole, and lists single faul
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +49,11 @@ def list_finding(
     return [Finding(severity, what, len(examples), tuple(examples[:EXAMPLES]), missing_files)]
 
 
+def duplicates(values: Iterable[Any]) -> list[str]:
+    """The values that occur more than once, and how often."""
+    return [f'{value!r} ({n} times)' for value, n in Counter(values).items() if n > 1]
+
+
 def read_coco(ann_file: Path) -> Record:
     """Read a COCO JSON file: {'images': [dict], 'annotations': [dict], 'categories': [dict]}.
 
@@ -74,20 +80,21 @@ def read_coco(ann_file: Path) -> Record:
 def _check_structure(data: object, ann_file: Path) -> None:
     keys = ('images', 'annotations', 'categories')
     if not isinstance(data, dict):
-        raise ValueError(f'{ann_file}: expected an object with {keys}, got a {_json_type(data)}')
+        raise ValueError(f'{ann_file}: expected an object with {keys}, got a {json_type(data)}')
     missing = [key for key in keys if key not in data]
     if missing:
         raise ValueError(f'{ann_file}: the keys {missing} are missing, it has {sorted(data)[:20]}')
     for key in keys:
         if not isinstance(data[key], list):
-            raise ValueError(f'{ann_file}: {key!r} must be a list, got a {_json_type(data[key])}')
+            raise ValueError(f'{ann_file}: {key!r} must be a list, got a {json_type(data[key])}')
         wrong = next((i for i, record in enumerate(data[key]) if type(record) is not dict), None)
         if wrong is not None:
-            got = _json_type(data[key][wrong])
+            got = json_type(data[key][wrong])
             raise ValueError(f'{ann_file}: {key}[{wrong}] must be an object, got a {got}')
 
 
-def _json_type(value: object) -> str:
+def json_type(value: object) -> str:
+    """JSON's name of a value's type."""
     names = {dict: 'object', list: 'list', str: 'string', bool: 'boolean', type(None): 'null'}
     return names.get(type(value), 'number')
 

@@ -1,12 +1,8 @@
-"""A data set in COCO's format → the fields of an mmdet config that depend on it.
-
-Called before `--cfg-options` are merged, so that the user's own values win.
-"""
+"""A data set in COCO's format → the fields of an mmdet config that depend on it."""
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +10,22 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from effnet_dense.data.coco_check import CocoSplit
-from effnet_dense.data.demo import make_demo
+from effnet_dense.data.config_nodes import (
+    SPLIT_OF,
+    keep_first,
+    leaf_datasets,
+    metrics_of,
+    palette,
+    type_name,
+)
 from effnet_dense.data.sources import SPLITS, CocoSource, find_coco
-
-SPLIT_OF = {'train': 'train', 'val': 'val', 'test': 'val'}
-"""Loop of the runner → part of the data set."""
 
 ROI_CLASS_HEADS = ('bbox_head', 'mask_head')
 """Heads of a `roi_head` that count classes, 80 where the config does not say."""
 
 
-def use_data(
-    cfg: Config,
-    folder: str | Path,
-    splits: Sequence[str] = SPLITS,
-    demo_folder: str | Path = 'data/demo',
-) -> CocoSource:
-    """Point a config at a data set: files, class names, heads and evaluators.
-
-    Args:
-        cfg: changed in place.
-        folder: the data set's root (see `sources`); 'demo' for the embedded one, which is made
-            in `demo_folder` if it is not there yet.
-        splits: ('train', 'val') to train, ('val',) to test.
+def use_coco(cfg: Config, folder: str | Path, splits: Sequence[str] = SPLITS) -> CocoSource:
+    """Point a config of mmdet's at annotations in COCO's format (arguments: see `use_data`).
 
     Raises:
         FileNotFoundError: the folder, a part of the data set or pictures are missing.
@@ -44,8 +33,7 @@ def use_data(
             in COCO's format.
     """
     _refuse_foreign(cfg, splits)
-    root = make_demo(demo_folder) if str(folder) == 'demo' else Path(folder)
-    source = find_coco(root, splits, masks=_splits_with_masks(cfg))
+    source = find_coco(folder, splits, masks=_splits_with_masks(cfg))
     print_log(source.summary())
     for loop, name in SPLIT_OF.items():
         if name in source.splits:
@@ -54,36 +42,6 @@ def use_data(
     if not set_num_classes(cfg.model, len(source.classes)) and 'rpn_head' not in cfg.model:
         raise ValueError(f'--data found no head that counts classes in {sorted(cfg.model)}')
     return source
-
-
-def palette(num_classes: int) -> list[tuple[int, int, int]]:
-    """As many well-spread RGB colours (0–255) as there are classes.
-
-    Steps of the golden ratio around the circle of hues keep any number of them apart.
-    """
-    colours = []
-    for i in range(num_classes):
-        red, green, blue = colorsys.hsv_to_rgb(i * 0.618034 % 1, 1 - i % 3 * 0.2, 1 - i % 2 * 0.25)
-        colours.append((round(255 * red), round(255 * green), round(255 * blue)))
-    return colours
-
-
-def leaf_datasets(dataset: Any) -> Iterator[Any]:
-    """The data sets inside wrappers such as RepeatDataset and ConcatDataset, outermost first."""
-    if 'datasets' in dataset:
-        for child in dataset['datasets']:
-            yield from leaf_datasets(child)
-    elif 'dataset' in dataset:
-        yield from leaf_datasets(dataset['dataset'])
-    else:
-        yield dataset
-
-
-def type_name(node: Any) -> str:
-    """'CocoDataset' of type='CocoDataset', 'mmdet.CocoDataset' or the class itself."""
-    kind = node.get('type', '')
-    name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
-    return name.rpartition('.')[2]
 
 
 def set_num_classes(model: Any, num_classes: int) -> int:
@@ -131,7 +89,7 @@ def _set_head(head: Any, num_classes: int) -> None:
 def _set_datasets(dataloader: Any, source: CocoSource, name: str) -> None:
     if dataloader is None:
         return
-    _keep_first(dataloader['dataset'])
+    keep_first(dataloader['dataset'])
     split = source.splits[name]
     for dataset in leaf_datasets(dataloader['dataset']):
         dataset['data_root'] = f'{source.root}/'
@@ -154,28 +112,10 @@ def _prefixes(configured: Any, split: CocoSplit, root: Path) -> dict[str, str]:
     return {'img': f'{split.image_dir.relative_to(root)}/', **others}
 
 
-def _keep_first(dataset: Any) -> None:
-    """Of several concatenated data sets one is left: the user's folder counts once."""
-    if 'datasets' in dataset:
-        dataset['datasets'] = dataset['datasets'][:1]
-        _keep_first(dataset['datasets'][0])
-    elif 'dataset' in dataset:
-        _keep_first(dataset['dataset'])
-
-
 def _set_evaluator(evaluator: Any, source: CocoSource, name: str) -> None:
-    for metric in _metrics(evaluator):
+    for metric in metrics_of(evaluator):
         if type_name(metric) == 'CocoMetric':
             metric['ann_file'] = str(source.splits[name].ann_file)
-
-
-def _metrics(evaluator: Any) -> list[Any]:
-    """The metrics of an evaluator: one, a list, or an Evaluator's `metrics`."""
-    if evaluator is None:
-        return []
-    if isinstance(evaluator, list | tuple):
-        return [metric for part in evaluator for metric in _metrics(part)]
-    return _metrics(evaluator['metrics']) if 'metrics' in evaluator else [evaluator]
 
 
 def _refuse_foreign(cfg: Config, splits: Sequence[str]) -> None:
@@ -184,7 +124,7 @@ def _refuse_foreign(cfg: Config, splits: Sequence[str]) -> None:
         dataloader = cfg.get(f'{loop}_dataloader')
         for dataset in leaf_datasets(dataloader['dataset']) if dataloader else ():
             _expect('CocoDataset', dataset, f'{loop}_dataloader')
-        for metric in _metrics(cfg.get(f'{loop}_evaluator')):
+        for metric in metrics_of(cfg.get(f'{loop}_evaluator')):
             if metric.get('ann_file') is not None:
                 _expect('CocoMetric', metric, f'{loop}_evaluator')
 
@@ -201,7 +141,7 @@ def _splits_with_masks(cfg: Config) -> set[str]:
     """The parts of the data set whose masks the config loads or evaluates."""
     parts = {'train'} if _loads_masks(cfg.get('train_dataloader')) else set()
     for loop in ('val', 'test'):
-        for metric in _metrics(cfg.get(f'{loop}_evaluator')):
+        for metric in metrics_of(cfg.get(f'{loop}_evaluator')):
             kinds = metric.get('metric', ())
             if 'segm' in ([kinds] if isinstance(kinds, str) else kinds):
                 parts.add(SPLIT_OF[loop])

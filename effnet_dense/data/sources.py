@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from effnet_dense.data.coco_check import CocoReport, CocoSplit, check_coco
+from effnet_dense.data.label_check import LabelReport
 
 SPLITS = ('train', 'val')
 
@@ -60,16 +61,28 @@ def find_coco(
         FileNotFoundError: the folder, a part or pictures are missing.
         ValueError: the annotations cannot be trained on; all their faults are listed.
     """
-    root = Path(folder).expanduser().absolute()
+    root = find_root(folder)
     parts = locate(root, splits)
     needs_mask = set(masks)
     reports = {
         name: check_coco(part, masks=name in needs_mask, evaluated=name == 'val')
         for name, part in parts.items()
     }
-    _raise_errors(root, reports)
+    raise_errors(root, reports, _compare_classes(reports))
     classes = next(iter(reports.values())).classes
     return CocoSource(root=root, splits=parts, classes=classes, reports=reports)
+
+
+def find_root(folder: str | Path) -> Path:
+    """The absolute path of a data set's folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    root = Path(folder).expanduser().absolute()
+    if not root.is_dir():
+        raise FileNotFoundError(f'expected a folder with a data set at {root}; there is none')
+    return root
 
 
 def locate(root: Path, splits: Sequence[str] = SPLITS) -> dict[str, CocoSplit]:
@@ -78,8 +91,6 @@ def locate(root: Path, splits: Sequence[str] = SPLITS) -> dict[str, CocoSplit]:
     Raises:
         FileNotFoundError: naming what was expected and what the folder holds.
     """
-    if not root.is_dir():
-        raise FileNotFoundError(f'expected a folder with a data set at {root}; there is none')
     for pattern, folders in LAYOUTS:
         files = {name: root / pattern.format(name) for name in splits}
         present = [name for name, file in files.items() if file.is_file()]
@@ -91,9 +102,11 @@ def locate(root: Path, splits: Sequence[str] = SPLITS) -> dict[str, CocoSplit]:
                 f'{name!r}: expected {files[name]}'
             )
         return {name: CocoSplit(files[name], _pictures(root, name, folders)) for name in splits}
+    labels = any(root.glob('labels/*/*.png'))
     raise FileNotFoundError(
-        f'{root} holds no data set in a known layout. Expected\n{EXPECTED}\n'
-        f'but it holds {_listing(root)}'
+        f"{root} holds no annotations in COCO's format, which a config for detection needs. "
+        f'Expected\n{EXPECTED}\nbut it holds {listing(root)}'
+        + ('\nLabel maps need a config of mmseg, for segmentation.' if labels else '')
     )
 
 
@@ -105,13 +118,13 @@ def _pictures(root: Path, name: str, folders: Sequence[str]) -> Path:
     expected = ' or '.join(str(c) for c in candidates)
     raise FileNotFoundError(
         f'no folder with the pictures of {name!r}: expected {expected}; '
-        f'{root} holds {_listing(root)}'
+        f'{root} holds {listing(root)}'
     )
 
 
-def _listing(root: Path, limit: int = 20) -> str:
-    """Name what lies in a folder and in its annotations/ and images/."""
-    places = [root, *(root / name for name in ('annotations', 'images'))]
+def listing(root: Path, limit: int = 20) -> str:
+    """Name what lies in a folder and in its annotations/, images/ and labels/."""
+    places = [root, *(root / name for name in ('annotations', 'images', 'labels'))]
     names = [
         str(path.relative_to(root)) + ('/' if path.is_dir() else '')
         for place in places
@@ -121,16 +134,22 @@ def _listing(root: Path, limit: int = 20) -> str:
     return ', '.join(names[:limit]) + (', …' if len(names) > limit else '') if names else 'nothing'
 
 
-def _raise_errors(root: Path, reports: Mapping[str, CocoReport]) -> None:
-    mismatch = _compare_classes(reports)
+def raise_errors(
+    root: Path, reports: Mapping[str, CocoReport | LabelReport], more: Sequence[str] = ()
+) -> None:
+    """Stop where a part has errors, or where there are `more` that concern all of them.
+
+    Raises:
+        FileNotFoundError: files are missing, and nothing else is wrong.
+        ValueError: listing everything that was found.
+    """
     errors = [finding for report in reports.values() for finding in report.errors]
-    if not errors and not mismatch:
+    if not errors and not more:
         return
-    lines = [f'the data set in {root} cannot be used:', *(str(r) for r in reports.values())]
-    kind = ValueError
-    if errors and not mismatch and all(finding.missing_files for finding in errors):
-        kind = FileNotFoundError  # type: ignore[assignment]
-    raise kind('\n'.join(lines + mismatch))
+    lines = [f'the data set in {root} cannot be used:', *map(str, reports.values()), *more]
+    if not more and all(finding.missing_files for finding in errors):
+        raise FileNotFoundError('\n'.join(lines))
+    raise ValueError('\n'.join(lines))
 
 
 def _compare_classes(reports: Mapping[str, CocoReport]) -> list[str]:

@@ -45,7 +45,8 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--data',
         metavar='DIR',
-        help="folder in COCO's layout, or 'demo': its classes and files replace the config's",
+        help="folder in COCO's layout, or of images and label maps, or 'demo': its classes and "
+        "files replace the config's",
     )
     parser.add_argument(
         '--work-dir', metavar='DIR', help='for checkpoints and logs; default work_dirs/<config>'

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
 
 from effnet_dense.data import use_data
+from effnet_dense.data.rewrite import leaf_datasets
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # A wheel carries the configs inside of the package, where `mim` looks; a checkout beside it.
@@ -75,7 +76,7 @@ def load_config(
 
     Args:
         name: See `find_config`.
-        data: A folder with annotations in COCO's format, or 'demo'; it goes before `options`.
+        data: A folder for `use_data`, or 'demo'; it goes before `options`.
         options: Dotted keys and their values, which win over everything in the file.
         work_dir: For checkpoints and logs; by default the config's own, or work_dirs/<its name>.
         launcher: Who starts the processes: 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
@@ -158,6 +159,22 @@ def resume_from(config: Config, checkpoint: str) -> None:
     config.load_from = None if checkpoint == 'auto' else checkpoint
     if checkpoint != 'auto' and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'--resume: no checkpoint {checkpoint!r}')
+
+
+def augment_tests(config: Config) -> None:
+    """Make several pictures of each by the config's `tta_pipeline`, for its `tta_model` (`--tta`).
+
+    Raises:
+        ValueError: the config lacks one of the two.
+    """
+    missing = [key for key in ('tta_model', 'tta_pipeline') if not config.get(key)]
+    if missing:
+        raise ValueError(
+            f'--tta needs {" and ".join(missing)} in the config: such as tta_model='
+            "dict(type='SegTTAModel') or DetTTAModel, and a tta_pipeline with TestTimeAug"
+        )
+    for dataset in leaf_datasets(config.test_dataloader.dataset):
+        dataset.pipeline = config.tta_pipeline
 
 
 def show_in(config: Config, folder: str | Path, count: int | None = None) -> None:

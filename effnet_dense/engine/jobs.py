@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, PrepareTTAHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -14,7 +14,13 @@ from torch import nn
 
 from effnet_dense.data import check_data_files
 from effnet_dense.data.rewrite import type_name
-from effnet_dense.engine.config import resume_from, scale_learning_rate, show_in, use_amp
+from effnet_dense.engine.config import (
+    augment_tests,
+    resume_from,
+    scale_learning_rate,
+    show_in,
+    use_amp,
+)
 from effnet_dense.models import deploy
 
 PICKLES = ('.pkl', '.pickle')
@@ -58,6 +64,7 @@ def test(
     show_dir: str | Path | None = None,
     out: str | Path | None = None,
     deployed: bool = False,
+    tta: bool = False,
 ) -> dict[str, float]:
     """Evaluate a checkpoint on the config's test data.
 
@@ -68,13 +75,15 @@ def test(
             default twenty of them, into the work folder's pictures/.
         out: Keep the predictions: a .pkl file of mmdet's, or a folder for mmseg's label maps.
         deployed: Evaluate what `effnet_dense.deploy` makes of the model.
+        tta: Merge the predictions on flipped and resized pictures, as the config says.
 
     Returns:
         The metrics, such as 'coco/bbox_mAP'.
 
     Raises:
         FileNotFoundError: the checkpoint or a data file is missing.
-        ValueError: the checkpoint is damaged or of another model, or `out` has the wrong form.
+        ValueError: the checkpoint is damaged or of another model, `out` has the wrong form, or
+            the config knows no augmentations.
     """
     config.load_from = str(checkpoint)
     config.resume = False
@@ -82,6 +91,8 @@ def test(
         show_in(config, Path(config.work_dir, 'pictures'), SAMPLE)
     else:
         show_in(config, show_dir)
+    if tta:
+        augment_tests(config)
     segments = config.get('default_scope') == 'mmseg'
     if out is not None:
         _keep_label_maps(config, out) if segments else _check_pickle(out)
@@ -91,6 +102,8 @@ def test(
         from mmdet.evaluation import DumpDetResults
 
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=str(out)))
+    if tta:
+        runner.register_hook(MergeHook(dict(config.tta_model)))
     if deployed:
         # Behind EMAHook, which may still swap weights.
         runner.register_hook(DeployHook(), priority='LOWEST')
@@ -101,14 +114,27 @@ class DeployHook(Hook):
     """Puts the model for inference in the place of the one that was loaded, before it is tested."""
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Replace the model; one of several processes needs no wrapper to test it."""
-        model = runner.model
-        runner.model = deploy(model.module if is_model_wrapper(model) else model)
+        """Replace the model."""
+        runner.model = deploy(_unwrapped(runner.model))
+
+
+class MergeHook(PrepareTTAHook):
+    """Puts a BaseTTAModel around the model, which merges the predictions on augmented pictures."""
+
+    def before_test(self, runner: Runner) -> None:
+        """Replace the model."""
+        runner.model = _unwrapped(runner.model)
+        super().before_test(runner)
 
 
 def build_runner(config: Config) -> Runner:
     """The runner that the config names by its `runner_type`."""
     return RUNNERS.build(config)
+
+
+def _unwrapped(model: Any) -> nn.Module:
+    """One of several processes needs no wrapper to test a model."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def _check_pickle(out: str | Path) -> None:

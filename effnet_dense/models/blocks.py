@@ -65,6 +65,7 @@ class MBConv(Residual):
         *,
         brick: Brick,
         act_cfg: Config,
+        dilation: int = 1,
         drop_path: float = 0.0,
         lean: int = 0,
     ) -> None:
@@ -72,7 +73,7 @@ class MBConv(Residual):
         hidden = in_channels * row.expand
         self.expand_conv = brick(in_channels, hidden, act_cfg=act_cfg) if row.expand != 1 else None
         self.depthwise_conv = brick(
-            hidden, hidden, row.kernel, stride, groups=hidden, act_cfg=act_cfg
+            hidden, hidden, row.kernel, stride, dilation=dilation, groups=hidden, act_cfg=act_cfg
         )
         self.se = squeeze_excite(hidden, in_channels, row, act_cfg)
         self.linear_conv = brick(hidden, row.channels)
@@ -97,6 +98,7 @@ class FusedMBConv(Residual):
         *,
         brick: Brick,
         act_cfg: Config,
+        dilation: int = 1,
         drop_path: float = 0.0,
         lean: int = 0,
         expand_from: int | None = None,
@@ -104,7 +106,9 @@ class FusedMBConv(Residual):
         super().__init__(in_channels, row, stride, drop_path, lean)
         expands = row.expand != 1
         hidden = (expand_from or in_channels) * row.expand if expands else row.channels
-        self.conv1 = brick(in_channels, hidden, row.kernel, stride, act_cfg=act_cfg)
+        self.conv1 = brick(
+            in_channels, hidden, row.kernel, stride, dilation=dilation, act_cfg=act_cfg
+        )
         self.se = squeeze_excite(hidden, in_channels, row, act_cfg)
         self.conv2 = brick(hidden, row.channels) if expands else None
 

@@ -141,9 +141,10 @@ def _pad_before_expansion(block: Any) -> None:
     # A norm that is still there would see the padding.
     if type(depthwise) is not Conv2dSame or expand is None or expand.norm is not None:
         return
-    kernel, stride, channels = depthwise.kernel_size[0], depthwise.stride[0], depthwise.groups
-    block.expand_conv = PaddedExpansion(expand, kernel, stride)
-    unpadded = nn.Conv2d(channels, channels, kernel, stride, groups=channels)
+    kernel, stride, dilation = depthwise.kernel_size[0], depthwise.stride[0], depthwise.dilation[0]
+    block.expand_conv = PaddedExpansion(expand, depthwise.extent[0], stride)
+    channels = depthwise.groups
+    unpadded = nn.Conv2d(channels, channels, kernel, stride, dilation=dilation, groups=channels)
     unpadded.weight, unpadded.bias = depthwise.weight, depthwise.bias
     block.depthwise_conv.conv = unpadded
 

@@ -1,8 +1,9 @@
 """The EfficientNet backbone: image → features at the strides that a neck asks for.
 
 Letters: N images, H × W pixels; layer i in 1…5 has stride 2^i, layer 0 is the stem (stride 2) and
-layer 6 the 1×1 head (stride 32). Layers and parameters are named as in mmdet's EfficientNet, so
-that checkpoints and parameter-wise options of either fit the other.
+layer 6 the 1×1 head (stride 32), but none more than `output_stride`. Layers and parameters are
+named as in mmdet's EfficientNet, so that checkpoints and parameter-wise options of either fit the
+other.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from effnet_dense.scaling import Architecture, BlockRow, architecture
 
 STRIDES = (2, 2, 4, 8, 16, 32, 32)
 HEAD = 6
+OUTPUT_STRIDES = (8, 16, 32)
 
 ACTIVATIONS: dict[str, Config] = {
     'silu': dict(type='SiLU', inplace=True),
@@ -53,6 +55,9 @@ class EfficientNet(BaseModule):
         lean: What training saves for the backward pass: 0 all that autograd likes to, 1 each
             convolution's output once, 2 not those of the 1×1 expansions. The rest is computed
             again, with the same results. See `effnet_dense.models.lean`.
+        output_stride: The largest stride: 32, or 16 or 8 for segmentation. The k×k convolutions
+            beyond it are dilated instead, with the same weights, as in timm and DeepLab (arXiv
+            1706.05587, section 3.1).
         conv_cfg: mmdet's spelling of the padding; `dict(type='Conv2dAdaptivePadding')` is 'same'.
         init_cfg: `dict(type='Pretrained', checkpoint=source)` with any source that
             `effnet_dense.load_weights` knows.
@@ -77,6 +82,7 @@ class EfficientNet(BaseModule):
         act_cfg: Config | None = None,
         with_cp: bool = False,
         lean: int = 1,
+        output_stride: int = 32,
         conv_cfg: Config | None = None,
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
@@ -84,6 +90,10 @@ class EfficientNet(BaseModule):
         _check_arguments(
             out_indices, padding, drop_path_rate, frozen_stages, lean, norm_cfg, act_cfg, conv_cfg
         )
+        if output_stride not in OUTPUT_STRIDES:
+            raise ValueError(
+                f'output_stride must be one of {OUTPUT_STRIDES}, got {output_stride!r}'
+            )
         self.architecture = architecture(arch)
         self.out_indices = tuple(out_indices)
         self.padding = padding
@@ -91,17 +101,20 @@ class EfficientNet(BaseModule):
         self.norm_eval = norm_eval
         self.with_cp = with_cp
         self.lean = lean
+        self.output_stride = output_stride
 
         channels = self.architecture.channels()
         self.out_channels = tuple(channels[index] for index in self.out_indices)
-        self.out_strides = tuple(STRIDES[index] for index in self.out_indices)
+        self.out_strides = tuple(min(STRIDES[index], output_stride) for index in self.out_indices)
 
         act_cfg = act_cfg or ACTIVATIONS[self.architecture.act]
         brick = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
         self.layers = nn.ModuleList([brick(3, channels[0], 3, 2, act_cfg=act_cfg)])
         last = self.out_indices[-1]
         block: dict[str, Any] = dict(brick=brick, act_cfg=act_cfg, lean=lean)
-        self.layers.extend(_block_layers(self.architecture, last, drop_path_rate, block))
+        self.layers.extend(
+            _block_layers(self.architecture, last, output_stride, drop_path_rate, block)
+        )
         if last == HEAD:
             self.layers.append(brick(channels[5], channels[HEAD], act_cfg=act_cfg))
 
@@ -155,7 +168,11 @@ class EfficientNet(BaseModule):
 
 
 def _block_layers(
-    arch: Architecture, last: int, drop_path_rate: float, common: dict[str, Any]
+    arch: Architecture,
+    last: int,
+    output_stride: int,
+    drop_path_rate: float,
+    common: dict[str, Any],
 ) -> list[nn.Sequential]:
     """Layers 1…`last`: the blocks of all rows that share a stride, one after the other.
 
@@ -163,28 +180,29 @@ def _block_layers(
     """
     total = sum(row.repeats for row in arch.rows)
     layers, in_channels, position = [], arch.stem, 0
-    for rows in arch.layers()[:last]:
+    for index, rows in enumerate(arch.layers()[:last], 1):
+        # A layer that does not stride any more is dilated behind its first block, which would
+        # have had the stride: that one sees the grid of the layer before.
+        stride, before = min(STRIDES[index], output_stride), min(STRIDES[index - 1], output_stride)
+        first = dict(stride=stride // before, dilation=STRIDES[index - 1] // before)
+        others = dict(stride=1, dilation=STRIDES[index] // stride)
         blocks: list[nn.Module] = []
         for row in rows:
             for repeat in range(row.repeats):
+                grid = others if blocks else first
                 drop_path = drop_path_rate * position / total
-                blocks.append(_block(in_channels, row, repeat == 0, drop_path, common))
+                options = dict(grid, drop_path=drop_path, **common)
+                blocks.append(_block(in_channels, row, repeat == 0, options))
                 in_channels = row.channels
                 position += 1
         layers.append(nn.Sequential(*blocks))
     return layers
 
 
-def _block(
-    in_channels: int, row: BlockRow, first: bool, drop_path: float, common: dict[str, Any]
-) -> nn.Module:
-    stride = row.stride if first else 1
+def _block(in_channels: int, row: BlockRow, first: bool, options: dict[str, Any]) -> nn.Module:
     if row.block == 'mbconv':
-        return MBConv(in_channels, row, stride, drop_path=drop_path, **common)
-    expand_from = row.expand_from if first else None
-    return FusedMBConv(
-        in_channels, row, stride, drop_path=drop_path, expand_from=expand_from, **common
-    )
+        return MBConv(in_channels, row, **options)
+    return FusedMBConv(in_channels, row, expand_from=row.expand_from if first else None, **options)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from effnet_dense.registry import MODELS
@@ -32,10 +31,10 @@ def jaccard_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Ten
     dtype = torch.promote_types(logits.dtype, torch.float32)
     # An ignored pixel belongs to no class, in prediction and in truth.
     probabilities = logits.softmax(1, dtype=dtype) * counted[:, None]
-    target = F.one_hot(labels.where(counted, 0).long(), classes).movedim(-1, 1)
-    target = target * counted[:, None]
-    intersection = (probabilities * target).sum((0, 2, 3))
-    truth = target.sum((0, 2, 3))
+    own = labels.where(counted, 0).long()
+    right = probabilities.gather(1, own[:, None]).flatten()
+    intersection = probabilities.new_zeros(classes).index_add(0, own.flatten(), right)
+    truth = torch.bincount(own.flatten(), counted.flatten().to(dtype), classes)
     union = probabilities.sum((0, 2, 3)) + truth - intersection
     present = truth > 0
     iou = intersection[present] / union[present]

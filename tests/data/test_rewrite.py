@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from effnet_dense.data import set_num_classes, use_data
-from effnet_dense.data.rewrite import leaf_datasets, palette
+from effnet_dense.data.config_nodes import leaf_datasets, palette
 from tests.data.conftest import Coco, tiny_coco
 
 CLASSES = ('cat', 'ant', 'bee')

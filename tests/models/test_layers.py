@@ -50,13 +50,23 @@ def test_same_convolution_by_hand():
     ]
 
 
+def test_a_dilated_kernel_reaches_further():
+    conv = conv2d(1, 1, 3, 2, dilation=2)
+    assert conv.extent == (5, 5)
+    nn.init.ones_(conv.weight)
+    x = torch.arange(1.0, 5.0).expand(1, 1, 4, 4)
+    # Even sides are padded by 1 and 2: the windows' columns are (−1, 1, 3) and (1, 3, 5).
+    assert conv(x).flatten().tolist() == [2 * (2 + 4)] * 4
+
+
 @pytest.mark.parametrize('kernel', [3, 5])
 @pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('dilation', [1, 2, 3])
 @pytest.mark.parametrize('padding', ['same', 'symmetric'])
 @pytest.mark.parametrize('size', [(7, 8), (1, 5), (16, 16)])
-def test_output_sizes_are_rounded_up(kernel, stride, padding, size):
+def test_output_sizes_are_rounded_up(kernel, stride, dilation, padding, size):
     x = torch.randn(1, 2, *size)
-    y = conv2d(2, 3, kernel, stride, padding=padding)(x)
+    y = conv2d(2, 3, kernel, stride, dilation=dilation, padding=padding)(x)
     assert y.shape == (1, 3, -(-size[0] // stride), -(-size[1] // stride))
 
 

@@ -58,7 +58,7 @@ def test_slurm_train(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+@pytest.mark.parametrize('script', ['demo.sh', 'dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
 def test_usage(script: str) -> None:
     done = subprocess.run(
         ['bash', f'tools/{script}', 'one'], cwd=REPOSITORY, capture_output=True, text=True

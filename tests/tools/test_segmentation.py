@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from effnet_dense.weights.safe import safe_load
+from tests.data.label_folder import write_classes, write_image, write_label
 from tests.tools.tool import call
 
 CONFIG = """
@@ -89,11 +93,116 @@ def test_trains_resumes_and_tests(
     assert set(np.unique(cv2.imread(str(maps[0]), cv2.IMREAD_UNCHANGED))) <= {0, 1}
 
 
-def test_data_folders_are_for_detection(
-    config: Path, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder for --data of three classes: files of several kinds, 7 is no class."""
+    root = tmp_path / 'own'
+    write_classes(root, {'classes': ['left', 'middle', 'right'], 'ignore': 7})
+    values = np.repeat(np.array([0, 1, 2, 7], dtype=np.uint8), 16)[None].repeat(64, 0)
+    for part in ('train', 'val'):
+        for name in ('grey.jpg', 'deep.png', 'palette.bmp'):
+            write_image(root / 'images' / part / name, 64, 64)
+        write_label(root / 'labels' / part / 'grey.png', values)
+        write_label(root / 'labels' / part / 'deep.png', values.astype(np.uint16))
+        picture = Image.fromarray(values).convert('P')
+        picture.putdata(values.ravel().tolist())
+        picture.save(root / 'labels' / part / 'palette.png')
+    return root
+
+
+def test_trains_and_tests_on_own_label_maps(
+    config: Path, own: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ['--work-dir', tmp_path / 'work', '--data', own]
+    assert call('train', config, *words) == 0
+    shown = ''.join(capfd.readouterr())
+    assert 'images/train: 3 images with label maps, 3 classes' in shown
+    assert 'left 3072 (25.0%), middle 3072 (25.0%), right 3072 (25.0%), ignored 3072' in shown
+    checkpoint = tmp_path / 'work' / 'iter_2.pth'
+    assert safe_load(checkpoint)['meta']['dataset_meta']['classes'] == ('left', 'middle', 'right')
+
+    shutil.rmtree(own / 'images/train')  # which testing does not need
+    pictures, labels = tmp_path / 'pictures', tmp_path / 'labels'
+    assert call('test', config, checkpoint, *words, '--show-dir', pictures, '--out', labels) == 0
+    shown = ''.join(capfd.readouterr())
+    for name in ('left', 'middle', 'right', 'mIoU'):
+        assert name in shown
+    assert len(list(pictures.iterdir())) == len(list(labels.glob('*.png'))) == 3
+
+
+def test_options_win_over_data(
+    config: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    option = 'train_dataloader.dataset.pipeline.1.num_classes=2'
+    words = [config, '--work-dir', tmp_path, '--data', own, '--cfg-options', option]
+    assert call('train', *words) == 2
+    assert 'expected classes 0 to 1 (7 is ignored), got 2 (1024 pixels)' in capsys.readouterr().err
+
+
+def wrong_value(own: Path) -> None:
+    write_label(own / 'labels/val/grey.png', np.full((64, 64), 3, np.uint8))
+
+
+def wrong_size(own: Path) -> None:
+    write_label(own / 'labels/val/grey.png', np.zeros((64, 63), np.uint8))
+
+
+def colours(own: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 3, (64, 64, 3), dtype=np.uint8)
+    write_label(own / 'labels/val/grey.png', noise)
+
+
+def no_label(own: Path) -> None:
+    (own / 'labels/train/deep.png').unlink()
+
+
+def two_images(own: Path) -> None:
+    write_image(own / 'images/train/grey.bmp', 64, 64)
+
+
+def ignored_class(own: Path) -> None:
+    write_classes(own, {'classes': ['a', 'b', 'c'], 'ignore': 2})
+
+
+def no_classes(own: Path) -> None:
+    (own / 'classes.json').unlink()
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'words'),
+    [
+        (wrong_value, 'no class (0 to 2; 7 is ignored): 3 (4096 pixels in 1 files: grey.png)'),
+        (wrong_size, 'grey.png is 63 × 64, the image 64 × 64'),
+        (colours, 'grey.png (expected one channel with the index of a class per pixel'),
+        (no_label, 'image without a label map'),
+        (two_images, 'several images for one label map: grey.bmp and grey.jpg'),
+        (ignored_class, "'ignore' is 2, which is a class of its own"),
+        (no_classes, 'classes.json with {"classes"'),
+    ],
+)
+def test_faulty_label_maps(
+    config: Path,
+    own: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None],
+    words: str,
+) -> None:
+    spoil(own)
+    assert call('train', config, '--work-dir', tmp_path / 'work', '--data', own) == 2
+    errors = capsys.readouterr().err
+    assert words in errors and 'Traceback' not in errors
+    assert not (tmp_path / 'work').exists()
+
+
+def test_folders_of_the_other_kind(
+    config: Path, tiny_data: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call('train', config, '--work-dir', tmp_path, '--data', tiny_data) == 2
-    assert 'CocoDataset' in capsys.readouterr().err
+    assert 'holds no label maps, which a config for segmentation needs' in capsys.readouterr().err
+    detector = 'effnet_lite0_retinanet_finetune'
+    assert call('train', detector, '--work-dir', tmp_path, '--data', own) == 2
+    assert 'Label maps need a config of mmseg, for segmentation' in capsys.readouterr().err
 
 
 def test_a_head_that_expects_other_channels(

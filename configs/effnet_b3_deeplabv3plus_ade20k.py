@@ -1,0 +1,16 @@
+"""DeepLabV3+ on EfficientNet-B3 at output stride 16: ADE20K, 512 px crops, 80,000 steps.
+
+Command:  bash tools/dist_train.sh configs/effnet_b3_deeplabv3plus_ade20k.py 4
+Hardware: 4 GPUs × 4 images; for n GPUs add --auto-scale-lr.
+Expected: no figure yet.
+Source:   mmseg's deeplabv3plus_r50-d8_4xb4-80k_ade20k-512x512 with another backbone, and with the
+          stride and the rates (6, 12, 18) that the paper (arXiv 1802.02611) trains with. Not
+          trained here.
+"""
+
+_base_ = [
+    './_base_/models/deeplabv3plus_effnet.py',
+    './_base_/datasets/ade20k_crop512.py',
+    './_base_/schedules/sgd_80k.py',
+    './_base_/segmentation_runtime.py',
+]
