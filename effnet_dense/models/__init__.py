@@ -5,6 +5,7 @@ from effnet_dense.models.assigner import ArgMaxAssigner
 from effnet_dense.models.bifpn import BiFPN
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.classifier import EfficientNetClassifier, create_classifier
+from effnet_dense.models.cross_entropy_loss import CrossEntropyLoss
 from effnet_dense.models.deploy import deploy
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
@@ -15,6 +16,7 @@ __all__ = [
     'ArgMaxAssigner',
     'BiFPN',
     'BiFPNSegHead',
+    'CrossEntropyLoss',
     'EfficientDetAnchorGenerator',
     'EfficientDetHead',
     'EfficientNet',

@@ -15,7 +15,6 @@ optim_wrapper = dict(
         norm_decay_mult=0,
         bias_decay_mult=0,
         bypass_duplicate=True,
-        custom_keys=dict(backbone=dict(lr_mult=0.3)),
     ),
     clip_grad=dict(max_norm=10.0),
 )

@@ -1,0 +1,89 @@
+"""Cross-entropy of pixels with a weight for each class.
+
+mmseg's, given class weights, looks up the weight of ignored pixels as well, and fails: their label
+is no class (mmseg 1.2 `models/losses/cross_entropy_loss.py`).
+
+Letters: N images, C classes, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from effnet_dense.registry import MODELS
+
+
+def weighted_cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    class_weight: Tensor | None = None,
+    pixel_weight: Tensor | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
+    """The weighted mean over pixels, as torch's `cross_entropy` has it.
+
+    Args:
+        logits: (N, C, H, W).
+        labels: (N, H, W), from 0 to C − 1, or `ignore_index`.
+        class_weight: (C,).
+        pixel_weight: (N, H, W), which a sampler makes; it leaves the divisor as it is.
+
+    Returns:
+        A scalar in float32 or the logits' better precision; 0 where every pixel is ignored.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    counted = labels != ignore_index
+    weight = counted.to(logits.dtype)
+    if class_weight is not None:
+        class_weight = class_weight.to(logits)
+        weight = weight * class_weight[labels.where(counted, 0)]
+    loss = F.cross_entropy(
+        logits, labels, class_weight, ignore_index=ignore_index, reduction='none'
+    )
+    if pixel_weight is not None:
+        loss = loss * pixel_weight
+    total = weight.sum()
+    return loss.sum() / total.where(total > 0, 1)
+
+
+@MODELS.register_module()
+class CrossEntropyLoss(nn.Module):
+    """`weighted_cross_entropy` as one of a decode head's `loss_decode`.
+
+    Raises:
+        ValueError: In the forward pass, the weights are not as many as the classes.
+    """
+
+    def __init__(
+        self,
+        class_weight: Sequence[float] | None = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_ce',
+    ) -> None:
+        super().__init__()
+        self.class_weight = None if class_weight is None else list(class_weight)
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Logits (N, C, H, W), labels (N, H, W), weights (N, H, W) → a scalar."""
+        classes = self.class_weight
+        if classes is not None and len(classes) != pred.shape[1]:
+            raise ValueError(
+                f'class_weight must have {pred.shape[1]} numbers, one a class, got {classes}'
+            )
+        by_class = None if classes is None else pred.new_tensor(classes, dtype=torch.float32)
+        loss = weighted_cross_entropy(pred, target, by_class, weight, ignore_index)
+        return self.loss_weight * loss
