@@ -15,8 +15,8 @@ WIDTH = 150  # where the output is not a terminal
 
 
 def columns(report: Report) -> list[str]:
-    """The names of the columns."""
-    names = ['network', 'format', 'parameters', 'GFLOPs', 'saved MiB/img', 'peak MiB']
+    """The names of the columns: of what was measured."""
+    names = ['network', 'format', 'parameters', *_exact(report)]
     for metric in report.metrics():
         names += [f'{metric} ms/img', 'ratio']
     return names
@@ -25,12 +25,22 @@ def columns(report: Report) -> list[str]:
 def cells(report: Report, row: Row) -> list[str]:
     """A row's text, one for each column."""
     texts = [row.name, row.memory_format, f'{row.parameters:,}']
-    texts += [_number(row.gflops, 2), _number(row.saved, 1), _number(row.peak, 0)]
+    texts += [_number(getattr(row, name), digits) for name, digits in _exact(report).values()]
     for metric in report.metrics():
         times = row.times(metric)
         texts.append(_number(min(times), 1) if times else EMPTY)
         texts.append(f'{report.ratio(row, metric):.2f}' if times else EMPTY)
     return texts
+
+
+def _exact(report: Report) -> dict[str, tuple[str, int]]:
+    """Columns of what is no time: a row's attribute and its digits."""
+    known = {'GFLOPs': ('gflops', 2), 'saved MiB/img': ('saved', 1), 'peak MiB': ('peak', 0)}
+    return {
+        title: (name, digits)
+        for title, (name, digits) in known.items()
+        if any(getattr(row, name) is not None for row in report.rows)
+    }
 
 
 def notes(report: Report) -> list[str]:
