@@ -87,11 +87,13 @@ def draw_targets(results: Sequence[Result], path: Path) -> None:
     colours = ['#2ca02c' if share <= 1 else '#d62728' for share in shares]
     bars = axes.barh(range(len(measured)), shares, color=colours)
     texts = [target_cells(result) for result in measured]
-    axes.bar_label(bars, [f'{text[2]} of {text[3]}' for text in texts], padding=3, fontsize=8)
+    labels = [f'{text[2]} of {text[3]}' for text in texts]
+    # Inside the bars: behind them, the limit's line would cross the numbers.
+    axes.bar_label(bars, labels, label_type='center', color='white', fontsize=8)
     names = [text[0] if text[1] == EMPTY else f'{text[0]} ÷ {text[1]}' for text in texts]
     axes.set_yticks(range(len(measured)), names, fontsize=8)
     axes.set_ylim(len(measured) - 0.4, -0.6)
-    axes.set_xlim(0, 1.25 * max([1.0, *shares]))
+    axes.set_xlim(0, 1.05 * max([1.0, *shares]))
     axes.axvline(1, color='black', linestyle='--', linewidth=1)
     axes.set_title('measured ÷ allowed (the dashed line)', fontsize=9)
     axes.spines[['top', 'right']].set_visible(False)
