@@ -1,0 +1,141 @@
+"""Compare ours with every installed peer: memory, training step, inference, sizes.
+
+python tools/benchmark.py features --arch b0 --size 512 --batch 2 --lean 0 1 2 --channels-last
+python tools/benchmark.py detector --name d0 --channels-last
+python tools/benchmark.py inference --arch b0 --modes plain deployed compiled --channels-last
+python tools/benchmark.py acceptance --threads 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from effnet_dense.benchmark import acceptance, detectors, features
+from effnet_dense.benchmark.contender import Absent, Contender, line_up
+from effnet_dense.benchmark.files import write, write_targets
+from effnet_dense.benchmark.measure import MEASURES, measure
+from effnet_dense.benchmark.ready import MODES
+from effnet_dense.benchmark.settings import DTYPES, Settings
+from effnet_dense.benchmark.table import (
+    TARGET_COLUMNS,
+    print_report,
+    print_table,
+    target_cells,
+)
+from effnet_dense.engine.command import run
+from effnet_dense.models.lean import LEVELS
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = arguments.add_subparsers(dest='command', required=True)
+    command = commands.add_parser('features', help='backbones: C3–C5')
+    _add_arch(command)
+    _add_training(command)
+    command = commands.add_parser('detector', help='whole EfficientDets, without loss and boxes')
+    command.add_argument('--name', default='d0', help="'d0' … 'd7x', 'lite0' … 'lite4'")
+    _add_training(command)
+    command = commands.add_parser('inference', help='as it is, with norms folded, compiled')
+    _add_arch(command)
+    command.add_argument('--name', help="a whole EfficientDet instead of a backbone, as 'd0'")
+    _add_input(command, batch=1)
+    command.add_argument('--modes', nargs='+', choices=MODES, default=['plain', 'deployed'])
+    command = commands.add_parser('acceptance', help='every promised figure beside its target')
+    command.add_argument('--part', nargs='+', metavar='TITLE', help="some reports: 'train b0' …")
+    _add_conditions(command)
+    return arguments
+
+
+def _add_arch(command: argparse.ArgumentParser) -> None:
+    command.add_argument('--arch', default='b0', help="'b0' … 'v2_b3'")
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    _add_input(command, batch=2)
+    command.add_argument('--lean', nargs='+', type=int, choices=LEVELS, default=[0, 1, 2])
+    command.add_argument(
+        '--measure', nargs='+', choices=MEASURES, default=list(MEASURES), help='what to measure'
+    )
+
+
+def _add_input(command: argparse.ArgumentParser, batch: int) -> None:
+    command.add_argument('--size', type=int, default=512, help='height and width in pixels')
+    command.add_argument('--batch', type=int, default=batch)
+    command.add_argument(
+        '--channels-last', action='store_true', help='memory format of all; mmdet in NCHW as well'
+    )
+    command.add_argument('--precision', choices=DTYPES, default='fp32', help='of autocast')
+    command.add_argument('--only', nargs='+', metavar='PEER', help='timm ours …; default all')
+    _add_conditions(command)
+
+
+def _add_conditions(command: argparse.ArgumentParser) -> None:
+    command.add_argument('--threads', type=int, help="of PyTorch; default: PyTorch's own choice")
+    command.add_argument(
+        '--repeats', type=int, default=7, help='rounds; every one runs once in each'
+    )
+    command.add_argument('--device', default='cpu', help="'cpu', 'cuda' or 'cuda:1'")
+    command.add_argument('--seed', type=int, default=0)
+    command.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), metavar='DIR')
+    command.add_argument('--debug', action='store_true', help="show an error's traceback")
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The conditions that the arguments describe; sizes where the command has them."""
+    names = ('size', 'batch', 'repeats', 'threads', 'device', 'precision', 'seed')
+    return Settings(**{name: getattr(args, name) for name in names if hasattr(args, name)})
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure what the command line describes; print, and write into the folder."""
+    if args.command == 'acceptance':
+        return _acceptance(args)
+    settings = settings_of(args)
+    name = getattr(args, 'name', None) or args.arch
+    if args.command == 'inference':
+        lean, measures = [None], ['gflops', 'inference']
+    else:
+        lean, measures = args.lean, args.measure
+    contenders, absent = _line_up(args, name, lean)
+    if args.command == 'inference':
+        contenders = [contender.in_mode(mode) for contender in contenders for mode in args.modes]
+    title = f'{args.command} {name}'
+    report = measure(title, contenders, settings, measures, absent)
+    print_report(report)
+    _say(write(report, args.out, title.replace(' ', '_')))
+
+
+def _line_up(
+    args: argparse.Namespace, name: str, lean: Sequence[int | None]
+) -> tuple[list[Contender], list[Absent]]:
+    if getattr(args, 'name', None):
+        detectors.check_size(args.size)
+        own, peers = detectors.ours(name, lean, args.channels_last), detectors.peers(args.size)
+    else:
+        own, peers = features.ours(name, lean, args.channels_last), features.PEERS
+    return line_up(own, peers, name, args.channels_last, args.only)
+
+
+def _acceptance(args: argparse.Namespace) -> None:
+    reports = []
+    for report in acceptance.run(settings_of(args), args.part):
+        print_report(report)
+        write(report, args.out, report.title.replace(' ', '_'))
+        reports.append(report)
+    found = acceptance.results(reports)
+    print_table('Targets', TARGET_COLUMNS, [target_cells(result) for result in found])
+    _say(write_targets(found, reports, args.out))
+
+
+def _say(paths: Sequence[Path]) -> None:
+    print('Written:', ', '.join(str(path) for path in paths))
+
+
+if __name__ == '__main__':
+    sys.exit(run(main, parser()))
