@@ -92,7 +92,7 @@ def predict_peak(config: Config, setting: Setting, gpu: bool = True) -> Peak:
         ValueError: a model that cannot be built, or takes no images, or whose memory depends on
             what it predicts in a way that is not known here.
     """
-    with _quiet():
+    with quiet():
         model = build_model(config, setting.lean)
         fit_preprocessor(model, setting.size)
 
@@ -131,10 +131,10 @@ def largest_batch(predict: Callable[[int], int], limit: int) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without mmengine's lines about every parameter."""
+def quiet() -> Iterator[None]:
+    """Without mmengine's lines about every parameter, its duplicates too."""
     before = logging.root.manager.disable
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)
     try:
         yield
     finally:

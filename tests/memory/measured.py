@@ -13,28 +13,32 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import build_optim_wrapper
 from torch.profiler import ProfilerActivity, profile
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.memory.batch import fit_preprocessor, training_batch
 from effnet_dense.memory.model import build_model
-from effnet_dense.memory.predict import Setting, _quiet, setting_of
+from effnet_dense.memory.predict import Setting, quiet, setting_of
 from tests.tools.tool import environment
 
 
 def train(config: Config, setting: Setting) -> None:
     """Two steps: from the second on the optimizer has its states."""
-    with _quiet():
+    with quiet():
         model = build_model(config, setting.lean)
         fit_preprocessor(model, setting.size)
         wrapper = dict(config.optim_wrapper)
         if setting.precision == 'bf16':
             wrapper['type'] = 'CPUAmpOptimWrapper'
         optimizer = build_optim_wrapper(model, wrapper)
+        hooks = [hook['type'] for hook in config.get('custom_hooks') or ()]
+        average = ExponentialMovingAverage(model) if 'EMAHook' in hooks else None
         for _ in range(2):
             batch = training_batch(model, setting.batch_size, setting.size, setting.objects)
             model.train_step(batch, optimizer)
+        del average
 
 
 def allocated_peak(config: Config, setting: Setting) -> int:
