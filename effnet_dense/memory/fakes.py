@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -28,7 +29,8 @@ def replace_tensors(model: nn.Module, fake: Callable[[Tensor], Tensor]) -> None:
 
     originals = [*model.parameters(), *model.buffers()]  # alive, so that each id stays its own
     for module in model.modules():
-        for tensors in (module._parameters, module._buffers):
+        own: tuple[Any, ...] = (module._parameters, module._buffers)
+        for tensors in own:
             for name, tensor in tensors.items():
                 if tensor is not None:
                     tensors[name] = replacement(tensor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
@@ -46,7 +48,7 @@ def set_lean(model: nn.Module, lean: int) -> None:
         ValueError: no such level, or no such parts.
     """
     check_lean(lean)
-    parts = [module for module in model.modules() if hasattr(module, 'lean')]
+    parts: list[Any] = [module for module in model.modules() if hasattr(module, 'lean')]
     if not parts:
         raise ValueError(f'--lean {lean}: no part of this model can be lean')
     for part in parts:

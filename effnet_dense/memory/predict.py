@@ -107,27 +107,38 @@ def predict_peak(config: Config, setting: Setting, gpu: bool = True) -> Peak:
 def largest_batch(predict: Callable[[int], int], limit: int) -> int:
     """The largest batch whose peak is within a limit; 0 if one image is too much.
 
-    Peaks grow nearly linearly: the line through two of them tells where to look, and bisection
-    goes on from there.
+    Peaks grow nearly linearly: instead of the middle of what is left, bisection looks where the
+    line between its ends crosses the limit.
 
     Args:
         predict: Images → bytes, growing.
         limit: Bytes.
     """
-    one, two = predict(1), predict(2)
-    if one > limit:
+    fits, least = 1, predict(1)
+    if least > limit:
         return 0
-    if two > limit:
-        return 1
-    fits, too_many = 2, LARGEST_BATCH
-    guess = 1 + (limit - one) // max(two - one, 1)
+    too_many, most = 2, predict(2)
+    while most <= limit and too_many < LARGEST_BATCH:
+        # A line through small batches may say nothing of large ones: four times as many at most.
+        next_one = _crossing(fits, least, too_many, most, limit) + 1
+        fits, least = too_many, most
+        too_many = min(max(next_one, fits + 1), 4 * fits)
+        most = predict(too_many)
+    if most <= limit:
+        return too_many
     while too_many - fits > 1:
-        guess = min(max(guess, fits + 1), too_many - 1)
-        if predict(guess) <= limit:
-            fits, guess = guess, guess + 1
+        guess = min(max(_crossing(fits, least, too_many, most, limit), fits + 1), too_many - 1)
+        peak = predict(guess)
+        if peak <= limit:
+            fits, least = guess, peak
         else:
-            too_many, guess = guess, guess - 1
+            too_many, most = guess, peak
     return fits
+
+
+def _crossing(a: int, at_a: int, b: int, at_b: int, limit: int) -> int:
+    """The images for which the line through two peaks reaches the limit, rounded down."""
+    return a + (limit - at_a) * (b - a) // max(at_b - at_a, 1)
 
 
 @contextmanager

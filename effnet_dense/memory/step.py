@@ -48,6 +48,7 @@ def training_step(
     with stand_ins, HostReads(), GPUAutocast() if gpu else nullcontext():
         _count_model(model, tally)
         average = _average(model, config, tally)
+        tally.kind = Kind.OPTIMIZER
         optimizer = _optimizer(model, config, gpu)
         _make_states(optimizer, tally)
         _name_gradients(model, tally)

@@ -81,4 +81,6 @@ class Survey:
 def check_room(gib: float, reserve: float) -> None:
     """Raise a ValueError if nothing is left for tensors."""
     if reserve < 0 or not gib > reserve:
-        raise ValueError(f'--gib must be more than --reserve, which is not negative: {gib}, {reserve}')
+        raise ValueError(
+            f'--gib must be more than --reserve, which is not negative: {gib}, {reserve}'
+        )
