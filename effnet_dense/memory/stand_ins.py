@@ -65,9 +65,6 @@ class StandIns(TorchDispatchMode):
             return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
 
     def _without_values(self, func: Any, args: Any, kwargs: Any) -> Any:
-        known = _written_and_known(func, args, kwargs)
-        if known is not None:
-            return known
         if func in INDEXED:
             args = (args[0], _without_masks(args[1]), *args[2:])
         args, kwargs = tree_map_only(Tensor, self._as_fake, (args, kwargs))
@@ -82,6 +79,7 @@ class StandIns(TorchDispatchMode):
                 ) from error
 
     def _as_fake(self, tensor: Tensor) -> Tensor:
+        # A likeness: what has values keeps them, if unknown ones are written to it.
         return tensor if _is_fake(tensor) else self.fake(tensor)
 
 
@@ -100,16 +98,6 @@ class HostReads(TorchFunctionMode):
 
 def _is_fake(x: Any) -> bool:
     return isinstance(x, FakeTensor)
-
-
-def _written_and_known(func: Any, args: Any, kwargs: Any) -> Tensor | None:
-    """The tensor with values that would lose them, if it is written to. It keeps the old ones."""
-    for number, argument in enumerate(func._schema.arguments):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            written = args[number] if number < len(args) else kwargs.get(argument.name)
-            if isinstance(written, Tensor) and not _is_fake(written):
-                return written
-    return None
 
 
 def _without_masks(indices: Any) -> list[Any]:

@@ -39,16 +39,16 @@ def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_largest_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / 'peaks.json'
-    words = ('--size', 64, '--gib', 1.25, '--reserve', 1, '--json', path)
+    words = ('--size', 256, '--gib', 1.25, '--reserve', 1, '--json', path)
     assert call('memory', CONFIG, *words) == 0
     (fits,) = json.loads(path.read_text())
     assert f'{fits["batch_size"]} images a step fit into 1.25 GiB' in capsys.readouterr().out
     limit = 0.25 * 2**30
     assert fits['peak'] <= limit
-    more = ('--size', 64, '--batch-size', fits['batch_size'] + 1, '--json', path)
+    more = ('--size', 256, '--batch-size', fits['batch_size'] + 1, '--json', path)
     assert call('memory', CONFIG, *more) == 0
     assert json.loads(path.read_text())[0]['peak'] > limit
-    assert call('memory', CONFIG, '--size', 64, '--gib', 1.01) == 0
+    assert call('memory', CONFIG, '--size', 256, '--gib', 1.01) == 0
     assert 'no images a step fit' in capsys.readouterr().out
 
 
