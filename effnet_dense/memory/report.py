@@ -12,7 +12,8 @@ from effnet_dense.memory.predict import Peak, Setting
 MIB, GIB = 2**20, 2**30
 
 NOTE = """\
-Exact but for rounding: the tensors that PyTorch is asked for (torch.cuda.max_memory_allocated).
+Counted: the tensors that PyTorch is asked for, as torch.cuda.max_memory_allocated does. Within 3 %
+of what its allocator counts on the CPU; not yet compared on a GPU.
 Estimated: truths are {objects} objects an image; what depends on predictions, such as proposals
 after NMS, is the most that is possible, so two-stage detectors take less.
 Not in it: cuDNN's workspaces, the CUDA context (0.3 to 0.6 GiB), the allocator's reserve, and on
