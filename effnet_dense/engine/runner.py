@@ -93,7 +93,7 @@ class Runner(MMEngineRunner):
             ValueError: an unknown or impossible argument, or a neck or head that expects other
                 channels than the backbone gives.
         """
-        with _built_from('model'):
+        with built_from('model'):
             built = super().build_model(model)
         check_channels(built)
         if self.cfg.get('channels_last'):
@@ -102,12 +102,12 @@ class Runner(MMEngineRunner):
 
     def build_train_loop(self, loop: Any) -> BaseLoop:
         """Build the loop and its data; an unknown or impossible argument is a ValueError."""
-        with _built_from('train_cfg or train_dataloader'):
+        with built_from('train_cfg or train_dataloader'):
             return super().build_train_loop(loop)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """Build the optimizer; an unknown or impossible argument is a ValueError."""
-        with _built_from('optim_wrapper'):
+        with built_from('optim_wrapper'):
             return super().build_optim_wrapper(optim_wrapper)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
@@ -126,7 +126,7 @@ class Runner(MMEngineRunner):
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
         """Register the config's hooks, and the one that keeps checkpoints plain."""
-        with _built_from('default_hooks or custom_hooks'):
+        with built_from('default_hooks or custom_hooks'):
             super().register_hooks(*args, **kwargs)
         self.register_hook(PlainSchedulerStates())
 
@@ -200,7 +200,7 @@ class PlainSchedulerStates(Hook):
 
 
 @contextmanager
-def _built_from(part: str) -> Iterator[None]:
+def built_from(part: str) -> Iterator[None]:
     """Say which part of the config an unknown or impossible argument stands in."""
     try:
         yield
