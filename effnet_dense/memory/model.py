@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from mmengine.config import Config
@@ -31,7 +32,8 @@ def build_model(config: Config, lean: int | None = None) -> nn.Module:
         raise ValueError('the config has no model')
     init_default_scope(config.get('default_scope') or 'mmdet')
     with built_from('model'):
-        model = revert_sync_batchnorm(MODELS.build(config.model))
+        # Building changes some configs, such as Deformable DETR's.
+        model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(config.model)))
     check_takes_images(model)
     check_channels(model)
     if lean is not None:
