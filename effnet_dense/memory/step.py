@@ -130,6 +130,6 @@ def _losses(model: Any, data: dict[str, Any]) -> dict[str, Any]:
         return model(**data, mode='loss')
     except (AssertionError, AttributeError, RuntimeError, TypeError) as error:
         raise ValueError(
-            f'the loss of {type(model).__name__} needs predictions with values, or more than images '
-            f'and ground truth: {type(error).__name__}: {error}'
+            f'the loss of {type(model).__name__} needs predictions with values, or more than '
+            f'images and ground truth: {type(error).__name__}: {error}'
         ) from error
