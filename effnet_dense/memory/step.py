@@ -117,9 +117,19 @@ def _step(
     with context:
         data = model.data_preprocessor(make_batch(), True)
         tally.kind = Kind.ACTIVATIONS
-        losses = model(**data, mode='loss')
+        losses = _losses(model, data)
     total, _ = model.parse_losses(losses)
     tally.kind = Kind.BACKWARD
     wrapper.backward(wrapper.scale_loss(total))
     tally.kind = Kind.STEP
     wrapper.step()
+
+
+def _losses(model: Any, data: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return model(**data, mode='loss')
+    except (AssertionError, AttributeError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f'the loss of {type(model).__name__} needs predictions with values, or more than '
+            f'images and ground truth: {type(error).__name__}: {error}'
+        ) from error

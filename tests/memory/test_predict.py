@@ -119,3 +119,14 @@ def test_impossible_models() -> None:
     config.pop('model')
     with pytest.raises(ValueError, match='no model'):
         predict_peak(config, setting)
+
+
+def test_a_loss_that_needs_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, setting = small(SEGMENTOR)
+
+    def loss(*_: Any) -> None:
+        raise AssertionError('at most one')
+
+    monkeypatch.setattr('mmseg.models.EncoderDecoder.loss', loss)
+    with pytest.raises(ValueError, match=r'needs predictions with values.*AssertionError: at most'):
+        predict_peak(config, setting)
