@@ -82,8 +82,7 @@ class ConfusionMatrix(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Count the pixels of a batch's label maps."""
-        assert self.dataset_meta is not None
-        classes = len(self.dataset_meta['classes'])
+        classes = len(self._classes())
         for sample in data_samples:
             prediction = sample['pred_sem_seg']['data'].squeeze()
             label = sample['gt_sem_seg']['data'].squeeze().to(prediction.device)
@@ -97,11 +96,21 @@ class ConfusionMatrix(BaseMetric):
         Returns:
             Nothing: the figures are IoUMetric's.
         """
-        assert self.dataset_meta is not None
-        classes = self.dataset_meta['classes']
+        classes = self._classes()
         matrix = sum(results[1:], results[0]).to_dense().numpy()
         print_log(f'worst classes:\n{worst_classes(matrix, classes, self.worst)}', 'current')
         step = MessageHub.get_current_instance().get_info('iter', 0)
         picture = matrix_picture(matrix, classes, intersection_over_union(matrix))
         Visualizer.get_current_instance().add_image('confusion_matrix', picture, step)
         return {}
+
+    def _classes(self) -> Sequence[str]:
+        """The data set's class names, which the runner hands over.
+
+        Raises:
+            ValueError: it has none.
+        """
+        classes = (self.dataset_meta or {}).get('classes')
+        if not classes:
+            raise ValueError(f"ConfusionMatrix needs the data set's classes, got {classes}")
+        return classes
