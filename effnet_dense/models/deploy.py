@@ -24,13 +24,14 @@ from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.layers import (
     Conv2dSame,
     ConvNormAct,
+    DepthwiseConv2d,
     SeparableConv,
     SqueezeExcite,
     pad_same,
 )
 
 # Those that convolve with `weight` as it is. ConvWS2d, for one, standardises it in every pass.
-PLAIN_CONVS = (nn.Conv2d, Conv2dSame, MMCVConv2d, Conv2dAdaptivePadding)
+PLAIN_CONVS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d, MMCVConv2d, Conv2dAdaptivePadding)
 # Of a detector or segmentor: what is tensors in, tensors out.
 TENSOR_PARTS = ('backbone', 'neck', 'rpn_head', 'bbox_head', 'decode_head')
 

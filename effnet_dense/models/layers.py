@@ -12,6 +12,9 @@ import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from torch import Tensor, nn
 
+from effnet_dense.models.autocast import as_autocast_does
+from effnet_dense.models.depthwise import Side, Sides, depthwise, is_quick
+
 PADDINGS = ('same', 'symmetric')
 
 Config = dict[str, Any]
@@ -76,9 +79,48 @@ class Conv2dSame(nn.Conv2d):
         (rows, columns), (down, right) = self.kernel_size, self.dilation
         return down * (rows - 1) + 1, right * (columns - 1) + 1
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Convolve (N, C_in, H, W) to (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
-        return super().forward(self.pad(x))
+        return super()._conv_forward(self.pad(x), weight, bias)
+
+
+class DepthwiseConv2d(Conv2dSame):
+    """A convolution of each channel by itself, with either padding, see `depthwise`.
+
+    Where `is_quick` says no, or the kernel is dilated, it is torch's.
+    """
+
+    def __init__(
+        self, channels: int, kernel: int, stride: int, dilation: int, bias: bool, padding: str
+    ) -> None:
+        # 0 where it depends on the picture.
+        self.around = 0 if padding == 'same' and stride > 1 else dilation * (kernel // 2)
+        super().__init__(
+            *(channels, channels, kernel, stride, self.around, dilation), groups=channels, bias=bias
+        )
+
+    def pad(self, x: Tensor) -> Tensor:
+        """What torch's convolution works on: (N, C, H + a, W + b)."""
+        return x if self.around else super().pad(x)
+
+    def sides(self, x: Tensor) -> Sides:
+        """What `depthwise` has to know about the rows and the columns of (N, C, H, W)."""
+        return self._side(x.shape[2], 0), self._side(x.shape[3], 1)
+
+    def _side(self, size: int, axis: int) -> Side:
+        kernel, stride = self.kernel_size[axis], self.stride[axis]
+        total = 2 * self.around or _same_total(size, kernel, stride)
+        return Side(kernel, stride, total // 2, total - total // 2)
+
+    def is_quick(self, x: Tensor) -> bool:
+        """Whether `depthwise` does it, for `x` as autocast makes it."""
+        return self.dilation == (1, 1) and is_quick(x, self.weight)
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        cast, kernels, offsets = as_autocast_does(x, weight, bias)
+        if self.is_quick(cast):
+            return depthwise(cast, kernels, offsets, self.sides(x))
+        return super()._conv_forward(x, weight, bias)
 
 
 def conv2d(
@@ -102,6 +144,8 @@ def conv2d(
     """
     if padding not in PADDINGS:
         raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
+    if 1 < groups == in_channels == out_channels:
+        return DepthwiseConv2d(in_channels, kernel, stride, dilation, bias, padding)
     options: dict[str, Any] = dict(dilation=dilation, groups=groups, bias=bias)
     if padding == 'same' and stride > 1:
         return Conv2dSame(in_channels, out_channels, kernel, stride, **options)

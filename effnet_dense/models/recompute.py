@@ -8,10 +8,9 @@ Letters: N images, C channels, H × W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -23,15 +22,17 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from effnet_dense.models.autocast import as_autocast_does, same_autocast
 from effnet_dense.models.batch_statistics import (
     knows_statistics,
     normalise,
     normalise_again,
 )
-from effnet_dense.models.layers import Conv2dSame, SqueezeExcite
+from effnet_dense.models.depthwise import Sides, depthwise_gradients
+from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite
 
 # Exact types: what derives from them may compute something else.
-CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
+CONVOLUTIONS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d)
 
 # These write the gradient of their input into memory of its own.
 FRESH = (*CONVOLUTIONS, SqueezeExcite)
@@ -89,7 +90,7 @@ class _Recomputed(Function):
                 x = _call(piece.module, own, *values)
             values = [x]
         ctx.pieces, ctx.inputs, ctx.count = pieces, inputs, len(tensors)
-        ctx.autocast = _autocast(x.device.type)
+        ctx.autocast = same_autocast(x.device.type)
         ctx.save_for_backward(*tensors, *statistics)
         return x
 
@@ -143,7 +144,9 @@ def _is_plain_convolution(module: nn.Module) -> bool:
     return module.padding_mode == 'zeros' and not isinstance(module.padding, str)
 
 
-def _call(module: nn.Module, own: Parameters, *inputs: Tensor) -> Tensor:
+def _call(module: Any, own: Parameters, *inputs: Tensor) -> Tensor:
+    if _is_plain_convolution(module):  # functional_call takes as long as a small convolution
+        return module._conv_forward(*inputs, own['weight'], own.get('bias'))
     return functional_call(module, own, inputs) if own else module(*inputs)
 
 
@@ -164,25 +167,17 @@ class _SiLU(Function):
         return torch.ops.aten.silu_backward.grad_input(gradient, x, grad_input=gradient)
 
 
-def _convolve_backwards(conv: nn.Conv2d, own: Parameters, x: Tensor, gradient: Tensor) -> Tensor:
+def _convolve_backwards(conv: Any, own: Parameters, x: Tensor, gradient: Tensor) -> Tensor:
     """A stand-in for the convolution's output, with the gradient's shape and no memory.
 
     Its graph is the convolution's, under autocast too.
     """
+    operands = as_autocast_does(x, own['weight'], own.get('bias'))
+    if isinstance(conv, DepthwiseConv2d) and conv.is_quick(operands[0]):
+        return _ConvolutionBackward.apply(*operands, conv, conv.sides(x), gradient)
     if isinstance(conv, Conv2dSame):
-        x = conv.pad(x)
-    operands = (_as_autocast_does(t) for t in (x, own['weight'], own.get('bias')))
-    return _ConvolutionBackward.apply(*operands, conv, gradient)
-
-
-def _as_autocast_does(tensor: Tensor | None) -> Tensor | None:
-    """What a convolution gets of a tensor under autocast, which leaves float64 alone."""
-    if tensor is None or tensor.dtype == torch.float64:
-        return tensor
-    device = tensor.device.type
-    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
-        return tensor
-    return tensor.to(torch.get_autocast_dtype(device))
+        operands[0] = conv.pad(operands[0])
+    return _ConvolutionBackward.apply(*operands, conv, None, gradient)
 
 
 class _ConvolutionBackward(Function):
@@ -190,29 +185,30 @@ class _ConvolutionBackward(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, conv: nn.Conv2d, like: Tensor
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        conv: nn.Conv2d,
+        sides: Sides | None,
+        like: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.conv, ctx.bias = conv, None if bias is None else list(bias.shape)
+        ctx.conv, ctx.sides, ctx.bias = conv, sides, None if bias is None else list(bias.shape)
         return like.new_empty(()).expand_as(like)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         conv, mask = ctx.conv, ctx.needs_input_grad[:3]
-        gradients = torch.ops.aten.convolution_backward(
-            *(gradient, x, weight, ctx.bias, conv.stride, conv.padding, conv.dilation),
-            *(False, [0, 0], conv.groups, mask),
-        )
-        return *gradients, None, None
-
-
-def _autocast(device: str) -> Callable[[], AbstractContextManager]:
-    """A way back into the state of autocast in which this is called."""
-    if not torch.amp.is_autocast_available(device):
-        return nullcontext
-    dtype, enabled = torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)
-    return partial(torch.autocast, device, dtype, enabled, cache_enabled=False)
+        if ctx.sides is not None:
+            gradients = depthwise_gradients(gradient, x, weight, ctx.sides, mask)
+        else:
+            gradients = torch.ops.aten.convolution_backward(
+                *(gradient, x, weight, ctx.bias, conv.stride, conv.padding, conv.dilation),
+                *(False, [0, 0], conv.groups, mask),
+            )
+        return *gradients, None, None, None
 
 
 def checkpointed(block: nn.Module, x: Tensor) -> Tensor:
