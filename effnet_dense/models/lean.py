@@ -20,6 +20,9 @@ from effnet_dense.models.recompute import recomputed
 LEVELS = (0, 1, 2)
 IMAGE_CHANNELS = 3
 
+# Bytes of a segment's inputs. A second pass takes half a millisecond even of nothing.
+SMALL = 2**20
+
 # In the backward pass these would draw anew.
 RANDOM = (_DropoutNd, nn.RReLU)
 
@@ -29,7 +32,8 @@ def run(lean: int, bricks: Iterable[nn.Module | None], *inputs: Tensor) -> Tenso
 
     Args:
         lean: 0 leaves it to autograd what is saved; at 1 it is each convolution's output once; at
-            2 the outputs of 1×1 expansions are computed again as well.
+            2 the outputs of 1×1 expansions are computed again as well. Nothing is computed again
+            behind an output of less than `SMALL`.
         bricks: Modules that return one tensor; None is left out. One with `pieces()`, its modules
             in the order in which they run, is a row itself. Where `can_recompute` says no, they
             run plainly at any level.
@@ -40,9 +44,14 @@ def run(lean: int, bricks: Iterable[nn.Module | None], *inputs: Tensor) -> Tenso
         return _one_after_the_other(row, inputs)
     for segment in segments([piece for brick in row for piece in _pieces(brick)], lean):
         # Alone a module has nothing in between; one that works in place would spoil the input.
-        plain = len(segment) == 1 or getattr(segment[0], 'inplace', False)
+        plain = len(segment) == 1 or getattr(segment[0], 'inplace', False) or _is_small(inputs)
         inputs = (_one_after_the_other(segment, inputs) if plain else recomputed(segment, *inputs),)
     return inputs[0]
+
+
+def _is_small(inputs: Sequence[Tensor]) -> bool:
+    """Whether the time that lean training costs is worth more than the memory that it saves."""
+    return max(x.numel() * x.element_size() for x in inputs) < SMALL
 
 
 def _one_after_the_other(modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Tensor:

@@ -133,7 +133,11 @@ def test_onednn_can_be_switched_off():
 
 
 def test_the_factory_knows_depthwise_convolutions():
-    assert type(conv2d(8, 8, 3, groups=8)) is DepthwiseConv2d
+    assert type(conv2d(8, 8, 5, groups=8)) is DepthwiseConv2d
+    assert type(conv2d(8, 8, 5, 2, groups=8, padding='symmetric')) is DepthwiseConv2d
+    assert type(conv2d(8, 8, 3, 2, groups=8)) is DepthwiseConv2d
+    assert type(conv2d(8, 8, 3, groups=8)) is nn.Conv2d
+    assert type(conv2d(8, 8, 3, 2, groups=8, padding='symmetric')) is nn.Conv2d
     assert type(conv2d(8, 8, 3, groups=4)) is nn.Conv2d
     assert type(conv2d(8, 16, 3, 2, groups=8)) is Conv2dSame
 

@@ -85,6 +85,15 @@ def recomputes(monkeypatch) -> list[int]:
     return lengths
 
 
+@pytest.mark.parametrize(('side', 'expected'), [(16, [3]), (15, [])])
+def test_small_segments_are_left_alone(side, expected, recomputes, monkeypatch):
+    monkeypatch.setattr(lean, 'SMALL', 2 * 8 * 16 * 16 * 4)
+    block = ConvNormAct(8, 8, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU'))
+    x = torch.randn(2, 8, side, side, requires_grad=True)
+    run(1, [block.conv, block.norm, block.act, nn.Conv2d(8, 8, 1)], x)
+    assert recomputes == expected
+
+
 @pytest.mark.parametrize('level', [1, 2])
 @pytest.mark.parametrize('memory_format', FORMATS)
 @pytest.mark.parametrize('family', FAMILIES)
@@ -456,6 +465,7 @@ def test_bytes_of_b0():
 
 def _in_two_processes(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
+    lean.SMALL = 0  # in a process of its own
     dist.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
     models = [backbone(n) for n in (1, 0)]
     for model in models:
