@@ -60,7 +60,7 @@ def normalise(
     mean.lerp_(batch_mean.to(mean.dtype), norm.momentum)
     var.lerp_((batch_var * (count / (count - 1))).to(var.dtype), norm.momentum)
     inverse = (batch_var + norm.eps).rsqrt()
-    return _scale(x, weight, bias, batch_mean, inverse), batch_mean, inverse
+    return scale(x, weight, bias, batch_mean, inverse), batch_mean, inverse
 
 
 def normalise_again(
@@ -72,13 +72,13 @@ def normalise_again(
     mean: Tensor,
     spread: Tensor,
 ) -> Tensor:
-    """The same output with the graph of batch norm, from what `normalise` returned."""
+    """The same output with a graph, from what `normalise` returned.
+
+    Of a frozen norm or of several processes' SyncBN; `steps.NormStep` is for the others.
+    """
     if not training:
         return F.batch_norm(x, mean, spread, weight, bias, eps=norm.eps)
-    group = group_of(norm)
-    if group is None:
-        return _KnownBatchNorm.apply(x, weight, bias, mean, spread, norm.eps)
-    return _KnownSyncBatchNorm.apply(x, weight, bias, mean, spread, group)
+    return _KnownSyncBatchNorm.apply(x, weight, bias, mean, spread, group_of(norm))
 
 
 def group_of(norm: nn.Module) -> Group | None:
@@ -106,43 +106,18 @@ def _statistics_of_all(x: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor]
     return mean, (shares * (variances + (means - mean) ** 2)).sum(0), total
 
 
-def _scale(
+def scale(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, inverse: Tensor
 ) -> Tensor:
+    """Batch norm by mean and 1 ÷ σ, (C,) each, to the bits of the pass that found them."""
     # The kernel multiplies weight by 1 ÷ σ first: with σ = 1 its bits are those of training.
     scale = inverse if weight is None else inverse * weight
     one = torch.ones_like(mean)
     return torch.native_batch_norm(x, scale, bias, mean, one, False, 0.0, 0.0)[0]
 
 
-class _KnownBatchNorm(Function):
-    """Batch norm in training, with the batch's mean and 1 ÷ σ at hand."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        mean: Tensor,
-        inverse: Tensor,
-        eps: float,
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight, mean, inverse)
-        ctx.eps = eps
-        return _scale(x, weight, bias, mean, inverse)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, inverse = ctx.saved_tensors
-        gradients = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, weight, None, None, mean, inverse, True, ctx.eps, ctx.needs_input_grad[:3]
-        )
-        return *gradients, None, None, None
-
-
 class _KnownSyncBatchNorm(Function):
-    """The same with the mean and 1 ÷ σ of all processes' batches.
+    """SyncBN in training, with the mean and 1 ÷ σ of all processes' batches at hand.
 
     Weight and bias get this process's share of their gradients, which DDP sums up.
     """
@@ -159,7 +134,7 @@ class _KnownSyncBatchNorm(Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight, mean, inverse)
         ctx.group = group
-        return _scale(x, weight, bias, mean, inverse)
+        return scale(x, weight, bias, mean, inverse)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

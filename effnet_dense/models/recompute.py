@@ -13,31 +13,20 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from effnet_dense.models.autocast import as_autocast_does, same_autocast
+from effnet_dense.models.autocast import same_autocast
 from effnet_dense.models.batch_statistics import (
+    group_of,
     knows_statistics,
     normalise,
     normalise_again,
 )
-from effnet_dense.models.depthwise import Sides, depthwise_gradients
-from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite
-
-# Exact types: what derives from them may compute something else.
-CONVOLUTIONS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d)
-
-# These write the gradient of their input into memory of its own.
-FRESH = (*CONVOLUTIONS, SqueezeExcite)
-
-Parameters = dict[str, Tensor]
+from effnet_dense.models.steps import GraphStep, NormStep, Parameters, Step, call, module_step
 
 
 def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
@@ -94,7 +83,7 @@ class _Recomputed(Function):
                 x, mean, spread = normalise(piece.module, piece.training, values[0], weight, bias)
                 statistics += mean, spread
             else:
-                x = _call(piece.module, own, *values)
+                x = call(piece.module, own, *values)
             values = [x]
         ctx.pieces, ctx.inputs, ctx.count = pieces, inputs, len(tensors)
         ctx.autocast = same_autocast(x.device.type)
@@ -104,118 +93,70 @@ class _Recomputed(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
-        needed = ctx.needs_input_grad[2:]
-        leaves = [
-            tensor.detach().requires_grad_(need)
-            for tensor, need in zip(saved[: ctx.count], needed, strict=True)
-        ]
-        with torch.enable_grad(), ctx.autocast():
-            x = _again(
-                ctx.pieces, leaves[: ctx.inputs], leaves[ctx.inputs :], saved[ctx.count :], gradient
+        saved, count, inputs = ctx.saved_tensors, ctx.count, ctx.inputs
+        with ctx.autocast():
+            steps = _again(
+                ctx.pieces, saved[:count], saved[count:], inputs, ctx.needs_input_grad[2:]
             )
-        wanted = [leaf for leaf in leaves if leaf.requires_grad]
-        gradients = iter(torch.autograd.grad(x, wanted, gradient, allow_unused=True))
-        return None, None, *(next(gradients) if need else None for need in needed)
+        before: list[Tensor | None] = [gradient]
+        found: list[Tensor | None] = []
+        while steps and before[0] is not None:
+            # With a step goes what it keeps.
+            before, own = steps.pop().backward(before[0])
+            found = [*own, *found]
+        # Of the steps that remain, nobody asks for gradients.
+        before = [None for _ in range(inputs)] if steps else before
+        rest = [None for _ in range(count - inputs - len(found))]
+        return None, None, *before, *rest, *found
 
 
 def _again(
-    pieces: list[_Piece],
-    inputs: Sequence[Tensor],
-    parameters: Sequence[Tensor],
+    pieces: Sequence[_Piece],
+    tensors: Sequence[Tensor],
     statistics: Sequence[Tensor],
-    gradient: Tensor,
-) -> Tensor:
-    """The second pass: its output has the first one's graph, but perhaps not its values."""
-    values, rest, known = list(inputs), iter(parameters), iter(statistics)
+    inputs: int,
+    needed: Sequence[bool],
+) -> list[Step]:
+    """The second pass.
+
+    Args:
+        tensors: The inputs, then the pieces' parameters.
+        needed: Which of them a gradient is needed of.
+    """
+    values, needs = tensors[:inputs], needed[:inputs]
+    rest, asks, known = iter(tensors[inputs:]), iter(needed[inputs:]), iter(statistics)
+    steps: list[Step] = []
     for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
         own = dict(zip(piece.names, rest, strict=False))
+        asked = [next(asks) for _ in own]
         if piece.is_norm:
-            weight, bias = own.get('weight'), own.get('bias')
-            x = normalise_again(
-                piece.module, piece.training, values[0], weight, bias, next(known), next(known)
-            )
-        elif following is None and _is_plain_convolution(piece.module):
-            x = _convolve_backwards(piece.module, own, values[0], gradient)
-        elif type(piece.module) is nn.SiLU and following and type(following.module) in FRESH:
-            x = _SiLU.apply(values[0])
+            step = _norm_step(piece, values[0], own, (next(known), next(known)), needs, asked)
         else:
-            x = _call(piece.module, own, *values)
-        values = [x]
-    return x
+            module = None if following is None else following.module
+            step = module_step(piece.module, values, own, needs, asked, module)
+        steps.append(step)
+        if following is not None:
+            values, needs = [step.out], [any((*needs, *asked))]
+            del step.out
+    return steps
 
 
-def _is_plain_convolution(module: nn.Module) -> bool:
-    if type(module) not in CONVOLUTIONS or 'forward' in vars(module):
-        return False
-    return module.padding_mode == 'zeros' and not isinstance(module.padding, str)
+def _norm_step(
+    piece: _Piece,
+    x: Tensor,
+    own: Parameters,
+    statistics: tuple[Tensor, Tensor],
+    needs: Sequence[bool],
+    asked: Sequence[bool],
+) -> Step:
+    norm, training = piece.module, piece.training
+    if training and group_of(norm) is None:
+        return NormStep(x, own, statistics, norm.eps, needs[0], asked)
 
+    def run(own: Parameters, x: Tensor) -> Tensor:
+        return normalise_again(norm, training, x, own.get('weight'), own.get('bias'), *statistics)
 
-def _call(module: Any, own: Parameters, *inputs: Tensor) -> Tensor:
-    if _is_plain_convolution(module):  # functional_call takes as long as a small convolution
-        return module._conv_forward(*inputs, own['weight'], own.get('bias'))
-    return functional_call(module, own, inputs) if own else module(*inputs)
-
-
-class _SiLU(Function):
-    """SiLU whose backward pass works in place; autograd's SiLU in place copies the input first.
-
-    For the second pass alone, and in front of `FRESH`: nobody else has the gradient then.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return F.silu(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return torch.ops.aten.silu_backward.grad_input(gradient, x, grad_input=gradient)
-
-
-def _convolve_backwards(conv: Any, own: Parameters, x: Tensor, gradient: Tensor) -> Tensor:
-    """A stand-in for the convolution's output, with the gradient's shape and no memory.
-
-    Its graph is the convolution's, under autocast too.
-    """
-    operands = as_autocast_does(x, own['weight'], own.get('bias'))
-    if isinstance(conv, DepthwiseConv2d) and conv.is_quick(operands[0]):
-        return _ConvolutionBackward.apply(*operands, conv, conv.sides(x), gradient)
-    if isinstance(conv, Conv2dSame):
-        operands[0] = conv.pad(operands[0])
-    return _ConvolutionBackward.apply(*operands, conv, None, gradient)
-
-
-class _ConvolutionBackward(Function):
-    """A convolution's backward pass without its forward pass."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        conv: nn.Conv2d,
-        sides: Sides | None,
-        like: Tensor,
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.conv, ctx.sides, ctx.bias = conv, sides, None if bias is None else list(bias.shape)
-        return like.new_empty(()).expand_as(like)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        conv, mask = ctx.conv, ctx.needs_input_grad[:3]
-        if ctx.sides is not None:
-            gradients = depthwise_gradients(gradient, x, weight, ctx.sides, mask)
-        else:
-            gradients = torch.ops.aten.convolution_backward(
-                *(gradient, x, weight, ctx.bias, conv.stride, conv.padding, conv.dilation),
-                *(False, [0, 0], conv.groups, mask),
-            )
-        return *gradients, None, None, None
+    return GraphStep(run, [x], own, needs, asked)
 
 
 def checkpointed(block: nn.Module, x: Tensor) -> Tensor:

@@ -1,0 +1,222 @@
+"""The second pass of lean training, module by module: an output, and later the gradients.
+
+What most networks consist of has its gradients written down here, by the operators that autograd
+calls for them, so that the bits are its own. Anything else gets a graph of its own.
+
+Letters: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from effnet_dense.models.autocast import as_autocast_does
+from effnet_dense.models.batch_statistics import scale
+from effnet_dense.models.depthwise import depthwise_gradients
+from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite
+
+# Exact types: what derives from them may compute something else.
+CONVOLUTIONS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d)
+
+# These write the gradient of their input into memory of its own.
+FRESH = (*CONVOLUTIONS, SqueezeExcite)
+
+Parameters = dict[str, Tensor]
+Needs = Sequence[bool]
+Gradients = tuple[list[Tensor | None], list[Tensor | None]]  # of the inputs, of the parameters
+
+aten = torch.ops.aten
+# By activation: gradient of the output, input → gradient of the input.
+ACTIVATIONS: dict[type, tuple[Any, tuple[float, ...]]] = {
+    nn.SiLU: (aten.silu_backward, ()),
+    nn.ReLU: (aten.threshold_backward, (0.0,)),
+    nn.ReLU6: (aten.hardtanh_backward, (0.0, 6.0)),
+}
+
+
+def is_plain_convolution(module: nn.Module) -> bool:
+    """Whether this is a convolution and nothing else, with a number of zeros around the picture."""
+    if type(module) not in CONVOLUTIONS or 'forward' in vars(module):
+        return False
+    return module.padding_mode == 'zeros' and not isinstance(module.padding, str)
+
+
+def call(module: Any, own: Parameters, *inputs: Tensor) -> Tensor:
+    """Run a module with `own` in the place of its parameters."""
+    if is_plain_convolution(module):  # functional_call takes as long as a small convolution
+        return module._conv_forward(*inputs, own['weight'], own.get('bias'))
+    return functional_call(module, own, inputs) if own else module(*inputs)
+
+
+class Step:
+    """A module in the second pass.
+
+    Attributes:
+        out: What the next module gets (N, C, H, W).
+    """
+
+    out: Tensor
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        """From the output's gradient to those of inputs and parameters, None where not needed."""
+        raise NotImplementedError
+
+
+class NormStep(Step):
+    """A batch norm in training, with the batch's mean and 1 ÷ σ at hand."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        own: Parameters,
+        statistics: tuple[Tensor, Tensor],
+        eps: float,
+        needed: bool,
+        asked: Needs,
+    ) -> None:
+        self.x, self.own, self.statistics, self.eps = x, own, statistics, eps
+        self.asked = dict(zip(own, asked, strict=True))
+        self.needed = needed
+        self.out = scale(x, own.get('weight'), own.get('bias'), *statistics)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        mask = [self.needed, self.asked.get('weight', False), self.asked.get('bias', False)]
+        weight = self.own.get('weight')
+        to_x, to_weight, to_bias = aten.native_batch_norm_backward(
+            gradient, self.x, weight, None, None, *self.statistics, True, self.eps, mask
+        )
+        found = dict(weight=to_weight, bias=to_bias)
+        return [to_x if mask[0] else None], [
+            found[name] if asked else None for name, asked in self.asked.items()
+        ]
+
+
+class ActivationStep(Step):
+    """One of `ACTIVATIONS`; `fresh` where the output's gradient is nobody else's."""
+
+    def __init__(self, module: nn.Module, x: Tensor, fresh: bool) -> None:
+        self.x, self.fresh = x, fresh
+        self.operator, self.arguments = ACTIVATIONS[type(module)]
+        self.out = _out_of_place(module)(x)
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        if self.fresh:
+            self.operator.grad_input(gradient, self.x, *self.arguments, grad_input=gradient)
+            return [gradient], []
+        return [self.operator(gradient, self.x, *self.arguments)], []
+
+
+def _out_of_place(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    return {nn.SiLU: F.silu, nn.ReLU: F.relu, nn.ReLU6: F.relu6}[type(module)]
+
+
+class ConvolutionStep(Step):
+    """A convolution; without an output where nobody needs it."""
+
+    def __init__(
+        self, conv: Any, x: Tensor, own: Parameters, needed: bool, asked: Needs, last: bool
+    ) -> None:
+        self.conv, self.mask = conv, (needed, asked[0], asked[-1] and 'bias' in own)
+        self.dtypes, self.parameters = (x.dtype, own['weight'].dtype), len(own)
+        self.bias = [own['bias'].numel()] if 'bias' in own else None
+        if not last:
+            self.out = conv._conv_forward(x, own['weight'], own.get('bias'))
+        self.size = x.shape[2:]
+        x, self.weight = as_autocast_does(x, own['weight'])
+        self.sides = None
+        if isinstance(conv, DepthwiseConv2d) and conv.is_quick(x):
+            self.sides = conv.sides(x)
+        elif isinstance(conv, Conv2dSame):
+            x = conv.pad(x)
+        self.x = x
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        conv = self.conv
+        if self.sides is not None:
+            found = depthwise_gradients(gradient, self.x, self.weight, self.sides, self.mask)
+        else:
+            found = aten.convolution_backward(
+                *(gradient, self.x, self.weight, self.bias),
+                *(conv.stride, conv.padding, conv.dilation, False, [0, 0], conv.groups, self.mask),
+            )
+        # oneDNN gives the weight's with the bias', asked or not.
+        to_x, *own = [grad if asked else None for grad, asked in zip(found, self.mask, strict=True)]
+        kind, own_kind = self.dtypes
+        return (
+            [None if to_x is None else self._unpadded(to_x).to(kind)],
+            [None if grad is None else grad.to(own_kind) for grad in own[: self.parameters]],
+        )
+
+    def _unpadded(self, x: Tensor) -> Tensor:
+        height, width = (
+            have - size for have, size in zip(self.x.shape[2:], self.size, strict=True)
+        )
+        if not height and not width:
+            return x
+        top, left = height // 2, width // 2
+        return F.pad(x, (-left, left - width, -top, top - height))
+
+
+class GraphStep(Step):
+    """Any module: autograd keeps what it likes, from here until the step's backward pass."""
+
+    def __init__(
+        self,
+        run: Callable[..., Tensor],
+        inputs: Sequence[Tensor],
+        own: Parameters,
+        needs: Needs,
+        asked: Needs,
+    ) -> None:
+        leaves = [
+            tensor.detach().requires_grad_(need)
+            for tensor, need in zip((*inputs, *own.values()), (*needs, *asked), strict=True)
+        ]
+        self.leaves, self.inputs = leaves, len(inputs)
+        with torch.enable_grad():
+            self.result = run(
+                dict(zip(own, leaves[len(inputs) :], strict=True)), *leaves[: len(inputs)]
+            )
+        self.out = self.result.detach()
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        wanted = [leaf for leaf in self.leaves if leaf.requires_grad]
+        found = iter(torch.autograd.grad(self.result, wanted, gradient, allow_unused=True))
+        gradients = [next(found) if leaf.requires_grad else None for leaf in self.leaves]
+        return gradients[: self.inputs], gradients[self.inputs :]
+
+
+def module_step(
+    module: Any,
+    inputs: Sequence[Tensor],
+    own: Parameters,
+    needs: Needs,
+    asked: Needs,
+    following: nn.Module | None,
+) -> Step:
+    """The step of a module that is no batch norm.
+
+    Args:
+        inputs: (N, C, H, W) each.
+        own: Its parameters.
+        needs: Which inputs' gradients are needed.
+        asked: Which parameters' gradients are needed.
+        following: The next module; None where nobody needs the output.
+    """
+    if is_plain_convolution(module):
+        return ConvolutionStep(module, inputs[0], own, needs[0], asked, following is None)
+    if type(module) in ACTIVATIONS:
+        return ActivationStep(module, inputs[0], type(following) in FRESH)
+
+    def run(own: Parameters, *leaves: Tensor) -> Tensor:
+        # A leaf must not be overwritten.
+        first = leaves[0].clone() if getattr(module, 'inplace', False) else leaves[0]
+        return call(module, own, first, *leaves[1:])
+
+    return GraphStep(run, inputs, own, needs, asked)
