@@ -20,7 +20,7 @@ from effnet_dense.models.recompute import recomputed
 LEVELS = (0, 1, 2)
 IMAGE_CHANNELS = 3
 
-# Bytes of a segment's inputs. A second pass takes half a millisecond even of nothing.
+# Bytes. Even of nothing, a second pass takes a fraction of a millisecond.
 SMALL = 2**20
 
 # In the backward pass these would draw anew.
@@ -32,8 +32,8 @@ def run(lean: int, bricks: Iterable[nn.Module | None], *inputs: Tensor) -> Tenso
 
     Args:
         lean: 0 leaves it to autograd what is saved; at 1 it is each convolution's output once; at
-            2 the outputs of 1×1 expansions are computed again as well. Nothing is computed again
-            behind an output of less than `SMALL`.
+            2 the outputs of 1×1 expansions are computed again as well. Where they are smaller than
+            `SMALL`, autograd may save what it likes.
         bricks: Modules that return one tensor; None is left out. One with `pieces()`, its modules
             in the order in which they run, is a row itself. Where `can_recompute` says no, they
             run plainly at any level.
@@ -44,14 +44,16 @@ def run(lean: int, bricks: Iterable[nn.Module | None], *inputs: Tensor) -> Tenso
         return _one_after_the_other(row, inputs)
     for segment in segments([piece for brick in row for piece in _pieces(brick)], lean):
         # Alone a module has nothing in between; one that works in place would spoil the input.
-        plain = len(segment) == 1 or getattr(segment[0], 'inplace', False) or _is_small(inputs)
+        alone, inplace = len(segment) == 1, getattr(segment[0], 'inplace', False)
+        plain = alone or inplace or _widest(segment, inputs) < SMALL
         inputs = (_one_after_the_other(segment, inputs) if plain else recomputed(segment, *inputs),)
     return inputs[0]
 
 
-def _is_small(inputs: Sequence[Tensor]) -> bool:
-    """Whether the time that lean training costs is worth more than the memory that it saves."""
-    return max(x.numel() * x.element_size() for x in inputs) < SMALL
+def _widest(segment: Sequence[nn.Module], inputs: Sequence[Tensor]) -> float:
+    """Bytes of the largest of a segment's inputs, or of what its expansion makes of it."""
+    growth = [m.out_channels / m.in_channels for m in segment[:-1] if isinstance(m, nn.Conv2d)]
+    return max(x.numel() * x.element_size() for x in inputs) * max(growth, default=1)
 
 
 def _one_after_the_other(modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Tensor:
@@ -79,11 +81,11 @@ def segments(pieces: Sequence[nn.Module], lean: int) -> list[list[nn.Module]]:
 def _is_repeated(conv: nn.Conv2d, following: nn.Module | None, lean: int) -> bool:
     """Whether a convolution is computed again.
 
-    An image's, and the depthwise half of a separable one, because they are cheap; expansions at 2.
+    An image's, because it is cheap; at 2 expansions and the depthwise half of separable ones.
     """
     separable = conv.groups == conv.in_channels and isinstance(following, nn.Conv2d)
     expands = conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
-    return conv.in_channels == IMAGE_CHANNELS or separable or (lean == 2 and expands)
+    return conv.in_channels == IMAGE_CHANNELS or (lean == 2 and (separable or expands))
 
 
 def check_lean(lean: int) -> None:
