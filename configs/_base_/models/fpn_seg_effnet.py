@@ -10,6 +10,8 @@ model = dict(
         pad_val=0,
         seg_pad_val=255,
         size=(512, 512),
+        # Sides that halve evenly, as those of the crops: with SAME padding odd ones shift features.
+        test_cfg=dict(size_divisor=32),
     ),
     backbone=dict(
         type='effnet_dense.EfficientNet',
