@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
-from effnet_dense.models.blocks import MBConv, Residual
+from effnet_dense.models.blocks import Residual
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.layers import (
     Conv2dSame,
@@ -27,7 +27,6 @@ from effnet_dense.models.layers import (
     DepthwiseConv2d,
     SeparableConv,
     SqueezeExcite,
-    pad_same,
 )
 
 # Those that convolve with `weight` as it is. ConvWS2d, for one, standardises it in every pass.
@@ -80,8 +79,6 @@ def _prepare(module: Any) -> None:
         case Residual():
             module.drop_path = nn.Identity()
             _attend_in_place(module)
-            if isinstance(module, MBConv):
-                _pad_before_expansion(module)
         case BiFPNNode():
             _fix_shares(module)
             _activate_in_place(module)
@@ -136,20 +133,6 @@ def _fold_norms_by_level(convs: Any, norms: Any) -> None:
             conv.pointwise = nn.Identity()
 
 
-def _pad_before_expansion(block: Any) -> None:
-    """Pad a strided block's input instead of its expansion, which is several times as wide."""
-    expand, depthwise = block.expand_conv, block.depthwise_conv.conv
-    # A norm that is still there would see the padding.
-    if type(depthwise) is not Conv2dSame or expand is None or expand.norm is not None:
-        return
-    kernel, stride, dilation = depthwise.kernel_size[0], depthwise.stride[0], depthwise.dilation[0]
-    block.expand_conv = PaddedExpansion(expand, depthwise.extent[0], stride)
-    channels = depthwise.groups
-    unpadded = nn.Conv2d(channels, channels, kernel, stride, dilation=dilation, groups=channels)
-    unpadded.weight, unpadded.bias = depthwise.weight, depthwise.bias
-    block.depthwise_conv.conv = unpadded
-
-
 def _attend_in_place(block: Any) -> None:
     if isinstance(block.se, SqueezeExcite):
         block.se = InplaceSqueezeExcite(block.se)
@@ -160,31 +143,6 @@ def _fix_shares(node: Any) -> None:
     if isinstance(fuse, Fusion) and fuse.edge_weights is not None:
         shares = fusion_shares(fuse.edge_weights, fuse.fusion).tolist()
         node.fuse = FixedFusion(shares, fuse.padding)
-
-
-class PaddedExpansion(nn.Module):
-    """A block's expansion with the SAME padding that the depthwise convolution after it needs."""
-
-    def __init__(self, expand: nn.Module, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.expand = expand
-        self.kernel = (kernel, kernel)
-        self.stride = (stride, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, H + a, W + b), zero in what `pad_same` adds."""
-        if torch.compiler.is_compiling():
-            # Inductor (torch 2.14) fails at writes to slices between frozen convolutions.
-            return pad_same(self.expand(x), self.kernel, self.stride)
-        height, width = x.shape[-2:]
-        out = self.expand(pad_same(x, self.kernel, self.stride))
-        top, left = (out.shape[-2] - height) // 2, (out.shape[-1] - width) // 2
-        # There it holds the activation of the bias.
-        out[:, :, :top] = 0
-        out[:, :, top + height :] = 0
-        out[..., :left] = 0
-        out[..., left + width :] = 0
-        return out
 
 
 class InplaceSqueezeExcite(nn.Module):
