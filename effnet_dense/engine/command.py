@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from mmengine.config import Config, DictAction
 from effnet_dense.engine.config import load_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-USER_ERRORS = (ValueError, KeyError, OSError, ImportError)
+USER_ERRORS = (ValueError, KeyError, OSError, ImportError, FloatingPointError)
 
 
 class Options(DictAction):
@@ -94,7 +95,7 @@ def run(
     parser: argparse.ArgumentParser,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Run a tool; a user's error ends as one line `error: …` and exit status 2.
+    """Run a tool; a user's error ends as one line `error: …` and exit status 2, Ctrl-C with 130.
 
     Args:
         tool: The tool's main function.
@@ -109,6 +110,9 @@ def run(
             traceback.print_exc()
         print(f'error: {message(error)}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt as stop:
+        print(f'{stop or "stopped"}', file=sys.stderr)
+        return 128 + getattr(stop, 'signum', signal.SIGINT)
     if dist.is_initialized():
         # Else gloo's threads may abort a process that has done its work (pytorch#179291).
         dist.destroy_process_group()

@@ -27,6 +27,7 @@ READ_BY_RUNNER = {
     'custom_imports',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
+    'load_from_first',
     'load_from_ignore',
     'model_wrapper_cfg',
     'runner_type',
@@ -156,7 +157,11 @@ def resume_from(config: Config, checkpoint: str) -> None:
         FileNotFoundError: no such checkpoint.
     """
     config.resume = True
-    config.load_from = None if checkpoint == 'auto' else checkpoint
+    if checkpoint == 'auto':
+        config.load_from_first = config.get('load_from')  # if there is nothing to go on from
+        config.load_from = None
+    else:
+        config.load_from = checkpoint
     if checkpoint != 'auto' and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'--resume: no checkpoint {checkpoint!r}')
 
