@@ -12,6 +12,7 @@ from typing import Any
 import torch.distributed as dist
 from mmengine.config import Config, DictAction
 
+from effnet_dense.data.coco_clean import DEFAULT_LIMIT
 from effnet_dense.engine.config import load_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -67,6 +68,15 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--launcher', choices=LAUNCHERS, default='none', help='what starts the processes'
     )
+    parser.add_argument(
+        '--skip-bad',
+        nargs='?',
+        type=float,
+        const=DEFAULT_LIMIT,
+        metavar='SHARE',
+        help='leave out broken images, and broken annotations of --data, up to a share of them '
+        f'({DEFAULT_LIMIT} by default), and list them in the work folder',
+    )
     # torch.distributed.launch, which mim runs, adds it; torch reads the environment.
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     parser.add_argument(
@@ -84,6 +94,7 @@ def config_of(args: argparse.Namespace, splits: Sequence[str] = ('train', 'val')
         work_dir=args.work_dir,
         launcher=args.launcher,
         splits=splits,
+        skip_bad=args.skip_bad,
     )
     if args.channels_last:
         config.channels_last = True

@@ -87,7 +87,7 @@ def wait(condition: Callable[[], bool]) -> None:
     """Until it holds, or for ten seconds: a process may have ended before."""
     limit = time.monotonic() + 10
     while not condition() and time.monotonic() < limit:
-        time.sleep(0)
+        time.sleep(0.0005)
 
 
 def kill(child: int, work_dir: Path, steps: int, delay: float, writing: bool) -> str:
