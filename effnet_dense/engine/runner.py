@@ -20,12 +20,14 @@ from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
 
+from effnet_dense.engine.batch_size import accumulated, batch_size_note, param_groups
 from effnet_dense.engine.channels import check_channels
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.checkpoint_hook import CheckpointHook
 from effnet_dense.engine.checkpoints import find_whole_checkpoint, read_training_state
 from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.files import whole_file
+from effnet_dense.engine.finite import FiniteHook
 from effnet_dense.engine.gloo import export_variables, start_gloo
 from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, Resumable
 from effnet_dense.engine.resume import go_on
@@ -121,6 +123,19 @@ class Runner(MMEngineRunner):
         with built_from('optim_wrapper'):
             return super().build_optim_wrapper(optim_wrapper)
 
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
+        """Scale the learning rate if asked, else say if it is meant for another batch size.
+
+        Batches that are accumulated count as well, which mmengine leaves out.
+        """
+        note = batch_size_note(self, optim_wrapper)
+        if note:
+            self.logger.warning(note)
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+        if (auto_scale_lr or {}).get('enable'):
+            for group in param_groups(optim_wrapper):
+                group['lr'] *= accumulated(optim_wrapper)
+
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Wrap for several processes; on the CPU without device_ids and without SyncBN."""
         if not self.distributed or get_device() != 'cpu':
@@ -142,6 +157,8 @@ class Runner(MMEngineRunner):
         self.register_hook(PlainSchedulerStates())
         self._stop = StopHook()
         self.register_hook(self._stop)
+        if not any(isinstance(hook, FiniteHook) for hook in self.hooks):
+            self.register_hook(FiniteHook())
 
     def register_hook(self, hook: Hook | dict[str, Any], priority: Any = None) -> None:
         """Register a hook; in the place of mmengine's CheckpointHook ours."""
