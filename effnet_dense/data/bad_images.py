@@ -46,7 +46,7 @@ class ReplaceBadImages:
         raise IndexError(idx)
 
     def _note(self, error: BadImageError | FileNotFoundError) -> None:
-        name = str(error.filename)
+        name = str(error.filename or error)
         if name in self.seen:
             return
         self.seen.add(name)
@@ -77,6 +77,8 @@ def _leaves(dataset: Any) -> Iterator[Any]:
     if hasattr(dataset, 'datasets'):
         for child in dataset.datasets:
             yield from _leaves(child)
+    elif hasattr(dataset, '_dataset'):  # mmengine's slice, of `num_batch_per_epoch`
+        yield from _leaves(dataset._dataset)
     elif hasattr(dataset, 'dataset'):
         yield from _leaves(dataset.dataset)
     elif hasattr(dataset, 'prepare_data'):
