@@ -15,12 +15,15 @@ nodes=${NNODES:-1}
 address=${MASTER_ADDR:-127.0.0.1}
 port=${PORT:-${MASTER_PORT:-29500}}
 restarts=${MAX_RESTARTS:-0}
+where=(--master-addr="$address" --master-port="$port")
+if [ "$restarts" -gt 0 ]; then
+    where+=(--max-restarts="$restarts")
+fi
 if [ "$restarts" -gt 0 ] && [ "$nodes" -gt 1 ]; then
     # Machines that start again together have to find each other again, at the first one.
-    meeting=(--rdzv-backend=c10d --rdzv-endpoint="$address:$port" --rdzv-id="effnet_dense_$port"
-        --rdzv-conf="is_host=$((${NODE_RANK:-0} == 0))")
-else
-    meeting=(--node-rank="${NODE_RANK:-0}" --master-addr="$address" --master-port="$port")
+    where=(--max-restarts="$restarts" --rdzv-backend=c10d --rdzv-endpoint="$address:$port"
+        --rdzv-id="effnet_dense_$port" --rdzv-conf="is_host=$((${NODE_RANK:-0} == 0))")
 fi
-exec torchrun --nnodes="$nodes" --nproc-per-node="$processes" --max-restarts="$restarts" \
-    "${meeting[@]}" "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
+exec torchrun \
+    --nnodes="$nodes" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" "${where[@]}" \
+    "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
