@@ -1,16 +1,29 @@
 #!/usr/bin/env bash
 # Train with several processes on this machine, one for each GPU (or on the CPU, over gloo).
 #   bash tools/dist_train.sh CONFIG PROCESSES [arguments of tools/train.py]
-# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT on each of them.
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT (or MASTER_PORT) on each of them.
+# MAX_RESTARTS=3, with --resume: when a process dies, all start again from the last checkpoint.
 set -euo pipefail
 if [ $# -lt 2 ]; then
-    sed -n '2,4p' "$0" >&2
+    sed -n '2,5p' "$0" >&2
     exit 2
 fi
 config=$1
 processes=$2
 shift 2
+nodes=${NNODES:-1}
+address=${MASTER_ADDR:-127.0.0.1}
+port=${PORT:-${MASTER_PORT:-29500}}
+restarts=${MAX_RESTARTS:-0}
+where=(--master-addr="$address" --master-port="$port")
+if [ "$restarts" -gt 0 ]; then
+    where+=(--max-restarts="$restarts")
+fi
+if [ "$restarts" -gt 0 ] && [ "$nodes" -gt 1 ]; then
+    # Machines that start again together have to find each other again, at the first one.
+    where=(--max-restarts="$restarts" --rdzv-backend=c10d --rdzv-endpoint="$address:$port"
+        --rdzv-id="effnet_dense_$port" --rdzv-conf="is_host=$((${NODE_RANK:-0} == 0))")
+fi
 exec torchrun \
-    --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" \
-    --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${MASTER_PORT:-29500}" \
+    --nnodes="$nodes" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" "${where[@]}" \
     "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"

@@ -38,6 +38,8 @@ TOLERANCE = 1.0
 
 EXIF_ORIENTATION = 0x0112
 
+UNUSED = ', left out of training'
+
 
 @dataclass(frozen=True)
 class CocoSplit:
@@ -220,7 +222,33 @@ def _check_annotations(
 def _check_boxes(
     annotations: list[Record], images: list[Record], image_of: np.ndarray
 ) -> list[Finding]:
-    """Compare the boxes (K, 4) with their images; `image_of` (K,) is an index, −1 for none."""
+    """Compare the boxes with their images; arguments: see `box_faults`."""
+    kinds = box_faults(annotations, images, image_of)
+    findings = [
+        finding
+        for what, hit in kinds.items()
+        for finding in list_finding(
+            'warning',
+            what,
+            [f'{_name(annotations[i])} {annotations[i]["bbox"]}' for i in np.flatnonzero(hit)],
+        )
+    ]
+    unused = [hit for what, hit in kinds.items() if what.endswith(UNUSED)]
+    if np.any([*unused, image_of < 0], axis=0).all():
+        findings.append(Finding('error', 'no annotation at all that can be used', 1))
+    return findings
+
+
+def box_faults(
+    annotations: list[Record], images: list[Record], image_of: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What is wrong with boxes → which of them (K,); what mmdet does not train on ends so.
+
+    Args:
+        annotations: K, with sound fields.
+        images: What they are on.
+        image_of: (K,), an index into `images`, −1 for none.
+    """
     size = np.array([(i['width'], i['height']) for i in images] + [(np.inf, np.inf)])[image_of]
     boxes = np.array([a['bbox'] for a in annotations], dtype=np.float64)
     area = np.array([a['area'] for a in annotations], dtype=np.float64)
@@ -231,22 +259,10 @@ def _check_boxes(
     across = (start < -TOLERANCE) | (start + extent > size + TOLERANCE)
     partly = ~empty & ~outside & across.any(1)
     no_area = ~(empty | thin | outside) & ~(area > 0)
-    kinds = {
-        'empty box (width or height ≤ 0), left out of training': empty,
-        'box thinner than a pixel, left out of training': thin,
-        'box wholly outside its image, left out of training': outside,
+    return {
+        f'empty box (width or height ≤ 0){UNUSED}': empty,
+        f'box thinner than a pixel{UNUSED}': thin,
+        f'box wholly outside its image{UNUSED}': outside,
         'box partly outside its image, cut at the edge': partly,
-        "annotation whose 'area' is not positive, left out of training": no_area,
+        f"annotation whose 'area' is not positive{UNUSED}": no_area,
     }
-    findings = [
-        finding
-        for what, hit in kinds.items()
-        for finding in list_finding(
-            'warning',
-            what,
-            [f'{_name(annotations[i])} {annotations[i]["bbox"]}' for i in np.flatnonzero(hit)],
-        )
-    ]
-    if (empty | thin | outside | no_area | (image_of < 0)).all():
-        findings.append(Finding('error', 'no annotation at all that can be used', 1))
-    return findings

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from effnet_dense.data.coco_clean import SkipBad
 from effnet_dense.data.config_nodes import SPLIT_OF, leaf_datasets
 from effnet_dense.data.demo import make_demo
 from effnet_dense.data.label_rewrite import use_label_maps
@@ -24,6 +25,7 @@ def use_data(
     folder: str | Path,
     splits: Sequence[str] = SPLITS,
     demo_folder: str | Path = 'data/demo',
+    skip: SkipBad | None = None,
 ) -> CocoSource | LabelSource:
     """Point a config at a data set: files, class names, heads and evaluators.
 
@@ -33,6 +35,7 @@ def use_data(
         folder: the data set's root; 'demo' for the embedded one, which has both, and which is
             made in `demo_folder` if it is not there yet.
         splits: ('train', 'val') to train, ('val',) to test.
+        skip: of annotations in COCO's format, leave out what is broken.
 
     Raises:
         FileNotFoundError: the folder, a part of the data set or pictures are missing.
@@ -41,7 +44,7 @@ def use_data(
     root = make_demo(demo_folder) if str(folder) == 'demo' else Path(folder)
     if is_segmentation(cfg):
         return use_label_maps(cfg, root, splits)
-    return use_coco(cfg, root, splits)
+    return use_coco(cfg, root, splits, skip)
 
 
 def is_segmentation(cfg: Config) -> bool:

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from effnet_dense.data.coco_check import CocoSplit
+from effnet_dense.data.coco_clean import SkipBad
 from effnet_dense.data.config_nodes import (
     SPLIT_OF,
     keep_first,
@@ -24,7 +25,12 @@ ROI_CLASS_HEADS = ('bbox_head', 'mask_head')
 """Heads of a `roi_head` that count classes, 80 where the config does not say."""
 
 
-def use_coco(cfg: Config, folder: str | Path, splits: Sequence[str] = SPLITS) -> CocoSource:
+def use_coco(
+    cfg: Config,
+    folder: str | Path,
+    splits: Sequence[str] = SPLITS,
+    skip: SkipBad | None = None,
+) -> CocoSource:
     """Point a config of mmdet's at annotations in COCO's format (arguments: see `use_data`).
 
     Raises:
@@ -33,7 +39,7 @@ def use_coco(cfg: Config, folder: str | Path, splits: Sequence[str] = SPLITS) ->
             in COCO's format.
     """
     _refuse_foreign(cfg, splits)
-    source = find_coco(folder, splits, masks=_splits_with_masks(cfg))
+    source = find_coco(folder, splits, masks=_splits_with_masks(cfg), skip=skip)
     print_log(source.summary())
     for loop, name in SPLIT_OF.items():
         if name in source.splits:
@@ -93,12 +99,17 @@ def _set_datasets(dataloader: Any, source: CocoSource, name: str) -> None:
     split = source.splits[name]
     for dataset in leaf_datasets(dataloader['dataset']):
         dataset['data_root'] = f'{source.root}/'
-        dataset['ann_file'] = str(split.ann_file.relative_to(source.root))
+        dataset['ann_file'] = _inside(split.ann_file, source.root)
         dataset['data_prefix'] = _prefixes(dataset.get('data_prefix', {}), split, source.root)
         dataset['metainfo'] = {
             'classes': source.classes,
             'palette': palette(len(source.classes)),
         }
+
+
+def _inside(path: Path, root: Path) -> str:
+    """Relative to the root, as configs have it; absolute if it lies elsewhere."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path.absolute())
 
 
 def _prefixes(configured: Any, split: CocoSplit, root: Path) -> dict[str, str]:

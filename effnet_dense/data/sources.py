@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from effnet_dense.data.coco_check import CocoReport, CocoSplit, check_coco
+from effnet_dense.data.coco_clean import CleanSplit, SkipBad, clean_coco
 from effnet_dense.data.label_check import LabelReport
 
 SPLITS = ('train', 'val')
@@ -41,14 +42,18 @@ class CocoSource:
     splits: Mapping[str, CocoSplit]
     classes: tuple[str, ...]
     reports: Mapping[str, CocoReport]
+    cleaned: Mapping[str, CleanSplit] = field(default_factory=dict)
 
     def summary(self) -> str:
         """What the parts hold, and what is odd about them, in lines for the user."""
-        return '\n'.join(str(report) for report in self.reports.values())
+        return '\n'.join(map(str, [*self.reports.values(), *self.cleaned.values()]))
 
 
 def find_coco(
-    folder: str | Path, splits: Sequence[str] = SPLITS, masks: Iterable[str] = ()
+    folder: str | Path,
+    splits: Sequence[str] = SPLITS,
+    masks: Iterable[str] = (),
+    skip: SkipBad | None = None,
 ) -> CocoSource:
     """Find the parts of a data set and check them (see `check_coco`).
 
@@ -56,6 +61,7 @@ def find_coco(
         folder: the data set's root.
         splits: the parts that are needed: 'train', 'val' or both.
         masks: the parts whose annotations need a 'segmentation'.
+        skip: leave out what is broken (see `clean_coco`); by default that is an error.
 
     Raises:
         FileNotFoundError: the folder, a part or pictures are missing.
@@ -64,13 +70,19 @@ def find_coco(
     root = find_root(folder)
     parts = locate(root, splits)
     needs_mask = set(masks)
+    cleaned = {
+        name: clean_coco(name, part, skip, masks=name in needs_mask, evaluated=name == 'val')
+        for name, part in parts.items()
+        if skip is not None
+    }
+    parts = parts | {name: part.split for name, part in cleaned.items()}
     reports = {
         name: check_coco(part, masks=name in needs_mask, evaluated=name == 'val')
         for name, part in parts.items()
     }
     raise_errors(root, reports, _compare_classes(reports))
     classes = next(iter(reports.values())).classes
-    return CocoSource(root=root, splits=parts, classes=classes, reports=reports)
+    return CocoSource(root, parts, classes, reports, cleaned)
 
 
 def find_root(folder: str | Path) -> Path:
@@ -149,6 +161,8 @@ def raise_errors(
     lines = [f'the data set in {root} cannot be used:', *map(str, reports.values()), *more]
     if not more and all(finding.missing_files for finding in errors):
         raise FileNotFoundError('\n'.join(lines))
+    if all(isinstance(report, CocoReport) for report in reports.values()):
+        lines.append('--skip-bad leaves out single images and annotations that are broken')
     raise ValueError('\n'.join(lines))
 
 

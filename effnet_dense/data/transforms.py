@@ -17,12 +17,28 @@ JPEG_END = b'\xff\xd9'
 JPEG_SCAN = 0xDA
 
 
+class BadImageError(ValueError):
+    """A file that is no whole picture, with its `filename`."""
+
+    def __init__(self, filename: str, why: str) -> None:
+        super().__init__(filename, why)
+        self.filename = filename
+        self.why = why
+
+    def __str__(self) -> str:
+        return f'cannot decode image {self.filename}: {self.why}'
+
+
 @TRANSFORMS.register_module()
 class LoadImageFromFile(MmcvLoadImageFromFile):
     """mmcv's `LoadImageFromFile`, but a file that is no whole picture is named in the error.
 
     mmcv's fails on an assertion of OpenCV's for an empty file, on one of its own for others, and
     with OpenCV 4 it trains on the grey lower part of a truncated JPEG.
+
+    As mmcv's it gives three channels of 8 bits, whatever the file has: grey ones are repeated,
+    palettes looked up, CMYK converted, 16 bits divided by 256, alpha dropped. Pictures are turned
+    as their EXIF orientation asks, `color_type='color_ignore_orientation'` leaves them.
 
     Sets 'img' (H, W, 3), 'img_shape' and 'ori_shape' (H, W).
     """
@@ -45,7 +61,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: the file cannot be decoded.
+            BadImageError: a ValueError, the file cannot be decoded.
             Neither with `ignore_empty`: then None is returned.
         """
         path = results['img_path']
@@ -56,7 +72,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
                 return None
             if isinstance(error, FileNotFoundError):
                 raise
-            raise ValueError(f'cannot decode image {path}: {error}') from error
+            raise BadImageError(path, str(error)) from error
         results['img'] = image.astype(np.float32) if self.to_float32 else image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results

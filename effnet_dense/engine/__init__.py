@@ -2,7 +2,17 @@
 
 from effnet_dense.engine.amp import CPUAmpOptimWrapper
 from effnet_dense.engine.config import find_config, load_config
+from effnet_dense.engine.finite import FiniteHook
 from effnet_dense.engine.pictures import PicturesHook
 from effnet_dense.engine.runner import Runner
+from effnet_dense.engine.skip_bad import SkipBadHook
 
-__all__ = ['CPUAmpOptimWrapper', 'PicturesHook', 'Runner', 'find_config', 'load_config']
+__all__ = [
+    'CPUAmpOptimWrapper',
+    'FiniteHook',
+    'PicturesHook',
+    'Runner',
+    'SkipBadHook',
+    'find_config',
+    'load_config',
+]

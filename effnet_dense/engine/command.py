@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -11,10 +12,11 @@ from typing import Any
 import torch.distributed as dist
 from mmengine.config import Config, DictAction
 
+from effnet_dense.data.coco_clean import DEFAULT_LIMIT
 from effnet_dense.engine.config import load_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-USER_ERRORS = (ValueError, KeyError, OSError, ImportError)
+USER_ERRORS = (ValueError, KeyError, OSError, ImportError, FloatingPointError)
 
 
 class Options(DictAction):
@@ -66,6 +68,15 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--launcher', choices=LAUNCHERS, default='none', help='what starts the processes'
     )
+    parser.add_argument(
+        '--skip-bad',
+        nargs='?',
+        type=float,
+        const=DEFAULT_LIMIT,
+        metavar='SHARE',
+        help='leave out broken images, and broken annotations of --data, up to a share of them '
+        f'({DEFAULT_LIMIT} by default), and list them in the work folder',
+    )
     # torch.distributed.launch, which mim runs, adds it; torch reads the environment.
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     parser.add_argument(
@@ -83,6 +94,7 @@ def config_of(args: argparse.Namespace, splits: Sequence[str] = ('train', 'val')
         work_dir=args.work_dir,
         launcher=args.launcher,
         splits=splits,
+        skip_bad=args.skip_bad,
     )
     if args.channels_last:
         config.channels_last = True
@@ -94,7 +106,7 @@ def run(
     parser: argparse.ArgumentParser,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Run a tool; a user's error ends as one line `error: …` and exit status 2.
+    """Run a tool; a user's error ends as one line `error: …` and exit status 2, Ctrl-C with 130.
 
     Args:
         tool: The tool's main function.
@@ -109,6 +121,9 @@ def run(
             traceback.print_exc()
         print(f'error: {message(error)}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt as stop:
+        print(f'{stop or "stopped"}', file=sys.stderr)
+        return 128 + getattr(stop, 'signum', signal.SIGINT)
     if dist.is_initialized():
         # Else gloo's threads may abort a process that has done its work (pytorch#179291).
         dist.destroy_process_group()

@@ -12,7 +12,8 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
 
-from effnet_dense.data import use_data
+from effnet_dense.data import CocoSource, use_data
+from effnet_dense.data.coco_clean import SkipBad
 from effnet_dense.data.rewrite import leaf_datasets
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ READ_BY_RUNNER = {
     'custom_imports',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
+    'load_from_first',
     'load_from_ignore',
     'model_wrapper_cfg',
     'runner_type',
@@ -71,6 +73,7 @@ def load_config(
     work_dir: str | Path | None = None,
     launcher: str = 'none',
     splits: Sequence[str] = ('train', 'val'),
+    skip_bad: float | None = None,
 ) -> Config:
     """Read a config and apply what every tool offers.
 
@@ -81,6 +84,8 @@ def load_config(
         work_dir: For checkpoints and logs; by default the config's own, or work_dirs/<its name>.
         launcher: Who starts the processes: 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
         splits: The parts of `data` that are needed: ('val',) to test.
+        skip_bad: The share of images, and annotations, that may be broken and are left out; by
+            default they are an error.
 
     Raises:
         FileNotFoundError: no such config or data folder.
@@ -92,15 +97,40 @@ def load_config(
     except SyntaxError as error:
         raise ValueError(f'{path} is not a config: {error}') from error
     config.setdefault('runner_type', 'effnet_dense.Runner')
-    if data is not None:
+    if skip_bad is not None:
+        folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
+        skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits)
+    elif data is not None:
         use_data(config, data, splits)
     apply_options(config, options or {})
     config.launcher = launcher
     if work_dir is not None:
         config.work_dir = str(work_dir)
-    elif config.get('work_dir') is None:
-        config.work_dir = str(Path('work_dirs') / path.stem)
+    else:
+        config.work_dir = _work_dir(config, path)
     return config
+
+
+def _work_dir(config: Config, path: Path) -> str:
+    return config.get('work_dir') or str(Path('work_dirs') / path.stem)
+
+
+def skip_bad_data(
+    config: Config, skip: SkipBad, data: str | Path | None, splits: Sequence[str]
+) -> None:
+    """Leave out what is broken (`--skip-bad`): of `data` before, in any case while training.
+
+    Raises:
+        ValueError: the limit is no share, or more of `data` is broken.
+    """
+    if not 0 < skip.limit <= 1:
+        raise ValueError(f'--skip-bad expects a share above 0, up to 1, got {skip.limit}')
+    hook = dict(type='effnet_dense.SkipBadHook', limit=skip.limit)
+    source = use_data(config, data, splits, skip=skip) if data is not None else None
+    if isinstance(source, CocoSource) and 'val' in source.cleaned:
+        val = source.cleaned['val']
+        hook.update(evaluated=val.images, left_out=len(val.left_out_images))
+    config.custom_hooks = [*(config.get('custom_hooks') or []), hook]
 
 
 def apply_options(config: Config, options: Mapping[str, Any]) -> None:
@@ -156,7 +186,11 @@ def resume_from(config: Config, checkpoint: str) -> None:
         FileNotFoundError: no such checkpoint.
     """
     config.resume = True
-    config.load_from = None if checkpoint == 'auto' else checkpoint
+    if checkpoint == 'auto':
+        config.load_from_first = config.get('load_from')  # if there is nothing to go on from
+        config.load_from = None
+    else:
+        config.load_from = checkpoint
     if checkpoint != 'auto' and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'--resume: no checkpoint {checkpoint!r}')
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.device import get_device
-from mmengine.dist import is_distributed, master_only
+from mmengine.dist import broadcast_object_list, is_distributed, master_only
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
@@ -20,16 +20,22 @@ from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
 
+from effnet_dense.engine.batch_size import accumulated, batch_size_note, param_groups
 from effnet_dense.engine.channels import check_channels
 from effnet_dense.engine.channels_last import use_channels_last
+from effnet_dense.engine.checkpoint_hook import CheckpointHook
+from effnet_dense.engine.checkpoints import find_whole_checkpoint, read_training_state
 from effnet_dense.engine.console import quieten_console
+from effnet_dense.engine.files import whole_file
+from effnet_dense.engine.finite import FiniteHook
 from effnet_dense.engine.gloo import export_variables, start_gloo
+from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, Resumable
+from effnet_dense.engine.resume import go_on
+from effnet_dense.engine.stopping import StopHook, told_end
 from effnet_dense.registry import RUNNERS
 from effnet_dense.weights import check_normalisation, load_weights
-from effnet_dense.weights.safe import safe_load
 
 _STARTED: Counter[str] = Counter()
-TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
 
 
 @RUNNERS.register_module()
@@ -40,11 +46,18 @@ class Runner(MMEngineRunner):
       other ecosystems are found, nothing in a file can run code, nothing loaded is an error.
       `load_from_ignore=['bbox_head.']` keeps parts of the model as they are, such as the head
       when a detector of other classes is fine-tuned.
-    - `resume` reads mmengine's training state with weights_only=True.
+    - `resume` reads mmengine's training state with weights_only=True, and goes on in the middle
+      of an epoch as if the run had never stopped; without a name from the newest whole one.
     - Checkpoints replace their predecessor whole: a kill while writing leaves the old file.
+    - Ctrl-C saves a checkpoint and stops.
     - `channels_last=True` keeps weights and features in that memory format.
     - Processes on machines without a GPU talk over gloo, and train with BN for SyncBN.
     """
+
+    _resume: bool
+    _load_from: str | None
+    _has_loaded: bool
+    _resumed_meta: dict[str, Any]
 
     @classmethod
     def from_cfg(cls, cfg: Any) -> MMEngineRunner:
@@ -103,12 +116,25 @@ class Runner(MMEngineRunner):
     def build_train_loop(self, loop: Any) -> BaseLoop:
         """Build the loop and its data; an unknown or impossible argument is a ValueError."""
         with built_from('train_cfg or train_dataloader'):
-            return super().build_train_loop(loop)
+            return super().build_train_loop(_resumable(loop))
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """Build the optimizer; an unknown or impossible argument is a ValueError."""
         with built_from('optim_wrapper'):
             return super().build_optim_wrapper(optim_wrapper)
+
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
+        """Scale the learning rate if asked, else say if it is meant for another batch size.
+
+        Batches that are accumulated count as well, which mmengine leaves out.
+        """
+        note = batch_size_note(self, optim_wrapper)
+        if note:
+            self.logger.warning(note)
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+        if (auto_scale_lr or {}).get('enable'):
+            for group in param_groups(optim_wrapper):
+                group['lr'] *= accumulated(optim_wrapper)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Wrap for several processes; on the CPU without device_ids and without SyncBN."""
@@ -129,6 +155,40 @@ class Runner(MMEngineRunner):
         with built_from('default_hooks or custom_hooks'):
             super().register_hooks(*args, **kwargs)
         self.register_hook(PlainSchedulerStates())
+        self._stop = StopHook()
+        self.register_hook(self._stop)
+        if not any(isinstance(hook, FiniteHook) for hook in self.hooks):
+            self.register_hook(FiniteHook())
+
+    def register_hook(self, hook: Hook | dict[str, Any], priority: Any = None) -> None:
+        """Register a hook; in the place of mmengine's CheckpointHook ours."""
+        kinds = ('CheckpointHook', MMEngineCheckpointHook)
+        if isinstance(hook, dict) and hook.get('type') in kinds:
+            hook = {**hook, 'type': CheckpointHook}
+        super().register_hook(hook, priority)
+
+    def train(self) -> nn.Module:
+        """Train; an end before the end says from where to go on (see `told_end`)."""
+        with told_end(self.work_dir), self._stop.listening(alone=self.world_size == 1):
+            return super().train()
+
+    def load_or_resume(self) -> None:
+        """Load or resume; without a name the work folder's newest whole checkpoint."""
+        if self._resume and self._load_from is None and not self._has_loaded:
+            # One process looks, so that all go on from the same.
+            found = [find_whole_checkpoint(self.work_dir) if self.rank == 0 else None]
+            broadcast_object_list(found)
+            if found[0] is None:
+                self.logger.info(f'no checkpoint in {self.work_dir} yet: starting anew')
+                self._resume = False
+            self._load_from = str(found[0]) if found[0] else self.cfg.get('load_from_first')
+        super().load_or_resume()
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on from a training state, behind its last batch; see mmengine's for arguments."""
+        super().resume(filename, *args, **kwargs)
+        if isinstance(self.train_loop, Resumable):
+            go_on(self, self._resumed_meta)
 
     def load_checkpoint(
         self,
@@ -154,7 +214,8 @@ class Runner(MMEngineRunner):
         """
         model = self.model.module if is_model_wrapper(self.model) else self.model
         if self._resume:
-            checkpoint = _read_training_state(filename)
+            checkpoint = read_training_state(filename)
+            self._resumed_meta = checkpoint['meta']
         else:
             report = load_weights(model, filename, ignore=self.cfg.get('load_from_ignore', ()))
             if report.missing and not isinstance(self._train_loop, BaseLoop):
@@ -180,9 +241,8 @@ class Runner(MMEngineRunner):
         if '://' in out_dir or file_client_args or kwargs.get('backend_args'):
             super().save_checkpoint(out_dir, filename, file_client_args, **kwargs)
             return
-        part = f'{filename}.part'
-        super().save_checkpoint(out_dir, part, **kwargs)
-        os.replace(Path(out_dir, part), Path(out_dir, filename))
+        with whole_file(Path(out_dir, filename)) as part:
+            super().save_checkpoint(out_dir, part.name, **kwargs)
 
 
 class PlainSchedulerStates(Hook):
@@ -208,18 +268,15 @@ def built_from(part: str) -> Iterator[None]:
         raise ValueError(f'{part} cannot be built from the config: {_why(error)}') from error
 
 
-def _read_training_state(filename: str) -> dict[str, Any]:
-    checkpoint = safe_load(filename)
-    state = checkpoint if isinstance(checkpoint, dict) else {}
-    missing = [key for key in TRAINING_STATE if not isinstance(state.get(key), dict)]
-    if missing:
-        raise ValueError(
-            f'{filename} holds no training state to resume from ({", ".join(missing)} missing); '
-            'load its weights with --cfg-options load_from=...'
-        )
-    # mmengine would execute it as Python to compare the number of GPUs.
-    checkpoint['meta'].pop('config', None)
-    return checkpoint
+def _resumable(loop: Any) -> Any:
+    """The config of one of mmengine's two loops, with our type."""
+    if not isinstance(loop, dict):
+        return loop
+    kind = loop.get('type') or ('EpochBased' if loop.get('by_epoch') else 'IterBased')
+    for ours in (EpochBasedTrainLoop, IterBasedTrainLoop):
+        if kind in (ours.__name__, ours.__mro__[2], ours.__name__.removesuffix('TrainLoop')):
+            return {**{k: v for k, v in loop.items() if k != 'by_epoch'}, 'type': ours}
+    return loop
 
 
 def _load_own(model: nn.Module, state_dict: dict[str, Any], filename: str) -> None:

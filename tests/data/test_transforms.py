@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.registry import TRANSFORMS
-from PIL import Image
+from PIL import Image, ImageOps
 
 import effnet_dense.data
 from effnet_dense.data.transforms import jpeg_ends_early
@@ -41,6 +41,66 @@ def test_loads_what_mmcv_loads(tmp_path: Path, picture: np.ndarray, suffix: str)
     assert ours['img'].dtype == np.float32
     np.testing.assert_array_equal(ours['img'], mmcvs['img'])
     assert ours['img_shape'] == mmcvs['img_shape'] == ours['ori_shape'] == (40, 60)
+
+
+def grey_ramp() -> Image.Image:
+    return Image.fromarray(np.arange(0, 240, dtype=np.uint8).reshape(12, 20))
+
+
+def bgr(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture.convert('RGB'))[..., ::-1]
+
+
+def test_grey_palette_and_alpha_become_three_channels(tmp_path: Path, picture: np.ndarray) -> None:
+    colours = Image.fromarray(picture)
+    palette = colours.quantize(16)
+    alpha = colours.copy()
+    alpha.putalpha(100)
+    grey_alpha = grey_ramp().copy()
+    grey_alpha.putalpha(0)
+    kinds = dict(grey=grey_ramp(), palette=palette, alpha=alpha, grey_alpha=grey_alpha)
+    expected = dict(grey=grey_ramp(), palette=palette, alpha=colours, grey_alpha=grey_ramp())
+    for name, image in kinds.items():
+        image.save(tmp_path / f'{name}.png')
+        got = load(tmp_path / f'{name}.png')['img']
+        np.testing.assert_array_equal(got, bgr(expected[name]), err_msg=name)
+
+
+def test_a_bit_per_pixel_is_black_and_white(tmp_path: Path) -> None:
+    image = grey_ramp().point(lambda value: 255 * (value > 100)).convert('1')
+    image.save(tmp_path / 'bits.png')
+    np.testing.assert_array_equal(load(tmp_path / 'bits.png')['img'], bgr(image))
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def test_16_bits_are_divided_by_256(tmp_path: Path, suffix: str) -> None:
+    values = np.arange(0, 65536, 273, dtype=np.uint16)[:240].reshape(12, 20)
+    cv2.imwrite(str(tmp_path / f'deep{suffix}'), values)
+    got = load(tmp_path / f'deep{suffix}')['img']
+    np.testing.assert_array_equal(got, np.repeat((values // 256)[..., None], 3, axis=2))
+
+
+def test_cmyk_is_converted(tmp_path: Path) -> None:
+    """Pure colours of 8 × 8 blocks: JPEG keeps them, but for rounding."""
+    colours = [(255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)]
+    rgb = np.repeat(np.repeat(np.array([colours], np.uint8), 16, axis=0), 16, axis=1)
+    Image.fromarray(rgb.reshape(16, 80, 3)).convert('CMYK').save(tmp_path / 'a.jpg', quality=100)
+    got = load(tmp_path / 'a.jpg')['img'].astype(int)
+    assert abs(got - rgb[..., ::-1]).max() <= 3
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_exif_orientation_is_applied_unless_asked(
+    tmp_path: Path, picture: np.ndarray, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / 'a.png'
+    Image.fromarray(picture).save(path, exif=exif)
+    turned = ImageOps.exif_transpose(Image.open(path))
+    np.testing.assert_array_equal(load(path)['img'], bgr(turned))
+    as_stored = load(path, color_type='color_ignore_orientation')['img']
+    np.testing.assert_array_equal(as_stored, picture[..., ::-1])
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg', '.bmp', '.webp'])

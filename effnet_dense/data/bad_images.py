@@ -1,0 +1,85 @@
+"""Pictures that cannot be read while training: another takes their place, and they are listed.
+
+The data set's processes, a loader's workers, append to a file what they meet; the main process
+reads it. Nothing is drawn: the next picture in the data set's order takes the place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from effnet_dense.data.transforms import BadImageError
+
+
+class ReplaceBadImages:
+    """In the place of a data set's `prepare_data`: a picture that can be read, and a note.
+
+    Args:
+        dataset: One that reads pictures itself, of mmengine's `BaseDataset`.
+        notes: The file to append to.
+    """
+
+    def __init__(self, dataset: Any, notes: Path) -> None:
+        self.dataset = dataset
+        self.prepare = dataset.prepare_data
+        self.notes = notes
+        self.seen: set[str] = set()
+
+    def __call__(self, idx: int) -> Any:
+        """Prepare a sample, or the next one that can be.
+
+        Raises:
+            BadImageError, FileNotFoundError: none can be.
+        """
+        count = len(self.dataset)
+        for step in range(count):
+            try:
+                return self.prepare((idx + step) % count)
+            except (BadImageError, FileNotFoundError) as error:
+                if step == count - 1:
+                    raise
+                self._note(error)
+        raise IndexError(idx)
+
+    def _note(self, error: BadImageError | FileNotFoundError) -> None:
+        name = str(error.filename or error)
+        if name in self.seen:
+            return
+        self.seen.add(name)
+        line = json.dumps([name, str(error)], ensure_ascii=False) + '\n'
+        handle = os.open(self.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(handle, line.encode())  # in one piece: others append, too
+        finally:
+            os.close(handle)
+
+
+def replace_bad_images(dataset: Any, notes: Path) -> None:
+    """Let every data set inside of a built one replace pictures that cannot be read."""
+    for leaf in _leaves(dataset):
+        leaf.prepare_data = ReplaceBadImages(leaf, notes)
+
+
+def read_notes(notes: Path) -> dict[str, str]:
+    """What the data sets met: file → why it cannot be read, sorted by file."""
+    if not notes.is_file():
+        return {}
+    lines = notes.read_text(encoding='utf-8').splitlines()
+    return dict(sorted(json.loads(line) for line in lines))
+
+
+def _leaves(dataset: Any) -> Iterator[Any]:
+    """The data sets inside of wrappers such as ConcatDataset, built ones."""
+    if hasattr(dataset, 'datasets'):
+        for child in dataset.datasets:
+            yield from _leaves(child)
+    elif hasattr(dataset, '_dataset'):  # mmengine's slice, of `num_batch_per_epoch`
+        yield from _leaves(dataset._dataset)
+    elif hasattr(dataset, 'dataset'):
+        yield from _leaves(dataset.dataset)
+    elif hasattr(dataset, 'prepare_data'):
+        yield dataset

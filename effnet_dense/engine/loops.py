@@ -1,0 +1,174 @@
+"""mmengine's training loops, which go on in the middle of an epoch as if they had never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.runner import BaseLoop
+from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
+from mmengine.runner.utils import calc_dynamic_intervals
+from torch import nn
+from torch.utils.data import DataLoader
+
+from effnet_dense.engine.batches import BatchStream, batches_behind, images_a_step
+from effnet_dense.engine.progress import Position, set_random_state
+from effnet_dense.registry import LOOPS
+
+
+class Resumable:
+    """What both loops share: a position in the data, and a random state to start from."""
+
+    runner: Any
+    _iter: int
+    _random: Mapping[str, Any] | None = None
+    position: Position
+
+    def continue_from(self, position: Position, random: Mapping[str, Any] | None) -> None:
+        """Begin `run` behind this position, with these states of the random generators."""
+        self.position = position
+        self._random = random
+
+    def _restore_random(self) -> None:
+        """Once; after what an uninterrupted run had done before its state was taken."""
+        if self._random is not None:
+            set_random_state(self._random)
+        self._random = None
+
+    def _train_step(self, batch: int, data: Any) -> None:
+        """One step with its hooks, as mmengine's; the position counts it before the hooks save."""
+        runner = self.runner
+        runner.call_hook('before_train_iter', batch_idx=batch, data_batch=data)
+        outputs = runner.model.train_step(data, optim_wrapper=runner.optim_wrapper)
+        self._count_batch(batch)
+        runner.call_hook('after_train_iter', batch_idx=batch, data_batch=data, outputs=outputs)
+        self._iter += 1
+
+    def _count_batch(self, batch: int) -> None:
+        raise NotImplementedError
+
+    def _validate(self) -> None:
+        self.runner.val_loop.run()
+        self.position.validated = True
+
+
+@LOOPS.register_module()
+class EpochBasedTrainLoop(Resumable, MMEngineEpochBasedTrainLoop):
+    """mmengine's loop over epochs; arguments are the same.
+
+    A checkpoint that was written inside of an epoch (`CheckpointHook(by_epoch=False)`) is gone on
+    with behind its last batch, and a validation that was due behind the checkpoint is made up
+    for, since schedules may depend on it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.position = Position(images=images_a_step(self.dataloader))
+
+    def run(self) -> nn.Module:
+        """Train to the end."""
+        self.runner.call_hook('before_train')
+        if not self.position.batch:
+            self._restore_random()
+            if not self.position.validated:
+                self._validate_if_due()
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._validate_if_due()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_epoch(self) -> None:
+        """Train on the batches of an epoch that have not been done."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        done = self.position.batch
+        batches = batches_behind(self.dataloader, done)
+        self._restore_random()
+        for batch, data in enumerate(batches, start=done):
+            self.run_iter(batch, data)
+        self.position.batch = 0
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        """Train on one batch."""
+        self._train_step(idx, data_batch)
+
+    def _count_batch(self, batch: int) -> None:
+        self.position.batch = batch + 1
+        self.position.validated = False
+
+    def _validate_if_due(self) -> None:
+        self._decide_current_val_interval()
+        due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        if self.runner.val_loop is not None and self._epoch >= self.val_begin and due:
+            self._validate()
+
+
+@LOOPS.register_module()
+class IterBasedTrainLoop(Resumable, MMEngineIterBasedTrainLoop):
+    """mmengine's loop over iterations; arguments are the same.
+
+    It goes on without reading again what has been trained on (mmengine#1520), and starts the
+    loader's workers when it runs, not before.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: DataLoader | dict[str, Any],
+        max_iters: int,
+        val_begin: int = 1,
+        val_interval: int = 1000,
+        dynamic_intervals: list[tuple[int, int]] | None = None,
+    ) -> None:
+        # mmengine's own would start to read batches, of an order that may not stay.
+        BaseLoop.__init__(self, runner, dataloader)
+        if int(max_iters) != max_iters:
+            raise ValueError(f'max_iters must be a whole number, got {max_iters}')
+        self._max_iters = int(max_iters)
+        self._max_epochs = 1
+        self._epoch = 0
+        self._iter = 0
+        self.val_begin = val_begin
+        self.val_interval = val_interval
+        self.stop_training = False
+        self.position = Position(images=images_a_step(self.dataloader))
+        self.runner.visualizer.dataset_meta = getattr(self.dataloader.dataset, 'metainfo', None)
+        self.dynamic_milestones, self.dynamic_intervals = calc_dynamic_intervals(
+            self.val_interval, dynamic_intervals
+        )
+
+    def run(self) -> nn.Module:
+        """Train to the end."""
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        position = self.position
+        self.dataloader_iterator = BatchStream(self.dataloader, position.epoch, position.batch)
+        self._restore_random()
+        if not position.validated:
+            self._validate_if_due()
+        while self._iter < self._max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            self._validate_if_due()
+        self.runner.call_hook('after_train_epoch')
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_iter(self, data_batch: Any) -> None:
+        """Train on one batch."""
+        self._train_step(self._iter, data_batch)
+
+    def _count_batch(self, batch: int) -> None:
+        stream = self.dataloader_iterator
+        self.position.epoch, self.position.batch = stream.epoch, stream.batch
+        self.position.validated = False
+
+    def _validate_if_due(self) -> None:
+        self._decide_current_val_interval()
+        due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
+        if self.runner.val_loop is not None and self._iter >= self.val_begin and due:
+            self._validate()

@@ -1,0 +1,86 @@
+"""Several processes, of which one dies, over gloo on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from effnet_dense.weights.safe import safe_load
+from tests.engine import resumable
+from tests.engine.tiny import write_data
+from tests.tools.tool import environment, finish, start
+
+STEPS = 4
+"""Two epochs of two steps of two images in each of two processes."""
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp('eight'), train=8)
+
+
+def write_config(data: Path, work_dir: Path, *hooks: dict[str, Any]) -> Path:
+    """A whole config in a file, with a checkpoint behind each step."""
+    changes = {
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_interval': 99,
+        'default_hooks.checkpoint.by_epoch': False,
+        'default_hooks.checkpoint.interval': 1,
+        'custom_hooks': [*resumable.SMALL['custom_hooks'], *hooks],
+    }
+    config = resumable.config(data, work_dir, **changes)
+    config.custom_imports = dict(imports=['effnet_dense', 'tests.tools.fault_hooks'])
+    path = work_dir.with_suffix('.py')
+    config.dump(path)
+    return path
+
+
+def train(data: Path, work_dir: Path, *hooks: dict[str, Any], **variables: str) -> str:
+    config = write_config(data, work_dir, *hooks)
+    words = ['tools/dist_train.sh', config, 2, '--work-dir', work_dir, '--resume']
+    log = work_dir.with_suffix('.log')
+    return finish(log, 'bash', *words, CUDA_VISIBLE_DEVICES='', **variables)
+
+
+@pytest.mark.slow
+def test_starts_again_where_a_process_died(data: Path, tmp_path: Path) -> None:
+    """And ends with the uninterrupted run's bits: both processes' random states are restored."""
+    train(data, tmp_path / 'whole')
+    died = dict(type='DieOnceHook', after=3)
+    said = train(data, tmp_path / 'died', died, MAX_RESTARTS='1')
+    assert (tmp_path / 'died' / 'died').exists()
+    assert 'resumed epoch: 1, iter: 3' in said
+    ends = [
+        resumable.end_state(tmp_path / name / f'iter_{STEPS}.pth') for name in ('whole', 'died')
+    ]
+    assert resumable.differences(*ends) == []
+    progress = safe_load(tmp_path / 'died' / f'iter_{STEPS}.pth')['meta']['progress']
+    assert len(progress['random']) == 2
+
+
+@pytest.mark.slow
+def test_two_machines_leave_the_same_step_out(data: Path, tmp_path: Path) -> None:
+    """Two agents stand for them; the second one's picture is NaN, which both must learn."""
+    work_dir = tmp_path / 'run'
+    config = write_config(data, work_dir, dict(type='PoisonLastHook', iteration=2))
+    port = environment()['MASTER_PORT']
+    agents = [
+        start(
+            tmp_path / f'log{node}',
+            *('bash', 'tools/dist_train.sh', config, 1, '--work-dir', work_dir),
+            **dict(NNODES='2', NODE_RANK=str(node), MASTER_ADDR='127.0.0.1', PORT=port),
+            CUDA_VISIBLE_DEVICES='',
+        )
+        for node in (0, 1)
+    ]
+    statuses = [agent.wait(timeout=240) for agent in agents]
+    said = [(tmp_path / f'log{node}').read_text() for node in (0, 1)]
+    assert statuses == [0, 0], said[0][-3000:] + said[1][-3000:]
+    assert 'iteration 2: the loss is not finite' in said[0], 'the first had a finite one'
+    one, two = (safe_load(work_dir / f'iter_{step}.pth')['ema_state_dict'] for step in (1, 2))
+    own = [k for k in one if k.startswith('module.')]
+    moved = [k for k in own if not (one[k] == two[k]).all()]
+    assert moved == [], 'EMA keeps the trained weights here; a step that is left out moves none'
+    assert safe_load(work_dir / f'iter_{STEPS}.pth')['meta']['iter'] == STEPS
