@@ -10,6 +10,7 @@ from effnet_dense.data.label_source import LabelSource, find_labels
 from effnet_dense.data.missing import check_data_files, missing_data_message
 from effnet_dense.data.own_data import use_data
 from effnet_dense.data.rewrite import set_num_classes
+from effnet_dense.data.seeded import seed_draws
 from effnet_dense.data.sources import CocoSource, find_coco
 from effnet_dense.data.transforms import LoadImageFromFile
 
@@ -31,6 +32,7 @@ __all__ = [
     'find_labels',
     'make_demo',
     'missing_data_message',
+    'seed_draws',
     'set_num_classes',
     'set_segmentation_classes',
     'use_data',

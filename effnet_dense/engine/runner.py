@@ -19,7 +19,9 @@ from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
+from torch.utils.data import DataLoader
 
+from effnet_dense.data.seeded import seed_draws, set_draw_seed
 from effnet_dense.engine.channels import check_channels
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.console import quieten_console
@@ -43,6 +45,7 @@ class Runner(MMEngineRunner):
     - `resume` reads mmengine's training state with weights_only=True.
     - Checkpoints replace their predecessor whole: a kill while writing leaves the old file.
     - `channels_last=True` keeps weights and features in that memory format.
+    - Every random draw of the data depends on (seed, epoch, sample) alone: see `seed_draws`.
     - Processes on machines without a GPU talk over gloo, and train with BN for SyncBN.
     """
 
@@ -104,6 +107,23 @@ class Runner(MMEngineRunner):
         """Build the loop and its data; an unknown or impossible argument is a ValueError."""
         with built_from('train_cfg or train_dataloader'):
             return super().build_train_loop(loop)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict[str, Any],
+        seed: int | None = None,
+        diff_rank_seed: bool = False,
+    ) -> DataLoader:
+        """Build a loader whose samples are drawn by (seed, epoch, index): see `seed_draws`."""
+        loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if seed is None or isinstance(dataloader, DataLoader):
+            return loader
+        return seed_draws(loader, seed)
+
+    def resume(self, *args: Any, **kwargs: Any) -> None:
+        """Resume as mmengine does; the data is drawn by the seed of the run that goes on."""
+        super().resume(*args, **kwargs)
+        set_draw_seed(self.train_dataloader, self.seed)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """Build the optimizer; an unknown or impossible argument is a ValueError."""
