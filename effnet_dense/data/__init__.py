@@ -1,5 +1,6 @@
 """Data sets and transforms: the user's folder, the embedded demo, checks before a training."""
 
+from effnet_dense.data.albumentations import Albumentations
 from effnet_dense.data.coco_check import CocoReport, CocoSplit, check_coco
 from effnet_dense.data.demo import make_demo
 from effnet_dense.data.label_check import LabelReport, check_labels
@@ -15,6 +16,7 @@ from effnet_dense.data.sources import CocoSource, find_coco
 from effnet_dense.data.transforms import LoadImageFromFile
 
 __all__ = [
+    'Albumentations',
     'CocoReport',
     'CocoSource',
     'CocoSplit',
