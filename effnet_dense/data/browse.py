@@ -71,7 +71,7 @@ def build_loader(config: Config, split: str) -> DataLoader:
     if not config.get(name):
         raise ValueError(f'the config has no {name}')
     init_default_scope(config.get('default_scope', 'mmdet'))
-    changes = dict(num_workers=0, persistent_workers=False)
+    changes: dict[str, Any] = dict(num_workers=0, persistent_workers=False)
     changes |= dict.fromkeys(('prefetch_factor', 'multiprocessing_context'))
     seed = config.get('randomness', {}).get('seed') or 0
     with built_from(name):
