@@ -15,6 +15,7 @@ from effnet_dense import mmcv_ops, panoptic
 __version__ = '0.1.0'
 
 _HOMES = {
+    'Albumentations': 'effnet_dense.data',
     'BiFPN': 'effnet_dense.models',
     'BiFPNSegHead': 'effnet_dense.models',
     'EfficientDetHead': 'effnet_dense.models',

@@ -19,7 +19,9 @@ from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
+from torch.utils.data import DataLoader
 
+from effnet_dense.data.seeded import seed_draws, set_draw_seed
 from effnet_dense.engine.batch_size import accumulated, batch_size_note, param_groups
 from effnet_dense.engine.channels import check_channels
 from effnet_dense.engine.channels_last import use_channels_last
@@ -51,6 +53,7 @@ class Runner(MMEngineRunner):
     - Checkpoints replace their predecessor whole: a kill while writing leaves the old file.
     - Ctrl-C saves a checkpoint and stops.
     - `channels_last=True` keeps weights and features in that memory format.
+    - Every random draw of the data depends on (seed, epoch, sample) alone: see `seed_draws`.
     - Processes on machines without a GPU talk over gloo, and train with BN for SyncBN.
     """
 
@@ -117,6 +120,18 @@ class Runner(MMEngineRunner):
         """Build the loop and its data; an unknown or impossible argument is a ValueError."""
         with built_from('train_cfg or train_dataloader'):
             return super().build_train_loop(_resumable(loop))
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict[str, Any],
+        seed: int | None = None,
+        diff_rank_seed: bool = False,
+    ) -> DataLoader:
+        """Build a loader whose samples are drawn by (seed, epoch, index): see `seed_draws`."""
+        loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if seed is None or isinstance(dataloader, DataLoader):
+            return loader
+        return seed_draws(loader, seed)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """Build the optimizer; an unknown or impossible argument is a ValueError."""
@@ -187,6 +202,7 @@ class Runner(MMEngineRunner):
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Go on from a training state, behind its last batch; see mmengine's for arguments."""
         super().resume(filename, *args, **kwargs)
+        set_draw_seed(self.train_dataloader, self.seed)
         if isinstance(self.train_loop, Resumable):
             go_on(self, self._resumed_meta)
 

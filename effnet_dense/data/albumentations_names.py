@@ -1,0 +1,122 @@
+"""Albumentations' transforms from configs, with what was renamed since older configs were written.
+
+Albumentations 2 warns of an argument that it does not know, and goes on with its default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import albumentations
+
+TYPES = {
+    'Cutout': 'CoarseDropout',
+    'Flip': 'HorizontalFlip, VerticalFlip or D4',
+    'GaussianNoise': 'GaussNoise',
+    'IAAAdditiveGaussianNoise': 'GaussNoise',
+    'IAAAffine': 'Affine',
+    'IAACropAndPad': 'CropAndPad',
+    'IAAEmboss': 'Emboss',
+    'IAAFliplr': 'HorizontalFlip',
+    'IAAFlipud': 'VerticalFlip',
+    'IAAPerspective': 'Perspective',
+    'IAAPiecewiseAffine': 'PiecewiseAffine',
+    'IAASharpen': 'Sharpen',
+    'IAASuperpixels': 'Superpixels',
+    'JpegCompression': 'ImageCompression',
+    'RandomBrightness': 'RandomBrightnessContrast',
+    'RandomContrast': 'RandomBrightnessContrast',
+}
+# New name: its old ones. Several stand for one where a pair of numbers became a range. The first
+# new name that the transform has counts: height is hole_height_range for none but dropouts.
+ARGUMENTS = {
+    'p=1.0': ('always_apply',),
+    'fill': ('value', 'fill_value', 'image_fill_value', 'cval', 'pad_cval', 'pad_val'),
+    'fill_mask': (
+        *('mask_value', 'mask_fill_value', 'cval_mask', 'pad_cval_mask', 'mask_pad_val'),
+    ),
+    'border_mode': ('mode', 'pad_mode'),
+    'quality_range': ('quality_lower', 'quality_upper', 'quality'),
+    'std_range': ('var_limit',),
+    'mean_range': ('mean',),
+    'num_holes_range': ('max_holes', 'min_holes', 'num_holes'),
+    'hole_height_range': ('max_height', 'min_height', 'max_h_size'),
+    'hole_width_range': ('max_width', 'min_width', 'max_w_size'),
+    'size': ('height', 'width'),
+    'scale_range': ('scale_min', 'scale_max'),
+    'interpolation_pair': ('interpolation',),
+    'fog_coef_range': ('fog_coef_lower', 'fog_coef_upper'),
+    'slant_range': ('slant_lower', 'slant_upper'),
+    'snow_point_range': ('snow_point_lower', 'snow_point_upper'),
+    'num_shadows_limit': ('num_shadows_lower', 'num_shadows_upper'),
+    'angle_range': ('angle_lower', 'angle_upper'),
+    'num_flare_circles_range': ('num_flare_circles_lower', 'num_flare_circles_upper'),
+    'threshold_range': ('threshold',),
+    'unit_size_range': ('unit_size_min', 'unit_size_max'),
+    'holes_number_xy': ('holes_number_x', 'holes_number_y'),
+    'shift_xy': ('shift_x', 'shift_y'),
+}
+
+
+def build_transform(config: Any, seg_pad_val: int = 255) -> Any:
+    """One of albumentations' transforms or compositions, from a config with `type`.
+
+    Args:
+        config: `dict(type='OneOf', transforms=[dict(type='Blur', blur_limit=3), …], p=0.1)`.
+        seg_pad_val: What label maps are filled with; a `fill_mask` of this value is understood.
+
+    Raises:
+        ValueError: no `type`, an unknown one, or an argument that the type does not have.
+    """
+    if not isinstance(config, Mapping) or 'type' not in config:
+        raise ValueError(f'expected a transform of albumentations, dict(type=…), got {config!r}')
+    arguments = dict(config)
+    made = _find(arguments.pop('type'))
+    known = [name for name in inspect.signature(made.__init__).parameters if name != 'self']
+    for name in arguments:
+        if name not in known:
+            raise ValueError(_wrong_argument(made.__name__, name, known))
+    if 'fill_mask' in arguments:
+        arguments['fill_mask'] = _fill_mask(arguments['fill_mask'], seg_pad_val)
+    for name in ('transforms', 'first', 'second'):
+        if name in arguments:
+            arguments[name] = _nested(arguments[name], seg_pad_val)
+    return made(**arguments)
+
+
+def _find(kind: Any) -> Any:
+    if isinstance(kind, type):
+        return kind
+    found = getattr(albumentations, str(kind), None)
+    if inspect.isclass(found):
+        return found
+    close = difflib.get_close_matches(str(kind), dir(albumentations), 1)
+    right = TYPES.get(str(kind)) or ', '.join(close)
+    hint = f'use {right}' if right else 'none of its names is like it'
+    raise ValueError(f'albumentations {albumentations.__version__} has no {kind!r}: {hint}')
+
+
+def _wrong_argument(kind: str, name: str, known: list[str]) -> str:
+    renamed = [new for new, old in ARGUMENTS.items() if name in old]
+    found = [new for new in renamed if new.split('=')[0] in known]
+    hint = f'use {found[0]}; ' if found else ''
+    return f'{kind} has no argument {name!r}: {hint}it knows {", ".join(known)}'
+
+
+def _fill_mask(value: Any, seg_pad_val: int) -> Any:
+    """0 is right for instance masks, and stands for `seg_pad_val` in label maps."""
+    if value is None or value in (0, seg_pad_val):
+        return None if value is None else 0
+    raise ValueError(
+        f'fill_mask={value!r}: instance masks are filled with 0, label maps with seg_pad_val='
+        f'{seg_pad_val}; set fill_mask to 0 or None (not filled), or seg_pad_val to {value!r}'
+    )
+
+
+def _nested(part: Any, seg_pad_val: int) -> Any:
+    if isinstance(part, (list, tuple)):
+        return [build_transform(one, seg_pad_val) for one in part]
+    return build_transform(part, seg_pad_val)
