@@ -26,6 +26,7 @@ from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.gloo import export_variables, start_gloo
 from effnet_dense.registry import RUNNERS
 from effnet_dense.weights import check_normalisation, load_weights
+from effnet_dense.weights.mmengine_loader import read_safely
 from effnet_dense.weights.safe import safe_load
 
 _STARTED: Counter[str] = Counter()
@@ -58,6 +59,7 @@ class Runner(MMEngineRunner):
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Start the process group, over gloo where there is no GPU; then mmengine's settings."""
+        read_safely()
         if self.distributed and not is_distributed():
             export_variables(self.launcher)
             if get_device() == 'cpu':
