@@ -24,6 +24,7 @@ _HOMES = {
     'create_classifier': 'effnet_dense.models',
     'deploy': 'effnet_dense.models',
     'LoadReport': 'effnet_dense.weights',
+    'Predictor': 'effnet_dense.inference',
     'Pretrained': 'effnet_dense.weights',
     'export_weights': 'effnet_dense.weights',
     'load_weights': 'effnet_dense.weights',

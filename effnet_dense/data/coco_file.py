@@ -112,7 +112,7 @@ def _is_positive(value: object) -> bool:
 
 
 def _is_name(value: object) -> bool:
-    return type(value) is str and value != ''
+    return type(value) is str and value != '' and '\0' not in value
 
 
 def _is_box(value: object) -> bool:

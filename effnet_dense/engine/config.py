@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
 
 from effnet_dense.data import CocoSource, use_data
 from effnet_dense.data.coco_clean import SkipBad
 from effnet_dense.data.rewrite import leaf_datasets
+from effnet_dense.engine.plain_yaml import plain_yaml
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # A wheel carries the configs inside of the package, where `mim` looks; a checkout beside it.
@@ -93,8 +96,9 @@ def load_config(
     """
     path = find_config(name)
     try:
-        config = Config.fromfile(path)
-    except SyntaxError as error:
+        with plain_yaml():
+            config = Config.fromfile(path)
+    except (SyntaxError, yaml.YAMLError, json.JSONDecodeError) as error:
         raise ValueError(f'{path} is not a config: {error}') from error
     config.setdefault('runner_type', 'effnet_dense.Runner')
     if skip_bad is not None:

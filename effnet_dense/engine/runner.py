@@ -36,6 +36,7 @@ from effnet_dense.engine.resume import go_on
 from effnet_dense.engine.stopping import StopHook, told_end
 from effnet_dense.registry import RUNNERS
 from effnet_dense.weights import check_normalisation, load_weights
+from effnet_dense.weights.mmengine_loader import read_safely
 
 _STARTED: Counter[str] = Counter()
 
@@ -74,6 +75,7 @@ class Runner(MMEngineRunner):
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Start the process group, over gloo where there is no GPU; then mmengine's settings."""
+        read_safely()
         if self.distributed and not is_distributed():
             export_variables(self.launcher)
             if get_device() == 'cpu':

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import zipfile
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mmengine.logging import HistoryBuffer
 # What torch's two formats raise on damaged bytes (tried on truncations and flipped bytes).
 _BROKEN_FILE = (
     *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
-    *(AssertionError, struct.error),
+    *(AssertionError, MemoryError, OverflowError, struct.error),
 )
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
@@ -37,6 +38,7 @@ def safe_load(path: str | PathLike[str]) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}')
     _refuse_what_is_no_checkpoint(path)
+    _refuse_what_expands(path)
     if path.suffix == '.safetensors':
         return _load_safetensors(path)
     try:
@@ -87,6 +89,26 @@ def _refuse_what_is_no_checkpoint(path: Path) -> None:
         raise ValueError(f'{path} is a Git LFS pointer, not a checkpoint: run `git lfs pull`')
 
 
+def _refuse_what_expands(path: Path) -> None:
+    """torch.save compresses nothing: records that claim more than the file has would fill memory.
+
+    Damaged archives are left to torch, which says what is wrong with them.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(record.file_size for record in archive.infolist())
+    except (zipfile.BadZipFile, *_BROKEN_FILE):
+        return
+    size = path.stat().st_size
+    if claimed > size:
+        raise ValueError(
+            f'{path} is no safe checkpoint: its records expand to {claimed} bytes, '
+            f'the file has {size}'
+        )
+
+
 def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         from safetensors import SafetensorError
@@ -95,7 +117,7 @@ def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
         raise ImportError(f'{path} needs `pip install safetensors`') from None
     try:
         return load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, *_BROKEN_FILE) as error:
         raise ValueError(f'{path} is truncated or no safetensors file: {error}') from None
 
 

@@ -1,0 +1,66 @@
+"""The numbers that JSON files in COCO's format give to classes and images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmdet.datasets import CocoDataset
+
+from effnet_dense.data.coco_file import CATEGORY_FIELDS, IMAGE_FIELDS, read_coco, sound_records
+from effnet_dense.weights.detector_rows import COCO_USED
+
+
+@dataclass(frozen=True)
+class CocoIds:
+    """The ids of classes, in the model's order, and of images that somebody has numbered.
+
+    `images` is by file name; other images are numbered from the first free id on.
+    """
+
+    categories: tuple[int, ...]
+    images: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def first_free(self) -> int:
+        """The id of the first image without a number."""
+        return max(self.images.values(), default=0) + 1
+
+
+def default_ids(classes: Sequence[str]) -> CocoIds:
+    """COCO's own ids, from 1 to 90, for its 80 classes; 1, 2, … for others."""
+    if tuple(classes) == tuple(CocoDataset.METAINFO['classes']):
+        return CocoIds(COCO_USED)
+    return CocoIds(tuple(range(1, len(classes) + 1)))
+
+
+def ids_of(ann_file: str | Path, classes: Sequence[str]) -> CocoIds:
+    """The ids of an annotation file in COCO's format, so that results can be compared with it.
+
+    Its file names are looked up, never opened.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not COCO's format, or a class of the model is not among its categories.
+    """
+    content = read_coco(Path(ann_file))
+    categories = _sound(content['categories'], 'categories', CATEGORY_FIELDS, ann_file)
+    images = _sound(content['images'], 'images', IMAGE_FIELDS, ann_file)
+    ids = {category['name']: category['id'] for category in categories}
+    lacking = [name for name in classes if name not in ids]
+    if lacking:
+        raise ValueError(
+            f'{ann_file} has no categories {lacking[:5]}, which the model knows; it has '
+            f'{sorted(ids)[:20]}'
+        )
+    numbers = {image['file_name']: image['id'] for image in images}
+    return CocoIds(tuple(ids[name] for name in classes), numbers)
+
+
+def _sound(records: Any, key: str, fields: Any, ann_file: str | Path) -> Any:
+    sound, findings = sound_records(records, key, fields)
+    if findings:
+        raise ValueError(f'{ann_file}: {findings[0]}')
+    return sound

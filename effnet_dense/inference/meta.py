@@ -1,0 +1,107 @@
+"""Which classes a model tells apart: what its checkpoint says, or else its config."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from effnet_dense.data.config_nodes import leaf_datasets, palette
+from effnet_dense.data.label_heads import set_segmentation_classes
+from effnet_dense.data.own_data import is_segmentation
+from effnet_dense.data.rewrite import set_num_classes
+
+Meta = dict[str, Any]
+
+
+def checkpoint_meta(checkpoint: Any, name: str) -> Meta | None:
+    """The `dataset_meta` that mmengine's checkpoints hold: {'classes': (str, …), 'palette': […]}.
+
+    Only the names and colours are taken. The config's text beside them is Python, and stays text.
+
+    Raises:
+        ValueError: what is there are no names of classes.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
+    if not isinstance(meta, Mapping):
+        return None
+    found = meta.get('dataset_meta', meta)  # before mmdet 3 and mmseg 1: meta['CLASSES']
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{name}: expected a dict as 'dataset_meta', got {found!r:.60}")
+    lowered = {str(key).lower(): value for key, value in found.items()}
+    if lowered.get('classes') is None:
+        return None
+    return _sound(lowered, name)
+
+
+def config_meta(config: Config) -> Meta:
+    """The classes and colours of the config's test data; their files are not needed.
+
+    Raises:
+        ValueError: the config has no test data, or its data set knows no classes.
+    """
+    dataset = test_dataset(config)
+    kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
+    known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    if known.get('classes') is None:
+        raise ValueError(
+            f'neither the checkpoint nor {config.filename} says which classes there are: set '
+            "test_dataloader.dataset.metainfo=dict(classes=('first', …)) in the config"
+        )
+    return _sound(known, str(config.filename))
+
+
+def test_dataset(config: Config) -> Any:
+    """The config of the (first) data set that is tested on.
+
+    Raises:
+        ValueError: there is none.
+    """
+    dataloader = config.get('test_dataloader') or config.get('val_dataloader')
+    if not dataloader:
+        raise ValueError(f'{config.filename} has no test_dataloader, whose pipeline is needed')
+    return next(iter(leaf_datasets(dataloader['dataset'])))
+
+
+def model_for(config: Config, classes: Sequence[str]) -> Any:
+    """A copy of the model's config whose heads tell that many classes apart.
+
+    As `--data` sets them; a panoptic model stays, since names do not say what is a thing.
+    """
+    model = copy.deepcopy(config.model)
+    if is_segmentation(config):
+        set_segmentation_classes(model, len(classes))
+    elif 'panoptic_fusion_head' not in model and 'panoptic_head' not in model:
+        set_num_classes(model, len(classes))
+    return model
+
+
+def _sound(meta: Mapping[str, Any], name: str) -> Meta:
+    classes = meta['classes']
+    if isinstance(classes, str):
+        classes = (classes,)
+    if not _is_list(classes) or not classes or not all(isinstance(c, str) for c in classes):
+        raise ValueError(f"{name}: expected names of classes as 'classes', got {classes!r:.60}")
+    colours = meta.get('palette')
+    if not _is_palette(colours) or len(colours) < len(classes):
+        colours = palette(len(classes))
+    return {'classes': tuple(classes), 'palette': [tuple(c) for c in colours[: len(classes)]]}
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _is_palette(value: Any) -> bool:
+    return _is_list(value) and all(_is_colour(colour) for colour in value)
+
+
+def _is_colour(value: Any) -> bool:
+    return _is_list(value) and len(value) == 3 and all(_is_byte(channel) for channel in value)
+
+
+def _is_byte(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 256

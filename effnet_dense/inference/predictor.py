@@ -1,0 +1,160 @@
+"""`Predictor`: a config and a checkpoint → a function from images to predictions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from os import PathLike
+from typing import Any
+
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, init_default_scope
+from torch import nn
+
+from effnet_dense.data.config_nodes import type_name
+from effnet_dense.data.own_data import is_segmentation
+from effnet_dense.engine.channels_last import use_channels_last
+from effnet_dense.engine.config import load_config
+from effnet_dense.engine.runner import built_from
+from effnet_dense.inference.images import ImageInput, Picture, as_bgr
+from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
+from effnet_dense.models import deploy as deployed
+from effnet_dense.weights import load_weights
+from effnet_dense.weights.mmengine_loader import read_safely
+from effnet_dense.weights.safe import safe_load
+from effnet_dense.weights.sources import Source, fetch
+
+
+class Predictor:
+    """Predicts on images that nobody has annotated.
+
+    Detection, instance, panoptic and semantic segmentation, of configs of mmdet's and mmseg's.
+    The classes are those that the checkpoint names, else those of the config's test data; heads
+    get as many, so that a model that was fine-tuned with `--data` needs the shipped config alone.
+
+        predictor = effnet_dense.Predictor('effnet_lite0_mask_rcnn_finetune', 'epoch_15.pth')
+        boxes = predictor('street.jpg').pred_instances.bboxes  # (K, 4): x1, y1, x2, y2 in pixels
+
+    Args:
+        config: A path, the name of a shipped config, or a Config, which is left as it is. A config
+            file is Python, and runs; that in a checkpoint's meta is never looked at.
+        checkpoint: Any source of `effnet_dense.load_weights`.
+        device: Such as 'cpu' or 'cuda:1'; by default mmengine's choice.
+        deploy: Predict with what `effnet_dense.deploy` makes of the model: faster.
+        channels_last: Keep weights and features in that memory format.
+
+    Attributes:
+        config: The config.
+        model: The detector or segmentor, in eval mode.
+        dataset_meta: {'classes': (str, …), 'palette': [(R, G, B), …]}, as visualizers take it.
+
+    Raises:
+        FileNotFoundError: no such config or checkpoint.
+        ValueError: the checkpoint is damaged or of another model, or the config cannot be built.
+    """
+
+    def __init__(
+        self,
+        config: str | PathLike[str] | Config,
+        checkpoint: Source,
+        device: str | torch.device | None = None,
+        deploy: bool = False,
+        channels_last: bool = False,
+    ) -> None:
+        self.config = config if isinstance(config, Config) else load_config(str(config))
+        scope = 'mmseg' if is_segmentation(self.config) else 'mmdet'
+        init_default_scope(self.config.get('default_scope') or scope)
+        read_safely()
+        meta = checkpoint_meta(safe_load(fetch(checkpoint)), str(checkpoint))
+        self.dataset_meta = meta or config_meta(self.config)
+        model = _build(model_for(self.config, self.dataset_meta['classes']))
+        _load(model, checkpoint)
+        model.dataset_meta = self.dataset_meta  # where mmdet's and mmseg's own APIs look for it
+        self.model = deployed(model) if deploy else model.eval()
+        self.model.to(device or get_device())
+        if channels_last:
+            use_channels_last(self.model)
+        self._pipeline = Compose(_steps(self.config))
+        self._one_size = scope == 'mmseg'
+
+    def __call__(self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1) -> Any:
+        """Predict on one image, or on several.
+
+        Args:
+            images: Each a path, an array (H, W, 3) of uint8 in the order **BGR**, as OpenMMLab's
+                inferencers take it, or a PIL image; or a list or tuple of those.
+            batch_size: Images a pass. Smaller ones of a batch are padded for detectors, as mmdet
+                does it; segmentors get batches of equal sizes.
+
+        Returns:
+            A DetDataSample or SegDataSample on the CPU, for several images a list of them:
+            `pred_instances` (bboxes (K, 4) as x1, y1, x2, y2 in the image's pixels, scores (K,),
+            labels (K,), masks (K, H, W)), `pred_sem_seg.data` (1, H, W), or
+            `pred_panoptic_seg.sem_seg` (1, H, W).
+
+        Raises:
+            FileNotFoundError, ValueError: see `as_bgr`; before anything is predicted if images
+                are arrays.
+        """
+        if batch_size < 1:
+            raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
+        if not isinstance(images, list | tuple):
+            return next(self.stream([images]))
+        for image in images:
+            if not isinstance(image, str | PathLike):
+                as_bgr(image)
+        return list(self.stream(images, batch_size))
+
+    def stream(self, images: Iterable[ImageInput], batch_size: int = 1) -> Iterator[Any]:
+        """Predict on images as they come; yields a data sample for each, in their order."""
+        rest = iter(images)
+        while batch := list(islice(rest, batch_size)):
+            prepared = [self._prepare(image) for image in batch]
+            for _, group in groupby(prepared, self._shape):
+                yield from self._predict(list(group))
+
+    @property
+    def things(self) -> int:
+        """How many classes, the first ones, are things; 0 unless the model is panoptic."""
+        head = getattr(self.model, 'panoptic_fusion_head', None)
+        return int(head.num_things_classes) if head is not None else 0
+
+    def _prepare(self, image: ImageInput) -> dict[str, Any]:
+        picture: Picture = as_bgr(image)
+        path = str(image) if isinstance(image, str | PathLike) else None
+        size = picture.shape[:2]
+        given = dict(img=picture, img_path=path, img_id=0, img_shape=size, ori_shape=size)
+        # mmseg's data sets put these two beside the image.
+        return self._pipeline({**given, 'reduce_zero_label': False, 'seg_fields': []})
+
+    def _shape(self, prepared: dict[str, Any]) -> Any:
+        return prepared['inputs'].shape if self._one_size else None
+
+    def _predict(self, batch: list[dict[str, Any]]) -> list[Any]:
+        with torch.no_grad():
+            return [sample.cpu() for sample in self.model.test_step(pseudo_collate(batch))]
+
+
+def _build(config: Any) -> nn.Module:
+    with built_from('model'):
+        return revert_sync_batchnorm(MODELS.build(config))
+
+
+def _load(model: nn.Module, checkpoint: Source) -> None:
+    report = load_weights(model, checkpoint)
+    if report.missing:
+        raise ValueError(
+            f'{checkpoint} cannot be used, the model needs more than it holds: {report}'
+        )
+
+
+def _steps(config: Config) -> list[Any]:
+    """The test pipeline without what loads: the image is there, and annotations are not."""
+    steps = copy.deepcopy(list(test_dataset(config)['pipeline']))
+    return [step for step in steps if not type_name(step).startswith('Load')]

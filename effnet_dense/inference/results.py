@@ -1,0 +1,122 @@
+"""A folder of predictions, in COCO's formats.
+
+images.json         the images and categories: `COCO('images.json').loadRes('predictions.json')`
+predictions.json    detections: COCO's results, a list; their masks as run lengths
+panoptic.json       panoptic: COCO's annotations; their label maps lie in panoptic/NAME.png
+labels/NAME.png     semantic: the class of each pixel, from 0 on, which is also its category id
+pictures/NAME       drawn
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from panopticapi.utils import id2rgb
+
+from effnet_dense.inference.categories import CocoIds
+from effnet_dense.inference.images import Picture
+from effnet_dense.inference.output import JsonList, write_image, write_json
+from effnet_dense.inference.records import detections, segments
+
+NO_CLASS = 255
+
+
+class Results:
+    """Writes predictions as they come; the JSON files get their names in `close`.
+
+    Args:
+        folder: Is made if need be; files of an earlier run are replaced.
+        classes: Names of the model's classes.
+        ids: Of classes and images, for detections and panoptic segments.
+        things: How many classes, the first ones, are things; for panoptic models.
+    """
+
+    def __init__(
+        self, folder: str | Path, classes: tuple[str, ...], ids: CocoIds, things: int = 0
+    ) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._classes = classes
+        self._ids = ids
+        self._things = things
+        self._images: list[dict[str, Any]] = []
+        self._next = ids.first_free
+        self._lists: dict[str, JsonList] = {}
+        self._semantic = False
+
+    def add(self, name: str, picture: Picture, sample: Any, **more: Any) -> None:
+        """Keep what was predicted for an image.
+
+        Args:
+            name: The image's, with folders, for `file_name`.
+            picture: (H, W, 3).
+            sample: Its DetDataSample or SegDataSample.
+            more: Further fields of the image, such as a video frame's number.
+        """
+        image_id = self._ids.images.get(name)
+        if image_id is None:
+            image_id, self._next = self._next, self._next + 1
+        height, width = picture.shape[:2]
+        image = {'id': image_id, 'file_name': name, 'width': width, 'height': height, **more}
+        self._images.append(image)
+        if 'pred_panoptic_seg' in sample:
+            self._add_panoptic(image, sample.pred_panoptic_seg.sem_seg[0].numpy())
+        elif 'pred_sem_seg' in sample:
+            self._add_labels(name, sample.pred_sem_seg.data[0].numpy())
+        else:
+            self._add_detections(image, sample.pred_instances)
+
+    def draw(self, name: str, picture: Picture) -> None:
+        """Keep a picture (H, W, 3), BGR, that was drawn."""
+        write_image(self.folder / 'pictures' / name, picture)
+
+    def close(self) -> None:
+        """Write what follows the last image."""
+        categories = self._categories()
+        for name, entries in self._lists.items():
+            rest = json.dumps({'images': self._images, 'categories': categories})
+            entries.close('' if name == 'predictions' else f', {rest[1:]}')
+        about = {'images': self._images, 'categories': categories, 'annotations': []}
+        write_json(self.folder / 'images.json', about)
+
+    def _add_detections(self, image: dict[str, Any], instances: Any) -> None:
+        entries = self._list('predictions')
+        for entry in detections(instances, image['id'], self._ids.categories):
+            entries.add(entry)
+        entries.flush()
+
+    def _add_panoptic(self, image: dict[str, Any], panoptic: Any) -> None:
+        ids, records = segments(panoptic, self._ids.categories, self._things)
+        file_name = _as_png(image['file_name'])
+        write_image(self.folder / 'panoptic' / file_name, id2rgb(ids)[..., ::-1])
+        entries = self._list('panoptic', '{"annotations": ')
+        record = {'image_id': image['id'], 'file_name': file_name, 'segments_info': records}
+        entries.add(record)
+        entries.flush()
+
+    def _add_labels(self, name: str, labels: Any) -> None:
+        self._semantic = True
+        kind = np.uint8 if len(self._classes) <= NO_CLASS else np.uint16
+        write_image(self.folder / 'labels' / _as_png(name), labels.astype(kind))
+
+    def _list(self, name: str, before: str = '') -> JsonList:
+        if name not in self._lists:
+            self._lists[name] = JsonList(self.folder / f'{name}.json', before)
+        return self._lists[name]
+
+    def _categories(self) -> list[dict[str, Any]]:
+        ids = range(len(self._classes)) if self._semantic else self._ids.categories
+        categories = [
+            {'id': number, 'name': name} for number, name in zip(ids, self._classes, strict=True)
+        ]
+        if self._things:
+            for label, category in enumerate(categories):
+                category['isthing'] = int(label < self._things)
+        return categories
+
+
+def _as_png(name: str) -> str:
+    return PurePath(name).with_suffix('.png').as_posix()
