@@ -29,6 +29,7 @@ READ_BY_RUNNER = {
     'find_unused_parameters',
     'load_from_ignore',
     'model_wrapper_cfg',
+    'report',
     'runner_type',
     'sync_bn',
     'tta_model',

@@ -24,7 +24,9 @@ from effnet_dense.engine.channels import check_channels
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.gloo import export_variables, start_gloo
+from effnet_dense.engine.progress import ProgressHook, wants_progress
 from effnet_dense.registry import RUNNERS
+from effnet_dense.report import ReportHook
 from effnet_dense.weights import check_normalisation, load_weights
 from effnet_dense.weights.safe import safe_load
 
@@ -43,6 +45,8 @@ class Runner(MMEngineRunner):
     - `resume` reads mmengine's training state with weights_only=True.
     - Checkpoints replace their predecessor whole: a kill while writing leaves the old file.
     - `channels_last=True` keeps weights and features in that memory format.
+    - Every evaluation leaves a page about the run in the work folder's report/, except with
+      `report=False`, and runs in a terminal have progress bars.
     - Processes on machines without a GPU talk over gloo, and train with BN for SyncBN.
     """
 
@@ -125,10 +129,14 @@ class Runner(MMEngineRunner):
         return super().wrap_model(wrapper, revert_sync_batchnorm(model))
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
-        """Register the config's hooks, and the one that keeps checkpoints plain."""
+        """Register the config's hooks, and those that the runner's other promises need."""
         with built_from('default_hooks or custom_hooks'):
             super().register_hooks(*args, **kwargs)
         self.register_hook(PlainSchedulerStates())
+        if self.cfg.get('report', True):
+            self.register_hook(ReportHook())
+        if wants_progress():
+            self.register_hook(ProgressHook())
 
     def load_checkpoint(
         self,
