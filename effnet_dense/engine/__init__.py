@@ -4,6 +4,7 @@ from effnet_dense.engine.amp import CPUAmpOptimWrapper
 from effnet_dense.engine.config import find_config, load_config
 from effnet_dense.engine.finite import FiniteHook
 from effnet_dense.engine.pictures import PicturesHook
+from effnet_dense.engine.progress_bar import ProgressHook
 from effnet_dense.engine.runner import Runner
 from effnet_dense.engine.skip_bad import SkipBadHook
 
@@ -11,6 +12,7 @@ __all__ = [
     'CPUAmpOptimWrapper',
     'FiniteHook',
     'PicturesHook',
+    'ProgressHook',
     'Runner',
     'SkipBadHook',
     'find_config',

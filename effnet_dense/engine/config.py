@@ -34,6 +34,7 @@ READ_BY_RUNNER = {
     'load_from_first',
     'load_from_ignore',
     'model_wrapper_cfg',
+    'report',
     'runner_type',
     'sync_bn',
     'tta_model',

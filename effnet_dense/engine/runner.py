@@ -32,9 +32,11 @@ from effnet_dense.engine.files import whole_file
 from effnet_dense.engine.finite import FiniteHook
 from effnet_dense.engine.gloo import export_variables, start_gloo
 from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, Resumable
+from effnet_dense.engine.progress_bar import ProgressHook, wants_progress
 from effnet_dense.engine.resume import go_on
 from effnet_dense.engine.stopping import StopHook, told_end
 from effnet_dense.registry import RUNNERS
+from effnet_dense.report import ReportHook
 from effnet_dense.weights import check_normalisation, load_weights
 from effnet_dense.weights.mmengine_loader import read_safely
 
@@ -55,6 +57,8 @@ class Runner(MMEngineRunner):
     - Ctrl-C saves a checkpoint and stops.
     - `channels_last=True` keeps weights and features in that memory format.
     - Every random draw of the data depends on (seed, epoch, sample) alone: see `seed_draws`.
+    - Every evaluation leaves a page about the run in the work folder's report/, except with
+      `report=False`, and runs in a terminal have progress bars.
     - Processes on machines without a GPU talk over gloo, and train with BN for SyncBN.
     """
 
@@ -168,7 +172,7 @@ class Runner(MMEngineRunner):
         return super().wrap_model(wrapper, revert_sync_batchnorm(model))
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
-        """Register the config's hooks, and the one that keeps checkpoints plain."""
+        """Register the config's hooks, and those that the runner's other promises need."""
         with built_from('default_hooks or custom_hooks'):
             super().register_hooks(*args, **kwargs)
         self.register_hook(PlainSchedulerStates())
@@ -176,6 +180,10 @@ class Runner(MMEngineRunner):
         self.register_hook(self._stop)
         if not any(isinstance(hook, FiniteHook) for hook in self.hooks):
             self.register_hook(FiniteHook())
+        if self.cfg.get('report', True):
+            self.register_hook(ReportHook())
+        if wants_progress():
+            self.register_hook(ProgressHook())
 
     def register_hook(self, hook: Hook | dict[str, Any], priority: Any = None) -> None:
         """Register a hook; in the place of mmengine's CheckpointHook ours."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -29,18 +30,25 @@ def matrix_picture(matrix: np.ndarray, classes: Sequence[str], iou: np.ndarray) 
     figure = Figure(figsize=(inches, inches), dpi=100, layout='tight')
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
-    size = 9 if count <= NUMBERS else 5
-    axes.set_xticks(range(count), classes, rotation=90, fontsize=size)
     names = [f'{name}  {value:.2f}' for name, value in zip(classes, iou, strict=True)]
-    axes.set_yticks(range(count), names, fontsize=size)
+    draw_shares(axes, shares, classes, names, 9 if count <= NUMBERS else 5)
     axes.set_xlabel('predicted')
     axes.set_ylabel('truth, and its IoU')
-    if count <= NUMBERS:
-        for (row, column), share in np.ndenumerate(shares):
-            if share >= 0.005:
-                colour = 'white' if share > 0.5 else 'black'
-                text = f'{share:.0%}'
-                axes.text(column, row, text, ha='center', va='center', color=colour, fontsize=size)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def draw_shares(
+    axes: Axes, shares: np.ndarray, columns: Sequence[str], rows: Sequence[str], size: int
+) -> None:
+    """Draw a heat map (C, C) of shares with names in letters of some size; few also as numbers."""
+    axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(rows)), rows, fontsize=size)
+    if len(rows) > NUMBERS:
+        return
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 0.005:
+            colour = 'white' if share > 0.5 else 'black'
+            text = f'{share:.0%}'
+            axes.text(column, row, text, ha='center', va='center', color=colour, fontsize=size)

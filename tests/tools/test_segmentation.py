@@ -82,6 +82,10 @@ def test_trains_resumes_and_tests(
     assert last['meta']['iter'] == 4
     assert 'backbone.layers.3.1.linear_conv.conv.weight' in last['state_dict']
 
+    page = (tmp_path / 'report' / 'index.html').read_text()
+    assert 'Validation after step 4 of 4' in page and 'id="curves"' in page
+    assert len(list((tmp_path / 'report' / 'images').glob('*.jpg'))) == 3
+
     pictures, labels = tmp_path / 'pictures', tmp_path / 'labels'
     words = [config, tmp_path / 'iter_4.pth', '--work-dir', tmp_path]
     assert call('test', *words, '--show-dir', pictures, '--out', labels) == 0

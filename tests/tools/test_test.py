@@ -45,6 +45,8 @@ def test_metrics_pictures_and_predictions(
     words = [CONFIG, checkpoint, '--data', tiny_data, '--work-dir', tmp_path, *small()]
     assert call('test', *words, '--out', out, '--show-dir', pictures) == 0
     assert 'coco/bbox_mAP_50' in ''.join(capfd.readouterr())
+    assert (tmp_path / 'report' / 'data' / 'detections.npz').is_file()
+    assert 'Best and worst images' in (tmp_path / 'report' / 'index.html').read_text()
     found = pickle.loads(out.read_bytes())
     assert [len(sample['pred_instances']['scores']) > 0 for sample in found] == [True, True]
 
@@ -117,5 +119,6 @@ def test_a_test_needs_no_training_data(checkpoint: Path, tiny_data: Path, tmp_pa
     (data / 'annotations').mkdir(parents=True)
     (data / 'annotations' / 'val.json').symlink_to(tiny_data / 'annotations' / 'val.json')
     (data / 'images').symlink_to(tiny_data / 'images')
-    words = [CONFIG, checkpoint, '--data', data, '--work-dir', tmp_path, *small()]
+    words = [CONFIG, checkpoint, '--data', data, '--work-dir', tmp_path, *small(), 'report=False']
     assert call('test', *words) == 0
+    assert not (tmp_path / 'report').exists()

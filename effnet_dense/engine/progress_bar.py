@@ -1,0 +1,149 @@
+"""Progress bars in a terminal: what is left, the loss, the memory."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import resource
+import sys
+from typing import Any, TextIO
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.file_proxy import FileProxy
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from effnet_dense.registry import HOOKS
+
+MIB = 2**20
+
+
+def wants_progress(stream: TextIO | None = None) -> bool:
+    """Tell whether somebody watches: the first process, on a terminal."""
+    stream = sys.stdout if stream is None else stream
+    return stream.isatty() and is_main_process()
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """A bar for the training and one for each evaluation, beneath mmengine's log lines.
+
+    Our runner registers it where its output is a terminal.
+
+    Args:
+        console: Where to draw; standard output by default.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self.progress: Progress | None = None
+        self.handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
+        self.training: Any = None
+        self.evaluation: Any = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Take over the terminal."""
+        self.progress = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn('left'),
+            TimeRemainingColumn(),
+            TextColumn('{task.fields[note]}'),
+            console=self.console,
+        )
+        self.training = self.evaluation = None
+        self.progress.start()
+        self._redirect(runner.logger)
+        # An error ends a run without `after_run`, and would leave a terminal without a cursor.
+        atexit.register(self.stop)
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin where the training does, which may have been resumed."""
+        if self.progress is not None:
+            self.training = self.progress.add_task(
+                'train', total=runner.max_iters, completed=runner.iter, note=''
+            )
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Move the training's bar."""
+        if self.progress is not None:
+            note = f'{_loss(runner)}{_memory()}'
+            self.progress.update(self.training, completed=runner.iter + 1, note=note)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Begin a bar for a validation."""
+        self._begin('validate', len(runner.val_dataloader))
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Begin a bar for a test."""
+        self._begin('test', len(runner.test_dataloader))
+
+    def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Move the evaluation's bar."""
+        self._move()
+
+    def after_test_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Move the evaluation's bar."""
+        self._move()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Take the validation's bar away."""
+        if self.progress is not None:
+            self.progress.remove_task(self.evaluation)
+
+    def after_run(self, runner: Runner) -> None:
+        """Give the terminal back."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the bars as they are; log lines go where they went before."""
+        for handler, stream in self.handlers:
+            handler.setStream(stream)
+        self.handlers.clear()
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+        atexit.unregister(self.stop)
+
+    def _begin(self, name: str, total: int) -> None:
+        if self.progress is not None:
+            self.evaluation = self.progress.add_task(name, total=total, note='')
+
+    def _move(self) -> None:
+        if self.progress is not None:
+            self.progress.update(self.evaluation, advance=1, note=_memory())
+
+    def _redirect(self, logger: logging.Logger) -> None:
+        """Print log lines above the bars: their handlers hold the stream that rich replaced."""
+        for handler in logger.handlers:
+            if isinstance(handler, logging.StreamHandler) and not isinstance(
+                handler, logging.FileHandler
+            ):
+                stream = handler.stream
+                handler.setStream(FileProxy(self.console, stream))
+                self.handlers.append((handler, stream))
+
+
+def _loss(runner: Runner) -> str:
+    """The last step's loss."""
+    scalars = runner.message_hub.log_scalars
+    return f'loss {scalars["train/loss"].current():.4g}  ' if 'train/loss' in scalars else ''
+
+
+def _memory() -> str:
+    """The peak so far: the allocator's on a GPU, else the process's."""
+    if torch.cuda.is_available():
+        return f'{torch.cuda.max_memory_allocated() / MIB:.0f} MiB'
+    return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB'

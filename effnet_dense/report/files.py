@@ -1,0 +1,85 @@
+"""The data behind a page, as JSON, PNG and arrays without pickles in the folder report/data.
+
+Every evaluation replaces those of the one before.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any, TypeVar
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+
+FOLDER = 'report'
+MEDIA = {'.png': 'image/png', '.jpg': 'image/jpeg'}
+Arrays = TypeVar('Arrays')
+
+
+def report_folder(work_dir: str | Path) -> Path:
+    """Where a work folder's page lies."""
+    return Path(work_dir, FOLDER)
+
+
+def start_data(folder: Path) -> Path:
+    """Make an empty folder for data, and drop charts and pictures of an earlier evaluation."""
+    shutil.rmtree(folder, ignore_errors=True)
+    data = folder / 'data'
+    data.mkdir(parents=True)
+    return data
+
+
+def save_arrays(path: Path, arrays: Any) -> None:
+    """Write a dataclass of arrays."""
+    fields = {field.name: getattr(arrays, field.name) for field in dataclasses.fields(arrays)}
+    np.savez_compressed(path, **fields)
+
+
+def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
+    """Read a dataclass of arrays; None where there is no such file.
+
+    Raises:
+        ValueError: the file is damaged, or of another version.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return kind(**{key: stored[key] for key in stored.files})
+    except (TypeError, ValueError, OSError, KeyError, BadZipFile) as error:
+        raise ValueError(f'{path} does not hold the arrays of {kind.__name__}: {error}') from error
+
+
+def save_json(path: Path, content: Any) -> None:
+    """Write plain values."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def load_json(path: Path) -> Any:
+    """Read plain values; None where there is no such file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from error
+
+
+def load_map(path: Path) -> np.ndarray | None:
+    """Read a label map (H, W); None where there is no such file."""
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+
+
+def data_uri(file: Path) -> str:
+    """A picture as an address that loads nothing."""
+    content = base64.b64encode(file.read_bytes()).decode()
+    return f'data:{MEDIA[file.suffix]};base64,{content}'

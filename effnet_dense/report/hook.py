@@ -1,0 +1,113 @@
+"""Gathers while a model is evaluated, and leaves a page about it in the work folder."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop, Runner
+
+from effnet_dense.registry import HOOKS
+from effnet_dense.report import about
+from effnet_dense.report.attach import attach
+from effnet_dense.report.files import report_folder, start_data
+from effnet_dense.report.page import write_page
+from effnet_dense.report.records import Record
+from effnet_dense.report.save import save_meta, save_record
+
+
+@HOOKS.register_module()
+class ReportHook(Hook):
+    """A page after every evaluation: `report/index.html`, one file that loads nothing.
+
+    Our runner registers it; `report = False` in a config leaves it out. It gathers by `Record`s
+    beside the config's CocoMetric, IoUMetric or CocoPanopticMetric; with other metrics the page
+    has curves, figures and the run alone.
+
+    Args:
+        score_thr: Detections of a lower score are left out of confusions, counts and pictures.
+    """
+
+    # Behind LoggerHook, which writes the evaluation's figures.
+    priority = 'LOWEST'
+
+    def __init__(self, score_thr: float = 0.3) -> None:
+        self.score_thr = score_thr
+        self.records: list[Record] = []
+        self.start = time.time()
+
+    def before_run(self, runner: Runner) -> None:
+        """Start the clock."""
+        self.start = time.time()
+
+    def before_val(self, runner: Runner) -> None:
+        """Gather beside the validation's metrics."""
+        self.records = attach(runner.val_evaluator)
+
+    def before_test(self, runner: Runner) -> None:
+        """Gather beside the test's metrics."""
+        self.records = attach(runner.test_evaluator)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the page about a validation."""
+        dataset = runner.val_dataloader.dataset
+        self._write(runner, _validation(runner), dataset, metrics or {})
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the page about a test."""
+        dataset = runner.test_dataloader.dataset
+        self._write(runner, f'Test of {runner._load_from}', dataset, metrics or {})
+
+    def _write(self, runner: Runner, what: str, dataset: Any, metrics: dict[str, float]) -> None:
+        if not is_main_process():
+            return
+        try:
+            self._save(runner, what, dataset, metrics)
+            path = write_page(runner.work_dir)
+        except Exception:
+            # Days of training are worth more than a page about them.
+            runner.logger.warning('the report could not be written', exc_info=True)
+        else:
+            runner.logger.info(f'Report: {path}')
+
+    def _save(self, runner: Runner, what: str, dataset: Any, metrics: dict[str, float]) -> None:
+        data = start_data(report_folder(runner.work_dir))
+        for record in self.records:
+            save_record(data, record, self.score_thr)
+            record.gathered = []
+        save_meta(
+            data,
+            name=Path(runner.cfg.filename or runner.experiment_name).stem,
+            what=what,
+            date=datetime.now().astimezone().strftime('%Y-%m-%d %H:%M %Z'),
+            duration=about.duration(time.time() - self.start),
+            images=len(dataset),
+            score_thr=self.score_thr,
+            classes=list(dataset.metainfo.get('classes') or ()),
+            palette=_palette(dataset.metainfo),
+            metrics={key: float(value) for key, value in metrics.items()},
+            versions=about.versions(),
+            hardware=about.hardware(),
+            config=runner.cfg.pretty_text,
+        )
+
+
+def _validation(runner: Runner) -> str:
+    """Which one it is, for people."""
+    if isinstance(runner._train_loop, EpochBasedTrainLoop):
+        return f'Validation after epoch {runner.epoch} of {runner.max_epochs}'
+    if hasattr(runner._train_loop, 'max_iters'):
+        return f'Validation after step {runner.iter} of {runner.max_iters}'
+    return f'Validation of {runner._load_from}'
+
+
+def _palette(metainfo: dict[str, Any]) -> list[list[int]] | None:
+    """The data set's RGB colours, of those that have a list of them."""
+    colours = metainfo.get('palette')
+    if not isinstance(colours, list | tuple):
+        return None
+    return [[int(value) for value in colour] for colour in colours]

@@ -1,0 +1,105 @@
+"""The page: one HTML file that loads nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from effnet_dense.report.detection_sections import detection_sections
+from effnet_dense.report.files import load_json, report_folder
+from effnet_dense.report.run_sections import curve_sections, run_sections, skipped_sections
+from effnet_dense.report.scalars import read_scalars
+from effnet_dense.report.sections import Section, Tile, show
+from effnet_dense.report.segmentation_sections import panoptic_sections, segmentation_sections
+
+HEADLINES = {
+    'coco/bbox_mAP': 'box AP',
+    'coco/bbox_mAP_50': 'box AP50',
+    'coco/bbox_mAP_75': 'box AP75',
+    'coco/segm_mAP': 'mask AP',
+    'coco/segm_mAP_50': 'mask AP50',
+    'coco/segm_mAP_75': 'mask AP75',
+    'mIoU': 'mean IoU, %',
+    'mAcc': 'mean accuracy, %',
+    'aAcc': 'pixel accuracy, %',
+    'coco_panoptic/PQ': 'PQ',
+    'coco_panoptic/SQ': 'SQ',
+    'coco_panoptic/RQ': 'RQ',
+}
+
+
+def write_page(work_dir: str | Path) -> Path:
+    """Make `report/index.html` of what an evaluation and a training left in a work folder.
+
+    The same data give the same page. Images that cannot be read any more keep the pictures that
+    were drawn of them before.
+
+    Returns:
+        The page.
+
+    Raises:
+        FileNotFoundError: the folder holds neither.
+        ValueError: its data are damaged.
+    """
+    work_dir, folder = Path(work_dir), report_folder(work_dir)
+    run = load_json(folder / 'data' / 'run.json')
+    scalars = read_scalars(work_dir)
+    if run is None and not (scalars.training or scalars.validation):
+        raise FileNotFoundError(
+            f'nothing to report of in {work_dir}: expected report/data/run.json, which an '
+            'evaluation leaves, or */vis_data/scalars.json, which a training leaves'
+        )
+    folder.mkdir(exist_ok=True)
+    sections: list[Section] = []
+    if run is not None:
+        sections += detection_sections(folder, run)
+        sections += segmentation_sections(folder, run)
+        sections += panoptic_sections(folder)
+    sections += curve_sections(folder, scalars) + skipped_sections(work_dir)
+    if run is not None:
+        sections += run_sections(run, scalars)
+    return _write(folder / 'index.html', run or {}, sections, work_dir.resolve().name)
+
+
+def tiles(run: Mapping[str, Any]) -> list[Tile]:
+    """The best-known figures, or the first four, and the data's size."""
+    metrics = run.get('metrics', {})
+    known = {key: name for key, name in HEADLINES.items() if key in metrics}
+    chosen = known or {key: key for key in list(metrics)[:4]}
+    found = [Tile(_headline(metrics[key]), name) for key, name in chosen.items()]
+    if run:
+        found += [
+            Tile(str(run['images']), 'images'),
+            Tile(str(len(run['classes'])), 'classes'),
+        ]
+    return found
+
+
+def _headline(value: float) -> str:
+    """Shares with three decimals, per cent with one."""
+    return f'{value:.1f}' if abs(value) > 1 else f'{value:.3f}'
+
+
+def _write(path: Path, run: Mapping[str, Any], sections: list[Section], folder: str) -> Path:
+    environment = Environment(
+        loader=PackageLoader('effnet_dense.report', 'templates'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template('page.html').render(
+        title=run.get('name', folder),
+        subtitle=' · '.join(run[key] for key in ('what', 'date') if key in run),
+        tiles=tiles(run),
+        sections=sections,
+        show=show,
+    )
+    part = path.with_suffix('.part')
+    part.write_text(page)
+    os.replace(part, path)
+    return path

@@ -1,0 +1,106 @@
+"""What is gathered of each image while a model is evaluated, beside its metrics.
+
+They are metrics themselves, so that mmengine brings together what several processes saw, and give
+no figures: those are the config's own metrics' matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from effnet_dense.evaluation.confusion import confusion_matrix
+
+MAX_DETECTIONS = 100
+"""COCO's: an image's best ones count."""
+
+MAP_SIDE = 640
+"""Label maps are kept for pictures of at most so many pixels a side."""
+
+
+class Record(BaseMetric):
+    """Gathers beside one metric of the evaluator.
+
+    Args:
+        source: The metric; it must process each batch first.
+    """
+
+    def __init__(self, source: BaseMetric) -> None:
+        super().__init__(collect_device=source.collect_device, prefix='report')
+        self.source = source
+        self.gathered: list[Any] = []
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Keep what all processes found, in the data set's order."""
+        self.gathered = results
+        return {}
+
+
+class DetectionRecord(Record):
+    """The best detections of each image, masks run-length encoded, as mmdet's CocoMetric has them.
+
+    Its encoded results are shared, not made a second time.
+    """
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Gather the detections of a batch that `source` has just processed."""
+        last = self.source.results[-len(data_samples) :]
+        for sample, (_, result) in zip(data_samples, last, strict=True):
+            best = np.argsort(-result['scores'], kind='stable')[:MAX_DETECTIONS]
+            masks = result.get('masks')
+            self.results.append(
+                dict(
+                    img_id=result['img_id'],
+                    path=str(sample.get('img_path', '')),
+                    boxes=result['bboxes'][best].astype(np.float32).reshape(-1, 4),
+                    scores=result['scores'][best].astype(np.float32),
+                    mask_scores=result.get('mask_scores', result['scores'])[best],
+                    labels=result['labels'][best].astype(np.int32),
+                    masks=None if masks is None else [masks[index] for index in best],
+                )
+            )
+
+
+class SegmentationRecord(Record):
+    """The confusion matrix of each image, and its label maps, small and compressed."""
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Count a batch's pixels, and keep its label maps."""
+        classes = len((self.dataset_meta or {}).get('classes', ()))
+        for sample in data_samples:
+            found = sample['pred_sem_seg']['data'].squeeze()
+            truth = sample['gt_sem_seg']['data'].squeeze().to(found.device)
+            matrix = confusion_matrix(found, truth, classes, self.source.ignore_index)
+            self.results.append(
+                dict(
+                    path=str(sample.get('img_path', '')),
+                    # Of 150² pairs an image has a few dozen.
+                    matrix=matrix.to_sparse().cpu(),
+                    truth=_compressed(truth),
+                    found=_compressed(found),
+                )
+            )
+
+
+class PanopticRecord(Record):
+    """The matches of segments that mmdet's CocoPanopticMetric counts."""
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Gather the counts of a batch that `source` has just processed."""
+        self.results += self.source.results[len(self.results) :]
+
+
+def _compressed(label_map: Tensor) -> bytes:
+    """A label map (H, W) as a PNG of at most `MAP_SIDE` pixels a side."""
+    values = label_map.cpu().numpy()
+    values = values.astype(np.uint8 if values.max(initial=0) <= 255 else np.uint16)
+    scale = MAP_SIDE / max(values.shape)
+    if scale < 1:
+        size = (round(values.shape[1] * scale), round(values.shape[0] * scale))
+        values = cv2.resize(values, size, interpolation=cv2.INTER_NEAREST)
+    return bytes(cv2.imencode('.png', values)[1])

@@ -1,0 +1,99 @@
+"""The figures of a training over its steps, from what mmengine's LocalVisBackend wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+NOT_METRICS = ('step', 'iter', 'epoch', 'time', 'data_time')
+Row = dict[str, Any]
+
+
+@dataclass
+class Scalars:
+    """Rows of a training, joined over its runs."""
+
+    training: list[Row] = field(default_factory=list)  # by iteration
+    validation: list[Row] = field(default_factory=list)  # by epoch, or by iteration
+
+    @property
+    def by_epoch(self) -> bool:
+        """Tell whether validations count epochs."""
+        return any('epoch' in row for row in self.training)
+
+    @property
+    def seconds(self) -> float:
+        """How long the steps took, without validation."""
+        total, last = 0.0, 0
+        for row in self.training:
+            total += row.get('time', 0.0) * max(row['step'] - last, 0)
+            last = row['step']
+        return total
+
+
+def read_scalars(work_dir: str | Path) -> Scalars:
+    """Read all runs in a work folder and join them.
+
+    A run that was resumed begins where its checkpoint was written: what its predecessor logged from
+    there on is dropped.
+    """
+    joined = Scalars()
+    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+        run = split(read_rows(path))
+        if run.training:
+            first = run.training[0]
+            joined.training = before(joined.training, first['step'])
+            mark = first['epoch'] if 'epoch' in first else first['step']
+            joined.validation = before(joined.validation, mark)
+        elif run.validation:
+            joined.validation = before(joined.validation, run.validation[0]['step'])
+        joined.training += run.training
+        joined.validation += run.validation
+    return joined
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The JSON lines of a file; a last line that a kill cut off is left out."""
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return [row for row in rows if isinstance(row, dict) and 'step' in row]
+
+
+def split(rows: Iterable[Row]) -> Scalars:
+    """Those of training steps have a learning rate."""
+    found = Scalars()
+    for row in rows:
+        (found.training if 'lr' in row else found.validation).append(row)
+    return found
+
+
+def before(rows: list[Row], step: int) -> list[Row]:
+    """The rows of earlier steps."""
+    return [row for row in rows if row['step'] < step]
+
+
+def series(rows: Iterable[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
+    """Steps and values of one figure, where it was logged."""
+    points = [(row['step'], float(row[name])) for row in rows if _number(row.get(name))]
+    return [step for step, _ in points], [value for _, value in points]
+
+
+def names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The figures' names in the order of their first appearance, without steps and times."""
+    found: dict[str, None] = {}
+    for row in rows:
+        found.update(
+            (key, None) for key, value in row.items() if key not in NOT_METRICS and _number(value)
+        )
+    return list(found)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,49 @@
+"""A segmentation's pixels: classes and images.
+
+Letters: M images, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effnet_dense.evaluation.confusion import intersection_over_union
+
+
+@dataclass
+class Segments:
+    """What one evaluation found."""
+
+    paths: NDArray[np.str_]  # (M,)
+    scores: NDArray[np.float64]  # (M,), see `image_score`; NaN for images of ignored pixels alone
+    matrix: NDArray[np.int64]  # (C, C) pixels, truth by prediction
+
+
+def evaluate(results: Sequence[dict[str, Any]]) -> Segments:
+    """Add up what a `SegmentationRecord` gathered."""
+    matrices = (result['matrix'].to_dense().numpy() for result in results)
+    total = np.zeros(tuple(results[0]['matrix'].shape), dtype=np.int64)
+    scores = []
+    for matrix in matrices:
+        total += matrix
+        scores.append(image_score(matrix))
+    paths = np.array([result['path'] for result in results], dtype=np.str_)
+    return Segments(paths, np.array(scores), total)
+
+
+def image_score(matrix: NDArray[np.int64]) -> float:
+    """The mean IoU of an image's classes, those that it shows and those that were seen in it."""
+    iou = intersection_over_union(matrix)
+    return float('nan') if np.isnan(iou).all() else float(np.nanmean(iou))
+
+
+def accuracy(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share (C,) of each class's pixels that were seen as it; NaN for one without any."""
+    total = matrix.sum(1)
+    share = np.full(len(total), np.nan)
+    return np.divide(np.diag(matrix), total, out=share, where=total > 0)

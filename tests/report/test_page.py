@@ -1,0 +1,139 @@
+"""The page as a browser reads it."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from effnet_dense.report import write_page
+from effnet_dense.report.detection import evaluate
+from effnet_dense.report.files import save_arrays, save_json
+from tests.report.found import CAT_IDS, CLASSES, SIZE, results, truth
+
+RUN: dict[str, Any] = dict(
+    name='my_config',
+    what='Test of <b>best.pth</b>',
+    date='2026-01-02 03:04 UTC',
+    duration='0:09:30',
+    images=4,
+    score_thr=0.3,
+    classes=list(CLASSES),
+    palette=None,
+    metrics={'coco/bbox_mAP': 0.1234, 'coco/bbox_mAP_s': -1.0},
+    versions={'torch': '2.14.1', 'commit': 'abc'},
+    hardware={'Processor': 'some, 2 cores'},
+    config='model = dict(a=1)\n',
+)
+
+
+class Page(HTMLParser):
+    """Ids of sections, texts of table rows and captions, and what would be loaded."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.sections: list[str] = []
+        self.rows: list[list[str]] = []
+        self.texts: list[str] = []
+        self.loads: list[str] = []
+        self.open: list[str] = []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        values = dict(attrs)
+        if tag == 'section':
+            self.sections.append(str(values['id']))
+        if tag == 'tr':
+            self.rows.append([])
+        self.loads += [str(values[key]) for key in ('src', 'href') if values.get(key)]
+        assert tag not in ('link', 'iframe', 'object'), tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ['td'] and data.strip():
+            self.rows[-1].append(data.strip())
+        self.texts.append(data.strip())
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+
+@pytest.fixture
+def work_dir(tmp_path: Path) -> Path:
+    """What an evaluation leaves."""
+    image = tmp_path / 'picture.png'
+    cv2.imwrite(str(image), np.full((SIZE, SIZE, 3), 90, np.uint8))
+    folder = tmp_path / 'work'
+    data = folder / 'report' / 'data'
+    data.mkdir(parents=True)
+    found = evaluate(results(str(image)), truth(), CAT_IDS, score_thr=0.3)
+    save_arrays(data / 'detections.npz', found)
+    save_json(data / 'run.json', RUN)
+    save_json(folder / 'skipped.json', [{'file': 'broken.jpg', 'why': 'truncated'}])
+    scalars = folder / '20260102_000000' / 'vis_data' / 'scalars.json'
+    scalars.parent.mkdir(parents=True)
+    scalars.write_text(json.dumps(dict(lr=0.1, base_lr=0.2, loss=3.0, time=1.0, step=5)))
+    return folder
+
+
+def test_sections_figures_and_no_loads(work_dir: Path) -> None:
+    path = write_page(work_dir)
+    assert path == work_dir / 'report' / 'index.html'
+    page = Page(path)
+    expected = ['classes', 'errors', 'images', 'curves', 'skipped', 'run', 'config']
+    assert page.sections == expected
+    assert all(each.startswith(('data:image/', '#')) for each in page.loads)
+    assert sum(each.startswith('data:image/jpeg;base64,') for each in page.loads) == 3
+    assert 'http://' not in path.read_text() and 'https://' not in path.read_text()
+    assert '@import' not in path.read_text() and 'url(' not in path.read_text()
+    rows = {row[0]: row[1:] for row in page.rows if row}
+    assert rows['cat'][0] == '1.000' and rows['cat'][-4:] == ['1', '3', '0.333', '1.000']
+    assert rows['Duration of the run'] == ['0:09:30']
+    assert rows['coco/bbox_mAP'] == ['0.123']
+    assert rows['commit'] == ['abc']
+    assert 'file: broken.jpg, why: truncated' in rows['1']
+    assert 'model = dict(a=1)' in page.texts
+    assert '<b>best.pth' not in path.read_text(), 'names are text, not HTML'
+
+
+def test_best_and_worst_in_order(work_dir: Path) -> None:
+    texts = Page(write_page(work_dir)).texts
+    start = texts.index('Best and worst images', texts.index('Errors', texts.index('Classes') + 8))
+    shown = [text for text in texts[start:] if text in ('Best', 'Worst', '0.500', '0.300', '0.000')]
+    assert shown == ['Best', '0.500', '0.300', 'Worst', '0.000']
+    assert any('1 right, 1 wrong, 1 missed' in text for text in texts)
+
+
+def test_the_same_data_give_the_same_page(work_dir: Path, tmp_path: Path) -> None:
+    first = write_page(work_dir).read_bytes()
+    assert write_page(work_dir).read_bytes() == first
+    (tmp_path / 'picture.png').unlink()
+    assert write_page(work_dir).read_bytes() == first, 'pictures are kept'
+    for picture in (work_dir / 'report' / 'images').iterdir():
+        picture.unlink()
+    assert 'The image cannot be read.' in Page(write_page(work_dir)).texts
+
+
+def test_a_training_without_an_evaluation(work_dir: Path) -> None:
+    (work_dir / 'report' / 'data' / 'run.json').unlink()
+    page = Page(write_page(work_dir))
+    assert page.sections == ['curves', 'skipped']
+
+
+def test_nothing_to_report_and_damaged_data(work_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'expected report/data/run\.json'):
+        write_page(tmp_path)
+    assert not (tmp_path / 'report').exists()
+    path = work_dir / 'report' / 'data' / 'detections.npz'
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r'detections\.npz does not hold the arrays of Detections'):
+        write_page(work_dir)
+    (work_dir / 'report' / 'data' / 'run.json').write_text('{')
+    with pytest.raises(ValueError, match=r'run\.json is not JSON'):
+        write_page(work_dir)

@@ -1,0 +1,45 @@
+"""Pixels by hand, and the order of images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from effnet_dense.report.ranking import best_and_worst
+from effnet_dense.report.segmentation import accuracy, evaluate
+from effnet_dense.report.segmentation_sections import class_table
+
+NAN = float('nan')
+
+
+def test_scores_and_sum_by_hand() -> None:
+    # The first: class 0 with IoU 3/4, class 1 with 1/2; the second only class 0, all of it.
+    first, second = [[3, 1, 0], [0, 1, 0], [0, 0, 0]], [[4, 0, 0], [0, 0, 0], [0, 0, 0]]
+    results = [
+        dict(path='', matrix=torch.tensor(matrix).to_sparse())
+        for matrix in (first, second, [[0] * 3] * 3)
+    ]
+    found = evaluate(results)
+    assert found.scores[:2].tolist() == pytest.approx([0.625, 1])
+    assert np.isnan(found.scores[2]), 'ignored pixels alone'
+    assert found.matrix.tolist() == [[7, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert accuracy(found.matrix)[:2].tolist() == pytest.approx([7 / 8, 1])
+    rows = class_table(found, ('a', 'b', 'c')).rows
+    assert list(rows[0][1:]) == pytest.approx([7 / 8, 7 / 8, 8 / 9, 7 / 9])
+    assert [row[3] for row in rows] == pytest.approx([8 / 9, 1 / 9, 0])
+    assert np.isnan([rows[2][1], rows[2][2]]).all()
+
+
+@pytest.mark.parametrize(
+    ('scores', 'best', 'worst'),
+    [
+        ([0.2, 0.9, NAN, 0.5, 0.7, 0.1], [1, 4], [5, 0]),
+        ([0.2, 0.9, 0.5], [1, 2], [0]),
+        ([0.5, 0.5, 0.5, 0.5], [0, 1], [3, 2]),
+        ([NAN], [], []),
+    ],
+)
+def test_best_and_worst(scores: list[float], best: list[int], worst: list[int]) -> None:
+    found = best_and_worst(np.array(scores), count=2)
+    assert [each.tolist() for each in found] == [best, worst]
