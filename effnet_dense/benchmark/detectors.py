@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from effnet_dense.benchmark.contender import OURS, Contender, Peer, label
 from effnet_dense.models import BiFPN, EfficientDetHead, EfficientNet
-from effnet_dense.scaling import detector
+from effnet_dense.scaling import Detector, detector
 
 RETURNS = 'logits of 90 classes and deltas, P3–P7'
 CLASSES = 90
@@ -21,9 +21,9 @@ MULTIPLE = 128  # effdet's levels halve evenly
 class WholeDetector(nn.Module):
     """Backbone, BiFPN and heads in a row, without losses and boxes."""
 
-    def __init__(self, name: str, lean: int) -> None:
+    def __init__(self, sizes: str | Detector, lean: int) -> None:
         super().__init__()
-        parts = detector(name).model()
+        parts = (detector(sizes) if isinstance(sizes, str) else sizes).model()
         init_default_scope('mmdet')  # for the head's box coder
         options: dict[str, Any] = dict(lean=lean)
         self.backbone = EfficientNet(**parts['backbone'], **options)

@@ -1,0 +1,92 @@
+"""What a search found: tables, φ → networks, and the chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from effnet_dense.compound.grid import BASE, Candidate
+from effnet_dense.compound.search import Result, Search, best
+from effnet_dense.memory.size import network_size
+
+PHIS = range(8)
+HEADINGS = ('candidate', 'depth α', 'width β', 'px γ', 'α·β²·γ²', 'px', 'parameters', 'GFLOPs')
+PHI_HEADINGS = ('φ', 'width', 'depth', 'px', 'parameters', 'GFLOPs', 'arch')
+
+
+def cells(result: Result) -> list[str]:
+    """A candidate's text, one for each of `HEADINGS`, and the metric's."""
+    candidate = result.candidate
+    numbers = (candidate.alpha, candidate.beta, candidate.gamma)
+    name = 'unscaled' if candidate == BASE else candidate.name
+    size = '×'.join(map(str, result.size))
+    texts = [name, *(f'{number:g}' for number in numbers), f'{candidate.product:.2f}', size]
+    return [*texts, f'{result.parameters:,}', f'{result.gflops:.4f}', f'{result.metric:.4g}']
+
+
+def phi_row(search: Search, candidate: Candidate, phi: int) -> dict[str, Any]:
+    """The network of a φ, scaled by the constants that were found."""
+    powers = (candidate.alpha**phi, candidate.beta**phi, candidate.gamma**phi)
+    scaled = Candidate(*powers)
+    config, (parameters, gflops) = search.scaled(scaled), search.cost(scaled)
+    arch = dict(config.model.backbone.arch)
+    return dict(
+        phi=phi,
+        width=arch['width'],
+        depth=arch['depth'],
+        size=network_size(config),
+        parameters=parameters,
+        gflops=gflops,
+        arch=arch,
+    )
+
+
+def phi_cells(row: dict[str, Any]) -> list[str]:
+    """Its text, one for each of `PHI_HEADINGS`."""
+    arch = ', '.join(f'{key}={value!r}' for key, value in row['arch'].items())
+    size = '×'.join(map(str, row['size']))
+    numbers = (f'{row["width"]:.3f}', f'{row["depth"]:.3f}', size)
+    return [
+        str(row['phi']),
+        *numbers,
+        f'{row["parameters"]:,}',
+        f'{row["gflops"]:.3f}',
+        f'dict({arch})',
+    ]
+
+
+def as_dict(results: Sequence[Result], metric: str, phis: Sequence[dict[str, Any]]) -> dict:
+    """All of it, for results.json."""
+    return dict(
+        metric=metric,
+        best=asdict(best(results).candidate),
+        candidates=[asdict(result) for result in results],
+        phi=list(phis),
+    )
+
+
+def draw(results: Sequence[Result], metric: str, path: Path) -> None:
+    """Write a PNG of the metric against the FLOPs, the best candidate marked."""
+    winner = best(results)
+    figure = Figure(figsize=(7, 4.5), dpi=120, layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for result in results:
+        unscaled = result.candidate == BASE
+        colour = '#d62728' if result is winner else '#7f7f7f' if unscaled else '#1f77b4'
+        axes.scatter(result.gflops, result.metric, color=colour, marker='s' if unscaled else 'o')
+        c = result.candidate
+        label = 'unscaled' if unscaled else f'{c.alpha:g}, {c.beta:g}, {c.gamma:g}'
+        place = (result.gflops, result.metric)
+        axes.annotate(label, place, xytext=(5, 4), textcoords='offset points', fontsize=8)
+    axes.margins(x=0.18, y=0.12)
+    axes.set_xlabel('GFLOPs (multiply-adds of one picture)')
+    axes.set_ylabel(metric)
+    axes.set_title('α (depth), β (width), γ (resolution); red: the best', fontsize=10)
+    axes.spines[['top', 'right']].set_visible(False)
+    figure.savefig(path)
