@@ -85,7 +85,7 @@ def _sound(meta: Mapping[str, Any], name: str) -> Meta:
         classes = (classes,)
     if not _is_list(classes) or not classes or not all(isinstance(c, str) for c in classes):
         raise ValueError(f"{name}: expected names of classes as 'classes', got {classes!r:.60}")
-    colours = meta.get('palette')
+    colours: Any = meta.get('palette')
     if not _is_palette(colours) or len(colours) < len(classes):
         colours = palette(len(classes))
     return {'classes': tuple(classes), 'palette': [tuple(c) for c in colours[: len(classes)]]}

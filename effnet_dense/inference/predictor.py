@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmcv.transforms import Compose
@@ -73,10 +73,10 @@ class Predictor:
         read_safely()
         meta = checkpoint_meta(safe_load(fetch(checkpoint)), str(checkpoint))
         self.dataset_meta = meta or config_meta(self.config)
-        model = _build(model_for(self.config, self.dataset_meta['classes']))
+        model: Any = _build(model_for(self.config, self.dataset_meta['classes']))
         _load(model, checkpoint)
         model.dataset_meta = self.dataset_meta  # where mmdet's and mmseg's own APIs look for it
-        self.model = deployed(model) if deploy else model.eval()
+        self.model: Any = deployed(model) if deploy else model.eval()
         self.model.to(device or get_device())
         if channels_last:
             use_channels_last(self.model)
@@ -105,7 +105,7 @@ class Predictor:
         if batch_size < 1:
             raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
         if not isinstance(images, list | tuple):
-            return next(self.stream([images]))
+            return next(self.stream([cast(ImageInput, images)]))
         for image in images:
             if not isinstance(image, str | PathLike):
                 as_bgr(image)
