@@ -15,11 +15,13 @@ def parameters(model: nn.Module) -> int:
 def gflops(model: nn.Module, x: Tensor) -> float:
     """10⁹ multiply-adds of convolutions and matrix products for pictures x (N, 3, H, W).
 
-    The papers' FLOPs: PyTorch's counter has a multiplication and an addition for each.
+    The papers' FLOPs: PyTorch's counter has a multiplication and an addition for each. Without
+    oneDNN, for which `depthwise` adds zeros to kernels.
     """
     training = model.training
     model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    plain = torch.backends.mkldnn.flags(enabled=False)
+    with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
         model(x)
     model.train(training)
     return counter.get_total_flops() / 2e9

@@ -44,7 +44,10 @@ def config_meta(config: Config) -> Meta:
         ValueError: the config has no test data, or its data set knows no classes.
     """
     dataset = test_dataset(config)
-    kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
+    kind = dataset['type']
+    if isinstance(kind, str):
+        with DATASETS.switch_scope_and_registry(config.get('default_scope')) as registry:
+            kind = registry.get(kind)
     known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
     if known.get('classes') is None:
         raise ValueError(

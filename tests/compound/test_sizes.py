@@ -30,7 +30,10 @@ def test_the_same_as_with_memory(task: str, name: str) -> None:
     assert sizes.gflops == gflops(model, torch.randn(1, 3, 64, 64))
     for lean, saved in sizes.saved.items():
         set_lean(model, lean)
-        assert saved == saved_bytes(model, torch.randn(2, 3, 64, 64)).bytes / 2 / MIB
+        # oneDNN needs no padded copies, which GPUs and the meta device have.
+        with torch.backends.mkldnn.flags(enabled=False):
+            real = saved_bytes(model, torch.randn(2, 3, 64, 64))
+        assert saved == real.bytes / 2 / MIB
     assert sizes.saved[1] < sizes.saved[0]
     assert (count_gflops(network), count_saved(network, 1)) == (sizes.gflops, sizes.saved[1])
 

@@ -18,6 +18,7 @@ from tests.engine.tiny import options
 
 STEPS = 12
 SMALL = {
+    'report': False,
     'model.backbone.arch': dict(_delete_=True, base='b0', width=0.25, depth=0.25),
     'model.backbone.drop_path_rate': 0.2,  # draws from torch's generator
     'model.backbone.norm_eval': False,

@@ -153,7 +153,7 @@ def test_an_unfinished_list_has_another_name(tmp_path: Path) -> None:
 def test_the_tool(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint = saved(detector(), tmp_path / 'x.pth')
     detector().dump(tmp_path / 'config.py')
-    (folder / 'bad.mp4').write_bytes(b'no video')
+    (folder / 'film.mp4').write_bytes(b'no video')
     out = tmp_path / 'out'
     words = [tmp_path / 'config.py', checkpoint, '--out', out, '--device', 'cpu', '--score-thr', 0]
     assert call('infer', *words[:2], folder, *words[2:]) == 2

@@ -51,7 +51,7 @@ def test_path_array_and_pil_are_one_image(detecting: Predictor, tmp_path: Path) 
         assert torch.equal(other.bboxes, found[0].bboxes)
         assert torch.equal(other.scores, found[0].scores)
     swapped = detecting(NOISE[..., ::-1]).pred_instances
-    assert not torch.equal(swapped.scores, found[0].scores), 'the order of channels matters'
+    assert not torch.equal(swapped.bboxes, found[0].bboxes), 'the order of channels matters'
     assert detecting(path).ori_shape == (48, 64)
     assert (found[0].bboxes[:, 2] <= 64).all() and (found[0].bboxes[:, 3] <= 48).all()
 
