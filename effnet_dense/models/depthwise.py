@@ -50,14 +50,15 @@ Sides = tuple[Side, Side]  # rows, columns
 def is_quick(x: Tensor, weight: Tensor) -> bool:
     """Whether these are the faster operators: in oneDNN's types on CPUs, for the usual kernels.
 
-    A trace shall hold torch's own; inductor writes a padded copy while it computes what is padded.
+    A trace shall hold torch's own, and so shall a graph that torch.compile makes for training: it
+    differentiates it by itself.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False
-    if x.device.type != 'cpu' or x.dtype not in DTYPES:
+    if x.device.type != 'cpu' or x.dtype not in DTYPES or torch.jit.is_tracing():
         return False
     if any(size not in KERNELS for size in weight.shape[2:]):
         return False
+    if torch.compiler.is_compiling():
+        return not torch.is_grad_enabled()
     return torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
 
 

@@ -42,7 +42,9 @@ def pad_same(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Ten
 
 
 def _same_total(size: int, kernel: int, stride: int) -> int:
-    return max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    # By comparison, so that it is a number for torch.compile, too, where the size is a symbol.
+    remainder = next(left for left in range(stride) if size % stride == left)
+    return max(kernel - (remainder or stride), 0)
 
 
 def max_pool(x: Tensor, padding: str = 'same') -> Tensor:

@@ -36,7 +36,8 @@ def test_classes_of_the_config(tmp_path: Path) -> None:
     assert config_meta(config)['classes'][:2] == ('person', 'bicycle')
     config.test_dataloader.dataset.metainfo = dict(classes=('only',))
     assert config_meta(config) == {'classes': ('only',), 'palette': [(220, 20, 60)]}
-    del config.test_dataloader, config.val_dataloader
+    for loader in ('test_dataloader', 'val_dataloader'):
+        config.pop(loader)
     with pytest.raises(ValueError, match='no test_dataloader'):
         config_meta(config)
 

@@ -142,10 +142,15 @@ def test_the_factory_knows_depthwise_convolutions():
     assert type(conv2d(8, 16, 3, 2, groups=8)) is Conv2dSame
 
 
-def test_a_compiled_convolution_is_one_graph():
+@pytest.mark.parametrize('training', [True, False])
+def test_a_compiled_convolution_is_one_graph_for_all_even_sizes(training):
+    torch._dynamo.reset()
     conv = DepthwiseConv2d(4, 5, 2, 1, False, 'same')
-    x = torch.randn(1, 4, 8, 8, requires_grad=True)
-    compiled = torch.compile(conv, backend='aot_eager', fullgraph=True)
-    y = compiled(x)
-    torch.testing.assert_close(y, conv(x))
-    y.sum().backward()
+    compiled = torch.compile(conv, backend='aot_eager', fullgraph=True, dynamic=True)
+    for side in (8, 12):
+        x = torch.randn(2, 4, side, side, requires_grad=training)
+        with torch.set_grad_enabled(training):
+            y = compiled(x)
+            torch.testing.assert_close(y, conv(x))
+        if training:
+            y.sum().backward()
