@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def write_config(data: Path, work_dir: Path, *hooks: dict[str, Any]) -> Path:
         'train_cfg.val_interval': 99,
         'default_hooks.checkpoint.by_epoch': False,
         'default_hooks.checkpoint.interval': 1,
+        'default_hooks.checkpoint.max_keep_ckpts': STEPS,
         'custom_hooks': [*resumable.SMALL['custom_hooks'], *hooks],
     }
     config = resumable.config(data, work_dir, **changes)
@@ -51,7 +53,8 @@ def test_starts_again_where_a_process_died(data: Path, tmp_path: Path) -> None:
     died = dict(type='DieOnceHook', after=3)
     said = train(data, tmp_path / 'died', died, MAX_RESTARTS='1')
     assert (tmp_path / 'died' / 'died').exists()
-    assert 'resumed epoch: 1, iter: 3' in said
+    # The first process may have died with the other before it had written its last checkpoint.
+    assert re.search(r'resumed epoch: [01], iter: [23]', said)
     ends = [
         resumable.end_state(tmp_path / name / f'iter_{STEPS}.pth') for name in ('whole', 'died')
     ]

@@ -28,7 +28,7 @@ def test_parts_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     words = ('--precision', 'fp32', 'bf16', '--lean', 1, '--markdown')
-    assert call('memory', CONFIG, '--batch-size', 2, '--size', 128, *words) == 0
+    assert call('memory', CONFIG, '--batch-size', 8, '--size', 128, *words) == 0
     heading, rule, row = capsys.readouterr().out.splitlines()
     assert heading == '| config | fp32, lean 1 | bf16, lean 1 |'
     assert rule == '| --- | --- | --- |'
