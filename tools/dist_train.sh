@@ -17,10 +17,7 @@ port=${PORT:-${MASTER_PORT:-29500}}
 restarts=${MAX_RESTARTS:-0}
 where=(--master-addr="$address" --master-port="$port")
 if [ "$restarts" -gt 0 ]; then
-    where+=(--max-restarts="$restarts")
-fi
-if [ "$restarts" -gt 0 ] && [ "$nodes" -gt 1 ]; then
-    # Machines that start again together have to find each other again, at the first one.
+    # Processes that start again have to find each other anew, at the first machine.
     where=(--max-restarts="$restarts" --rdzv-backend=c10d --rdzv-endpoint="$address:$port"
         --rdzv-id="effnet_dense_$port" --rdzv-conf="is_host=$((${NODE_RANK:-0} == 0))")
 fi

@@ -353,9 +353,10 @@ def logits_of(config: Config, model: EncoderDecoder, image: np.ndarray) -> Tenso
     cfg = config.model.data_preprocessor
     x = mmcv.imnormalize(image, np.array(cfg.mean), np.array(cfg.std), to_rgb=True)
     x = torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))[None].float()
+    x = F.pad(x, (0, -size[1] % 32, 0, -size[0] % 32))
     with torch.no_grad():
         out = model.decode_head(model.extract_feat(x))
-    return F.interpolate(out, size, mode='bilinear')[0]
+    return F.interpolate(out, x.shape[2:], mode='bilinear')[0, :, : size[0], : size[1]]
 
 
 def merged(config: Config, model: EncoderDecoder, path: Path) -> np.ndarray:

@@ -40,7 +40,7 @@ def test_dist_train_over_two_machines(tmp_path: Path) -> None:
 
 def test_dist_train_starts_again(tmp_path: Path) -> None:
     one = launch(tmp_path, 'torchrun', 'dist_train.sh', 'some.py', '2', MAX_RESTARTS='3', PORT='77')
-    assert one[3:6] == ['--master-addr=127.0.0.1', '--master-port=77', '--max-restarts=3']
+    assert one[3:6] == ['--max-restarts=3', '--rdzv-backend=c10d', '--rdzv-endpoint=127.0.0.1:77']
     variables = dict(MAX_RESTARTS='3', PORT='77', NNODES='2', NODE_RANK='1', MASTER_ADDR='host')
     two = launch(tmp_path, 'torchrun', 'dist_train.sh', 'some.py', '2', **variables)
     assert two[3:6] == ['--max-restarts=3', '--rdzv-backend=c10d', '--rdzv-endpoint=host:77']
