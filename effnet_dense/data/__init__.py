@@ -10,6 +10,7 @@ from effnet_dense.data.label_map import LoadLabelMap, decode_label_map
 from effnet_dense.data.label_source import LabelSource, find_labels
 from effnet_dense.data.missing import check_data_files, missing_data_message
 from effnet_dense.data.own_data import use_data
+from effnet_dense.data.policy import Policy
 from effnet_dense.data.rewrite import set_num_classes
 from effnet_dense.data.seeded import seed_draws
 from effnet_dense.data.sources import CocoSource, find_coco
@@ -26,6 +27,7 @@ __all__ = [
     'LabelSplit',
     'LoadImageFromFile',
     'LoadLabelMap',
+    'Policy',
     'check_coco',
     'check_data_files',
     'check_labels',
