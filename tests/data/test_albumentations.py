@@ -267,3 +267,10 @@ def test_policies_keep_everything_in_step(policy: str) -> None:
             check_types(results)
             pictures.add(results['img'].tobytes())
     assert len(pictures) == 8
+
+
+def test_boxes_without_an_area_go() -> None:
+    """One of no width, and one that lies beyond the picture whole."""
+    made = apply([FLIP], sample(((10, 20, 10, 50), (60, 10, 90, 40), (120, 0, 150, 20))))
+    check_types(made)
+    assert made['gt_bboxes_labels'].tolist() == [6]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -156,4 +157,12 @@ def test_safetensors(tmp_path: Path) -> None:
     assert safe_load(path)['w'].tolist() == [0.0, 1.0, 2.0]
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(ValueError, match='truncated or no safetensors'):
+        safe_load(path)
+
+
+def test_records_that_expand_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / 'a.pth'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('archive/data.pkl', bytes(100_000))
+    with pytest.raises(ValueError, match='its records expand to 100000 bytes, the file has'):
         safe_load(path)
