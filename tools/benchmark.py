@@ -82,13 +82,16 @@ def _add_conditions(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument('--device', default='cpu', help="'cpu', 'cuda' or 'cuda:1'")
     command.add_argument('--seed', type=int, default=0)
+    command.add_argument(
+        '--keep-memory', action='store_true', help='no new pages for each feature, by glibc'
+    )
     command.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), metavar='DIR')
     command.add_argument('--debug', action='store_true', help="show an error's traceback")
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """The conditions that the arguments describe; sizes where the command has them."""
-    names = ('size', 'batch', 'repeats', 'threads', 'device', 'precision', 'seed')
+    names = ('size', 'batch', 'repeats', 'threads', 'device', 'precision', 'seed', 'keep_memory')
     return Settings(**{name: getattr(args, name) for name in names if hasattr(args, name)})
 
 

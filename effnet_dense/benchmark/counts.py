@@ -20,7 +20,7 @@ def gflops(model: nn.Module, x: Tensor) -> float:
     """
     training = model.training
     model.eval()
-    plain = torch.backends.mkldnn.flags(enabled=False)
+    plain = torch.backends.mkldnn.flags(enabled=False, allow_tf32=None)
     with torch.no_grad(), plain, FlopCounterMode(display=False) as counter:
         model(x)
     model.train(training)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from effnet_dense.benchmark.heap import keep_freed_memory
+
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 SMALLEST = 32  # C5 is one pixel
 
@@ -22,6 +24,7 @@ class Settings:
         repeats: Rounds, in each of which every contender runs once.
         threads: Of PyTorch's operators; None leaves them as they are.
         precision: 'fp32', or the type of autocast.
+        keep_memory: Whether freed memory stays with the process, see `keep_freed_memory`.
 
     Raises:
         ValueError: A number is out of range, or the device or precision is unknown.
@@ -34,6 +37,7 @@ class Settings:
     device: str = 'cpu'
     precision: str = 'fp32'
     seed: int = 0
+    keep_memory: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (('size', SMALLEST), ('batch', 1), ('repeats', 1), ('threads', 1)):
@@ -54,9 +58,15 @@ class Settings:
         return self.device.startswith('cuda')
 
     def apply(self) -> None:
-        """Set this process's number of threads."""
+        """Set this process's number of threads, and its heap.
+
+        Raises:
+            ValueError: The C library's heap cannot be set.
+        """
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        if self.keep_memory and not keep_freed_memory():
+            raise ValueError('keep_memory needs glibc, and this C library has no mallopt')
 
     def images(self, batch: int, channels_last: bool) -> Tensor:
         """Random normalised pictures (batch, 3, size, size), the same in every call."""

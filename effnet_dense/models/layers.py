@@ -273,8 +273,12 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape."""
-        # Not mean(), whose backward writes the gradient of every pixel down. In float32 at least:
-        # the sum over a picture overflows float16.
-        total = x.sum((2, 3), keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
-        mean = (total / (x.shape[2] * x.shape[3])).to(x.dtype)
-        return x * self.conv2(self.conv1(mean)).sigmoid()
+        return x * self.conv2(self.conv1(channel_means(x))).sigmoid()
+
+
+def channel_means(x: Tensor) -> Tensor:
+    """Over the picture: (N, C, H, W) → (N, C, 1, 1)."""
+    # Not mean(), whose backward writes the gradient of every pixel down. In float32 at least: the
+    # sum over a picture overflows float16.
+    total = x.sum((2, 3), keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+    return (total / (x.shape[2] * x.shape[3])).to(x.dtype)

@@ -8,13 +8,16 @@ Letters: N images, C channels, H × W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from effnet_dense.models.batch_statistics import knows_statistics
+from effnet_dense.models.gated import GatedProjection, has_hooks, with_gated
+from effnet_dense.models.layers import SqueezeExcite
 from effnet_dense.models.recompute import recomputed
 
 LEVELS = (0, 1, 2)
@@ -41,8 +44,8 @@ def run(lean: int, bricks: Iterable[nn.Module | None], *inputs: Tensor) -> Tenso
     """
     row = [brick for brick in bricks if brick is not None]
     if not lean or not can_recompute(row, inputs):
-        return _one_after_the_other(row, inputs)
-    for segment in segments([piece for brick in row for piece in _pieces(brick)], lean):
+        return _one_after_the_other(with_gated(_opened(row), inputs[0]), inputs)
+    for segment in segments(with_gated(chain.from_iterable(map(_pieces, row)), inputs[0]), lean):
         # Alone a module has nothing in between; one that works in place would spoil the input.
         alone, inplace = len(segment) == 1, getattr(segment[0], 'inplace', False)
         plain = alone or inplace or _widest(segment, inputs) < SMALL
@@ -63,6 +66,13 @@ def _one_after_the_other(modules: Sequence[nn.Module], inputs: Sequence[Tensor])
     return x
 
 
+def _opened(row: Sequence[nn.Module]) -> Iterator[nn.Module]:
+    """The bricks, but the pieces of one behind an attention, if no hook waits for it to run."""
+    for before, brick in zip([None, *row], row, strict=False):
+        opens = isinstance(before, SqueezeExcite) and not has_hooks(brick)
+        yield from _pieces(brick) if opens else [brick]
+
+
 def _pieces(brick: nn.Module) -> list[nn.Module]:
     pieces: Callable[[], list[nn.Module]] | None = getattr(brick, 'pieces', None)
     return [brick] if pieces is None else pieces()
@@ -73,7 +83,8 @@ def segments(pieces: Sequence[nn.Module], lean: int) -> list[list[nn.Module]]:
     cut: list[list[nn.Module]] = [[]]
     for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
         cut[-1].append(piece)
-        if isinstance(piece, nn.Conv2d) and not _is_repeated(piece, following, lean):
+        saved = isinstance(piece, nn.Conv2d) and not _is_repeated(piece, following, lean)
+        if saved or isinstance(piece, GatedProjection):
             cut.append([])
     return [segment for segment in cut if segment]
 
@@ -113,16 +124,7 @@ def can_recompute(bricks: Sequence[nn.Module], inputs: Sequence[Tensor]) -> bool
         return False
     known = {piece for brick in bricks for piece in _pieces(brick) if knows_statistics(piece)}
     modules = [module for brick in bricks for module in brick.modules()]
-    return not any(_has_hooks(m) or (m not in known and _notices(m)) for m in modules)
-
-
-def _has_hooks(module: nn.Module) -> bool:
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )
+    return not any(has_hooks(m) or (m not in known and _notices(m)) for m in modules)
 
 
 def _notices(module: nn.Module) -> bool:

@@ -26,7 +26,17 @@ from effnet_dense.models.batch_statistics import (
     normalise,
     normalise_again,
 )
-from effnet_dense.models.steps import GraphStep, NormStep, Parameters, Step, call, module_step
+from effnet_dense.models.gated import GatedProjection
+from effnet_dense.models.steps import (
+    GatedStep,
+    GraphStep,
+    NormStep,
+    Parameters,
+    Step,
+    call,
+    gated,
+    module_step,
+)
 
 
 def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
@@ -82,6 +92,9 @@ class _Recomputed(Function):
                 weight, bias = own.get('weight'), own.get('bias')
                 x, mean, spread = normalise(piece.module, piece.training, values[0], weight, bias)
                 statistics += mean, spread
+            elif isinstance(piece.module, GatedProjection):
+                x, means = gated(piece.module, own, values[0])
+                statistics.append(means)
             else:
                 x = call(piece.module, own, *values)
             values = [x]
@@ -131,6 +144,9 @@ def _again(
         asked = [next(asks) for _ in own]
         if piece.is_norm:
             step = _norm_step(piece, values[0], own, (next(known), next(known)), needs, asked)
+        elif isinstance(piece.module, GatedProjection):
+            last = following is None
+            step = GatedStep(piece.module, values[0], own, next(known), needs[0], asked, last)
         else:
             module = None if following is None else following.module
             step = module_step(piece.module, values, own, needs, asked, module)

@@ -19,13 +19,19 @@ from torch.func import functional_call
 from effnet_dense.models.autocast import as_autocast_does
 from effnet_dense.models.batch_statistics import scale
 from effnet_dense.models.depthwise import depthwise_gradients
-from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite
+from effnet_dense.models.gated import GatedProjection, gated_gradients
+from effnet_dense.models.layers import (
+    Conv2dSame,
+    DepthwiseConv2d,
+    SqueezeExcite,
+    channel_means,
+)
 
 # Exact types: what derives from them may compute something else.
 CONVOLUTIONS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d)
 
 # These write the gradient of their input into memory of its own.
-FRESH = (*CONVOLUTIONS, SqueezeExcite)
+FRESH = (*CONVOLUTIONS, SqueezeExcite, GatedProjection)
 
 Parameters = dict[str, Tensor]
 Needs = Sequence[bool]
@@ -190,6 +196,61 @@ class GraphStep(Step):
         found = iter(torch.autograd.grad(self.result, wanted, gradient, allow_unused=True))
         gradients = [next(found) if leaf.requires_grad else None for leaf in self.leaves]
         return gradients[: self.inputs], gradients[self.inputs :]
+
+
+def _of_gate(own: Parameters) -> Parameters:
+    prefix = 'gate.'
+    return {name[len(prefix) :]: own[name] for name in own if name.startswith(prefix)}
+
+
+def gated(module: GatedProjection, own: Parameters, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The first pass: the output (N, D, H, W), and the channels' means (N, C, 1, 1)."""
+    means = channel_means(x)
+    gate = functional_call(module.gate, _of_gate(own), means)
+    return F.conv2d(x * gate, own['conv.weight'], own.get('conv.bias')), means
+
+
+class GatedStep(Step):
+    """Attention and projection; without an output where nobody needs it.
+
+    Args:
+        means: (N, C, 1, 1), of the channels.
+    """
+
+    def __init__(
+        self,
+        module: GatedProjection,
+        x: Tensor,
+        own: Parameters,
+        means: Tensor,
+        needed: bool,
+        asked: Needs,
+        last: bool,
+    ) -> None:
+        self.x, self.weight, self.needed = x, own['conv.weight'], needed
+        named = dict(zip(own, asked, strict=True))
+        inner = _of_gate(own)
+        self.asked = [named.pop(f'gate.{name}') for name in inner]
+
+        def run(inner: Parameters, means: Tensor) -> Tensor:
+            return functional_call(module.gate, inner, means)
+
+        self.gate = GraphStep(run, [means], inner, [needed], self.asked)
+        self.to_weight, self.to_bias = named['conv.weight'], named.get('conv.bias')
+        if not last:
+            self.out = F.conv2d(x * self.gate.out, self.weight, own.get('conv.bias'))
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        through = self.needed or any(self.asked)
+        mask = (self.needed, through, self.to_weight, bool(self.to_bias))
+        to_x, to_gate, *rest = gated_gradients(gradient, self.x, self.gate.out, self.weight, mask)
+        to_means: Tensor | None = None
+        inner: list[Tensor | None] = [None for _ in self.asked]
+        if to_gate is not None:
+            (to_means,), inner = self.gate.backward(to_gate)
+        if to_x is not None and to_means is not None:
+            to_x.add_(to_means / (self.x.shape[2] * self.x.shape[3]))
+        return [to_x], [*inner, *rest[: 1 if self.to_bias is None else 2]]
 
 
 def module_step(

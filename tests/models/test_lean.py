@@ -310,11 +310,14 @@ def test_the_plain_path_where_nothing_can_be_gained_or_a_module_would_notice(mon
 
 
 def test_torch_compile_sees_one_graph():
-    models = [backbone(n, out_indices=(2,)) for n in (1, 0)]
-    torch._dynamo.reset()
-    train(torch.compile(models[0], backend='eager', fullgraph=True), images())
-    train(models[1], images())
-    assert_same(*models)
+    models = [backbone(n, out_indices=(2,)) for n in (1, 0, 0)]
+    for model in models[:2]:
+        torch._dynamo.reset()
+        train(torch.compile(model, backend='eager', fullgraph=True), images())
+    assert_same(*models[:2])
+    train(models[2], images())  # by operators of our own
+    for own, other in zip(models[0].parameters(), models[2].parameters(), strict=True):
+        torch.testing.assert_close(own.grad, other.grad, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize('options', [dict(padding_mode='reflect', padding=1), dict(padding='same')])
@@ -441,26 +444,25 @@ def saved_bytes(model: nn.Module, x: Tensor) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ('level', 'maps'),
-    # Expansion 32, depthwise 32, projection 12 channels; plain: the first two three times, the
-    # depthwise one a fourth time, weighed by attention.
-    [(0, 3 * 32 + 4 * 32 + 12), (1, 32 + 32 + 12), (2, 32 + 12)],
+    # Expansion 32, depthwise 32, projection 12 channels; plain: the first two three times.
+    [(0, 3 * 32 + 3 * 32 + 12), (1, 32 + 32 + 12), (2, 32 + 12)],
 )
 def test_bytes_of_a_block_by_hand(level, maps):
     block = MBConv(8, BlockRow('mbconv', 3, 1, 4, 12, 1, 0.25), 1, **wiring(level)).train()
     x = torch.randn(2, 8, 16, 16)
     statistics = 2 * (32 + 32 + 12) * 4
-    # Squeezed to 8 ÷ 4 = 2 channels, of two images: mean, squeezed twice, gate; lean: nothing.
-    attention = (32 + 2 + 2 + 32) * 2 * 4 if level == 0 else 0
+    # Squeezed to 8 ÷ 4 = 2 channels, of two images: mean, squeezed twice, gate; lean: the mean.
+    attention = (32 + 2 + 2 + 32 if level == 0 else 32) * 2 * 4
     asked, alive = saved_bytes(block, x)
     assert asked == maps * 2 * 256 * 4 + statistics + attention
     assert alive == asked
 
 
 def test_bytes_of_b0():
-    """The ratios are those at 512²; small pictures let statistics and weights count."""
+    """Small pictures let statistics and weights count; plainly, too, no weighed feature is kept."""
     plain = max(saved_bytes(backbone(0, arch='b0'), images(128, 128)))
-    assert max(saved_bytes(backbone(1, arch='b0'), images(128, 128))) < 0.36 * plain
-    assert max(saved_bytes(backbone(2, arch='b0'), images(128, 128))) < 0.21 * plain
+    assert max(saved_bytes(backbone(1, arch='b0'), images(128, 128))) < 0.38 * plain
+    assert max(saved_bytes(backbone(2, arch='b0'), images(128, 128))) < 0.23 * plain
 
 
 def _in_two_processes(rank: int, folder: str) -> None:
