@@ -28,6 +28,7 @@ from effnet_dense.models.layers import (
     SeparableConv,
     SqueezeExcite,
 )
+from effnet_dense.models.packed import PackedConv2d, packs
 
 # Those that convolve with `weight` as it is. ConvWS2d, for one, standardises it in every pass.
 PLAIN_CONVS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d, MMCVConv2d, Conv2dAdaptivePadding)
@@ -64,6 +65,8 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
         _prepare(module)
     if compile:
         _compile(model)
+    else:
+        _pack(model)
     return model.eval()  # the modules that are new too
 
 
@@ -146,16 +149,30 @@ def _fix_shares(node: Any) -> None:
 
 
 class InplaceSqueezeExcite(nn.Module):
-    """`SqueezeExcite` that overwrites its input."""
+    """`SqueezeExcite` that overwrites its input.
+
+    A convolution of one pixel takes torch three times as long as the linear layer that it is.
+    """
 
     def __init__(self, se: SqueezeExcite) -> None:
         super().__init__()
-        self.conv1, self.conv2 = se.conv1, se.conv2
+        act = nn.Identity() if se.conv1.act is None else se.conv1.act
+        self.layers = nn.Sequential(_linear(se.conv1.conv), act, _linear(se.conv2.conv))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape."""
-        mean = x.mean((2, 3), keepdim=True)
-        return x.mul_(self.conv2(self.conv1(mean)).sigmoid_())
+        gate = self.layers(x.mean((2, 3))).sigmoid_()
+        return x.mul_(gate[:, :, None, None])
+
+
+def _linear(conv: nn.Conv2d) -> nn.Linear:
+    """A 1×1 convolution as a linear layer with the same tensors."""
+    linear = nn.Linear(conv.in_channels, conv.out_channels, conv.bias is not None, device='meta')
+    tensors = dict(weight=conv.weight.flatten(1))
+    if conv.bias is not None:
+        tensors['bias'] = conv.bias
+    linear.load_state_dict(tensors, assign=True)
+    return linear.requires_grad_(False)
 
 
 class FixedFusion(nn.Module):
@@ -173,6 +190,15 @@ class FixedFusion(nn.Module):
         for x, share in zip(features[1:], self.shares[1:], strict=True):
             total.add_(resample(x, (height, width), self.padding), alpha=share)
         return total
+
+
+def _pack(model: nn.Module) -> None:
+    """Put a packed convolution in the place of each, of a shared one the same everywhere."""
+    made: dict[int, PackedConv2d] = {}
+    for parent in list(model.modules()):
+        for name, child in parent._modules.items():
+            if isinstance(child, nn.Conv2d) and packs(child):
+                parent._modules[name] = made.setdefault(id(child), PackedConv2d.of(child))
 
 
 def _compile(model: nn.Module) -> None:

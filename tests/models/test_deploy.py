@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.ops import StochasticDepth
 
 from effnet_dense.models import BiFPN, EfficientDetHead, EfficientNet, create_classifier, deploy
+from effnet_dense.models.packed import PackedConv2d
 from effnet_dense.scaling import BASES
 from tests import peers
 
@@ -165,7 +166,7 @@ def test_head_has_convolutions_of_each_level(conv_bias: bool) -> None:
     deployed = deploy(model)
     assert not norms(deployed)
     pointwise = deployed.cls_norms[1]
-    assert [type(conv) for conv in pointwise] == [nn.Conv2d] * 5
+    assert [type(conv) for conv in pointwise] == [PackedConv2d] * 5
     assert not torch.equal(pointwise[0].weight, pointwise[1].weight)
     assert_same(deployed, model, features(*(8,) * 5))
 

@@ -1,0 +1,97 @@
+"""Packed convolutions give torch's bits, and step aside where they cannot."""
+
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from effnet_dense.models.packed import PackedConv2d, packs
+
+CONVS = {
+    'pointwise': lambda: nn.Conv2d(6, 8, 1),
+    'strided': lambda: nn.Conv2d(6, 8, 3, 2, 1, bias=False),
+    'dilated': lambda: nn.Conv2d(6, 8, 3, padding=2, dilation=2),
+}
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How often kernels were packed."""
+    found = []
+    original = torch.ops.mkldnn._reorder_convolution_weight
+
+    def spy(*args):
+        found.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(torch.ops.mkldnn, '_reorder_convolution_weight', spy)
+    return found
+
+
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize('name', CONVS)
+def test_the_same_bits_at_several_sizes(name, memory_format, calls):
+    conv = CONVS[name]()
+    packed = PackedConv2d.of(conv)
+    with torch.no_grad():
+        for size in ((2, 6, 9, 7), (1, 6, 16, 16), (2, 6, 9, 7)):
+            x = torch.randn(size).contiguous(memory_format=memory_format)
+            torch.testing.assert_close(packed(x), conv(x), rtol=1e-6, atol=1e-6)
+    assert len(calls) == 1
+
+
+def test_other_weights_are_packed_again(calls):
+    conv = PackedConv2d.of(nn.Conv2d(6, 8, 1))
+    x = torch.randn(1, 6, 4, 4)
+    with torch.no_grad():
+        before = conv(x)
+        conv.weight.mul_(2)
+        conv.bias.mul_(2)
+        torch.testing.assert_close(conv(x), 2 * before)
+        conv.weight = nn.Parameter(conv.weight / 2)
+        conv.bias.div_(2)
+        torch.testing.assert_close(conv(x), before)
+    assert len(calls) == 3
+
+
+def test_torchs_own_elsewhere(calls):
+    conv = PackedConv2d.of(nn.Conv2d(6, 8, 1))
+    x = torch.randn(1, 6, 4, 4, requires_grad=True)
+    conv(x).sum().backward()
+    assert x.grad is not None
+    with torch.no_grad():
+        conv(x[:0])
+        with torch.autocast('cpu', torch.bfloat16):
+            assert conv(x).dtype == torch.bfloat16
+        with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+            conv(x)
+        copy.deepcopy(conv).double()(x.double())
+        torch.jit.trace(conv, x, check_trace=False)
+    assert not calls
+
+
+def test_copies_and_files_are_without_the_packed_kernel():
+    conv = PackedConv2d.of(nn.Conv2d(6, 8, 1))
+    x = torch.randn(1, 6, 4, 4)
+    with torch.no_grad():
+        expected = conv(x)
+        assert conv.packed is not None
+        twin = copy.deepcopy(conv)
+        assert twin.packed is None
+        assert torch.equal(twin(x), expected)
+        torch.save(conv, file := io.BytesIO())
+    assert list(conv.state_dict()) == ['weight', 'bias']
+    assert file.tell() > 0
+
+
+def test_what_is_packed():
+    changed = nn.Conv2d(1, 1, 1)
+    changed.forward = lambda x: x
+    assert packs(nn.Conv2d(4, 4, 3, padding=1))
+    assert not packs(nn.Conv2d(4, 4, 3, groups=4))
+    assert not packs(nn.Conv2d(4, 4, 3, padding='same'))
+    assert not packs(nn.Conv2d(4, 4, 3, padding_mode='reflect'))
+    assert not packs(changed)
+    assert not packs(nn.Linear(1, 1))
