@@ -3,6 +3,7 @@
 python tools/benchmark.py features --arch b0 --size 512 --batch 2 --lean 0 1 2 --channels-last
 python tools/benchmark.py detector --name d0 --channels-last
 python tools/benchmark.py inference --arch b0 --modes plain deployed compiled --channels-last
+python tools/benchmark.py loading --data data/coco
 python tools/benchmark.py acceptance --threads 2
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from effnet_dense.benchmark import acceptance, detectors, features
 from effnet_dense.benchmark.contender import Absent, Contender, line_up
 from effnet_dense.benchmark.files import write, write_targets
+from effnet_dense.benchmark.loading import measure_loading
 from effnet_dense.benchmark.measure import MEASURES, measure
 from effnet_dense.benchmark.ready import MODES
 from effnet_dense.benchmark.settings import DTYPES, Settings
@@ -46,10 +48,22 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument('--name', help="a whole EfficientDet instead of a backbone, as 'd0'")
     _add_input(command, batch=1)
     command.add_argument('--modes', nargs='+', choices=MODES, default=['plain', 'deployed'])
+    command = commands.add_parser('loading', help='pictures and boxes, beside mmdet and OpenCV')
+    _add_loading(command)
     command = commands.add_parser('acceptance', help='every promised figure beside its target')
     command.add_argument('--part', nargs='+', metavar='TITLE', help="some reports: 'train b0' …")
     _add_conditions(command)
     return arguments
+
+
+def _add_loading(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add('--data', type=Path, required=True, metavar='DIR', help="a folder in COCO's layout")
+    add('--ann-file', default='annotations/instances_train2017.json')
+    add('--images', default='train2017', help='folder of the pictures, inside of the other')
+    add('--size', type=int, default=512, help='of the crop at most, in pixels')
+    add('--repeats', type=int, default=7, help='rounds; every one makes all samples in each')
+    add('--debug', action='store_true', help="show an error's traceback")
 
 
 def _add_arch(command: argparse.ArgumentParser) -> None:
@@ -99,6 +113,8 @@ def main(args: argparse.Namespace) -> None:
     """Measure what the command line describes; print, and write into the folder."""
     if args.command == 'acceptance':
         return _acceptance(args)
+    if args.command == 'loading':
+        return _loading(args)
     settings = settings_of(args)
     name = getattr(args, 'name', None) or args.arch
     if args.command == 'inference':
@@ -123,6 +139,12 @@ def _line_up(
     else:
         own, peers = features.ours(name, lean, args.channels_last), features.PEERS
     return line_up(own, peers, name, args.channels_last, args.only)
+
+
+def _loading(args: argparse.Namespace) -> None:
+    found = measure_loading(args.data, args.ann_file, args.images, args.size, args.repeats)
+    rows = [[row.name, f'{row.milliseconds:.2f}', f'{row.speed:.2f}'] for row in found]
+    print_table(f'loading at {args.size} px', ['work', 'ms/img', 'speed'], rows)
 
 
 def _acceptance(args: argparse.Namespace) -> None:

@@ -103,7 +103,8 @@ def jpeg_ends_early(content: bytes) -> bool:
         if content[at + 1] == 0xFF:  # a fill byte
             at += 1
         elif content[at + 1] == JPEG_SCAN:
-            return content.find(JPEG_END, at) == -1
+            # Nearly all end with it: the search takes a twentieth of the decoding.
+            return not content.endswith(JPEG_END) and content.find(JPEG_END, at) == -1
         else:
             at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
     return True
