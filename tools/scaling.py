@@ -145,7 +145,9 @@ def _search(args: argparse.Namespace) -> None:
     headings, lines = [*findings.HEADINGS, metric], [findings.cells(r) for r in results]
     output.print_table('Candidates', headings, lines)
     print(f'Best: α = {found.alpha:g}, β = {found.beta:g}, γ = {found.gamma:g}')
-    phis = [findings.phi_row(search, found, phi) for phi in findings.PHIS]
+    if doubt := findings.doubt(results):
+        print(doubt)
+    phis = findings.phi_rows(search, found)
     rows = [findings.phi_cells(row) for row in phis]
     output.print_table('Networks', findings.PHI_HEADINGS, rows)
     tables = [('Candidates', headings, lines), ('Networks', findings.PHI_HEADINGS, rows)]

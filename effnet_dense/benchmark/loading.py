@@ -35,7 +35,7 @@ class Loading:
 
 def pipelines(size: int) -> dict[str, list[dict[str, Any]]]:
     """mmdet's and ours, for the same work: jitter 0.1–2.0, a crop, a flip of half."""
-    rest = [
+    rest: list[dict[str, Any]] = [
         dict(type='LoadAnnotations', with_bbox=True),
         dict(type='RandomResize', scale=(size, size), ratio_range=RATIOS, keep_ratio=True),
         dict(type='RandomCrop', crop_size=(size, size), allow_negative_crop=True),

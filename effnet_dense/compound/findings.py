@@ -15,6 +15,7 @@ from effnet_dense.compound.search import Result, Search, best
 from effnet_dense.memory.size import network_size
 
 PHIS = range(8)
+DISTINCT = 0.005  # of the metric
 HEADINGS = ('candidate', 'depth α', 'width β', 'px γ', 'α·β²·γ²', 'px', 'parameters', 'GFLOPs')
 PHI_HEADINGS = ('φ', 'width', 'depth', 'px', 'parameters', 'GFLOPs', 'arch')
 
@@ -43,6 +44,28 @@ def phi_row(search: Search, candidate: Candidate, phi: int) -> dict[str, Any]:
         parameters=parameters,
         gflops=gflops,
         arch=arch,
+    )
+
+
+def phi_rows(search: Search, candidate: Candidate) -> list[dict[str, Any]]:
+    """The networks of `PHIS`, up to the first that is beyond what can be built."""
+    rows = []
+    for phi in PHIS:
+        try:
+            rows.append(phi_row(search, candidate, phi))
+        except ValueError:
+            break
+    return rows
+
+
+def doubt(results: Sequence[Result]) -> str | None:
+    """Why the best may be chance: a scaled network that is no better than the unscaled one."""
+    unscaled = next((result for result in results if result.candidate == BASE), None)
+    if unscaled is None or best(results).metric > unscaled.metric + DISTINCT:
+        return None
+    return (
+        f'The best is within {DISTINCT} of the unscaled network: chance. Train longer (--steps), '
+        'at a larger --size, or from weights that fit all candidates'
     )
 
 

@@ -6,6 +6,7 @@ on the small network; step 2 scales by φ with them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -97,7 +98,11 @@ class Search:
 
     def _open(self, resume: bool, metric: str) -> None:
         settings = dict(
-            config=self.config.filename, steps=self.steps, size=self.size, metric=metric
+            config=self.config.filename,
+            content=hashlib.sha256(self.config.dump().encode()).hexdigest(),  # data and options
+            steps=self.steps,
+            size=self.size,
+            metric=metric,
         )
         file = self.folder / SETTINGS
         if file.is_file():

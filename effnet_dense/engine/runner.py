@@ -27,6 +27,7 @@ from effnet_dense.engine.channels import check_channels
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.checkpoint_hook import CheckpointHook
 from effnet_dense.engine.checkpoints import find_whole_checkpoint, read_training_state
+from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.files import whole_file
 from effnet_dense.engine.finite import FiniteHook
@@ -55,6 +56,7 @@ class Runner(MMEngineRunner):
       of an epoch as if the run had never stopped; without a name from the newest whole one.
     - Checkpoints replace their predecessor whole: a kill while writing leaves the old file.
     - Ctrl-C saves a checkpoint and stops.
+    - `compile=True`, or a dict of torch.compile's options, compiles backbone, neck and dense heads.
     - `channels_last=True` keeps weights and features in that memory format.
     - Every random draw of the data depends on (seed, epoch, sample) alone: see `seed_draws`.
     - Every evaluation leaves a page about the run in the work folder's report/, except with
@@ -196,6 +198,17 @@ class Runner(MMEngineRunner):
         """Train; an end before the end says from where to go on (see `told_end`)."""
         with told_end(self.work_dir), self._stop.listening(alone=self.world_size == 1):
             return super().train()
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the model's parts, as the config's `compile` asks: see `compile_parts`."""
+        options = self.cfg.get('compile')
+        if options is None or options is False:
+            return
+        if options is not True and not isinstance(options, dict):
+            raise ValueError(f'compile must be true, false or a dict, got {options!r}')
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        parts = compile_parts(model, **({} if options is True else options))
+        self.logger.info(f'compiling {", ".join(parts)}: the first steps take minutes')
 
     def load_or_resume(self) -> None:
         """Load or resume; without a name the work folder's newest whole checkpoint."""

@@ -203,9 +203,15 @@ def _pack(model: nn.Module) -> None:
 
 def _compile(model: nn.Module) -> None:
     _check_compiler()
-    parts = [getattr(model, name, None) for name in TENSOR_PARTS]
-    for part in [part for part in parts if isinstance(part, nn.Module)] or [model]:
+    for part in tensor_parts(model).values():
         part.forward = _compiled(part.forward)
+
+
+def tensor_parts(model: nn.Module) -> dict[str, Any]:
+    """The parts of a detector or segmentor that are tensors in, tensors out; or the model."""
+    parts = {name: getattr(model, name, None) for name in TENSOR_PARTS}
+    found = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+    return found or {'model': model}
 
 
 def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from effnet_dense.compound import search as module
-from effnet_dense.compound.findings import draw, phi_row
+from effnet_dense.compound.findings import PHIS, doubt, draw, phi_row, phi_rows
 from effnet_dense.compound.grid import BASE, Candidate
 from effnet_dense.compound.search import Result, Search, best
 from effnet_dense.compound.short import metric_of, shorten
@@ -102,3 +102,26 @@ def test_results_are_json(tmp_path: Path, trained: list[str]) -> None:
     content = json.loads((tmp_path / BASE.name / 'result.json').read_text())
     assert content['candidate'] == dict(alpha=1.0, beta=1.0, gamma=1.0)
     assert content['gflops'] == base.gflops
+
+
+def test_phis_end_where_nothing_can_be_built(tmp_path: Path) -> None:
+    rows = phi_rows(a_search(tmp_path), Candidate(2.0, 1.0, 1.0))
+    assert [row['phi'] for row in rows] == [0, 1, 2, 3, 4]  # at 5, 32 times as deep
+    assert len(phi_rows(a_search(tmp_path), Candidate(1.1, 1.0, 1.0))) == len(PHIS)
+
+
+def test_a_best_by_chance_is_said() -> None:
+    def found(value: float) -> list[Result]:
+        metrics = {BASE: 0.1, DEEP: value}
+        return [Result(one, (64, 64), {}, 1, 0.1, metric) for one, metric in metrics.items()]
+
+    assert 'Train longer' in (doubt(found(0.101)) or '')
+    assert doubt(found(0.2)) is None
+
+
+def test_other_options_are_another_search(tmp_path: Path, trained: list[str]) -> None:
+    a_search(tmp_path).run([])
+    other = a_search(tmp_path)
+    other.config.train_dataloader.batch_size = 3
+    with pytest.raises(ValueError, match='holds a search of'):
+        other.run([], resume=True)
