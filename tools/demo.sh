@@ -13,16 +13,25 @@ cd "$(dirname "$0")/.."
 source tools/venv.sh weights
 source .venv/bin/activate
 
-# Trains, evaluates and draws; goes on from its last checkpoint when it was interrupted.
+# The README's walk, with the demo data in the place of one's own: looks at what training sees,
+# trains, evaluates, draws, makes the report again, predicts; goes on from its last checkpoint
+# when it was interrupted.
 #   run_demo CONFIG WORK CHECKPOINT KEY=VALUE...
 run_demo() {
   local config=$1 work=$2 checkpoint=$3
   shift 3
-  python tools/train.py "$config" --data demo --work-dir "$work" --resume auto --cfg-options "$@"
+  say "drawing what training sees into $work/browse"
+  python tools/browse_dataset.py "$config" --data demo --number 9 --out "$work/browse"
+  say 'training'
+  python tools/train.py "$config" --data demo --work-dir "$work" --resume --cfg-options "$@"
   say 'evaluating, and drawing predictions beside ground truth'
   python tools/test.py "$config" "$work/$checkpoint" --data demo --work-dir "$work" \
     --show-dir "$work/pictures"
-  say "done. Look at $work/pictures: ground truth on the left, predictions on the right"
+  python tools/report.py "$work"
+  say "predicting on pictures without ground truth, into $work/found"
+  python tools/infer.py "$config" "$work/$checkpoint" data/demo/images/val --out "$work/found"
+  say "done. Look at $work/report/index.html in a browser, and at the pictures in
+    $work/pictures (ground truth on the left, predictions on the right) and $work/found"
 }
 
 demo_detection() {
