@@ -1,7 +1,7 @@
 """Kill a training at moments of chance, go on each time, and compare with one never killed.
 
-python tests/tools/kill_training.py --times 20 --loop epochs
-python tests/tools/kill_training.py --times 20 --loop iterations
+python -m tests.tools.kill_training --times 20 --loop epochs
+python -m tests.tools.kill_training --times 20 --loop iterations
 
 Each start is a process forked from this one, which has imported everything: it trains with
 `--resume auto` and gets SIGKILL. A checkpoint is written behind every step, one is kept, and the
