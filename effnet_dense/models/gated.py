@@ -112,7 +112,8 @@ def _joins(se: SqueezeExcite, conv: nn.Conv2d, x: Tensor) -> bool:
     It was measured on CPUs, in float32. A trace, and a graph that torch.compile makes, shall hold
     torch's own operators; modules' hooks shall fire.
     """
-    if x.device.type != 'cpu' or x.dtype != torch.float32 or not torch.is_grad_enabled():
+    on_cpu = x.device.type in ('cpu', 'meta')  # on meta, what a CPU would save is counted
+    if not on_cpu or x.dtype != torch.float32 or not torch.is_grad_enabled():
         return False
     if torch.is_autocast_enabled('cpu') or torch.jit.is_tracing() or torch.compiler.is_compiling():
         return False
