@@ -17,7 +17,9 @@ port=${PORT:-${MASTER_PORT:-29500}}
 restarts=${MAX_RESTARTS:-0}
 where=(--master-addr="$address" --master-port="$port")
 if [ "$restarts" -gt 0 ]; then
-    # Processes that start again have to find each other anew, at the first machine.
+    # Processes that start again have to find each other anew, at the first machine; in the store
+    # that torchrun would keep lie the dead ones' addresses, at which gloo waits for ever.
+    export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
     where=(--max-restarts="$restarts" --rdzv-backend=c10d --rdzv-endpoint="$address:$port"
         --rdzv-id="effnet_dense_$port" --rdzv-conf="is_host=$((${NODE_RANK:-0} == 0))")
 fi
