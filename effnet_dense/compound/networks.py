@@ -16,7 +16,7 @@ from effnet_dense.compound import published
 from effnet_dense.engine.config import load_config
 from effnet_dense.memory.model import build_model
 from effnet_dense.models import EfficientNet, EfficientNetClassifier
-from effnet_dense.models.deploy import TENSOR_PARTS
+from effnet_dense.models.deploy import tensor_parts as parts_of
 from effnet_dense.scaling import DETECTORS, FAMILIES, Detector, architecture, compound, detector
 
 TASKS = ('classification', 'detection', 'segmentation')
@@ -58,8 +58,7 @@ class TensorParts(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        parts = [getattr(model, name, None) for name in TENSOR_PARTS]
-        self.parts = nn.ModuleList(part for part in parts if isinstance(part, nn.Module))
+        self.parts = nn.ModuleList(parts_of(model).values())
 
     def forward(self, x: Tensor) -> Any:
         """(N, 3, H, W) → the last part's predictions."""

@@ -1,4 +1,4 @@
-"""Packed convolutions give torch's bits, and step aside where they cannot."""
+"""Packed convolutions give torch's results, and step aside where they cannot."""
 
 import copy
 import io
@@ -32,7 +32,7 @@ def calls(monkeypatch):
 
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize('name', CONVS)
-def test_the_same_bits_at_several_sizes(name, memory_format, calls):
+def test_the_same_results_at_several_sizes(name, memory_format, calls):
     conv = CONVS[name]()
     packed = PackedConv2d.of(conv)
     with torch.no_grad():
@@ -54,6 +54,16 @@ def test_other_weights_are_packed_again(calls):
         conv.bias.div_(2)
         torch.testing.assert_close(conv(x), before)
     assert len(calls) == 3
+
+
+def test_new_weights_at_an_old_address():
+    conv = PackedConv2d.of(nn.Conv2d(64, 64, 1, bias=False))
+    x = torch.randn(1, 64, 4, 4)
+    with torch.no_grad():
+        for value in range(20):  # a freed weight's memory is often the next one's
+            del conv.weight
+            conv.weight = nn.Parameter(torch.full((64, 64, 1, 1), float(value)))
+            torch.testing.assert_close(conv(x), nn.functional.conv2d(x, conv.weight))
 
 
 def test_torchs_own_elsewhere(calls):
