@@ -60,10 +60,12 @@ def measure_loading(
 
     Raises:
         FileNotFoundError: no such file or folder.
-        ValueError: no picture has a box.
+        ValueError: no picture has a box, or a number is not positive.
     """
     from mmdet.registry import DATASETS
 
+    if size < 1 or repeats < 1:
+        raise ValueError(f'size and repeats must be at least 1, got {size} and {repeats}')
     for path in (folder / ann_file, folder / images):
         if not path.exists():
             raise FileNotFoundError(f'expected annotations and pictures, and there is no {path}')

@@ -40,3 +40,9 @@ def test_both_do_the_same(folder: Path) -> None:
 def test_a_folder_without_the_files_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='there is no'):
         measure_loading(tmp_path, 'annotations/val.json', 'images/val', 64, 1)
+
+
+def test_numbers_are_positive(folder: Path) -> None:
+    for size, repeats in ((0, 1), (64, 0)):
+        with pytest.raises(ValueError, match='must be at least 1, got'):
+            measure_loading(folder, 'annotations/val.json', 'images/val', size, repeats)
