@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
 
@@ -35,3 +37,16 @@ def shared_data() -> Path:
 def repository() -> Path:
     """The root of the checkout: configs/ and tools/ live there."""
     return REPOSITORY
+
+
+def restored_scope() -> Iterator[None]:
+    """Set mmengine's default scopes to what they were: which test runs earlier is chance."""
+    before = dict(DefaultScope._instance_dict)
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)
+
+
+# The first one for what the fixtures of a whole module set.
+scope_after_module = pytest.fixture(restored_scope, scope='module', autouse=True)
+scope_after_test = pytest.fixture(restored_scope, autouse=True)
