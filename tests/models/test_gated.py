@@ -31,7 +31,8 @@ def test_outputs_and_gradients_are_those_of_the_two(bias, memory_format):
     x = example(memory_format)
     joined = GatedProjection(se, conv)
     y, expected = joined(x), conv(se(x))
-    assert torch.equal(y, expected)
+    # The attention is linear layers there, whose sums are in another order.
+    torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-6)
     leaves = (x, *joined.parameters())
     gradient = torch.randn_like(y)
     for own, right in zip(
@@ -95,6 +96,19 @@ def test_when_the_two_are_one():
         nn.BatchNorm2d(6),
     ):
         assert not joins(se, other, x)
+
+
+class Other(nn.Conv2d):
+    """It may compute anything."""
+
+
+@pytest.mark.parametrize('name', ['conv1', 'conv2'])
+def test_an_attention_of_other_modules_stays(name):
+    se, conv = pair()
+    brick = getattr(se, name)
+    brick.conv = Other(brick.conv.in_channels, brick.conv.out_channels, 1)
+    assert not joins(se, conv, example())
+    assert not joins(SqueezeExcite(6, 2, dict(type='PReLU')), conv, example())
 
 
 @pytest.mark.parametrize('condition', ['torch.jit.is_tracing', 'torch.compiler.is_compiling'])
