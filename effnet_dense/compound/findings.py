@@ -94,22 +94,33 @@ def as_dict(results: Sequence[Result], metric: str, phis: Sequence[dict[str, Any
 
 
 def draw(results: Sequence[Result], metric: str, path: Path) -> None:
-    """Write a PNG of the metric against the FLOPs, the best candidate marked."""
+    """Write a PNG of every candidate's metric, in their order: by it, as all cost about the same.
+
+    The unscaled network is a line, the best candidate red.
+    """
     winner = best(results)
-    figure = Figure(figsize=(7, 4.5), dpi=120, layout='constrained')
+    scaled = sorted((r for r in results if r.candidate != BASE), key=lambda result: result.metric)
+    figure = Figure(figsize=(7, 1.4 + 0.3 * len(scaled)), dpi=120, layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    for place, result in enumerate(scaled):
+        colour = '#d62728' if result is winner else '#1f77b4'
+        axes.scatter(result.metric, place, color=colour)
+        text = (f'{result.metric:.4g}', (result.metric, place))
+        axes.annotate(*text, xytext=(7, -3), textcoords='offset points', fontsize=8)
     for result in results:
-        unscaled = result.candidate == BASE
-        colour = '#d62728' if result is winner else '#7f7f7f' if unscaled else '#1f77b4'
-        axes.scatter(result.gflops, result.metric, color=colour, marker='s' if unscaled else 'o')
-        c = result.candidate
-        label = 'unscaled' if unscaled else f'{c.alpha:g}, {c.beta:g}, {c.gamma:g}'
-        place = (result.gflops, result.metric)
-        axes.annotate(label, place, xytext=(5, 4), textcoords='offset points', fontsize=8)
-    axes.margins(x=0.18, y=0.12)
-    axes.set_xlabel('GFLOPs (multiply-adds of one picture)')
-    axes.set_ylabel(metric)
-    axes.set_title('α (depth), β (width), γ (resolution); red: the best', fontsize=10)
+        if result.candidate == BASE:
+            label = f'unscaled, {result.gflops:.3g} GFLOPs'
+            axes.axvline(result.metric, color='#7f7f7f', linestyle='--', label=label)
+            axes.legend(loc='lower right', fontsize=8, frameon=False)
+    axes.set_yticks(range(len(scaled)), [_label(result) for result in scaled], fontsize=8)
+    axes.margins(x=0.15)
+    axes.set_xlabel(metric)
+    axes.set_title('α (depth), β (width), γ (resolution), GFLOPs of one picture', fontsize=10)
     axes.spines[['top', 'right']].set_visible(False)
     figure.savefig(path)
+
+
+def _label(result: Result) -> str:
+    c = result.candidate
+    return f'{c.alpha:g}, {c.beta:g}, {c.gamma:g}   {result.gflops:.3g}'

@@ -17,6 +17,7 @@ from effnet_dense.engine.jobs import build_runner
 
 METRICS = {'CocoMetric': 'coco/bbox_mAP', 'IoUMetric': 'mIoU'}
 WARM_UP = 0.1  # of the steps
+NOTHING = 'is there an annotation in the validation set?'
 
 
 class KeepMetrics(Hook):
@@ -79,6 +80,7 @@ def train_and_evaluate(config: Config, folder: Path, metric: str) -> float:
 
     Raises:
         KeyError: The validation has no such metric.
+        ValueError: It is not a finite number.
     """
     config.work_dir = str(folder)
     config.resume = True
@@ -93,4 +95,6 @@ def train_and_evaluate(config: Config, folder: Path, metric: str) -> float:
     if metric not in kept.metrics:
         raise KeyError(f'no metric {metric!r} after validation, only {", ".join(kept.metrics)}')
     value = float(kept.metrics[metric])
-    return value if math.isfinite(value) else 0.0
+    if not math.isfinite(value):
+        raise ValueError(f'{metric} must be a number after validation, got {value}: {NOTHING}')
+    return value

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from effnet_dense.compound import search as module
+from effnet_dense.compound import short
 from effnet_dense.compound.findings import PHIS, doubt, draw, phi_row, phi_rows
 from effnet_dense.compound.grid import BASE, Candidate
 from effnet_dense.compound.search import Result, Search, best
-from effnet_dense.compound.short import metric_of, shorten
+from effnet_dense.compound.short import metric_of, shorten, train_and_evaluate
 from effnet_dense.engine.config import load_config
 
 DEEP, WIDE = Candidate(1.4, 1.0, 1.2), Candidate(1.0, 1.4, 1.0)
@@ -95,6 +96,26 @@ def test_the_configs_metric() -> None:
     config.val_evaluator = dict(type='Other')
     with pytest.raises(ValueError, match=r"--metric is needed.*\['Other'\]"):
         metric_of(config)
+
+
+@pytest.mark.parametrize(
+    ('metrics', 'message'),
+    [({'mIoU': float('nan')}, 'got nan: is there an annotation'), ({'aAcc': 1.0}, 'only aAcc')],
+)
+def test_without_a_metric_there_is_no_result(
+    metrics: dict[str, float], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pretender:
+        def register_hook(self, hook: Any) -> None:
+            self.hook = hook
+
+        def train(self) -> None:
+            self.hook.after_val_epoch(self, metrics)
+
+    monkeypatch.setattr(short, 'check_data_files', lambda config, splits: None)
+    monkeypatch.setattr(short, 'build_runner', lambda config: Pretender())
+    with pytest.raises((ValueError, KeyError), match=message):
+        train_and_evaluate(load_config('effnet_lite0_fpn_camvid'), tmp_path, 'mIoU')
 
 
 def test_results_are_json(tmp_path: Path, trained: list[str]) -> None:
