@@ -15,7 +15,7 @@ from effnet_dense.compound.search import Result, Search, best
 from effnet_dense.memory.size import network_size
 
 PHIS = range(8)
-DISTINCT = 0.005  # of the metric
+DISTINCT = 0.05  # of the metric's value, which may be a share or percents
 HEADINGS = ('candidate', 'depth α', 'width β', 'px γ', 'α·β²·γ²', 'px', 'parameters', 'GFLOPs')
 PHI_HEADINGS = ('φ', 'width', 'depth', 'px', 'parameters', 'GFLOPs', 'arch')
 
@@ -61,10 +61,10 @@ def phi_rows(search: Search, candidate: Candidate) -> list[dict[str, Any]]:
 def doubt(results: Sequence[Result]) -> str | None:
     """Why the best may be chance: a scaled network that is no better than the unscaled one."""
     unscaled = next((result for result in results if result.candidate == BASE), None)
-    if unscaled is None or best(results).metric > unscaled.metric + DISTINCT:
+    if unscaled is None or best(results).metric > unscaled.metric * (1 + DISTINCT):
         return None
     return (
-        f'The best is within {DISTINCT} of the unscaled network: chance. Train longer (--steps), '
+        f'The best is within {DISTINCT:.0%} of the unscaled network: chance. Train longer (--steps), '
         'at a larger --size, or from weights that fit all candidates'
     )
 
@@ -115,6 +115,7 @@ def draw(results: Sequence[Result], metric: str, path: Path) -> None:
             axes.legend(loc='lower right', fontsize=8, frameon=False)
     axes.set_yticks(range(len(scaled)), [_label(result) for result in scaled], fontsize=8)
     axes.margins(x=0.15)
+    axes.set_ylim(-0.6, len(scaled) - 0.4)
     axes.set_xlabel(metric)
     axes.set_title('α (depth), β (width), γ (resolution), GFLOPs of one picture', fontsize=10)
     axes.spines[['top', 'right']].set_visible(False)
