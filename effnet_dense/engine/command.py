@@ -32,6 +32,12 @@ class Options(DictAction):
         """Add the pairs to the dictionary."""
         try:
             super().__call__(parser, namespace, values, option_string)
+        except RecursionError as error:  # mmengine's, of a value such as dict(a=1, b=2)
+            raise argparse.ArgumentError(
+                self,
+                f'expected KEY=VALUE pairs, where a value is a number, a name, (…) or […] of them, '
+                f'and an entry of a dictionary KEY.ENTRY=VALUE; got {values}',
+            ) from error
         except (ValueError, AssertionError) as error:
             raise argparse.ArgumentError(
                 self, f'expected KEY=VALUE pairs, got {values}: {error}'

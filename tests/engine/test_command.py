@@ -51,7 +51,7 @@ def test_the_last_line_of_a_workers_error() -> None:
     assert message(ValueError(text)) == 'cannot decode image a.jpg: empty'
 
 
-@pytest.mark.parametrize('words', [['lr'], ['a=[1,2'], ['a=(1,2]']])
+@pytest.mark.parametrize('words', [['lr'], ['a=[1,2'], ['a=(1,2]'], ['a=dict(b=1,c=2)']])
 def test_malformed_options_are_argparses_error(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
