@@ -64,8 +64,8 @@ def doubt(results: Sequence[Result]) -> str | None:
     if unscaled is None or best(results).metric > unscaled.metric * (1 + DISTINCT):
         return None
     return (
-        f'The best is within {DISTINCT:.0%} of the unscaled network: chance. Train longer (--steps), '
-        'at a larger --size, or from weights that fit all candidates'
+        f'The best is within {DISTINCT:.0%} of the unscaled network: chance. Train longer '
+        '(--steps), at a larger --size, or from weights that fit all candidates'
     )
 
 
