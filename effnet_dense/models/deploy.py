@@ -28,7 +28,7 @@ from effnet_dense.models.layers import (
     SeparableConv,
     SqueezeExcite,
 )
-from effnet_dense.models.packed import PackedConv2d, packs
+from effnet_dense.models.packing import pack
 
 # Those that convolve with `weight` as it is. ConvWS2d, for one, standardises it in every pass.
 PLAIN_CONVS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d, MMCVConv2d, Conv2dAdaptivePadding)
@@ -66,7 +66,7 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
     if compile:
         _compile(model)
     else:
-        _pack(model)
+        pack(model)
     return model.eval()  # the modules that are new too
 
 
@@ -190,15 +190,6 @@ class FixedFusion(nn.Module):
         for x, share in zip(features[1:], self.shares[1:], strict=True):
             total.add_(resample(x, (height, width), self.padding), alpha=share)
         return total
-
-
-def _pack(model: nn.Module) -> None:
-    """Put a packed convolution in the place of each, of a shared one the same everywhere."""
-    made: dict[int, PackedConv2d] = {}
-    for parent in list(model.modules()):
-        for name, child in parent._modules.items():
-            if isinstance(child, nn.Conv2d) and packs(child):
-                parent._modules[name] = made.setdefault(id(child), PackedConv2d.of(child))
 
 
 def _compile(model: nn.Module) -> None:

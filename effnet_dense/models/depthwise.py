@@ -116,12 +116,19 @@ def parts(columns: Side) -> Iterator[tuple[int, int, list[int]]]:
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, sides: Sides) -> Tensor:
     rows, columns = sides
-    weight, stride = _led(weight, sides), (rows.stride, columns.stride)
+    weight, stride = led(weight, sides), (rows.stride, columns.stride)
     return F.conv2d(x, weight, bias, stride, (rows.after, columns.after), 1, x.shape[1])
 
 
-def _led(weight: Tensor, sides: Sides) -> Tensor:
-    """The kernel for which the padding is symmetric."""
+def led(weight: Tensor, sides: Sides) -> Tensor:
+    """The kernel for which the padding is symmetric: `after` pixels at both ends.
+
+    Args:
+        weight: (C, 1, k, k).
+
+    Returns:
+        (C, 1, k + lead, k + lead), zeros in front.
+    """
     rows, columns = sides
     if not rows.lead and not columns.lead:
         return weight
@@ -129,7 +136,7 @@ def _led(weight: Tensor, sides: Sides) -> Tensor:
 
 
 def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, sides: Sides) -> Tensor:
-    weight = _led(weight, sides)
+    weight = led(weight, sides)
     return _backward(gradient, x, weight, sides, sides[1].after, (True, False, False))[0]
 
 

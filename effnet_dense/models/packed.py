@@ -1,6 +1,8 @@
 """Convolutions that keep their kernel in oneDNN's own order, for inference on CPUs.
 
-torch's convolution orders the kernel anew in every pass, in deep stages a tenth of its time.
+torch's convolution orders the kernel anew in every pass, in deep stages a tenth of its time. And
+an activation is a pass of its own over the largest features, where the convolution before it has
+the values at hand.
 
 Letters: N images, C channels in, D channels out, H × W pixels.
 """
@@ -12,37 +14,50 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from effnet_dense.models.depthwise import Sides, led
+from effnet_dense.models.gated import has_hooks
+from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d
+
+# oneDNN's names of activations, as torch.ops.mkldnn takes them.
+NAMES: dict[type[nn.Module], str] = {
+    nn.SiLU: 'swish',
+    nn.ReLU: 'relu',
+    nn.ReLU6: 'hardtanh',
+    nn.Hardswish: 'hardswish',
+}
+
 
 class PackedConv2d(nn.Conv2d):
-    """A convolution with the same parameters and results, on CPUs in float32 faster.
+    """torch's convolution and an activation, the same parameters and results, on CPUs faster.
 
-    Elsewhere, in a trace, under torch.compile (which does this by itself), and where gradients are
-    asked for, it is torch's.
+    That is in float32. Elsewhere, in a trace, under torch.compile (which does this by itself), and
+    where gradients are asked for, both run as they are.
     """
 
+    act: nn.Module | None
     packed: Tensor | None = None
     # What was packed, and its version. It is kept, so that nothing else can lie at its address.
     origin: tuple[Tensor, int] | None = None
-
-    @classmethod
-    def of(cls, conv: nn.Conv2d) -> PackedConv2d:
-        """The same convolution, with the same parameters."""
-        made = cls.__new__(cls)
-        made.__dict__.update(conv.__dict__)
-        return made
+    led_by: Sides | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, D, H', W')."""
         if not self._can_pack(x):
-            return super().forward(x)
-        around, stride, dilation = map(list, (self.padding, self.stride, self.dilation))
-        if self.packed is None or not self._is_current():
+            x = super().forward(x)
+            return x if self.act is None else self.act(x)
+        return self._convolve(x, self.padding, None)
+
+    def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
+        """Convolve with the packed kernel, which is led by zeros if there are `sides`."""
+        shape = list(padding), list(self.stride), list(self.dilation), self.groups
+        if self.packed is None or sides != self.led_by or not self._is_current():
             self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight, around, stride, dilation, self.groups, list(x.shape)
+                self.weight if sides is None else led(self.weight, sides), *shape, list(x.shape)
             )
             self.origin = self.weight.detach(), self.weight._version
+            self.led_by = sides
         return torch.ops.mkldnn._convolution_pointwise(
-            *(x, self.packed, self.bias, around, stride, dilation, self.groups, 'none', [], '')
+            x, self.packed, self.bias, *shape, *_post_op(self.act)
         )
 
     def _is_current(self) -> bool:
@@ -64,17 +79,72 @@ class PackedConv2d(nn.Conv2d):
     def __getstate__(self) -> dict[str, Any]:
         """Without the packed kernel, which can be neither copied nor saved."""
         state = self.__dict__.copy()
-        state.pop('packed', None)
-        state.pop('origin', None)
+        for name in ('packed', 'origin', 'led_by'):
+            state.pop(name, None)
         return state
 
 
-def packs(conv: nn.Module) -> bool:
-    """Whether this is torch's convolution with zeros around, and a matrix product in the main."""
+class PackedConv2dSame(PackedConv2d, Conv2dSame):
+    """`Conv2dSame`, packed."""
+
+    def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
+        return super()._convolve(self.pad(x), padding, sides)
+
+
+class PackedDepthwiseConv2d(PackedConv2d, DepthwiseConv2d):
+    """`DepthwiseConv2d`, packed."""
+
+    def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
+        if not self.is_quick(x):
+            return super()._convolve(self.pad(x), padding, None)
+        sides = self.sides(x)
+        return super()._convolve(x, [side.after for side in sides], sides)
+
+
+CLASSES: dict[type[nn.Module], type[PackedConv2d]] = {
+    nn.Conv2d: PackedConv2d,
+    Conv2dSame: PackedConv2dSame,
+    DepthwiseConv2d: PackedDepthwiseConv2d,
+}
+
+
+def pack_conv(conv: nn.Conv2d, act: nn.Module | None = None) -> PackedConv2d:
+    """A convolution that `packs` allows, with the same parameters, and what it is followed by.
+
+    Args:
+        act: An activation that `joins` allows, or None.
+    """
+    cls = CLASSES[type(conv)]
+    made = cls.__new__(cls)
+    made.__dict__.update(conv.__dict__)
+    made._modules = {'act': act}
+    return made
+
+
+def _post_op(act: nn.Module | None) -> tuple[str, list[float], str]:
+    """What `_convolution_pointwise` is told of an activation: its name, numbers and algorithm."""
+    if act is None:
+        return 'none', [], ''
+    numbers = [act.min_val, act.max_val] if isinstance(act, nn.ReLU6) else []
+    return NAMES[type(act)], numbers, ''
+
+
+def packs(conv: Any) -> bool:
+    """Whether this is a convolution of all channels or of each, with zeros around."""
     return (
-        type(conv) is nn.Conv2d
-        and conv.groups == 1
+        type(conv) in CLASSES
+        and conv.groups in (1, conv.in_channels)
         and conv.padding_mode == 'zeros'
         and not isinstance(conv.padding, str)
-        and 'forward' not in vars(conv)
+        and _is_its_class(conv)
     )
+
+
+def joins(act: Any) -> bool:
+    """Whether a convolution can do this activation."""
+    return type(act) in NAMES and _is_its_class(act)
+
+
+def _is_its_class(module: nn.Module) -> bool:
+    """Nobody has put another `forward` into this very module, or waits for it to run."""
+    return 'forward' not in vars(module) and not has_hooks(module)

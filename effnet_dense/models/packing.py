@@ -1,0 +1,59 @@
+"""A deployed model's convolutions, packed together with the activations behind them."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
+from effnet_dense.models.efficientdet_head import EfficientDetHead
+from effnet_dense.models.layers import ConvNormAct
+from effnet_dense.models.packed import PackedConv2d, joins, pack_conv, packs
+
+# A module, and the name under which it has a convolution.
+Place = tuple[nn.Module, str]
+
+
+def pack(model: nn.Module) -> None:
+    """Put a packed convolution in the place of each that `packs` allows.
+
+    It takes over the activation behind it in this package's modules, where no norm is between them.
+    One that is shared is the same in all places.
+    """
+    made: dict[tuple[int, nn.Module | None], PackedConv2d] = {}
+    originals = []  # so that nothing else gets their ids
+
+    def put(place: Place, act: nn.Module | None) -> None:
+        parent, name = place
+        conv = getattr(parent, name)
+        originals.append(conv)
+        key = id(conv), act
+        if key not in made:
+            made[key] = pack_conv(conv, act)
+        setattr(parent, name, made[key])
+
+    modules = list(model.modules())
+    for module in modules:
+        places, act = _activated(module), getattr(module, 'act', None)
+        if places and joins(act) and all(packs(getattr(*place)) for place in places):
+            for place in places:
+                put(place, act)
+            module.act = nn.Identity()
+    for parent in modules:
+        for name, child in list(parent.named_children()):
+            if packs(child):
+                put((parent, name), None)
+
+
+def _activated(module: nn.Module) -> list[Place]:
+    """Where a module has all the convolutions whose output goes to its `act` at once."""
+    match module:
+        case ConvNormAct(norm_name=None):
+            return [(module, 'conv')]
+        case EfficientDetHead():
+            norms = [*module.cls_norms, *module.reg_norms]
+            return [(by_level, name) for by_level in norms for name, _ in by_level.named_children()]
+        case BiFPNSegHead():
+            if any(conv.norm_name is not None for conv in module.convs):
+                return []
+            return [(conv, 'pointwise') for conv in module.convs]
+    return []
