@@ -39,7 +39,7 @@ def pack(model: nn.Module) -> None:
                 put(place, act)
             module.act = nn.Identity()
     for parent in modules:
-        for name, child in list(parent.named_children()):
+        for name, child in list(parent._modules.items()):
             if packs(child):
                 put((parent, name), None)
 
