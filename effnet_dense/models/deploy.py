@@ -59,10 +59,11 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f'deploy expects a torch.nn.Module, got {type(model).__name__}')
-    model = copy.deepcopy(model).eval().requires_grad_(False)
-    # From the leaves up: what a block can do depends on which of its norms are gone.
-    for module in reversed(list(model.modules())):
-        _prepare(module)
+    with torch.inference_mode(False):  # where tensors know whether they were changed
+        model = copy.deepcopy(model).eval().requires_grad_(False)
+        # From the leaves up: what a block can do depends on which of its norms are gone.
+        for module in reversed(list(model.modules())):
+            _prepare(module)
     if compile:
         _compile(model)
     else:

@@ -9,6 +9,7 @@ Letters: N images, C channels in, D channels out, H × W pixels.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +28,24 @@ NAMES: dict[type[nn.Module], str] = {
 }
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A kernel in oneDNN's order, and what it was made of.
+
+    The weight is kept, so that nothing else can lie at its address.
+    """
+
+    kernel: Tensor
+    weight: Tensor
+    version: int
+    sides: Sides | None
+
+    def is_of(self, weight: Tensor, sides: Sides | None) -> bool:
+        """Whether it is this weight's, as it is now, led by the zeros of `sides`."""
+        same = self.weight.data_ptr() == weight.data_ptr() and self.version == weight._version
+        return same and self.sides == sides
+
+
 class PackedConv2d(nn.Conv2d):
     """torch's convolution and an activation, the same parameters and results, on CPUs faster.
 
@@ -35,10 +54,8 @@ class PackedConv2d(nn.Conv2d):
     """
 
     act: nn.Module | None
-    packed: Tensor | None = None
-    # What was packed, and its version. It is kept, so that nothing else can lie at its address.
-    origin: tuple[Tensor, int] | None = None
-    led_by: Sides | None = None
+    # Replaced as a whole, since threads may share a model.
+    packed: Packed | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, D, H', W')."""
@@ -50,28 +67,26 @@ class PackedConv2d(nn.Conv2d):
     def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
         """Convolve with the packed kernel, which is led by zeros if there are `sides`."""
         shape = list(padding), list(self.stride), list(self.dilation), self.groups
-        if self.packed is None or sides != self.led_by or not self._is_current():
-            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight if sides is None else led(self.weight, sides), *shape, list(x.shape)
+        packed = self.packed
+        if packed is None or not packed.is_of(self.weight, sides):
+            weight = self.weight.detach()
+            kernel = torch.ops.mkldnn._reorder_convolution_weight(
+                weight if sides is None else led(weight, sides), *shape, list(x.shape)
             )
-            self.origin = self.weight.detach(), self.weight._version
-            self.led_by = sides
+            packed = self.packed = Packed(kernel, weight, weight._version, sides)
         return torch.ops.mkldnn._convolution_pointwise(
-            x, self.packed, self.bias, *shape, *_post_op(self.act)
+            x, packed.kernel, self.bias, *shape, *_post_op(self.act)
         )
-
-    def _is_current(self) -> bool:
-        if self.origin is None:
-            return False
-        packed, version = self.origin
-        return packed.data_ptr() == self.weight.data_ptr() and version == self.weight._version
 
     def _can_pack(self, x: Tensor) -> bool:
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
             return False
         if x.device.type != 'cpu' or x.dtype != torch.float32 or x.dim() != 4 or not x.numel():
             return False
-        if self.weight.dtype != torch.float32 or torch.is_autocast_enabled('cpu'):
+        # Changes of an inference tensor are counted nowhere.
+        if self.weight.dtype != torch.float32 or self.weight.is_inference():
+            return False
+        if torch.is_autocast_enabled('cpu'):
             return False
         mkldnn = torch.backends.mkldnn
         return bool(mkldnn.is_available() and mkldnn.enabled) and type(x) is Tensor
@@ -79,8 +94,7 @@ class PackedConv2d(nn.Conv2d):
     def __getstate__(self) -> dict[str, Any]:
         """Without the packed kernel, which can be neither copied nor saved."""
         state = self.__dict__.copy()
-        for name in ('packed', 'origin', 'led_by'):
-            state.pop(name, None)
+        state.pop('packed', None)
         return state
 
 

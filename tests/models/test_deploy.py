@@ -192,6 +192,15 @@ def test_deploying_twice_changes_nothing() -> None:
             assert torch.equal(a, b)
 
 
+def test_deployed_in_inference_mode() -> None:
+    with torch.inference_mode():
+        model = peers.randomise_(EfficientNet('b0'))  # its tensors are the mode's
+        deployed = deploy(model)
+        assert_same(deployed, model, *features(3))
+    assert_same(deployed, model, *features(3))
+    assert deployed.layers[2][0].expand_conv.conv.packed is not None
+
+
 def test_detections() -> None:
     model = detector(dict(type='BN', eps=1e-3)).eval()
     deployed = deploy(model)

@@ -102,6 +102,8 @@ def test_torchs_own_elsewhere(calls):
             conv(x)
         copy.deepcopy(conv).double()(x.double())
         torch.jit.trace(conv, x, check_trace=False)
+    with torch.inference_mode():
+        copy.deepcopy(conv)(x)
     assert not calls
 
 
