@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
-from effnet_dense.models.blocks import Residual
+from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.layers import (
     Conv2dSame,
@@ -28,7 +28,7 @@ from effnet_dense.models.layers import (
     SeparableConv,
     SqueezeExcite,
 )
-from effnet_dense.models.packing import pack
+from effnet_dense.models.packing import pack, runs_as
 
 # Those that convolve with `weight` as it is. ConvWS2d, for one, standardises it in every pass.
 PLAIN_CONVS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d, MMCVConv2d, Conv2dAdaptivePadding)
@@ -72,26 +72,25 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
 
 
 def _prepare(module: Any) -> None:
-    match module:
-        case ConvNormAct():
-            _fold_norm(module, 'conv')
-            _activate_in_place(module)
-        case SeparableConv():
-            _fold_norm(module, 'pointwise')
-        case ConvModule():
-            _fold_conv_module(module)
-        case Residual():
-            module.drop_path = nn.Identity()
-            _attend_in_place(module)
-        case BiFPNNode():
-            _fix_shares(module)
-            _activate_in_place(module)
-        case EfficientDetHead():
-            _fold_norms_by_level(module.cls_convs, module.cls_norms)
-            _fold_norms_by_level(module.reg_convs, module.reg_norms)
-            _activate_in_place(module)
-        case BiFPNSegHead():
-            _activate_in_place(module)
+    if isinstance(module, ConvModule):
+        _fold_conv_module(module)
+    elif runs_as(module, ConvNormAct):
+        _fold_norm(module, 'conv')
+        _activate_in_place(module)
+    elif runs_as(module, SeparableConv):
+        _fold_norm(module, 'pointwise')
+    elif runs_as(module, MBConv, FusedMBConv):
+        module.drop_path = nn.Identity()
+        _attend_in_place(module)
+    elif runs_as(module, BiFPNNode):
+        _fix_shares(module)
+        _activate_in_place(module)
+    elif runs_as(module, EfficientDetHead):
+        _fold_norms_by_level(module.cls_convs, module.cls_norms)
+        _fold_norms_by_level(module.reg_convs, module.reg_norms)
+        _activate_in_place(module)
+    elif runs_as(module, BiFPNSegHead):
+        _activate_in_place(module)
 
 
 def _activate_in_place(module: Any) -> None:

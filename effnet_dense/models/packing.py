@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
@@ -11,6 +13,9 @@ from effnet_dense.models.packed import PackedConv2d, joins, pack_conv, packs
 
 # A module, and the name under which it has a convolution.
 Place = tuple[nn.Module, str]
+
+# Methods that decide in which order parts run.
+ORDERS = ('forward', 'body', 'pieces', '_row')
 
 
 def pack(model: nn.Module) -> None:
@@ -44,16 +49,22 @@ def pack(model: nn.Module) -> None:
                 put((parent, name), None)
 
 
-def _activated(module: nn.Module) -> list[Place]:
+def runs_as(module: nn.Module, *classes: type[nn.Module]) -> bool:
+    """Whether this is one of `classes` and runs its parts in their order; a subclass may not."""
+    return any(
+        isinstance(module, cls)
+        and all(getattr(type(module), name, None) is getattr(cls, name, None) for name in ORDERS)
+        for cls in classes
+    )
+
+
+def _activated(module: Any) -> list[Place]:
     """Where a module has all the convolutions whose output goes to its `act` at once."""
-    match module:
-        case ConvNormAct(norm_name=None):
-            return [(module, 'conv')]
-        case EfficientDetHead():
-            norms = [*module.cls_norms, *module.reg_norms]
-            return [(by_level, name) for by_level in norms for name, _ in by_level.named_children()]
-        case BiFPNSegHead():
-            if any(conv.norm_name is not None for conv in module.convs):
-                return []
-            return [(conv, 'pointwise') for conv in module.convs]
+    if runs_as(module, ConvNormAct) and module.norm_name is None:
+        return [(module, 'conv')]
+    if runs_as(module, EfficientDetHead):
+        norms = [*module.cls_norms, *module.reg_norms]
+        return [(by_level, name) for by_level in norms for name, _ in by_level.named_children()]
+    if runs_as(module, BiFPNSegHead) and all(conv.norm_name is None for conv in module.convs):
+        return [(conv, 'pointwise') for conv in module.convs]
     return []

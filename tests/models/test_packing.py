@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from torch import nn
+from torch import Tensor, nn
 
 from effnet_dense.models import BiFPN, BiFPNSegHead, EfficientDetHead, EfficientNet, deploy
 from effnet_dense.models.layers import ConvNormAct
@@ -70,6 +70,28 @@ def test_where_a_norm_stays_or_the_activation_is_unknown(build: Any) -> None:
     model = build()
     found = [name for name in separate(deploy(model)) if '.se.' not in name]
     assert found == [name for name in separate(model) if '.se.' not in name] != []
+
+
+def test_a_subclass_may_run_its_parts_otherwise() -> None:
+    class ActFirst(ConvNormAct):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(self.act(x))
+
+    model = peers.randomise_(ActFirst(6, 6, act_cfg=dict(type='SiLU')))
+    x = torch.randn(1, 6, 5, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(deploy(model)(x), model(x))
+
+
+def test_a_subclass_with_another_loss_is_as_fast() -> None:
+    class OwnLoss(EfficientDetHead):
+        def loss_by_feat(self, *_: Any) -> dict[str, Tensor]:
+            return {}
+
+    init_default_scope('mmdet')
+    deployed = deploy(OwnLoss(3, 8, bbox_coder=dict(type='DeltaXYWHBBoxCoder')))
+    assert not separate(deployed)
+    assert not [module for module in deployed.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def test_a_shared_convolution_with_two_activations() -> None:
