@@ -21,6 +21,7 @@ from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.efficientdet_head import EfficientDetHead
+from effnet_dense.models.inplace_se import InplaceSqueezeExcite
 from effnet_dense.models.layers import (
     Conv2dSame,
     ConvNormAct,
@@ -28,6 +29,7 @@ from effnet_dense.models.layers import (
     SeparableConv,
     SqueezeExcite,
 )
+from effnet_dense.models.middle import join_middles
 from effnet_dense.models.packing import pack, runs_as
 
 # Those that convolve with `weight` as it is. ConvWS2d, for one, standardises it in every pass.
@@ -66,6 +68,7 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
         # From the leaves up: what a block can do depends on which of its norms are gone.
         for module in reversed(list(model.modules())):
             _prepare(module)
+    join_middles(model)
     if compile:
         _compile(model)
     else:
@@ -148,42 +151,6 @@ def _fix_shares(node: Any) -> None:
     if isinstance(fuse, Fusion) and fuse.edge_weights is not None:
         shares = fusion_shares(fuse.edge_weights, fuse.fusion).tolist()
         node.fuse = FixedFusion(shares, fuse.padding)
-
-
-class InplaceSqueezeExcite(nn.Module):
-    """`SqueezeExcite` that overwrites its input.
-
-    A convolution of one pixel takes torch three times as long as the linear layer that it is.
-    """
-
-    def __init__(self, se: SqueezeExcite) -> None:
-        super().__init__()
-        act = nn.Identity() if se.conv1.act is None else se.conv1.act
-        self.layers = nn.Sequential(_linear(se.conv1.conv), act, _linear(se.conv2.conv))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) → the same shape."""
-        gate = self.layers(_means(x)).sigmoid_()
-        return x.mul_(gate[:, :, None, None])
-
-
-def _means(x: Tensor) -> Tensor:
-    """Over the picture: (N, C, H, W) → (N, C)."""
-    if torch.compiler.is_compiling() and x.device.type == 'cpu':
-        # inductor (torch 2.14) reduces eight channels at a time over the whole picture, and has
-        # read it C ÷ 8 times by the end, from memory. A row stays in the cache.
-        return x.mean(3).mean(2)
-    return x.mean((2, 3))
-
-
-def _linear(conv: nn.Conv2d) -> nn.Linear:
-    """A 1×1 convolution as a linear layer with the same tensors."""
-    linear = nn.Linear(conv.in_channels, conv.out_channels, conv.bias is not None, device='meta')
-    tensors = dict(weight=conv.weight.flatten(1))
-    if conv.bias is not None:
-        tensors['bias'] = conv.bias
-    linear.load_state_dict(tensors, assign=True)
-    return linear.requires_grad_(False)
 
 
 class FixedFusion(nn.Module):

@@ -1,0 +1,158 @@
+"""Depthwise convolution with what is before and behind it in an MBConv, one operator on CPUs.
+
+(1×1 convolution →) SiLU → depthwise convolution → SiLU, and the means over the picture. Those are
+an MBConv's largest features. As operators of their own they read and write them in memory up to
+five times; oneDNN's exponential, inside of its convolutions, takes twice as long, and so do its
+depthwise kernels. This one is in C++, which inductor's cache compiles in a few seconds, once on a
+machine, where there is a compiler.
+
+Letters: N images, B channels in, C channels out, H × W pixels, H' × W' of the output, k the
+kernel's size, G groups of channels.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from mmengine.logging import print_log
+from torch import Tensor
+
+KERNELS = (3, 5)
+STRIDES = (1, 2)
+
+SOURCE = Path(__file__).with_suffix('.cpp')
+NAME = 'effnet_dense::fused_depthwise'
+GROUP = 32  # the source's
+
+
+def grouped(parameter: Tensor) -> Tensor:
+    """A convolution's parameter as `fused_depthwise` takes it.
+
+    Args:
+        parameter: (C, …).
+
+    Returns:
+        (G, …, `GROUP`), zeros behind the last channel.
+    """
+    missing = -len(parameter) % GROUP
+    padded = F.pad(parameter.movedim(0, -1), (0, missing))
+    return padded.unflatten(-1, (-1, GROUP)).movedim(-2, 0).contiguous()
+
+
+def fused_depthwise(
+    x: Tensor,
+    expand: Tensor | None,
+    expand_bias: Tensor | None,
+    kernel: Tensor,
+    bias: Tensor,
+    channels: int,
+    stride: int,
+    padding: tuple[int, int, int, int],
+    activate: bool,
+) -> tuple[Tensor, Tensor]:
+    """SiLU(depthwise(SiLU(expand(x)))) and its means, in float32 and without gradients.
+
+    Args:
+        x: (N, B, H, W), channels-last, or it is copied.
+        expand: (G, B, `GROUP`), see `grouped`, and `expand_bias` (G, `GROUP`); or neither.
+        kernel: (G, k, k, `GROUP`), k of `KERNELS`, and `bias` (G, `GROUP`).
+        channels: C. Without an expansion it is B.
+        stride: One of `STRIDES`.
+        padding: Pixels of zeros at the top, the bottom, the left and the right, fewer than k each.
+        activate: Whether there is a SiLU before the depthwise convolution. An expansion has one.
+
+    Returns:
+        (N, C, H', W'), channels-last, and (N, C).
+    """
+    parameters = (expand, expand_bias, kernel, bias)
+    return torch.ops.effnet_dense.fused_depthwise(
+        x, *parameters, channels, stride, padding, activate
+    )
+
+
+@cache
+def is_available() -> bool:
+    """Whether the operator could be compiled; if not, it is said why, once."""
+    from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
+
+    try:
+        _compiled()
+    except InvalidCxxCompiler:
+        reason = (
+            'there is no C++ compiler: install g++, or name one by the environment variable CXX'
+        )
+    except (CppCompileError, OSError) as error:
+        reason = f'it could not be compiled: {error}'
+    else:
+        return True
+    print_log(f'Deployed models run without effnet_dense.fused_depthwise: {reason}', 'current', 30)
+    return False
+
+
+@cache
+def _compiled() -> Callable[..., None]:
+    from torch._inductor.codecache import CppCodeCache
+
+    function = CppCodeCache.load(SOURCE.read_text()).fused_depthwise
+    function.argtypes = [ctypes.c_void_p] * 7 + [ctypes.c_int64] * 12
+    function.restype = None
+    return function
+
+
+def _empty(
+    x: Tensor,
+    expand: Tensor | None,
+    expand_bias: Tensor | None,
+    kernel: Tensor,
+    bias: Tensor,
+    channels: int,
+    stride: int,
+    padding: list[int],
+    activate: bool,
+) -> tuple[Tensor, Tensor]:
+    """Memory for the results."""
+    images, _, height, width = x.shape
+    top, bottom, left, right = padding
+    out_height = (height + top + bottom - kernel.shape[1]) // stride + 1
+    out_width = (width + left + right - kernel.shape[2]) // stride + 1
+    out = torch.empty(
+        (images, channels, out_height, out_width),
+        dtype=x.dtype,
+        device=x.device,
+        memory_format=torch.channels_last,
+    )
+    return out, x.new_empty((images, channels))
+
+
+def _run(
+    x: Tensor,
+    expand: Tensor | None,
+    expand_bias: Tensor | None,
+    kernel: Tensor,
+    bias: Tensor,
+    channels: int,
+    stride: int,
+    padding: list[int],
+    activate: bool,
+) -> tuple[Tensor, Tensor]:
+    x = x.contiguous(memory_format=torch.channels_last)
+    parameters = (expand, expand_bias, kernel, bias)
+    out, means = _empty(x, *parameters, channels, stride, padding, activate)
+    addresses = [None if t is None else t.data_ptr() for t in (x, *parameters, out, means)]
+    sizes = (*x.shape, *out.shape[1:], kernel.shape[1], stride, padding[0], padding[2])
+    _compiled()(*addresses, *sizes, activate)
+    return out, means
+
+
+torch.library.define(
+    NAME,
+    '(Tensor x, Tensor? expand, Tensor? expand_bias, Tensor kernel, Tensor bias, int channels, '
+    'int stride, int[] padding, bool activate) -> (Tensor, Tensor)',
+)
+torch.library.impl(NAME, 'cpu', _run)
+torch.library.register_fake(NAME, _empty)
