@@ -68,6 +68,9 @@ def fused_depthwise(
 
     Returns:
         (N, C, H', W'), channels-last, and (N, C).
+
+    Raises:
+        ValueError: `x` is not of that type or has another number of channels than the weights.
     """
     parameters = (expand, expand_bias, kernel, bias)
     return torch.ops.effnet_dense.fused_depthwise(
@@ -115,7 +118,13 @@ def _empty(
     padding: list[int],
     activate: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Memory for the results."""
+    """Memory for the results, of inputs that fit: the source reads what it is told to."""
+    inputs = channels if expand is None else expand.shape[1]
+    if x.dtype != torch.float32 or x.shape[1] != inputs:
+        got = f'{x.shape[1]} in {x.dtype}'
+        raise ValueError(f'expected a feature of {inputs} channels in torch.float32, got {got}')
+    if not len(kernel) * GROUP >= channels > (len(kernel) - 1) * GROUP:
+        raise ValueError(f'expected weights of {channels} channels, got {len(kernel)} groups')
     images, _, height, width = x.shape
     top, bottom, left, right = padding
     out_height = (height + top + bottom - kernel.shape[1]) // stride + 1

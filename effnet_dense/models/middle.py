@@ -60,7 +60,7 @@ class Middle(nn.Module):
     """
 
     # Replaced as a whole, since threads may share a model.
-    grouped: Grouped | None = None
+    weights: Grouped | None = None
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Middle(nn.Module):
             x = self.depthwise(x if self.before is None else self.before(x))
             return x if self.se is None else self.se(x)
         conv: Any = self.depthwise.conv
-        expand, expand_bias, kernel, bias = self._grouped()
+        expand, expand_bias, kernel, bias = self._weights()
         shape = conv.out_channels, conv.stride[0], _padding(conv, x)
         activate = self.before is not None
         x, means = fused_depthwise(x, expand, expand_bias, kernel, bias, *shape, activate)
@@ -101,22 +101,22 @@ class Middle(nn.Module):
             convs.insert(0, self.before.conv)
         return [parameter for conv in convs for parameter in (conv.weight, conv.bias)]
 
-    def _grouped(self) -> list[Any]:
+    def _weights(self) -> list[Any]:
         """Of the expansion and of the depthwise convolution, a weight and a bias each."""
         parameters = self._parameters_of()
         if torch.compiler.is_compiling():  # constants, computed once
             return _group(parameters)
-        found = self.grouped
+        found = self.weights
         if found is None or not found.is_of(parameters):
             parameters = [parameter.detach() for parameter in parameters]
             versions = [parameter._version for parameter in parameters]
-            found = self.grouped = Grouped(_group(parameters), parameters, versions)
+            found = self.weights = Grouped(_group(parameters), parameters, versions)
         return found.tensors
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again."""
         state = self.__dict__.copy()
-        state.pop('grouped', None)
+        state.pop('weights', None)
         return state
 
 

@@ -119,3 +119,16 @@ def test_registered_as_torch_wants_it(channels) -> None:
     x, weights = tensors((2, 24, 6, 7), 3, channels)
     given = (x, *arguments(weights), 2, [0, 1, 0, 1], True)
     torch.library.opcheck(torch.ops.effnet_dense.fused_depthwise.default, given)
+
+
+def test_what_does_not_fit() -> None:
+    x, weights = tensors((1, 24, 6, 7), 3, 40)
+    given = (*arguments(weights), 1, PADDINGS[3], True)
+    with pytest.raises(
+        ValueError, match=r'24 channels in torch\.float32, got 23 in torch\.float32'
+    ):
+        fused_depthwise(x[:, 1:], *given)
+    with pytest.raises(ValueError, match=r'got 24 in torch\.float64'):
+        fused_depthwise(x.double(), *given)
+    with pytest.raises(ValueError, match='weights of 72 channels, got 2 groups'):
+        fused_depthwise(x, *given[:4], 72, *given[5:])

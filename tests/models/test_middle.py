@@ -135,11 +135,11 @@ def test_copies_and_files(calls: list[Any]) -> None:
     assert len(calls) == 4 * len(middles(deployed))
 
 
-def test_what_is_waited_for_stays() -> None:
+@pytest.mark.parametrize('name', ['depthwise_conv', 'depthwise_conv.act', 'expand_conv'])
+def test_what_is_waited_for_stays(name: str) -> None:
     model = backbone()
     seen = []
-    block = model.layers[2][0]
-    block.depthwise_conv.register_forward_hook(lambda *_: seen.append(1))
+    model.layers[2][0].get_submodule(name).register_forward_hook(lambda *_: seen.append(1))
     deployed = deploy(model)
     assert len(middles(deployed)) == len(middles(deploy(backbone()))) - 1
     check(deployed, model, picture())
