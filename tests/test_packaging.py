@@ -52,6 +52,11 @@ def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
     assert arch == 'b3'
 
 
+def test_wheel_has_what_is_compiled_later(unpacked, repository):
+    path = 'effnet_dense/models/fused_depthwise.cpp'
+    assert (unpacked / path).read_text() == (repository / path).read_text()
+
+
 def test_model_index_names_every_shipped_config(repository):
     index = yaml.safe_load((repository / 'model-index.yml').read_text())
     listed = {model['Config'] for model in index['Models']}

@@ -13,6 +13,7 @@ kernel's size, G groups of channels.
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -93,7 +94,8 @@ def is_available() -> bool:
         reason = f'it could not be compiled: {error}'
     else:
         return True
-    print_log(f'Deployed models run without effnet_dense.fused_depthwise: {reason}', 'current', 30)
+    text = f'deployed models run without {NAME}: {reason}'
+    print_log(text, 'current', logging.WARNING)
     return False
 
 
