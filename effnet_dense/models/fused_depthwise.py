@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, library
 
 KERNELS = (3, 5)
 STRIDES = (1, 2)
@@ -160,10 +160,10 @@ def _run(
     return out, means
 
 
-torch.library.define(
+library.define(
     NAME,
     '(Tensor x, Tensor? expand, Tensor? expand_bias, Tensor kernel, Tensor bias, int channels, '
     'int stride, int[] padding, bool activate) -> (Tensor, Tensor)',
 )
-torch.library.impl(NAME, 'cpu', _run)
-torch.library.register_fake(NAME, _empty)
+library.impl(NAME, 'cpu', _run)
+library.register_fake(NAME, _empty)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, library
 
 from effnet_dense.models.fused_depthwise import GROUP, fused_depthwise, grouped
 
@@ -118,7 +118,7 @@ def test_large_and_broken_values() -> None:
 def test_registered_as_torch_wants_it(channels) -> None:
     x, weights = tensors((2, 24, 6, 7), 3, channels)
     given = (x, *arguments(weights), 2, [0, 1, 0, 1], True)
-    torch.library.opcheck(torch.ops.effnet_dense.fused_depthwise.default, given)
+    library.opcheck(torch.ops.effnet_dense.fused_depthwise.default, given)
 
 
 def test_what_does_not_fit() -> None:
