@@ -17,6 +17,7 @@ import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +72,7 @@ def fused_depthwise(
         (N, C, H', W'), channels-last, and (N, C).
 
     Raises:
-        ValueError: `x` is not of that type or has another number of channels than the weights.
+        ValueError: One of them is not as it is said here.
     """
     parameters = (expand, expand_bias, kernel, bias)
     return torch.ops.effnet_dense.fused_depthwise(
@@ -109,30 +110,31 @@ def _compiled() -> Callable[..., None]:
     return function
 
 
-def _empty(
-    x: Tensor,
-    expand: Tensor | None,
-    expand_bias: Tensor | None,
-    kernel: Tensor,
-    bias: Tensor,
-    channels: int,
-    stride: int,
-    padding: list[int],
-    activate: bool,
-) -> tuple[Tensor, Tensor]:
+def _empty(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
     """Memory for the results, of inputs that fit: the source reads what it is told to."""
+    expand, expand_bias, kernel, bias, channels, stride, padding, _ = given
     inputs = channels if expand is None else expand.shape[1]
     if x.dtype != torch.float32 or x.shape[1] != inputs:
         got = f'{x.shape[1]} in {x.dtype}'
         raise ValueError(f'expected a feature of {inputs} channels in torch.float32, got {got}')
-    if not len(kernel) * GROUP >= channels > (len(kernel) - 1) * GROUP:
-        raise ValueError(f'expected weights of {channels} channels, got {len(kernel)} groups')
+    groups = [len(weight) for weight in (expand, expand_bias, kernel, bias) if weight is not None]
+    if set(groups) != {-(-channels // GROUP)}:
+        raise ValueError(f'expected weights of {channels} channels, got {groups} groups of {GROUP}')
+    size = kernel.shape[1]
+    if size not in KERNELS or stride not in STRIDES or max(padding) >= size or min(padding) < 0:
+        raise ValueError(
+            f'expected a kernel of {KERNELS}, a stride of {STRIDES} and less padding than kernel, '
+            f'got {size}, {stride} and {tuple(padding)}'
+        )
     images, _, height, width = x.shape
     top, bottom, left, right = padding
-    out_height = (height + top + bottom - kernel.shape[1]) // stride + 1
-    out_width = (width + left + right - kernel.shape[2]) // stride + 1
     out = torch.empty(
-        (images, channels, out_height, out_width),
+        (
+            images,
+            channels,
+            (height + top + bottom - size) // stride + 1,
+            (width + left + right - size) // stride + 1,
+        ),
         dtype=x.dtype,
         device=x.device,
         memory_format=torch.channels_last,
@@ -140,22 +142,12 @@ def _empty(
     return out, x.new_empty((images, channels))
 
 
-def _run(
-    x: Tensor,
-    expand: Tensor | None,
-    expand_bias: Tensor | None,
-    kernel: Tensor,
-    bias: Tensor,
-    channels: int,
-    stride: int,
-    padding: list[int],
-    activate: bool,
-) -> tuple[Tensor, Tensor]:
+def _run(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
     x = x.contiguous(memory_format=torch.channels_last)
-    parameters = (expand, expand_bias, kernel, bias)
-    out, means = _empty(x, *parameters, channels, stride, padding, activate)
-    addresses = [None if t is None else t.data_ptr() for t in (x, *parameters, out, means)]
-    sizes = (*x.shape, *out.shape[1:], kernel.shape[1], stride, padding[0], padding[2])
+    out, means = _empty(x, *given)
+    *weights, _, stride, padding, activate = given
+    addresses = [None if t is None else t.data_ptr() for t in (x, *weights, out, means)]
+    sizes = (*x.shape, *out.shape[1:], weights[2].shape[1], stride, padding[0], padding[2])
     _compiled()(*addresses, *sizes, activate)
     return out, means
 

@@ -130,5 +130,12 @@ def test_what_does_not_fit() -> None:
         fused_depthwise(x[:, 1:], *given)
     with pytest.raises(ValueError, match=r'got 24 in torch\.float64'):
         fused_depthwise(x.double(), *given)
-    with pytest.raises(ValueError, match='weights of 72 channels, got 2 groups'):
+    with pytest.raises(ValueError, match=r'weights of 72 channels, got \[2, 2, 2, 2\] groups'):
         fused_depthwise(x, *given[:4], 72, *given[5:])
+    with pytest.raises(ValueError, match=r'got 3, 3 and \(1, 1, 1, 1\)'):
+        fused_depthwise(x, *given[:5], 3, *given[6:])
+    with pytest.raises(ValueError, match=r'got 3, 1 and \(3, 1, 1, 1\)'):
+        fused_depthwise(x, *given[:5], 1, (3, 1, 1, 1), True)
+    seven = torch.zeros(2, 7, 7, GROUP)
+    with pytest.raises(ValueError, match='got 7, 1'):
+        fused_depthwise(x, *given[:2], seven, *given[3:])
