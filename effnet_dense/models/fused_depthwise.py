@@ -3,8 +3,7 @@
 (1×1 convolution →) SiLU → depthwise convolution → SiLU, and the means over the picture. Those are
 an MBConv's largest features. As operators of their own they read and write them in memory up to
 five times; oneDNN's exponential, inside of its convolutions, takes twice as long, and so do its
-depthwise kernels. This one is in C++, which inductor's cache compiles in a few seconds, once on a
-machine, where there is a compiler.
+depthwise kernels. This one is in C++, for machines with a compiler.
 
 Letters: N images, B channels in, C channels out, H × W pixels, H' × W' of the output, k the
 kernel's size, G groups of channels.
@@ -12,17 +11,14 @@ kernel's size, G groups of channels.
 
 from __future__ import annotations
 
-import ctypes
-import logging
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import print_log
 from torch import Tensor, library
+
+from effnet_dense.models import native
 
 KERNELS = (3, 5)
 STRIDES = (1, 2)
@@ -80,34 +76,9 @@ def fused_depthwise(
     )
 
 
-@cache
 def is_available() -> bool:
-    """Whether the operator could be compiled; if not, it is said why, once."""
-    from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
-
-    try:
-        _compiled()
-    except InvalidCxxCompiler:
-        reason = (
-            'there is no C++ compiler: install g++, or name one by the environment variable CXX'
-        )
-    except (CppCompileError, OSError) as error:
-        reason = f'it could not be compiled: {error}'
-    else:
-        return True
-    text = f'deployed models run without {NAME}: {reason}'
-    print_log(text, 'current', logging.WARNING)
-    return False
-
-
-@cache
-def _compiled() -> Callable[..., None]:
-    from torch._inductor.codecache import CppCodeCache
-
-    function = CppCodeCache.load(SOURCE.read_text()).fused_depthwise
-    function.argtypes = [ctypes.c_void_p] * 7 + [ctypes.c_int64] * 12
-    function.restype = None
-    return function
+    """Whether the operator could be compiled."""
+    return native.is_compiled(SOURCE)
 
 
 def _empty(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
@@ -148,7 +119,8 @@ def _run(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
     *weights, _, stride, padding, activate = given
     addresses = [None if t is None else t.data_ptr() for t in (x, *weights, out, means)]
     sizes = (*x.shape, *out.shape[1:], weights[2].shape[1], stride, padding[0], padding[2])
-    _compiled()(*addresses, *sizes, activate)
+    run = native.function(SOURCE, 'fused_depthwise', pointers=7, sizes=12)
+    run(*addresses, *sizes, activate)
     return out, means
 
 

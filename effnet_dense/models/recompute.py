@@ -25,11 +25,15 @@ from effnet_dense.models.batch_statistics import (
     knows_statistics,
     normalise,
     normalise_again,
+    statistics,
 )
+from effnet_dense.models.fused_norm import fits, norm_silu
 from effnet_dense.models.gated import GatedProjection
 from effnet_dense.models.steps import (
+    FRESH,
     GatedStep,
     GraphStep,
+    NormSiluStep,
     NormStep,
     Parameters,
     Step,
@@ -50,12 +54,15 @@ def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
             none has buffers to update, but for batch norms that `knows_statistics` accepts.
         inputs: (N, C, H, W) each.
     """
-    parameters = [_parameters(module) for module in modules]
-    pieces = [
-        _Piece(module, list(own), knows_statistics(module), module.training)
-        for module, own in zip(modules, parameters, strict=True)
-    ]
-    tensors = [tensor for own in parameters for tensor in own.values()]
+    pieces: list[_Piece] = []
+    tensors: list[Tensor] = []
+    for module in modules:
+        if pieces and pieces[-1].is_norm and type(module) is nn.SiLU:
+            pieces[-1].act = module
+            continue
+        own = _parameters(module)
+        pieces.append(_Piece(module, list(own), knows_statistics(module), module.training))
+        tensors += own.values()
     return _Recomputed.apply(pieces, len(inputs), *inputs, *tensors)
 
 
@@ -68,12 +75,23 @@ def _parameters(module: nn.Module) -> Parameters:
 
 @dataclass
 class _Piece:
-    """A module as the first pass saw it: its mode may have changed until the second."""
+    """A module as the first pass saw it: its mode may have changed until the second.
+
+    Attributes:
+        act: The SiLU behind a norm.
+    """
 
     module: Any
     names: list[str]
     is_norm: bool
     training: bool
+    act: nn.Module | None = None
+
+    def is_fused(self, x: Tensor, own: Parameters) -> bool:
+        """Whether norm and activation run as one."""
+        if self.act is None or not self.training or group_of(self.module) is not None:
+            return False
+        return fits(x, own.get('weight'), own.get('bias'))
 
 
 class _Recomputed(Function):
@@ -85,22 +103,21 @@ class _Recomputed(Function):
         # of the same weights (torch 2.14 does not; we ask for less).
         detached = [tensor.detach() for tensor in tensors]
         values, rest = detached[:inputs], iter(detached[inputs:])
-        statistics: list[Tensor] = []
+        known: list[Tensor] = []
         for piece in pieces:
             own = dict(zip(piece.names, rest, strict=False))
             if piece.is_norm:
-                weight, bias = own.get('weight'), own.get('bias')
-                x, mean, spread = normalise(piece.module, piece.training, values[0], weight, bias)
-                statistics += mean, spread
+                x, *found = _normalised(piece, values[0], own)
+                known += found
             elif isinstance(piece.module, GatedProjection):
                 x, means = gated(piece.module, own, values[0])
-                statistics.append(means)
+                known.append(means)
             else:
                 x = call(piece.module, own, *values)
             values = [x]
         ctx.pieces, ctx.inputs, ctx.count = pieces, inputs, len(tensors)
         ctx.autocast = same_autocast(x.device.type)
-        ctx.save_for_backward(*tensors, *statistics)
+        ctx.save_for_backward(*tensors, *known)
         return x
 
     @staticmethod
@@ -126,7 +143,7 @@ class _Recomputed(Function):
 def _again(
     pieces: Sequence[_Piece],
     tensors: Sequence[Tensor],
-    statistics: Sequence[Tensor],
+    found: Sequence[Tensor],
     inputs: int,
     needed: Sequence[bool],
 ) -> list[Step]:
@@ -134,45 +151,69 @@ def _again(
 
     Args:
         tensors: The inputs, then the pieces' parameters.
+        found: By the first pass, in its order.
         needed: Which of them a gradient is needed of.
     """
     values, needs = tensors[:inputs], needed[:inputs]
-    rest, asks, known = iter(tensors[inputs:]), iter(needed[inputs:]), iter(statistics)
+    rest, asks, known = iter(tensors[inputs:]), iter(needed[inputs:]), iter(found)
     steps: list[Step] = []
     for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
         own = dict(zip(piece.names, rest, strict=False))
         asked = [next(asks) for _ in own]
+        module = None if following is None else following.module
         if piece.is_norm:
-            step = _norm_step(piece, values[0], own, (next(known), next(known)), needs, asked)
+            pair = next(known), next(known)
+            steps += _norm_steps(piece, values[0], own, pair, needs[0], asked, module)
         elif isinstance(piece.module, GatedProjection):
-            last = following is None
-            step = GatedStep(piece.module, values[0], own, next(known), needs[0], asked, last)
+            means, last = next(known), following is None
+            steps.append(GatedStep(piece.module, values[0], own, means, needs[0], asked, last))
         else:
-            module = None if following is None else following.module
-            step = module_step(piece.module, values, own, needs, asked, module)
-        steps.append(step)
+            steps.append(module_step(piece.module, values, own, needs, asked, module))
         if following is not None:
-            values, needs = [step.out], [any((*needs, *asked))]
-            del step.out
+            values, needs = [steps[-1].out], [any((*needs, *asked))]
+            del steps[-1].out
     return steps
 
 
-def _norm_step(
+def _normalised(piece: _Piece, x: Tensor, own: Parameters) -> tuple[Tensor, Tensor, Tensor]:
+    """A norm with the activation behind it; and what the second pass has to know."""
+    norm, weight, bias = piece.module, own.get('weight'), own.get('bias')
+    if piece.is_fused(x, own):
+        mean, inverse = statistics(norm, x)
+        return norm_silu(x, mean, inverse, own['weight'], own['bias']), mean, inverse
+    x, mean, spread = normalise(norm, piece.training, x, weight, bias)
+    return x if piece.act is None else piece.act(x), mean, spread
+
+
+def _norm_steps(
     piece: _Piece,
     x: Tensor,
     own: Parameters,
-    statistics: tuple[Tensor, Tensor],
-    needs: Sequence[bool],
+    found: tuple[Tensor, Tensor],
+    needed: bool,
     asked: Sequence[bool],
-) -> Step:
+    following: nn.Module | None,
+) -> list[Step]:
+    """The same again, by what the first pass `found`."""
     norm, training = piece.module, piece.training
+    if piece.is_fused(x, own):
+        fresh = type(following) in FRESH
+        return [NormSiluStep(x, own, found, norm.eps, needed, asked, fresh)]
+    step: Step
     if training and group_of(norm) is None:
-        return NormStep(x, own, statistics, norm.eps, needs[0], asked)
+        step = NormStep(x, own, found, norm.eps, needed, asked)
+    else:
 
-    def run(own: Parameters, x: Tensor) -> Tensor:
-        return normalise_again(norm, training, x, own.get('weight'), own.get('bias'), *statistics)
+        def run(own: Parameters, x: Tensor) -> Tensor:
+            return normalise_again(norm, training, x, own.get('weight'), own.get('bias'), *found)
 
-    return GraphStep(run, [x], own, needs, asked)
+        step = GraphStep(run, [x], own, [needed], asked)
+    if piece.act is None:
+        return [step]
+    needs = [needed or any(asked)]
+    act = module_step(piece.act, [step.out], {}, needs, [], following)
+    del step.out
+    return [step, act]
 
 
 def checkpointed(block: nn.Module, x: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch.func import functional_call
 from effnet_dense.models.autocast import as_autocast_does
 from effnet_dense.models.batch_statistics import scale
 from effnet_dense.models.depthwise import depthwise_gradients
+from effnet_dense.models.fused_norm import fits_backward, norm_silu, norm_silu_backward
 from effnet_dense.models.gated import GatedProjection, as_linear, gated_gradients
 from effnet_dense.models.layers import (
     Conv2dSame,
@@ -100,6 +101,39 @@ class NormStep(Step):
         found = dict(weight=to_weight, bias=to_bias)
         return [to_x if mask[0] else None], [
             found[name] if asked else None for name, asked in self.asked.items()
+        ]
+
+
+class NormSiluStep(Step):
+    """A batch norm in training and the SiLU behind it, of what `fused_norm.fits`.
+
+    `fresh` where the output's gradient is nobody else's.
+    """
+
+    def __init__(
+        self,
+        x: Tensor,
+        own: Parameters,
+        statistics: tuple[Tensor, Tensor],
+        eps: float,
+        needed: bool,
+        asked: Needs,
+        fresh: bool,
+    ) -> None:
+        self.x, self.own, self.statistics, self.eps = x, own, statistics, eps
+        self.needed, self.asked, self.fresh = needed, asked, fresh
+        self.out = norm_silu(x, *statistics, own['weight'], own['bias'])
+
+    def backward(self, gradient: Tensor) -> Gradients:
+        if not fits_backward(gradient):
+            norm = NormStep(self.x, self.own, self.statistics, self.eps, self.needed, self.asked)
+            return norm.backward(aten.silu_backward(gradient, norm.out))
+        to_x = gradient if self.fresh else torch.empty_like(gradient)
+        own = self.own['weight'], self.own['bias']
+        to_weight, to_bias = norm_silu_backward(gradient, self.x, *self.statistics, *own, to_x)
+        found = dict(weight=to_weight, bias=to_bias)
+        return [to_x if self.needed else None], [
+            found[name] if asked else None for name, asked in zip(self.own, self.asked, strict=True)
         ]
 
 
