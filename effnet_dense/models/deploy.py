@@ -21,6 +21,7 @@ from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.efficientdet_head import EfficientDetHead
+from effnet_dense.models.gated import has_hooks
 from effnet_dense.models.inplace_se import InplaceSqueezeExcite
 from effnet_dense.models.layers import (
     Conv2dSame,
@@ -143,8 +144,11 @@ def _fold_norms_by_level(convs: Any, norms: Any) -> None:
 
 
 def _attend_in_place(block: Any) -> None:
-    if isinstance(block.se, SqueezeExcite):
-        block.se = InplaceSqueezeExcite(block.se)
+    se = block.se
+    if not runs_as(se, SqueezeExcite):
+        return
+    if not any(has_hooks(m) for m in (se, se.conv1, se.conv1.conv, se.conv2, se.conv2.conv)):
+        block.se = InplaceSqueezeExcite(se)
 
 
 def _fix_shares(node: Any) -> None:

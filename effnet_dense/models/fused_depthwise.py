@@ -1,16 +1,17 @@
 """Depthwise convolution with what is before and behind it in an MBConv, one operator on CPUs.
 
-(1×1 convolution →) SiLU → depthwise convolution → SiLU, and the means over the picture. Those are
-an MBConv's largest features. As operators of their own they read and write them in memory up to
+(1×1 convolution →) SiLU → depthwise convolution → SiLU (→ attention). Those are an MBConv's largest
+features. As operators of their own they read and write them in memory up to
 five times; oneDNN's exponential, inside of its convolutions, takes twice as long, and so do its
 depthwise kernels. This one is in C++, for machines with a compiler.
 
-Letters: N images, B channels in, C channels out, H × W pixels, H' × W' of the output, k the
-kernel's size, G groups of channels.
+Letters: N images, B channels in, C channels out, S of the attention's inside, H × W pixels, H' × W'
+of the output, k the kernel's size, G groups of channels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,35 +45,36 @@ def grouped(parameter: Tensor) -> Tensor:
 
 def fused_depthwise(
     x: Tensor,
-    expand: Tensor | None,
-    expand_bias: Tensor | None,
+    expansion: Sequence[Tensor],
     kernel: Tensor,
     bias: Tensor,
+    attention: Sequence[Tensor],
     channels: int,
     stride: int,
     padding: tuple[int, int, int, int],
     activate: bool,
 ) -> tuple[Tensor, Tensor]:
-    """SiLU(depthwise(SiLU(expand(x)))) and its means, in float32 and without gradients.
+    """SiLU(depthwise(SiLU(expand(x)))), weighed or not, in float32 and without gradients.
 
     Args:
         x: (N, B, H, W), channels-last, or it is copied.
-        expand: (G, B, `GROUP`), see `grouped`, and `expand_bias` (G, `GROUP`); or neither.
+        expansion: Weight (G, B, `GROUP`), see `grouped`, and bias (G, `GROUP`); or none.
         kernel: (G, k, k, `GROUP`), k of `KERNELS`, and `bias` (G, `GROUP`).
+        attention: Weights and biases of two linear layers with SiLU between and sigmoid behind
+            them: (S, C), (S,), transposed (S, C), (C,); or none.
         channels: C. Without an expansion it is B.
         stride: One of `STRIDES`.
         padding: Pixels of zeros at the top, the bottom, the left and the right, fewer than k each.
         activate: Whether there is a SiLU before the depthwise convolution. An expansion has one.
 
     Returns:
-        (N, C, H', W'), channels-last, and (N, C).
+        (N, C, H', W'), channels-last, and its means before it is weighed, (N, C).
 
     Raises:
         ValueError: One of them is not as it is said here.
     """
-    parameters = (expand, expand_bias, kernel, bias)
     return torch.ops.effnet_dense.fused_depthwise(
-        x, *parameters, channels, stride, padding, activate
+        x, expansion, kernel, bias, attention, channels, stride, padding, activate
     )
 
 
@@ -83,14 +85,18 @@ def is_available() -> bool:
 
 def _empty(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
     """Memory for the results, of inputs that fit: the source reads what it is told to."""
-    expand, expand_bias, kernel, bias, channels, stride, padding, _ = given
-    inputs = channels if expand is None else expand.shape[1]
+    expansion, kernel, bias, attention, channels, stride, padding, _ = given
+    inputs = expansion[0].shape[1] if expansion else channels
     if x.dtype != torch.float32 or x.shape[1] != inputs:
         got = f'{x.shape[1]} in {x.dtype}'
         raise ValueError(f'expected a feature of {inputs} channels in torch.float32, got {got}')
-    groups = [len(weight) for weight in (expand, expand_bias, kernel, bias) if weight is not None]
+    groups = [len(weight) for weight in (*expansion, kernel, bias)]
     if set(groups) != {-(-channels // GROUP)}:
         raise ValueError(f'expected weights of {channels} channels, got {groups} groups of {GROUP}')
+    shapes = [tuple(weight.shape) for weight in attention]
+    matrix = (len(attention[0]), channels) if attention else ()
+    if attention and shapes != [matrix, matrix[:1], matrix, matrix[1:]]:
+        raise ValueError(f'expected an attention of {channels} channels, got weights of {shapes}')
     size = kernel.shape[1]
     if size not in KERNELS or stride not in STRIDES or max(padding) >= size or min(padding) < 0:
         raise ValueError(
@@ -116,17 +122,19 @@ def _empty(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
 def _run(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
     x = x.contiguous(memory_format=torch.channels_last)
     out, means = _empty(x, *given)
-    *weights, _, stride, padding, activate = given
+    expansion, kernel, bias, attention, _, stride, padding, activate = given
+    weights = *(expansion or [None] * 2), kernel, bias, *(attention or [None] * 4)
     addresses = [None if t is None else t.data_ptr() for t in (x, *weights, out, means)]
-    sizes = (*x.shape, *out.shape[1:], weights[2].shape[1], stride, padding[0], padding[2])
-    run = native.function(SOURCE, 'fused_depthwise', pointers=7, sizes=12)
-    run(*addresses, *sizes, activate)
+    sizes = (*x.shape, *out.shape[1:], kernel.shape[1], stride, padding[0], padding[2])
+    squeezed = len(attention[0]) if attention else 0
+    run = native.function(SOURCE, 'fused_depthwise', pointers=11, sizes=13)
+    run(*addresses, *sizes, activate, squeezed)
     return out, means
 
 
 library.define(
     NAME,
-    '(Tensor x, Tensor? expand, Tensor? expand_bias, Tensor kernel, Tensor bias, int channels, '
+    '(Tensor x, Tensor[] expansion, Tensor kernel, Tensor bias, Tensor[] attention, int channels, '
     'int stride, int[] padding, bool activate) -> (Tensor, Tensor)',
 )
 library.impl(NAME, 'cpu', _run)

@@ -30,6 +30,10 @@ from effnet_dense.models.packing import runs_as
 NARROW = 64
 
 
+# An expansion's weights, a kernel, its bias, and an attention's weights.
+Arguments = tuple[list[Tensor], Tensor, Tensor, list[Tensor]]
+
+
 @dataclass(frozen=True)
 class Grouped:
     """Parameters as `fused_depthwise` takes them, and what they were made of.
@@ -37,7 +41,7 @@ class Grouped:
     The parameters are kept, so that nothing else can lie at their addresses.
     """
 
-    tensors: list[Any]
+    arguments: Arguments
     parameters: list[Tensor]
     versions: list[int]
 
@@ -52,8 +56,8 @@ class Grouped:
 class Middle(nn.Module):
     """What is before the depthwise convolution, that, its activation and the attention.
 
-    In float32 on CPUs `fused_depthwise` does all but the attention's product. Elsewhere, and where
-    gradients are asked for, they run as they are.
+    In float32 on CPUs `fused_depthwise` does it all, or all but an attention of another kind.
+    Elsewhere, and where gradients are asked for, they run as they are.
 
     Args:
         before: A narrow expansion, the activation of a wide one, or None.
@@ -70,6 +74,7 @@ class Middle(nn.Module):
     ) -> None:
         super().__init__()
         self.before, self.depthwise, self.se = before, depthwise, se
+        self.weighs = se is not None and _can_weigh(se)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, B, H, W) → (N, C, H ÷ s, W ÷ s)."""
@@ -77,11 +82,10 @@ class Middle(nn.Module):
             x = self.depthwise(x if self.before is None else self.before(x))
             return x if self.se is None else self.se(x)
         conv: Any = self.depthwise.conv
-        expand, expand_bias, kernel, bias = self._weights()
         shape = conv.out_channels, conv.stride[0], _padding(conv, x)
         activate = self.before is not None
-        x, means = fused_depthwise(x, expand, expand_bias, kernel, bias, *shape, activate)
-        return x if self.se is None else self.se.weigh(x, means)
+        x, means = fused_depthwise(x, *self._weights(), *shape, activate)
+        return x if self.se is None or self.weighs else self.se.weigh(x, means)
 
     def _can_fuse(self, x: Tensor) -> bool:
         if torch.is_grad_enabled() or torch.jit.is_tracing() or torch.is_autocast_enabled('cpu'):
@@ -96,37 +100,40 @@ class Middle(nn.Module):
         )
 
     def _parameters_of(self) -> list[Tensor]:
-        convs: list[Any] = [self.depthwise.conv]
+        """Of the depthwise convolution and, if there are any, expansion and attention."""
+        layers: list[Any] = [self.depthwise.conv]
         if isinstance(self.before, ConvNormAct):
-            convs.insert(0, self.before.conv)
-        return [parameter for conv in convs for parameter in (conv.weight, conv.bias)]
+            layers.append(self.before.conv)
+        if self.se is not None and self.weighs:
+            layers += self.se.layers[::2]
+        return [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
 
-    def _weights(self) -> list[Any]:
-        """Of the expansion and of the depthwise convolution, a weight and a bias each."""
+    def _weights(self) -> Arguments:
         parameters = self._parameters_of()
         if torch.compiler.is_compiling():  # constants, computed once
-            return _group(parameters)
+            return self._group(parameters)
         found = self.weights
         if found is None or not found.is_of(parameters):
             parameters = [parameter.detach() for parameter in parameters]
             versions = [parameter._version for parameter in parameters]
-            found = self.weights = Grouped(_group(parameters), parameters, versions)
-        return found.tensors
+            found = self.weights = Grouped(self._group(parameters), parameters, versions)
+        return found.arguments
+
+    def _group(self, parameters: list[Tensor]) -> Arguments:
+        kernel, bias, *rest = parameters
+        expansion: list[Tensor] = []
+        if isinstance(self.before, ConvNormAct):
+            weight, expand_bias, *rest = rest
+            expansion = [grouped(weight.flatten(1)), grouped(expand_bias)]
+        if rest:
+            rest[2] = rest[2].t().contiguous()
+        return expansion, grouped(kernel[:, 0]), grouped(bias), rest
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again."""
         state = self.__dict__.copy()
         state.pop('weights', None)
         return state
-
-
-def _group(parameters: list[Tensor]) -> list[Any]:
-    *expansion, kernel, bias = parameters
-    found: list[Any] = [None, None]
-    if expansion:
-        weight, expand_bias = expansion
-        found = [grouped(weight.flatten(1)), grouped(expand_bias)]
-    return [*found, grouped(kernel[:, 0]), grouped(bias)]
 
 
 def join_middles(model: nn.Module) -> None:
@@ -157,6 +164,16 @@ def _has_middle(block: Any) -> bool:
         and _fits(depthwise.conv)
         and (se is None or (type(se) is InplaceSqueezeExcite and not has_hooks(se)))
     )
+
+
+def _can_weigh(se: InplaceSqueezeExcite) -> bool:
+    """Whether `fused_depthwise` can do an attention."""
+    squeeze, act, excite = se.layers
+    plain = all(
+        type(layer) is nn.Linear and layer.bias is not None and not has_hooks(layer)
+        for layer in (squeeze, excite)
+    )
+    return plain and type(act) is nn.SiLU and joins(act) and not has_hooks(se.layers)
 
 
 def _is_silu_conv(module: Any) -> bool:

@@ -13,6 +13,7 @@ from effnet_dense.models.fused_depthwise import GROUP, fused_depthwise, grouped
 
 PADDINGS = {3: (1, 1, 1, 1), 5: (2, 2, 2, 2)}  # top, bottom, left, right
 Weights = tuple[Tensor | None, Tensor | None, Tensor, Tensor]
+Attention = tuple[Tensor, ...]  # (S, C), (S,), (C, S), (C,)
 
 
 def tensors(shape: tuple[int, ...], size: int, channels: int | None = None) -> tuple[Tensor, Any]:
@@ -30,7 +31,14 @@ def tensors(shape: tuple[int, ...], size: int, channels: int | None = None) -> t
     return x, (*expansion, draw(channels, 1, size, size), draw(channels))
 
 
-def expected(x: Tensor, weights: Weights, stride: int, padding: Any, activate: bool) -> Any:
+def expected(
+    x: Tensor,
+    weights: Weights,
+    stride: int,
+    padding: Any,
+    activate: bool,
+    attention: Attention | None = None,
+) -> Any:
     top, bottom, left, right = padding
     expand, expand_bias, weight, bias = (None if w is None else w.double() for w in weights)
     x = x.double()
@@ -38,19 +46,35 @@ def expected(x: Tensor, weights: Weights, stride: int, padding: Any, activate: b
         x = F.conv2d(x, expand[:, :, None, None], expand_bias)
     x = F.pad(F.silu(x) if activate else x, (left, right, top, bottom))
     out = F.silu(F.conv2d(x, weight, bias, stride, groups=len(weight)))
-    return out.float(), out.mean((2, 3)).float()
+    means = out.mean((2, 3))
+    if attention is not None:
+        squeeze, squeeze_bias, excite, excite_bias = (weight.double() for weight in attention)
+        hidden = F.silu(F.linear(means, squeeze, squeeze_bias))
+        out = out * F.linear(hidden, excite, excite_bias).sigmoid()[:, :, None, None]
+    return out.float(), means.float()
 
 
-def arguments(weights: Weights) -> tuple[Any, ...]:
+def arguments(weights: Weights, attention: Attention | None = None) -> tuple[Any, ...]:
     expand, expand_bias, weight, bias = weights
-    expansion = (None, None) if expand is None else (grouped(expand), grouped(expand_bias))
-    return *expansion, grouped(weight[:, 0]), grouped(bias), len(bias)
+    expansion = [] if expand is None else [grouped(expand), grouped(expand_bias)]
+    weighing: list[Tensor] = []
+    if attention is not None:
+        squeeze, squeeze_bias, excite, excite_bias = attention
+        weighing = [squeeze, squeeze_bias, excite.t().contiguous(), excite_bias]
+    return expansion, grouped(weight[:, 0]), grouped(bias), weighing, len(bias)
 
 
-def check(x: Tensor, weights: Weights, stride: int, padding: Any, activate: bool) -> None:
+def check(
+    x: Tensor,
+    weights: Weights,
+    stride: int,
+    padding: Any,
+    activate: bool,
+    attention: Attention | None = None,
+) -> None:
     """Equal to rounding, as shares of the largest."""
-    found = fused_depthwise(x, *arguments(weights), stride, padding, activate)
-    right = expected(x, weights, stride, padding, activate)
+    found = fused_depthwise(x, *arguments(weights, attention), stride, padding, activate)
+    right = expected(x, weights, stride, padding, activate, attention)
     for ours, theirs in zip(found, right, strict=True):
         assert ours.shape == theirs.shape
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6 * float(theirs.abs().max()))
@@ -79,6 +103,20 @@ def test_padding_of_each_side(channels, stride, padding) -> None:
     check(*tensors((1, 40, 8, 11), 3, channels), stride, padding, True)
 
 
+def attention(channels: int, squeezed: int) -> Attention:
+    generator = torch.Generator().manual_seed(1)
+    shapes = (squeezed, channels), (squeezed,), (channels, squeezed), (channels,)
+    return tuple(torch.randn(shape, generator=generator) / shape[-1] ** 0.5 for shape in shapes)
+
+
+@pytest.mark.parametrize('squeezed', [1, 4, 51])
+@pytest.mark.parametrize('channels', [32, 77, 1152])
+def test_attention(channels, squeezed) -> None:
+    weights = attention(channels, squeezed)
+    check(*tensors((2, channels, 9, 8), 3), 1, PADDINGS[3], True, weights)
+    check(*tensors((3, 5, 9, 8), 5, channels), 2, PADDINGS[5], True, weights)
+
+
 @pytest.mark.parametrize('threads', [1, 2, 3, 5])
 def test_any_number_of_threads(threads) -> None:
     before = torch.get_num_threads()
@@ -87,6 +125,7 @@ def test_any_number_of_threads(threads) -> None:
         for height in (2, 7, 40):
             check(*tensors((1, 3 * GROUP, height, 6), 5), 1, PADDINGS[5], True)
             check(*tensors((1, 5, height, 6), 5, GROUP), 2, PADDINGS[5], True)
+        check(*tensors((2, 640, 9, 6), 3), 1, PADDINGS[3], True, attention(640, 27))
     finally:
         torch.set_num_threads(before)
 
@@ -114,10 +153,11 @@ def test_large_and_broken_values() -> None:
     assert means.isnan().nonzero().tolist() == [[0, 3]]
 
 
-@pytest.mark.parametrize('channels', [None, 40])
-def test_registered_as_torch_wants_it(channels) -> None:
-    x, weights = tensors((2, 24, 6, 7), 3, channels)
-    given = (x, *arguments(weights), 2, [0, 1, 0, 1], True)
+@pytest.mark.parametrize('weighing', [None, attention(40, 7)])
+@pytest.mark.parametrize('inputs', [40, 24])
+def test_registered_as_torch_wants_it(inputs, weighing) -> None:
+    x, weights = tensors((2, inputs, 6, 7), 3, None if inputs == 40 else 40)
+    given = (x, *arguments(weights, weighing), 2, [0, 1, 0, 1], True)
     library.opcheck(torch.ops.effnet_dense.fused_depthwise.default, given)
 
 
@@ -132,10 +172,12 @@ def test_what_does_not_fit() -> None:
         fused_depthwise(x.double(), *given)
     with pytest.raises(ValueError, match=r'weights of 72 channels, got \[2, 2, 2, 2\] groups'):
         fused_depthwise(x, *given[:4], 72, *given[5:])
+    with pytest.raises(ValueError, match=r'attention of 40 channels, got weights of \[\(7, 41\)'):
+        fused_depthwise(x, *given[:3], arguments(weights, attention(41, 7))[3], *given[4:])
     with pytest.raises(ValueError, match=r'got 3, 3 and \(1, 1, 1, 1\)'):
         fused_depthwise(x, *given[:5], 3, *given[6:])
     with pytest.raises(ValueError, match=r'got 3, 1 and \(3, 1, 1, 1\)'):
         fused_depthwise(x, *given[:5], 1, (3, 1, 1, 1), True)
     seven = torch.zeros(2, 7, 7, GROUP)
     with pytest.raises(ValueError, match='got 7, 1'):
-        fused_depthwise(x, *given[:2], seven, *given[3:])
+        fused_depthwise(x, given[0], seven, *given[2:])

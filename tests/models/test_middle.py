@@ -39,6 +39,11 @@ def backbone(**options: Any) -> EfficientNet:
     return peers.randomise_(EfficientNet(arch, out_indices=(6,), **options)).eval()
 
 
+def attentions(calls: list[Any]) -> list[Any]:
+    """The attentions that the operator did."""
+    return [args[4] for args in calls if args[4]]
+
+
 def picture(*shape: int) -> Tensor:
     return torch.randn(shape or (2, 3, 65, 48), generator=torch.Generator().manual_seed(1))
 
@@ -64,10 +69,10 @@ def test_wide_and_narrow_expansions(calls: list[Any]) -> None:
     model = peers.randomise_(EfficientNet('b0', out_indices=(6,))).eval()
     deployed = deploy(model)
     check(deployed, model, picture())
-    narrow = [args for args in calls if args[1] is not None]
+    narrow = [args for args in calls if args[1]]
     assert len(calls) == 16
     assert {args[0].shape[1] for args in narrow} == {16, 24, 40}  # the first block has none
-    assert {args[0].shape[1] for args in calls if args[1] is None} == {32, 480, 672, 1152}
+    assert {args[0].shape[1] for args in calls if not args[1]} == {32, 480, 672, 1152}
 
 
 @pytest.mark.parametrize(
@@ -144,6 +149,25 @@ def test_what_is_waited_for_stays(name: str) -> None:
     assert len(middles(deployed)) == len(middles(deploy(backbone()))) - 1
     check(deployed, model, picture())
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize('name', ['se', 'se.conv1', 'se.conv2.conv', 'se.conv1.act'])
+def test_an_attention_that_is_waited_for(name: str, calls: list[Any]) -> None:
+    model = backbone()
+    seen = []
+    model.layers[2][0].get_submodule(name).register_forward_hook(lambda *_: seen.append(1))
+    deployed = deploy(model)
+    check(deployed, model, picture())
+    assert len(seen) == 2
+    assert len(attentions(calls)) == len(middles(deploy(backbone()))) - 1
+
+
+def test_an_attention_of_another_kind(calls: list[Any]) -> None:
+    model = backbone()
+    model.layers[2][0].se.conv1.act = nn.ReLU()
+    deployed = deploy(model)
+    check(deployed, model, picture())
+    assert len(attentions(calls)) == len(calls) - 1 == len(middles(deployed)) - 1
 
 
 def test_a_subclass_may_run_its_parts_otherwise() -> None:
