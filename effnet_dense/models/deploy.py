@@ -16,6 +16,7 @@ from mmcv.cnn.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils._pytree import tree_leaves
 
 from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
@@ -192,8 +193,17 @@ def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:
     from torch._inductor import config
 
     compiled = torch.compile(forward)
+    first: list[torch.Size] = []
 
     def run(*inputs: Any) -> Any:
+        tensors = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)]
+        sizes = [x.shape for x in tensors]
+        first[:] = first or sizes
+        if sizes == first:
+            # Of a second size torch makes a graph for all, a tenth slower, and a model before this
+            # one counts as well: they share a `forward`.
+            for x in tensors:
+                torch._dynamo.mark_static(x)
         # torch.compile's own `options` come too late: whether weights are frozen is asked when the
         # graph is captured, which is at the first call. It takes a pass without gradients.
         with torch.no_grad(), config.patch(freezing=True):

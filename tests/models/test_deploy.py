@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -318,6 +319,27 @@ def test_no_compiler() -> None:
 def test_compiled() -> None:
     model = peers.randomise_(EfficientNet('b0', out_indices=(1, 2)))
     assert_same(deploy(model, compile=True), model, *features(3, height=64, width=64))
+
+
+def test_the_first_size_of_each_compiled_model_has_a_graph_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever sizes other models have seen; another size gets one for all sizes."""
+    dynamic = []
+
+    def record(graph: torch.fx.GraphModule, inputs: list[Any]) -> Any:
+        dynamic.append(any(isinstance(x, torch.SymInt) for x in inputs))
+        return graph.forward
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, 'compile', partial(torch.compile, backend=record))
+    arch = dict(base='b0', width=0.25, depth=0.3)
+    models = [deploy(EfficientNet(arch, out_indices=(1,)), compile=True) for _ in range(2)]
+    for model, sizes in zip(models, [(64, 64, 96), (160, 160)], strict=True):
+        for size in sizes:
+            (out,) = model(torch.zeros(1, 3, size, size))
+            assert out.shape[2:] == (size // 2, size // 2)
+    assert dynamic == [False, True, False]
 
 
 # The backbone's first three layers hold every kind of block.
