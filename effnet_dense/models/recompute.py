@@ -39,6 +39,7 @@ from effnet_dense.models.steps import (
     Step,
     call,
     gated,
+    is_plain,
     module_step,
 )
 
@@ -57,7 +58,7 @@ def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
     pieces: list[_Piece] = []
     tensors: list[Tensor] = []
     for module in modules:
-        if pieces and pieces[-1].is_norm and type(module) is nn.SiLU:
+        if pieces and pieces[-1].is_norm and is_plain(module, nn.SiLU):
             pieces[-1].act = module
             continue
         own = _parameters(module)

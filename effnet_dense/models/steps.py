@@ -47,9 +47,14 @@ ACTIVATIONS: dict[type, tuple[Any, tuple[float, ...]]] = {
 }
 
 
-def is_plain_convolution(module: nn.Module) -> bool:
+def is_plain(module: nn.Module, *classes: type[nn.Module]) -> bool:
+    """Whether this is one of `classes` and nobody has put another `forward` into it."""
+    return type(module) in classes and 'forward' not in vars(module)
+
+
+def is_plain_convolution(module: Any) -> bool:
     """Whether this is a convolution and nothing else, with a number of zeros around the picture."""
-    if type(module) not in CONVOLUTIONS or 'forward' in vars(module):
+    if not is_plain(module, *CONVOLUTIONS):
         return False
     return module.padding_mode == 'zeros' and not isinstance(module.padding, str)
 
@@ -326,7 +331,7 @@ def module_step(
     """
     if is_plain_convolution(module):
         return ConvolutionStep(module, inputs[0], own, needs[0], asked, following is None)
-    if type(module) in ACTIVATIONS:
+    if is_plain(module, *ACTIVATIONS):
         return ActivationStep(module, inputs[0], type(following) in FRESH)
 
     def run(own: Parameters, *leaves: Tensor) -> Tensor:

@@ -230,7 +230,9 @@ def test_a_gradient_in_another_format(fused: list[str]) -> None:
     assert_equal(found, gradients(row, x, gradient, lean=False))
 
 
-@pytest.mark.parametrize('reason', ['contiguous', 'frozen', 'not compiled', 'another activation'])
+@pytest.mark.parametrize(
+    'reason', ['contiguous', 'frozen', 'not compiled', 'another activation', 'a changed one']
+)
 def test_torchs_own_in_lean_training(
     reason: str, fused: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,8 +244,10 @@ def test_torchs_own_in_lean_training(
     elif reason == 'not compiled':
         is_available.cache_clear()
         monkeypatch.setattr(native, 'is_compiled', lambda source: False)
-    else:
+    elif reason == 'another activation':
         row[1] = nn.Hardswish(inplace=True)
+    else:
+        row[1].forward = torch.sin
     gradient = draw(2, 4, 24, 20, seed=1)
     try:
         found = gradients(row, x, gradient, lean=True)

@@ -99,6 +99,15 @@ def test_a_gradient_that_others_have_is_left_alone():
         assert fresh or torch.equal(gradient, torch.ones_like(gradient))
 
 
+def test_an_activation_that_was_changed():
+    module = nn.SiLU()
+    module.forward = torch.sin
+    x, gradient = example(), torch.ones(2, 6, 8, 7)
+    step = module_step(module, [x], {}, [True], [], nn.Conv2d(6, 1, 1))
+    assert torch.equal(step.out, x.sin())
+    assert torch.equal(step.backward(gradient)[0][0], x.cos())
+
+
 def test_what_is_a_plain_convolution():
     class Other(nn.Conv2d):
         pass
