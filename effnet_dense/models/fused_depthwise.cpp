@@ -278,8 +278,11 @@ void weigh(const Layer& l, const Attention& a, int64_t images, const float* mean
       const Vec* gate = gates.data() + i / pixels * vectors;
       float* pixel = l.out + i * channels;
       int64_t c = 0;
-      for (; c + LANES <= channels; c += LANES, ++gate) (Vec::loadu(pixel + c) * *gate).store(pixel + c);
-      if (c < channels) (Vec::loadu(pixel + c, channels - c) * *gate).store(pixel + c, channels - c);
+      for (; c + LANES <= channels; c += LANES, ++gate) {
+        (Vec::loadu(pixel + c) * *gate).store(pixel + c);
+      }
+      const int64_t rest = channels - c;
+      if (rest) (Vec::loadu(pixel + c, rest) * *gate).store(pixel + c, rest);
     }
   });
 }
@@ -295,7 +298,8 @@ extern "C" void fused_depthwise(
     const float* bias, const float* squeeze, const float* squeeze_bias, const float* excite,
     const float* excite_bias, float* out, float* means, int64_t images, int64_t in_channels,
     int64_t height, int64_t width, int64_t channels, int64_t out_height, int64_t out_width,
-    int64_t kernel_size, int64_t stride, int64_t top, int64_t left, int64_t activate, int64_t squeezed) {
+    int64_t kernel_size, int64_t stride, int64_t top, int64_t left, int64_t activate,
+    int64_t squeezed) {
   const Layer l{
       x, expand, expand_bias, kernel, bias, out, in_channels, channels, height, width, out_height,
       out_width, top, left, activate != 0};

@@ -90,8 +90,12 @@ def _empty(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
     if x.dtype != torch.float32 or x.shape[1] != inputs:
         got = f'{x.shape[1]} in {x.dtype}'
         raise ValueError(f'expected a feature of {inputs} channels in torch.float32, got {got}')
+    weights = (*expansion, kernel, bias, *attention)
+    if any(w.dtype != torch.float32 or not w.is_contiguous() for w in weights):
+        forms = [(w.dtype, w.stride()) for w in weights]
+        raise ValueError(f'expected contiguous weights in torch.float32, got {forms}')
     groups = [len(weight) for weight in (*expansion, kernel, bias)]
-    if set(groups) != {-(-channels // GROUP)}:
+    if len(groups) not in (2, 4) or set(groups) != {-(-channels // GROUP)}:
         raise ValueError(f'expected weights of {channels} channels, got {groups} groups of {GROUP}')
     shapes = [tuple(weight.shape) for weight in attention]
     matrix = (len(attention[0]), channels) if attention else ()

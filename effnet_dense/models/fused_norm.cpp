@@ -93,8 +93,7 @@ C10_ALWAYS_INLINE Vec silu_backward(const Vec& gradient, const Vec& z) {
 // library's exponential, with other bits.
 template <typename F>
 void each_leftover(int64_t size, const F& act) {
-  const int64_t threads =
-      std::min<int64_t>(at::get_num_threads(), at::divup(size, GRAIN));
+  const int64_t threads = std::min<int64_t>(at::get_num_threads(), at::divup(size, GRAIN));
   const int64_t share = at::divup(size, threads);
   for (int64_t begin = 0; begin < size; begin += share) {
     const int64_t end = std::min(begin + share, size);

@@ -125,9 +125,16 @@ class Middle(nn.Module):
         if isinstance(self.before, ConvNormAct):
             weight, expand_bias, *rest = rest
             expansion = [grouped(weight.flatten(1)), grouped(expand_bias)]
+        attention: list[Tensor] = []
         if rest:
-            rest[2] = rest[2].t().contiguous()
-        return expansion, grouped(kernel[:, 0]), grouped(bias), rest
+            squeeze, squeeze_bias, excite, excite_bias = rest
+            attention = [squeeze, squeeze_bias, excite.t(), excite_bias]
+        return (
+            expansion,
+            grouped(kernel[:, 0]),
+            grouped(bias),
+            [parameter.contiguous() for parameter in attention],
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again."""

@@ -174,6 +174,14 @@ def test_what_does_not_fit() -> None:
         fused_depthwise(x, *given[:4], 72, *given[5:])
     with pytest.raises(ValueError, match=r'attention of 40 channels, got weights of \[\(7, 41\)'):
         fused_depthwise(x, *given[:3], arguments(weights, attention(41, 7))[3], *given[4:])
+    weighing = arguments(weights, attention(40, 7))[3]
+    weighing[2] = weighing[2].t().contiguous().t()
+    with pytest.raises(ValueError, match='expected contiguous weights'):
+        fused_depthwise(x, *given[:3], weighing, *given[4:])
+    with pytest.raises(ValueError, match=r'expected contiguous weights .* got .*float64'):
+        fused_depthwise(x, given[0], given[1].double(), *given[2:])
+    with pytest.raises(ValueError, match=r'got \[2, 2, 2\] groups'):
+        fused_depthwise(x, given[0][:1], *given[1:])
     with pytest.raises(ValueError, match=r'got 3, 3 and \(1, 1, 1, 1\)'):
         fused_depthwise(x, *given[:5], 3, *given[6:])
     with pytest.raises(ValueError, match=r'got 3, 1 and \(3, 1, 1, 1\)'):
