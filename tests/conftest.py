@@ -12,16 +12,28 @@ from mmengine.registry import DefaultScope
 
 import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
 
+REASONS = dict(gpu='needs a CUDA device', compiler='needs a C++ compiler')
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked `gpu` where there is no CUDA device."""
-    if torch.cuda.is_available():
-        return
-    for item in items:
-        if item.get_closest_marker('gpu'):
-            item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+    """Skip the tests marked `gpu` and `compiler` where there is none."""
+    for mark, is_there in (('gpu', torch.cuda.is_available), ('compiler', _has_compiler)):
+        marked = [item for item in items if item.get_closest_marker(mark)]
+        if marked and not is_there():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=REASONS[mark]))
+
+
+def _has_compiler() -> bool:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        return False
+    return True
 
 
 @pytest.fixture(scope='session')

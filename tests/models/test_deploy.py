@@ -316,11 +316,13 @@ def test_no_compiler() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.compiler
 def test_compiled() -> None:
     model = peers.randomise_(EfficientNet('b0', out_indices=(1, 2)))
     assert_same(deploy(model, compile=True), model, *features(3, height=64, width=64))
 
 
+@pytest.mark.compiler
 def test_the_first_size_of_each_compiled_model_has_a_graph_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,6 +11,8 @@ from torch import Tensor, library
 
 from effnet_dense.models.fused_depthwise import GROUP, fused_depthwise, grouped
 
+pytestmark = pytest.mark.compiler
+
 PADDINGS = {3: (1, 1, 1, 1), 5: (2, 2, 2, 2)}  # top, bottom, left, right
 Weights = tuple[Tensor | None, Tensor | None, Tensor, Tensor]
 Attention = tuple[Tensor, ...]  # (S, C), (S,), (C, S), (C,)

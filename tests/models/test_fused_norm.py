@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 import pytest
@@ -27,7 +26,7 @@ def available() -> None:
         pytest.skip('no C++ compiler, or torch rounds in another way on this processor')
 
 
-@pytest.mark.skipif(shutil.which('g++') is None, reason='no g++')
+@pytest.mark.compiler
 @pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() not in ('AVX2', 'AVX512'), reason='another processor'
 )

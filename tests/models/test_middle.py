@@ -59,12 +59,14 @@ def check(deployed: nn.Module, model: nn.Module, x: Tensor) -> None:
 
 
 @pytest.mark.parametrize('base', BASES)
+@pytest.mark.compiler
 def test_every_mbconv_with_silu(base: str) -> None:
     model = EfficientNet(dict(base=base, width=0.5, depth=0.3))
     acts = [m.depthwise_conv.act for m in model.modules() if isinstance(m, MBConv)]
     assert len(middles(deploy(model))) == sum(isinstance(act, nn.SiLU) for act in acts)
 
 
+@pytest.mark.compiler
 def test_wide_and_narrow_expansions(calls: list[Any]) -> None:
     model = peers.randomise_(EfficientNet('b0', out_indices=(6,))).eval()
     deployed = deploy(model)
@@ -81,6 +83,7 @@ def test_wide_and_narrow_expansions(calls: list[Any]) -> None:
     ids=str,
 )
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+@pytest.mark.compiler
 def test_options(options: dict[str, Any], memory_format: Any, calls: list[Any]) -> None:
     model = backbone(**options)
     deployed = deploy(model)
@@ -89,6 +92,7 @@ def test_options(options: dict[str, Any], memory_format: Any, calls: list[Any]) 
     assert len(calls) == 3 * len(middles(deployed)) > 0
 
 
+@pytest.mark.compiler
 def test_other_weights_are_grouped_again(monkeypatch: pytest.MonkeyPatch) -> None:
     grouped = []
 
@@ -141,6 +145,7 @@ def test_copies_and_files(calls: list[Any]) -> None:
 
 
 @pytest.mark.parametrize('name', ['depthwise_conv', 'depthwise_conv.act', 'expand_conv'])
+@pytest.mark.compiler
 def test_what_is_waited_for_stays(name: str) -> None:
     model = backbone()
     seen = []
@@ -152,6 +157,7 @@ def test_what_is_waited_for_stays(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', ['se', 'se.conv1', 'se.conv2.conv', 'se.conv1.act'])
+@pytest.mark.compiler
 def test_an_attention_that_is_waited_for(name: str, calls: list[Any]) -> None:
     model = backbone()
     seen = []
@@ -162,6 +168,7 @@ def test_an_attention_that_is_waited_for(name: str, calls: list[Any]) -> None:
     assert len(attentions(calls)) == len(middles(deploy(backbone()))) - 1
 
 
+@pytest.mark.compiler
 def test_an_attention_of_another_kind(calls: list[Any]) -> None:
     model = backbone()
     model.layers[2][0].se.conv1.act = nn.ReLU()
@@ -170,6 +177,7 @@ def test_an_attention_of_another_kind(calls: list[Any]) -> None:
     assert len(attentions(calls)) == len(calls) - 1 == len(middles(deployed)) - 1
 
 
+@pytest.mark.compiler
 def test_a_subclass_may_run_its_parts_otherwise() -> None:
     class ActFirst(ConvNormAct):
         def forward(self, x: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ def write(folder: Path, text: str) -> Path:
     return source
 
 
+@pytest.mark.compiler
 def test_a_function_is_called(tmp_path: Path, said: list[str]) -> None:
     source = write(tmp_path, SOURCE)
     assert native.is_compiled(source)
@@ -55,6 +56,7 @@ def test_no_compiler(
     assert 'no C++ compiler' in said[0] or 'it could not be compiled' in said[0]
 
 
+@pytest.mark.compiler
 def test_a_source_that_does_not_compile(tmp_path: Path, said: list[str]) -> None:
     assert not native.is_compiled(write(tmp_path, 'no C++'))
     assert len(said) == 1
