@@ -32,6 +32,8 @@ def fits(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
         and weight is not None
         and bias is not None
         and all(tensor.dtype == torch.float32 for tensor in (x, weight, bias))
+        and weight.is_contiguous()
+        and bias.is_contiguous()
         and _is_channels_last(x)
         and x.numel() > x.shape[1]
         and x.shape[1] % MULTIPLE == 0

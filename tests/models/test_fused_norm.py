@@ -125,6 +125,8 @@ def test_what_fits() -> None:
     assert not fits(x.contiguous(), weight, bias)
     assert not fits(x.bfloat16(), weight, bias)
     assert not fits(x, weight.double(), bias.double())
+    assert not fits(x, torch.ones(16)[::2], bias)
+    assert not fits(x, weight, torch.zeros(1).expand(8))
     assert not fits(x[:, :, ::2], weight, bias)
     assert not fits(x[..., 0].contiguous(), weight, bias)
     assert not fits(x.to('meta'), weight.to('meta'), bias.to('meta'))
