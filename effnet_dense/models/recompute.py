@@ -199,7 +199,7 @@ def _norm_steps(
     norm, training = piece.module, piece.training
     if piece.is_fused(x, own):
         fresh = type(following) in FRESH
-        return [NormSiluStep(x, own, found, norm.eps, needed, asked, fresh)]
+        return [NormSiluStep(x, own, found, norm.eps, needed, asked, fresh=fresh)]
     step: Step
     if training and group_of(norm) is None:
         step = NormStep(x, own, found, norm.eps, needed, asked)

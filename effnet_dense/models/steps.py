@@ -95,7 +95,10 @@ class NormStep(Step):
         self.x, self.own, self.statistics, self.eps = x, own, statistics, eps
         self.asked = dict(zip(own, asked, strict=True))
         self.needed = needed
-        self.out = scale(x, own.get('weight'), own.get('bias'), *statistics)
+        self.out = self._run()
+
+    def _run(self) -> Tensor:
+        return scale(self.x, self.own.get('weight'), self.own.get('bias'), *self.statistics)
 
     def backward(self, gradient: Tensor) -> Gradients:
         mask = [self.needed, self.asked.get('weight', False), self.asked.get('bias', False)]
@@ -109,36 +112,28 @@ class NormStep(Step):
         ]
 
 
-class NormSiluStep(Step):
+class NormSiluStep(NormStep):
     """A batch norm in training and the SiLU behind it, of what `fused_norm.fits`.
 
     `fresh` where the output's gradient is nobody else's.
     """
 
-    def __init__(
-        self,
-        x: Tensor,
-        own: Parameters,
-        statistics: tuple[Tensor, Tensor],
-        eps: float,
-        needed: bool,
-        asked: Needs,
-        fresh: bool,
-    ) -> None:
-        self.x, self.own, self.statistics, self.eps = x, own, statistics, eps
-        self.needed, self.asked, self.fresh = needed, asked, fresh
-        self.out = norm_silu(x, *statistics, own['weight'], own['bias'])
+    def __init__(self, *args: Any, fresh: bool) -> None:
+        super().__init__(*args)
+        self.fresh = fresh
+
+    def _run(self) -> Tensor:
+        return norm_silu(self.x, *self.statistics, self.own['weight'], self.own['bias'])
 
     def backward(self, gradient: Tensor) -> Gradients:
         if not fits_backward(gradient):
-            norm = NormStep(self.x, self.own, self.statistics, self.eps, self.needed, self.asked)
-            return norm.backward(aten.silu_backward(gradient, norm.out))
+            return super().backward(aten.silu_backward(gradient, super()._run()))
         to_x = gradient if self.fresh else torch.empty_like(gradient)
         own = self.own['weight'], self.own['bias']
         to_weight, to_bias = norm_silu_backward(gradient, self.x, *self.statistics, *own, to_x)
         found = dict(weight=to_weight, bias=to_bias)
         return [to_x if self.needed else None], [
-            found[name] if asked else None for name, asked in zip(self.own, self.asked, strict=True)
+            found[name] if asked else None for name, asked in self.asked.items()
         ]
 
 

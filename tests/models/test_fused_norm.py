@@ -263,6 +263,6 @@ def test_the_normed_feature_is_never_kept() -> None:
     """What the second pass holds besides the saved feature is the activation's output."""
     x, _, (mean, inverse, weight, bias) = example(2, 8, 5, 4)
     own = dict(weight=weight, bias=bias)
-    step = NormSiluStep(x, own, (mean, inverse), EPS, True, [True, True], False)
+    step = NormSiluStep(x, own, (mean, inverse), EPS, True, [True, True], fresh=False)
     kept = [t for t in vars(step).values() if isinstance(t, Tensor) and t.shape == x.shape]
     assert {t.data_ptr() for t in kept} == {x.data_ptr(), step.out.data_ptr()}
