@@ -127,12 +127,15 @@ MODES = {
 
 @pytest.mark.parametrize('level', [1, 2])
 @pytest.mark.parametrize('autocast', [False, True])
+@pytest.mark.parametrize('memory_format', FORMATS)
 @pytest.mark.parametrize('mode', MODES)
-def test_every_mode(mode, autocast, level, recomputes):
+def test_every_mode(mode, memory_format, autocast, level, recomputes):
+    x = images().contiguous(memory_format=memory_format)
     models = [backbone(n, drop_path_rate=0.3, **MODES[mode]) for n in (level, 0)]
     for model in models:
+        model.to(memory_format=memory_format)
         with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
-            value = loss(model, images())
+            value = loss(model, x)
         value.backward()
     assert recomputes
     assert_same(*models)
