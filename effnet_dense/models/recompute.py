@@ -58,8 +58,9 @@ def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
     pieces: list[_Piece] = []
     tensors: list[Tensor] = []
     for module in modules:
-        if pieces and pieces[-1].is_norm and is_plain(module, nn.SiLU):
-            pieces[-1].act = module
+        last = pieces[-1] if pieces else None
+        if last and last.is_norm and last.act is None and is_plain(module, nn.SiLU):
+            last.act = module
             continue
         own = _parameters(module)
         pieces.append(_Piece(module, list(own), knows_statistics(module), module.training))

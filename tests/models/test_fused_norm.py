@@ -222,6 +222,14 @@ def test_in_lean_training(behind: tuple[nn.Module, ...], frozen: str, fused: lis
     assert torch.equal(gradient, kept)
 
 
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+def test_two_activations_behind_a_norm(memory_format: Any) -> None:
+    row, x = modules(nn.SiLU()), draw(2, 16, 24, 20).contiguous(memory_format=memory_format)
+    gradient = draw(2, 16, 24, 20, seed=1)
+    found = gradients(row, x, gradient, lean=True)
+    assert_equal(found, gradients(row, x, gradient, lean=False))
+
+
 @pytest.mark.usefixtures('available')
 def test_a_gradient_in_another_format(fused: list[str]) -> None:
     row, x = modules(), draw(2, 16, 24, 20)
