@@ -54,7 +54,11 @@ setup(
     keywords=['EfficientNet', 'EfficientDet', 'object detection', 'semantic segmentation'],
     python_requires='>=3.11,<3.14',  # mmengine calls pkgutil.find_loader, which 3.14 dropped
     packages=find_packages(include=['effnet_dense', 'effnet_dense.*']),
-    package_data={'effnet_dense.models': ['*.cpp'], 'effnet_dense.report': ['templates/*']},
+    package_data={
+        'effnet_dense': ['py.typed'],
+        'effnet_dense.ops': ['*.cpp'],
+        'effnet_dense.report': ['templates/*'],
+    },
     install_requires=requirements('runtime'),
     extras_require={
         # mmcv and mmcv-lite own the same folder: only who has no mmcv asks for this one.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from effnet_dense import mmcv_ops, panoptic
+from effnet_dense import compat
 
 __version__ = '0.1.0'
 
@@ -21,8 +21,8 @@ _HOMES = {
     'EfficientDetHead': 'effnet_dense.models',
     'EfficientNet': 'effnet_dense.models',
     'EfficientNetClassifier': 'effnet_dense.models',
-    'create_classifier': 'effnet_dense.models',
-    'deploy': 'effnet_dense.models',
+    'create_classifier': 'effnet_dense.hub',
+    'deploy': 'effnet_dense.deployment',
     'LoadReport': 'effnet_dense.weights',
     'Predictor': 'effnet_dense.inference',
     'Pretrained': 'effnet_dense.weights',
@@ -31,8 +31,7 @@ _HOMES = {
 }
 __all__ = ['__version__', *_HOMES]
 
-panoptic.install()
-mmcv_ops.install()
+compat.install()
 
 
 def __getattr__(name: str) -> Any:

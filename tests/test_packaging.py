@@ -53,7 +53,7 @@ def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
 
 
 def test_wheel_has_what_is_compiled_later(unpacked, repository):
-    path = 'effnet_dense/models/fused_depthwise.cpp'
+    path = 'effnet_dense/ops/fused_depthwise.cpp'
     assert (unpacked / path).read_text() == (repository / path).read_text()
 
 

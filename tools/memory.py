@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 
+from effnet_dense.analysis.memory import report
+from effnet_dense.analysis.memory.batch import OBJECTS
+from effnet_dense.analysis.memory.survey import RESERVE, Survey, check_room
 from effnet_dense.engine.command import Options, run
-from effnet_dense.memory import report
-from effnet_dense.memory.batch import OBJECTS
-from effnet_dense.memory.survey import RESERVE, Survey, check_room
 
 
 def parser() -> argparse.ArgumentParser:

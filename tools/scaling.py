@@ -11,14 +11,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from effnet_dense.benchmark.settings import Settings
-from effnet_dense.compound import findings, networks, output, suggest, table
-from effnet_dense.compound.grid import candidates
-from effnet_dense.compound.search import Search, best
-from effnet_dense.compound.short import metric_of
-from effnet_dense.compound.sizes import count_gflops, count_saved, milliseconds
+from effnet_dense.analysis.scaling import findings, networks, output, suggest, table
+from effnet_dense.analysis.scaling.grid import candidates
+from effnet_dense.analysis.scaling.search import Search, best
+from effnet_dense.analysis.scaling.short import metric_of
+from effnet_dense.analysis.scaling.sizes import count_gflops, count_saved, milliseconds
+from effnet_dense.analysis.settings import Settings
 from effnet_dense.engine.command import config_of, config_parser, run
-from effnet_dense.models.lean import LEVELS
+from effnet_dense.lean.segments import LEVELS
 
 
 def parser() -> argparse.ArgumentParser:

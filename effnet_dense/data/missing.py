@@ -8,10 +8,10 @@ from typing import Any
 
 from mmengine.config import Config
 
+from effnet_dense.data.coco.source import EXPECTED
 from effnet_dense.data.config_nodes import SPLIT_OF, leaf_datasets, type_name
-from effnet_dense.data.label_source import EXPECTED_LABELS
+from effnet_dense.data.label_maps.source import EXPECTED_LABELS
 from effnet_dense.data.own_data import is_segmentation
-from effnet_dense.data.sources import EXPECTED
 
 COCO_HELP = """\
 COCO is at https://cocodataset.org/#download: unpack train2017.zip, val2017.zip and

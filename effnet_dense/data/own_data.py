@@ -11,13 +11,13 @@ from typing import Any
 
 from mmengine.config import Config
 
-from effnet_dense.data.coco_clean import SkipBad
+from effnet_dense.data.coco.clean import SkipBad
+from effnet_dense.data.coco.config import use_coco
+from effnet_dense.data.coco.source import SPLITS, CocoSource
 from effnet_dense.data.config_nodes import SPLIT_OF, leaf_datasets
-from effnet_dense.data.demo import make_demo
-from effnet_dense.data.label_rewrite import use_label_maps
-from effnet_dense.data.label_source import LabelSource
-from effnet_dense.data.rewrite import use_coco
-from effnet_dense.data.sources import SPLITS, CocoSource
+from effnet_dense.data.demo.dataset import make_demo
+from effnet_dense.data.label_maps.config import use_label_maps
+from effnet_dense.data.label_maps.source import LabelSource
 
 
 def use_data(

@@ -2,11 +2,11 @@
 
 from effnet_dense.engine.amp import CPUAmpOptimWrapper
 from effnet_dense.engine.config import find_config, load_config
-from effnet_dense.engine.finite import FiniteHook
-from effnet_dense.engine.pictures import PicturesHook
-from effnet_dense.engine.progress_bar import ProgressHook
+from effnet_dense.engine.hooks.finite import FiniteHook
+from effnet_dense.engine.hooks.pictures import PicturesHook
+from effnet_dense.engine.hooks.progress_bar import ProgressHook
+from effnet_dense.engine.hooks.skip_bad import SkipBadHook
 from effnet_dense.engine.runner import Runner
-from effnet_dense.engine.skip_bad import SkipBadHook
 
 __all__ = [
     'CPUAmpOptimWrapper',

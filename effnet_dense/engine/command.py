@@ -12,7 +12,7 @@ from typing import Any
 import torch.distributed as dist
 from mmengine.config import Config, DictAction
 
-from effnet_dense.data.coco_clean import DEFAULT_LIMIT
+from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.engine.config import load_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from effnet_dense.models.deploy import tensor_parts
+from effnet_dense.deployment.deploy import tensor_parts
 
 
 def compile_parts(model: nn.Module, **options: Any) -> list[str]:

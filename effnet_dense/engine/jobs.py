@@ -13,7 +13,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from effnet_dense.data import check_data_files
-from effnet_dense.data.rewrite import type_name
+from effnet_dense.data.coco.config import type_name
+from effnet_dense.deployment import deploy
 from effnet_dense.engine.config import (
     augment_tests,
     resume_from,
@@ -21,7 +22,6 @@ from effnet_dense.engine.config import (
     show_in,
     use_amp,
 )
-from effnet_dense.models import deploy
 
 PICKLES = ('.pkl', '.pickle')
 # mmseg's metrics that write label maps.

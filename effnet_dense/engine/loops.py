@@ -12,8 +12,8 @@ from mmengine.runner.utils import calc_dynamic_intervals
 from torch import nn
 from torch.utils.data import DataLoader
 
-from effnet_dense.engine.batches import BatchStream, batches_behind, images_a_step
-from effnet_dense.engine.progress import Position, set_random_state
+from effnet_dense.engine.resume.batches import BatchStream, batches_behind, images_a_step
+from effnet_dense.engine.resume.state import Position, set_random_state
 from effnet_dense.registry import LOOPS
 
 

@@ -21,23 +21,23 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from effnet_dense.data.seeded import seed_draws, set_draw_seed
-from effnet_dense.engine.batch_size import accumulated, batch_size_note, param_groups
-from effnet_dense.engine.channels import check_channels
+from effnet_dense.data.seeding.loaders import seed_draws, set_draw_seed
 from effnet_dense.engine.channels_last import use_channels_last
-from effnet_dense.engine.checkpoint_hook import CheckpointHook
-from effnet_dense.engine.checkpoints import find_whole_checkpoint, read_training_state
+from effnet_dense.engine.checks.batch_size import accumulated, batch_size_note, param_groups
+from effnet_dense.engine.checks.channels import check_channels
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
-from effnet_dense.engine.files import whole_file
-from effnet_dense.engine.finite import FiniteHook
-from effnet_dense.engine.gloo import export_variables, start_gloo
+from effnet_dense.engine.hooks.checkpoint import CheckpointHook
+from effnet_dense.engine.hooks.finite import FiniteHook
+from effnet_dense.engine.hooks.progress_bar import ProgressHook, wants_progress
+from effnet_dense.engine.hooks.stopping import StopHook, told_end
 from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, Resumable
-from effnet_dense.engine.progress_bar import ProgressHook, wants_progress
-from effnet_dense.engine.resume import go_on
-from effnet_dense.engine.stopping import StopHook, told_end
+from effnet_dense.engine.processes import export_variables, start_gloo
+from effnet_dense.engine.resume.checkpoints import find_whole_checkpoint, read_training_state
+from effnet_dense.engine.resume.restore import go_on
 from effnet_dense.registry import RUNNERS
 from effnet_dense.report import ReportHook
+from effnet_dense.utils.files import whole_file
 from effnet_dense.weights import check_normalisation, load_weights
 from effnet_dense.weights.mmengine_loader import read_safely
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmdet.datasets import CocoDataset
 
-from effnet_dense.data.coco_file import CATEGORY_FIELDS, IMAGE_FIELDS, read_coco, sound_records
+from effnet_dense.data.coco.file import CATEGORY_FIELDS, IMAGE_FIELDS, read_coco, sound_records
 from effnet_dense.weights.detector_rows import COCO_USED
 
 

@@ -19,12 +19,12 @@ from torch import nn
 
 from effnet_dense.data.config_nodes import type_name
 from effnet_dense.data.own_data import is_segmentation
+from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.runner import built_from
 from effnet_dense.inference.images import ImageInput, Picture, as_bgr
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
-from effnet_dense.models import deploy as deployed
 from effnet_dense.weights import load_weights
 from effnet_dense.weights.mmengine_loader import read_safely
 from effnet_dense.weights.safe import safe_load

@@ -4,9 +4,8 @@ from effnet_dense.models.anchors import EfficientDetAnchorGenerator
 from effnet_dense.models.assigner import ArgMaxAssigner
 from effnet_dense.models.bifpn import BiFPN
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
-from effnet_dense.models.classifier import EfficientNetClassifier, create_classifier
+from effnet_dense.models.classifier import EfficientNetClassifier
 from effnet_dense.models.cross_entropy_loss import CrossEntropyLoss
-from effnet_dense.models.deploy import deploy
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
 from effnet_dense.models.jaccard_loss import JaccardLoss
@@ -24,6 +23,4 @@ __all__ = [
     'FocalLoss',
     'HuberLoss',
     'JaccardLoss',
-    'create_classifier',
-    'deploy',
 ]

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from effnet_dense.lean.segments import check_lean, run
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
@@ -37,7 +38,6 @@ from effnet_dense.models.layers import (
     activation,
     max_pool,
 )
-from effnet_dense.models.lean import check_lean, run
 from effnet_dense.registry import MODELS
 
 FUSIONS = ('fast', 'softmax', 'sum')

@@ -12,6 +12,7 @@ from typing import Any
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
+from effnet_dense.lean.segments import check_lean, run
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
@@ -19,7 +20,6 @@ from effnet_dense.models.layers import (
     SeparableConv,
     activation,
 )
-from effnet_dense.models.lean import check_lean, run
 from effnet_dense.registry import MODELS
 
 

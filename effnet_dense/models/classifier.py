@@ -54,26 +54,3 @@ class EfficientNetClassifier(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         """Classify normalised images (N, 3, H, W); returns logits (N, num_classes)."""
         return self.head(self.backbone(x)[0])
-
-
-def create_classifier(
-    arch: str | Mapping[str, Any],
-    weights: str | Mapping[str, Tensor] | None = None,
-    num_classes: int = 1000,
-    padding: str = 'same',
-    norm_cfg: Config = DEFAULT_NORM,
-) -> EfficientNetClassifier:
-    """Build a classifier, with weights from any source that `load_weights` knows.
-
-    Returns:
-        A model in eval mode: normalised images (N, 3, H, W) → logits (N, num_classes). Which
-        mean and standard deviation normalise is the weights' affair:
-        `effnet_dense.weights.source_info(weights)` tells it of a named source.
-    """
-    model = EfficientNetClassifier(arch, num_classes, padding, norm_cfg)
-    if weights is not None:
-        # weights is the higher room: it knows models, models does not know it.
-        from effnet_dense.weights import load_weights
-
-        load_weights(model, weights)
-    return model.eval()

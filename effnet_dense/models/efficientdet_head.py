@@ -18,6 +18,7 @@ from mmengine.model import bias_init_with_prob, normal_init
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from effnet_dense.lean.segments import check_lean, run
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
@@ -25,8 +26,7 @@ from effnet_dense.models.layers import (
     SeparableConv,
     activation,
 )
-from effnet_dense.models.lean import check_lean, run
-from effnet_dense.models.soft_nms import batched_soft_nms
+from effnet_dense.ops.batched_soft_nms import batched_soft_nms
 from effnet_dense.registry import MODELS
 
 DEFAULT_ANCHORS: Config = dict(

@@ -17,10 +17,10 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from effnet_dense.lean.recompute import checkpointed
+from effnet_dense.lean.segments import check_lean, run
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.layers import DEFAULT_NORM, PADDINGS, Config, ConvNormAct
-from effnet_dense.models.lean import check_lean, run
-from effnet_dense.models.recompute import checkpointed
 from effnet_dense.registry import MODELS
 from effnet_dense.scaling import Architecture, BlockRow, architecture
 
@@ -54,7 +54,7 @@ class EfficientNet(BaseModule):
         with_cp: Save each block's input alone in training, and compute the rest again.
         lean: What training saves for the backward pass: 0 all that autograd likes to, 1 each
             convolution's output once, 2 not those of the 1×1 expansions. The rest is computed
-            again, with the same results. See `effnet_dense.models.lean`.
+            again, with the same results. See `effnet_dense.lean.segments`.
         output_stride: The largest stride: 32, or 16 or 8 for segmentation. The k×k convolutions
             beyond it are dilated instead, with the same weights, as in timm and DeepLab (arXiv
             1706.05587, section 3.1).

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from torch import Tensor, nn
 
-from effnet_dense.models.autocast import as_autocast_does
-from effnet_dense.models.depthwise import Side, Sides, depthwise, is_quick
+from effnet_dense.ops.autocast import as_autocast_does
+from effnet_dense.ops.depthwise import Side, Sides, depthwise, is_quick
 
 PADDINGS = ('same', 'symmetric')
 

@@ -19,8 +19,8 @@ from mmengine.registry import RUNNERS
 from effnet_dense.engine.config import load_config
 from effnet_dense.scaling import DETECTORS, compound_detector
 from effnet_dense.weights.safe import safe_load
-from tests.configs.build import FOLDER, build
-from tests.engine.tiny import SIZE, options, write_data
+from tests.helpers.build import FOLDER, build
+from tests.helpers.tiny import SIZE, options, write_data
 
 # With 90 classes: google/automl `efficientdet_arch_test.py`. D7x, which is not in there, was
 # published as 77.0 million; the number is that of effdet, which takes the published weights.

@@ -19,10 +19,10 @@ from mmengine.hub import get_config
 from mmengine.structures import PixelData
 from pycocotools import mask as rle
 
-from effnet_dense.engine.channels import check_channels
+from effnet_dense.engine.checks.channels import check_channels
 from effnet_dense.engine.config import load_config
-from tests.configs.build import FOLDER, build
-from tests.configs.panoptic import (
+from tests.helpers.build import FOLDER, build
+from tests.helpers.panoptic_data import (
     QUALITY,
     SIZE,
     in_place_of_coco,
@@ -31,10 +31,10 @@ from tests.configs.panoptic import (
     things,
     write_panoptic,
 )
-from tests.engine.tiny import as_arguments, options
+from tests.helpers.tiny import as_arguments, options
+from tests.helpers.tool import call
 from tests.models.test_plugged_in import check_detector, check_step
 from tests.tools.conftest import quiet_loggers, tiny_data
-from tests.tools.tool import call
 
 __all__ = ['quiet_loggers', 'tiny_data']
 

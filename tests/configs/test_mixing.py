@@ -9,7 +9,7 @@ from mmdet.registry import DATASETS
 from mmengine.registry import DefaultScope
 
 from effnet_dense.engine.config import load_config
-from tests.engine.tiny import write_data
+from tests.helpers.tiny import write_data
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.engine.jobs import test as evaluate
 from effnet_dense.engine.jobs import train
 from effnet_dense.weights import load_weights
-from tests.configs.build import FOLDER, build
-from tests.configs.semantic_data import (
+from tests.helpers.build import FOLDER, build
+from tests.helpers.semantic_data import (
     HEIGHT,
     IGNORED,
     WIDTH,

@@ -13,8 +13,8 @@ from mmseg.structures import SegDataSample
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.weights import check_normalisation
-from tests.configs.build import FOLDER, build
-from tests.engine.tiny import write_data
+from tests.helpers.build import FOLDER, build
+from tests.helpers.tiny import write_data
 
 LEAVES = sorted(path.name for path in FOLDER.glob('*.py'))
 HEADER = ('Command:', 'Hardware:', 'Expected:', 'Source:')

@@ -12,7 +12,7 @@ import pytest
 
 from effnet_dense.data.browse import browse, build_loader, contact_sheet, order_of
 from effnet_dense.engine.config import load_config
-from tests.tools.tool import call
+from tests.helpers.tool import call
 
 DETECTOR = 'effnet_lite0_retinanet_finetune'
 

@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from effnet_dense.data import check_data_files, use_data
-from tests.data.label_folder import write_folder
+from tests.helpers.label_folder import write_folder
 
 
 def coco_config(root: str) -> Config:

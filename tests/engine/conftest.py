@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.tiny import write_data
+from tests.helpers.tiny import write_data
 
 
 @pytest.fixture(scope='session')

@@ -4,7 +4,7 @@ import torch
 
 from effnet_dense.engine.channels_last import ChannelsLastHook, use_channels_last
 from effnet_dense.models import EfficientNet
-from tests import peers
+from tests.helpers import peers
 
 ARCH = dict(width=0.25, depth=0.2)
 

@@ -14,7 +14,7 @@ from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.runner import Runner
 from effnet_dense.models import EfficientNet
-from tests.engine.tiny import SIZE, options
+from tests.helpers.tiny import SIZE, options
 
 EAGER = dict(backend='eager', fullgraph=True)  # a break is an error
 TINY = dict(base='b0', width=0.25, depth=0.3)

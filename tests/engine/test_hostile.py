@@ -14,16 +14,16 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from effnet_dense.data.coco_file import read_coco
-from effnet_dense.data.label_file import read_classes
+from effnet_dense.data.coco.file import read_coco
+from effnet_dense.data.label_maps.file import read_classes
 from effnet_dense.engine.command import message
 from effnet_dense.engine.config import load_config, shipped_configs
 from effnet_dense.inference import Predictor
 from effnet_dense.weights import Pretrained, load_weights
 from effnet_dense.weights.mmengine_loader import read_safely
-from tests.engine.tiny import options
-from tests.tools.tool import call
-from tests.weights.hostile import FILES, payloads, running, state
+from tests.helpers.hostile import FILES, payloads, running, state
+from tests.helpers.tiny import options
+from tests.helpers.tool import call
 
 CONFIG = 'effnet_lite0_retinanet_finetune'
 

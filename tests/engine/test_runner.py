@@ -15,7 +15,7 @@ from torch import nn
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.runner import Runner
 from effnet_dense.weights.safe import safe_load
-from tests.engine.tiny import options
+from tests.helpers.tiny import options
 
 SMALL = {
     'model.neck.out_channels': 8,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from effnet_dense.models import lean
+from effnet_dense.lean import segments as lean
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from effnet_dense.models import BiFPN, BiFPNSegHead, deploy
+from effnet_dense.deployment import deploy
+from effnet_dense.models import BiFPN, BiFPNSegHead
 
 CLASSES = 3
 IGNORE = 255

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from effnet_dense.models import EfficientNetClassifier, create_classifier
+from effnet_dense.hub import create_classifier
+from effnet_dense.models import EfficientNetClassifier
 
 
 def test_create_classifier():

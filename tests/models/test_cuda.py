@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from effnet_dense.models import EfficientNet
-from tests.peers import randomise_
+from tests.helpers.peers import randomise_
 
 pytestmark = pytest.mark.gpu
 

@@ -16,7 +16,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from effnet_dense.weights import export_weights, load_weights
-from tests import peers
+from tests.helpers import peers
 
 CASES = {
     'tf_efficientdet_d0': dict(),

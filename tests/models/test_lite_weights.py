@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from effnet_dense.models import create_classifier
+from effnet_dense.hub import create_classifier
 from effnet_dense.scaling import architecture
 from effnet_dense.weights import export_weights, source_info
 

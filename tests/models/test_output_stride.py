@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from effnet_dense.models import EfficientNet, create_classifier, deploy
+from effnet_dense.deployment import deploy
+from effnet_dense.hub import create_classifier
+from effnet_dense.models import EfficientNet
 from effnet_dense.weights import export_weights, load_weights, name_table
-from tests import peers
+from tests.helpers import peers
 
 EVERY = tuple(range(6))
 TINY = dict(base='b0', width=0.25, depth=0.6)

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from effnet_dense.models import EfficientNet, create_classifier
+from effnet_dense.hub import create_classifier
+from effnet_dense.models import EfficientNet
 from effnet_dense.scaling import FAMILIES
 from effnet_dense.weights import load_weights, name_table
-from tests import peers
+from tests.helpers import peers
 
 SIZES = ((224, 224), (225, 225), (257, 321))
 

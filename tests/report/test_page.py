@@ -14,7 +14,7 @@ import pytest
 from effnet_dense.report import write_page
 from effnet_dense.report.detection import evaluate
 from effnet_dense.report.files import save_arrays, save_json
-from tests.report.found import CAT_IDS, CLASSES, SIZE, results, truth
+from tests.helpers.found import CAT_IDS, CLASSES, SIZE, results, truth
 
 RUN: dict[str, Any] = dict(
     name='my_config',

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from effnet_dense.weights.safe import safe_load
-from tests.engine import resumable
-from tests.engine.tiny import write_data
-from tests.tools.tool import environment, finish, start
+from tests.helpers import resumable
+from tests.helpers.tiny import write_data
+from tests.helpers.tool import environment, finish, start
 
 STEPS = 4
 """Two epochs of two steps of two images in each of two processes."""
@@ -33,7 +33,7 @@ def write_config(data: Path, work_dir: Path, *hooks: dict[str, Any]) -> Path:
         'custom_hooks': [*resumable.SMALL['custom_hooks'], *hooks],
     }
     config = resumable.config(data, work_dir, **changes)
-    config.custom_imports = dict(imports=['effnet_dense', 'tests.tools.fault_hooks'])
+    config.custom_imports = dict(imports=['effnet_dense', 'tests.helpers.fault_hooks'])
     path = work_dir.with_suffix('.py')
     config.dump(path)
     return path

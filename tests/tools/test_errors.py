@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.tiny import as_arguments, in_place_of_coco, options, write_data
-from tests.tools.tool import call
+from tests.helpers.tiny import as_arguments, in_place_of_coco, options, write_data
+from tests.helpers.tool import call
 
 CONFIG = 'effnet_lite0_retinanet_finetune'
 

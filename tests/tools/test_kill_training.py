@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.tool import finish
+from tests.helpers.tool import finish
 
 
 @pytest.mark.slow

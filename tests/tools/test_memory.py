@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.tool import call
+from tests.helpers.tool import call
 
 CONFIG = 'effnet_lite0_fpn_camvid'
 SMALL = ('--batch-size', 2, '--size', 64, 96)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.tool import REPOSITORY, environment
+from tests.helpers.tool import REPOSITORY, environment
 
 
 def launch(folder: Path, program: str, script: str, *words: str, **variables: str) -> list[str]:

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from effnet_dense.weights.safe import safe_load
-from tests.data.label_folder import write_classes, write_image, write_label
-from tests.tools.tool import call
+from tests.helpers.label_folder import write_classes, write_image, write_label
+from tests.helpers.tool import call
 
 CONFIG = """
 default_scope = 'mmseg'

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from effnet_dense.data import make_demo
-from tests.engine.tiny import as_arguments, options
+from tests.helpers.tiny import as_arguments, options
+from tests.helpers.tool import call
 from tests.tools.test_train import SMALL
-from tests.tools.tool import call
 
 FINETUNE = 'configs/effnet_lite0_retinanet_finetune.py'
 TRAIN = 120

@@ -12,8 +12,8 @@ import cv2
 import pytest
 import torch
 
-from tests.engine.tiny import as_arguments, options
-from tests.tools.tool import call
+from tests.helpers.tiny import as_arguments, options
+from tests.helpers.tool import call
 
 CONFIG = 'effnet_lite0_retinanet_finetune'
 SMALL = {

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from effnet_dense.weights.safe import safe_load
-from tests.engine.tiny import as_arguments, in_place_of_coco, options, write_data
-from tests.tools.tool import REPOSITORY, call, finish, start
+from tests.helpers.tiny import as_arguments, in_place_of_coco, options, write_data
+from tests.helpers.tool import REPOSITORY, call, finish, start
 
 FINETUNE = 'configs/effnet_lite0_retinanet_finetune.py'
 SMALL = {
@@ -115,7 +115,7 @@ def test_two_processes_on_the_cpu(tiny_data: Path, tmp_path: Path) -> None:
     config = tmp_path / 'two_processes.py'
     config.write_text(
         f"_base_ = ['{REPOSITORY / FINETUNE}']\n"
-        "custom_imports = dict(imports=['effnet_dense', 'tests.tools.rank_hook'])\n"
+        "custom_imports = dict(imports=['effnet_dense', 'tests.helpers.rank_hook'])\n"
         "custom_hooks = [dict(type='RankHook')]\n"
     )
     words[0] = config

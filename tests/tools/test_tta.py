@@ -11,8 +11,8 @@ import torch
 from torchvision.ops import batched_nms
 
 from effnet_dense.models import EfficientNet
+from tests.helpers.tool import call
 from tests.tools.test_test import CONFIG, checkpoint, small
-from tests.tools.tool import call
 
 __all__ = ['checkpoint']
 

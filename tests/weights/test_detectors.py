@@ -17,7 +17,7 @@ from effnet_dense.models import EfficientNet
 from effnet_dense.weights import export_weights, load_weights
 from effnet_dense.weights.detector_names import detector_table
 from effnet_dense.weights.detector_rows import COCO_USED, swap_xy, used_classes
-from tests import peers
+from tests.helpers import peers
 
 # Not a square, and even: P8 has 1 × 2 cells, which effdet needs to pool P7.
 SIZE = (256, 384)

@@ -7,9 +7,10 @@ import torch
 from mmengine.model import BaseModule
 from torch import nn
 
-from effnet_dense.models import EfficientNet, create_classifier
+from effnet_dense.hub import create_classifier
+from effnet_dense.models import EfficientNet
 from effnet_dense.weights import export_weights, load_weights
-from tests import peers
+from tests.helpers import peers
 
 SMALLEST = [
     *[('timm', arch) for arch in ('b0', 'lite0', 'es', 'v2_s', 'v2_b0')],

@@ -7,10 +7,11 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from effnet_dense.models import EfficientNet, create_classifier
+from effnet_dense.hub import create_classifier
+from effnet_dense.models import EfficientNet
 from effnet_dense.scaling import architecture
 from effnet_dense.weights.formats import FORMATS, layer_of, name_table
-from tests import peers
+from tests.helpers import peers
 
 PEERS = [(peer, arch) for peer, archs in peers.ARCHS.items() for arch in archs]
 

@@ -10,7 +10,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from effnet_dense.models import EfficientNet, create_classifier
+from effnet_dense.hub import create_classifier
+from effnet_dense.models import EfficientNet
 from effnet_dense.weights import export_weights, load_weights, state_dict_of
 from effnet_dense.weights import load as load_module
 from effnet_dense.weights.sources import IMAGENET, SourceInfo

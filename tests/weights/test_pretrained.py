@@ -11,7 +11,8 @@ from mmengine.registry import MODELS, WEIGHT_INITIALIZERS
 from torch import nn
 
 import effnet_dense
-from effnet_dense.models import EfficientNet, create_classifier
+from effnet_dense.hub import create_classifier
+from effnet_dense.models import EfficientNet
 from effnet_dense.weights import Pretrained, export_weights
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from effnet_dense.models import EfficientNet, create_classifier
+from effnet_dense.hub import create_classifier
+from effnet_dense.models import EfficientNet
 from effnet_dense.weights import export_weights, fetch, load_weights, source_info
 from effnet_dense.weights import sources as sources_module
 from effnet_dense.weights.sources import HALF, IMAGENET, SourceInfo
-from tests import peers
+from tests.helpers import peers
 
 OPENMMLAB = 'https://download.openmmlab.com/mmclassification/v0/'
 

@@ -1,0 +1,83 @@
+"""A training batch of nothing in particular, for a detector or a segmentor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.models import BaseDetector
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.structures import InstanceData, PixelData
+from mmseg.models import BaseSegmentor
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from effnet_dense.analysis.memory.size import Size
+
+# COCO has 7.3 in an image.
+OBJECTS = 8
+
+
+def check_takes_images(model: nn.Module) -> None:
+    """Raise a ValueError for a model whose batch is not known here."""
+    if not isinstance(model, BaseDetector | BaseSegmentor):
+        raise ValueError(
+            "memory is predicted for mmdet's detectors and mmseg's segmentors, which take images; "
+            f'got a {type(model).__name__}'
+        )
+
+
+def training_batch(model: nn.Module, count: int, size: Size, objects: int) -> dict[str, Any]:
+    """What a data loader would return: images and their ground truth.
+
+    Args:
+        model: A detector of mmdet's or a segmentor of mmseg's.
+        count: Images.
+        size: Their height and width.
+        objects: In each image of a detector's; spread over it.
+    """
+    samples = [
+        _segmented(size) if isinstance(model, BaseSegmentor) else _detected(model, size, objects)
+        for _ in range(count)
+    ]
+    # Without values where the model has none.
+    like = next(model.parameters())
+    images = [like.new_zeros((3, *size), dtype=torch.uint8) for _ in range(count)]
+    return dict(inputs=images, data_samples=samples)
+
+
+def fit_preprocessor(model: nn.Module, size: Size) -> None:
+    """Let the data preprocessor leave the images' size as it is."""
+    preprocessor: Any = model.data_preprocessor
+    if isinstance(model, BaseSegmentor):
+        preprocessor.size, preprocessor.size_divisor = size, None
+    else:
+        preprocessor.pad_size_divisor, preprocessor.batch_augments = 1, None
+
+
+def _segmented(size: Size) -> SegDataSample:
+    sample = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
+    sample.gt_sem_seg = PixelData(data=torch.zeros(1, *size, dtype=torch.long))
+    return sample
+
+
+def _detected(model: Any, size: Size, objects: int) -> DetDataSample:
+    meta = dict(img_id=0, img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0))
+    sample = DetDataSample(metainfo=meta)
+    truth = InstanceData(bboxes=_boxes(size, objects), labels=torch.zeros(objects).long())
+    if getattr(model, 'with_mask', False) or hasattr(model, 'mask_head'):
+        truth.masks = BitmapMasks(np.ones((objects, *size), np.uint8), *size)
+    sample.gt_instances = truth
+    sample.ignored_instances = InstanceData(bboxes=_boxes(size, 0))
+    return sample
+
+
+def _boxes(size: Size, count: int) -> Tensor:
+    """Boxes (count, 4) of a twentieth to a half of the image's sides, along its diagonal."""
+    share = torch.linspace(0.05, 0.5, count)
+    height, width = size
+    sides = torch.tensor([width, height])
+    corner = (share - 0.05)[:, None] * sides
+    return torch.cat([corner, corner + share[:, None] * sides], 1)

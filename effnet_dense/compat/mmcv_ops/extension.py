@@ -1,0 +1,109 @@
+"""What ``import mmcv._ext`` gives where mmcv was installed without its compiled operators.
+
+`finder` executes this file under the name ``mmcv._ext``. mmcv looks its operators up by attribute
+(``mmcv.utils.ext_loader.load_ext``), for all of ``mmcv.ops`` at once, so every name must be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+import torchvision  # noqa: F401 (registers torch.ops.torchvision)
+
+from effnet_dense.compat.mmcv_ops.attention import ms_deform_attn_backward, ms_deform_attn_forward
+from effnet_dense.compat.mmcv_ops.boxes import bbox_overlaps
+from effnet_dense.compat.mmcv_ops.build_info import get_compiler_version, get_compiling_cuda_version
+from effnet_dense.compat.mmcv_ops.carafe import (
+    carafe_backward,
+    carafe_forward,
+    carafe_naive_backward,
+    carafe_naive_forward,
+)
+from effnet_dense.compat.mmcv_ops.deform_conv import (
+    deform_conv_backward_input,
+    deform_conv_backward_parameters,
+    deform_conv_forward,
+    modulated_deform_conv_backward,
+    modulated_deform_conv_forward,
+)
+from effnet_dense.compat.mmcv_ops.deform_roi_pool import (
+    deform_roi_pool_backward,
+    deform_roi_pool_forward,
+)
+from effnet_dense.compat.mmcv_ops.focal_loss import (
+    sigmoid_focal_loss_backward,
+    sigmoid_focal_loss_forward,
+    softmax_focal_loss_backward,
+    softmax_focal_loss_forward,
+)
+from effnet_dense.compat.mmcv_ops.masked_conv import masked_col2im_forward, masked_im2col_forward
+from effnet_dense.compat.mmcv_ops.nms import nms, nms_match, softnms
+from effnet_dense.compat.mmcv_ops.psa_mask import psamask_backward, psamask_forward
+from effnet_dense.compat.mmcv_ops.roi_align import roi_align_backward, roi_align_forward
+from effnet_dense.compat.mmcv_ops.roi_pool import roi_pool_backward, roi_pool_forward
+from effnet_dense.compat.mmcv_ops.sync_bn import (
+    sync_bn_backward_data,
+    sync_bn_backward_param,
+    sync_bn_forward_mean,
+    sync_bn_forward_output,
+    sync_bn_forward_var,
+)
+
+__all__ = [
+    'bbox_overlaps',
+    'carafe_backward',
+    'carafe_forward',
+    'carafe_naive_backward',
+    'carafe_naive_forward',
+    'deform_conv_backward_input',
+    'deform_conv_backward_parameters',
+    'deform_conv_forward',
+    'deform_roi_pool_backward',
+    'deform_roi_pool_forward',
+    'get_compiler_version',
+    'get_compiling_cuda_version',
+    'masked_col2im_forward',
+    'masked_im2col_forward',
+    'modulated_deform_conv_backward',
+    'modulated_deform_conv_forward',
+    'ms_deform_attn_backward',
+    'ms_deform_attn_forward',
+    'nms',
+    'nms_match',
+    'psamask_backward',
+    'psamask_forward',
+    'roi_align_backward',
+    'roi_align_forward',
+    'roi_pool_backward',
+    'roi_pool_forward',
+    'sigmoid_focal_loss_backward',
+    'sigmoid_focal_loss_forward',
+    'softmax_focal_loss_backward',
+    'softmax_focal_loss_forward',
+    'softnms',
+    'sync_bn_backward_data',
+    'sync_bn_backward_param',
+    'sync_bn_forward_mean',
+    'sync_bn_forward_output',
+    'sync_bn_forward_var',
+]
+
+
+def __getattr__(name: str) -> Callable[..., NoReturn]:
+    """Give the operators that have no counterpart: callables that raise NotImplementedError."""
+    if name.startswith('_'):
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+    def missing_operator(*args: Any, **kwargs: Any) -> NoReturn:
+        raise NotImplementedError(
+            f'mmcv operator {name!r} has no counterpart among the torch operators with which '
+            'effnet_dense replaces the compiled ones that this installation of mmcv lacks. '
+            'It needs full mmcv (2.0.0rc4 or newer, below 2.2.0 for mmdet 3.3) compiled for '
+            f'torch {torch.__version__}, instead of mmcv-lite: '
+            'https://mmcv.readthedocs.io/en/latest/get_started/installation.html'
+        )
+
+    missing_operator.__name__ = missing_operator.__qualname__ = name
+    return missing_operator

@@ -1,0 +1,97 @@
+"""Focal loss (Lin et al. 2017, arXiv:1708.02002) on N samples and C classes.
+
+mmcv's kernels take the logarithm of a probability that has already been rounded, clamped at
+float32's smallest number: for the sigmoid, logits beyond ±17 jump to a loss of 87. These take
+log-sigmoid of the logit and are exact there; elsewhere the two agree.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from effnet_dense.ops.precision import at_least_float32
+
+
+def _class_weights(weight: Tensor, target: Tensor) -> Tensor:
+    """Return each sample's class weight (N,); 1 where weight (C,) is empty or has no such class.
+
+    The background class, C in the sigmoid's targets, has no weight of its own.
+    """
+    if weight.numel() == 0:
+        return weight.new_ones(len(target))
+    known = (target >= 0) & (target < len(weight))
+    return torch.where(known, weight[target.clamp(0, len(weight) - 1)], 1.0)
+
+
+def _is_target(input: Tensor, target: Tensor) -> Tensor:
+    """Return (N, C), True at each sample's own class; a row of False for the background."""
+    return target[:, None] == torch.arange(input.shape[1], device=input.device)
+
+
+def sigmoid_focal_loss_forward(
+    input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
+    """Write the loss of logits input (N, C) and class indices target (N,) to output (N, C)."""
+    logits, weight = at_least_float32(input, weight)
+    p = logits.sigmoid()
+    positive = -alpha * (1 - p).pow(gamma) * F.logsigmoid(logits)
+    negative = -(1 - alpha) * p.pow(gamma) * F.logsigmoid(-logits)
+    loss = torch.where(_is_target(logits, target), positive, negative)
+    output.copy_(loss * _class_weights(weight, target)[:, None])
+
+
+def sigmoid_focal_loss_backward(
+    input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
+) -> None:
+    """Write the derivative of the loss by its own logit to grad_input (N, C)."""
+    logits, weight = at_least_float32(input, weight)
+    p, q = logits.sigmoid(), (-logits).sigmoid()
+    positive = -alpha * q.pow(gamma) * (q - gamma * p * F.logsigmoid(logits))
+    negative = (1 - alpha) * p.pow(gamma) * (p - gamma * q * F.logsigmoid(-logits))
+    grad = torch.where(_is_target(logits, target), positive, negative)
+    grad_input.copy_(grad * _class_weights(weight, target)[:, None])
+
+
+def _probability_of_target(softmax: Tensor, target: Tensor) -> Tensor:
+    """Return each sample's probability (N,) of its own class, above 0; 1 where it has none."""
+    chosen = softmax.gather(1, target.clamp(min=0)[:, None])[:, 0]
+    return torch.where(target >= 0, chosen, 1.0).clamp(min=torch.finfo(softmax.dtype).tiny)
+
+
+def softmax_focal_loss_forward(
+    input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
+    """Write the loss of probabilities input (N, C), after softmax, to output (N,).
+
+    A negative target is ignored: its loss is 0.
+    """
+    softmax, weight = at_least_float32(input, weight)
+    p = _probability_of_target(softmax, target)
+    loss = -alpha * (1 - p).pow(gamma) * p.log()
+    output.copy_(loss * _class_weights(weight, target))
+
+
+def softmax_focal_loss_backward(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    buff: Tensor,
+    grad_input: Tensor,
+    gamma: float,
+    alpha: float,
+) -> None:
+    """Write the loss's derivative by the logits to grad_input (N, C).
+
+    input holds the probabilities; buff (N,) receives the derivative by the target's log
+    probability.
+    """
+    softmax, weight = at_least_float32(input, weight)
+    p = _probability_of_target(softmax, target)
+    # For γ < 1 the power of 1 - p = 0 would be infinite, though log p = 0 makes the product 0.
+    q = (1 - p).clamp(min=torch.finfo(p.dtype).tiny)
+    by_log_p = alpha * (gamma * q.pow(gamma - 1) * p * p.log() - (1 - p).pow(gamma))
+    by_log_p = torch.where(target >= 0, by_log_p * _class_weights(weight, target), 0.0)
+    buff.copy_(by_log_p)
+    grad_input.copy_(by_log_p[:, None] * (_is_target(softmax, target).to(p.dtype) - softmax))

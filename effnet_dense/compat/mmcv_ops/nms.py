@@ -1,0 +1,77 @@
+"""Non-maximum suppression: hard, soft (Bodla et al. 2017, arXiv:1704.04503), and with its matches.
+
+Boxes are (K, 4) as (x1, y1, x2, y2) in pixels; with offset 1 a box's width is x2 - x1 + 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from effnet_dense.compat.mmcv_ops.boxes import overlaps
+from effnet_dense.ops.precision import at_least_float32
+from effnet_dense.ops.soft_nms import decay_by, next_below, soft_nms
+
+METHODS = ('naive', 'linear', 'gaussian')
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Return the indices of the kept boxes, by falling score; IoU above the threshold drops."""
+    boxes, scores = at_least_float32(boxes, scores)
+    # Adding the offset to the far corner adds it to every width, height and overlap alike.
+    boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
+    return torch.ops.torchvision.nms(boxes, scores, iou_threshold)
+
+
+def softnms(
+    boxes: Tensor,
+    scores: Tensor,
+    dets: Tensor,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: int,
+    offset: int,
+) -> Tensor:
+    """Take the best box again and again, lowering the scores of those that overlap it.
+
+    Writes the taken boxes and their lowered scores to the first rows of dets (K, 5) and returns
+    their indices, in the order they were taken. As in mmcv the first box is taken whatever its
+    score; others end below min_score. Boxes that do not overlap leave each other alone, whatever
+    the threshold; so do boxes without area, whose overlap is 0/0.
+    """
+    if method not in range(len(METHODS)):
+        raise ValueError(
+            f'soft-NMS method must be 0 (naive), 1 (linear) or 2 (gaussian), got {method}'
+        )
+    left, left_scores = (tensor.cpu().numpy() for tensor in at_least_float32(boxes, scores))
+    index, lowered = soft_nms(
+        left,
+        left_scores,
+        np.zeros(len(left), dtype=np.int64),
+        decay_by(METHODS[method], sigma, iou_threshold),
+        next_below(left_scores.dtype.type(min_score)),
+        offset=offset,
+    )
+    taken = torch.from_numpy(index).to(boxes.device)
+    dets[: len(taken), :4] = boxes[taken]
+    dets[: len(taken), 4] = torch.from_numpy(lowered)
+    return taken
+
+
+def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
+    """Group boxes (K, 5), score last: each kept box's index and those that it suppressed.
+
+    Unlike `nms`, an IoU equal to the threshold suppresses. Groups and their members come by
+    falling score.
+    """
+    (dets,) = at_least_float32(dets)
+    order = dets[:, 4].argsort(descending=True, stable=True)
+    groups = []
+    while len(order) > 0:
+        best, rest = order[0], order[1:]
+        matched = overlaps(dets[best, :4], dets[rest, :4]) >= iou_threshold
+        groups.append([int(best), *rest[matched].tolist()])
+        order = rest[~matched]
+    return groups

@@ -1,0 +1,164 @@
+"""The embedded data set: pictures of shapes in clutter, drawn from a seed, nothing downloaded.
+
+Classes are told apart by shape alone: colour, texture, size, slant and rotation are random, the
+background is cluttered with strokes and with blobs of the same textures, and objects hide parts
+of each other. Written for detection, instance and semantic segmentation at once:
+
+    annotations/{train,val}.json   COCO instances: boxes around the visible pixels, RLE masks
+    images/{train,val}/*.jpg
+    labels/{train,val}/*.png       a class index per pixel, 0 is background
+    classes.json                   {"classes": [names], "ignore": 255}, names of the label maps
+    demo.json                      seed, counts and version: what the folder was made with
+
+Letters: H × W pixels of a picture, colours are BGR in 0–255.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as mask_api
+
+from effnet_dense.data.demo.scenes import SHAPES, Scene, draw_scene
+
+VERSION = 1
+"""To be raised whenever the pictures or annotations of a given seed change."""
+
+IGNORE = 255
+MARK = 'demo.json'
+
+
+@dataclass(frozen=True)
+class DemoRecipe:
+    """All that the content of a demo folder depends on."""
+
+    seed: int = 0
+    train: int = 200
+    val: int = 50
+    version: int = VERSION
+
+
+def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50) -> Path:
+    """Draw the demo data set into a folder, unless it is there already.
+
+    The folder appears whole or not at all: it is drawn beside and then renamed. Several
+    processes may call this at once.
+
+    Args:
+        folder: made anew if it holds a demo of another seed, size or version.
+        seed: the same one gives the same annotations and pixels.
+        train: number of pictures to train on.
+        val: number of pictures to evaluate on.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileExistsError: the folder holds something else, which is not overwritten.
+        ValueError: a number of pictures below 1, or a negative seed.
+    """
+    if min(train, val) < 1 or seed < 0:
+        raise ValueError(
+            f'expected seed ≥ 0 and at least one picture each in train and val, got seed {seed}, '
+            f'{train} and {val}'
+        )
+    target, recipe = Path(folder), DemoRecipe(seed, train, val)
+    if _is_made(target, recipe):
+        return target
+    if _is_foreign(target):
+        raise FileExistsError(f'expected {target} to be free for the demo data set, it has files')
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.name}-') as beside:
+        drawn = Path(beside) / 'new'
+        _write(drawn, recipe)
+        _replace(target, drawn, recipe)
+    return target
+
+
+def _is_foreign(target: Path) -> bool:
+    if target.is_dir():
+        return not (target / MARK).is_file() and any(target.iterdir())
+    return target.exists()
+
+
+def _is_made(folder: Path, recipe: DemoRecipe) -> bool:
+    try:
+        return json.loads((folder / MARK).read_text()) == asdict(recipe)
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return False
+
+
+def _replace(target: Path, drawn: Path, recipe: DemoRecipe) -> None:
+    if _is_made(target, recipe):  # another process was faster
+        return
+    if target.exists():
+        os.rename(target, drawn.with_name('old'))
+    try:
+        os.rename(drawn, target)
+    except OSError:
+        if not _is_made(target, recipe):
+            raise
+
+
+def _write(folder: Path, recipe: DemoRecipe) -> None:
+    for split, count in (('train', recipe.train), ('val', recipe.val)):
+        _write_split(folder, split, count, recipe.seed)
+    _dump({'classes': ['background', *SHAPES], 'ignore': IGNORE}, folder / 'classes.json')
+    _dump(asdict(recipe), folder / MARK)
+
+
+def _write_split(folder: Path, split: str, count: int, seed: int) -> None:
+    for kind in ('images', 'labels'):
+        (folder / kind / split).mkdir(parents=True)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for index in range(count):
+        rng = np.random.default_rng([seed, split == 'val', index])
+        scene = draw_scene(rng)
+        stem = f'{split}_{index:04d}'
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
+        _save(folder / 'images' / split / f'{stem}.jpg', scene.image, quality)
+        _save(folder / 'labels' / split / f'{stem}.png', scene.label_map(), [])
+        height, width = scene.owner.shape
+        image = {'id': index + 1, 'file_name': f'{stem}.jpg', 'width': width, 'height': height}
+        images.append(image)
+        for record in _records(scene, image_id=index + 1):
+            annotations.append({'id': len(annotations) + 1, **record})
+    categories = [{'id': i + 1, 'name': name} for i, name in enumerate(SHAPES)]
+    content = {'images': images, 'annotations': annotations, 'categories': categories}
+    _dump(content, folder / 'annotations' / f'{split}.json')
+
+
+def _records(scene: Scene, image_id: int) -> list[dict[str, Any]]:
+    """COCO annotations of a scene's objects, without their ids."""
+    records = []
+    for number, label in enumerate(scene.labels):
+        visible = scene.owner == number
+        code = mask_api.encode(np.asfortranarray(visible, dtype=np.uint8))
+        record = {
+            'image_id': image_id,
+            'category_id': label + 1,
+            'bbox': mask_api.toBbox(code).tolist(),
+            'area': int(visible.sum()),
+            'iscrowd': 0,
+            'segmentation': {'size': code['size'], 'counts': code['counts'].decode('ascii')},
+        }
+        records.append(record)
+    return records
+
+
+def _save(path: Path, image: np.ndarray, options: list[int]) -> None:
+    if not cv2.imwrite(str(path), image, options):
+        raise OSError(f'could not write {path}')
+
+
+def _dump(content: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))

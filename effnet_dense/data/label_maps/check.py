@@ -1,0 +1,220 @@
+"""What is wrong with a folder of images and label maps, found before a training starts.
+
+Every label map is read: one pixel of a value that is no class ends a training, hours later perhaps.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from effnet_dense.data.coco.check import picture_size
+from effnet_dense.data.coco.file import EXAMPLES, Finding, list_finding
+from effnet_dense.data.label_maps.decode import MAX_VALUE, NO_CLASS, decode_label_map, size_name
+from effnet_dense.data.label_maps.file import (
+    IMAGE_SUFFIXES,
+    LABEL_SUFFIX,
+    LabelClasses,
+    LabelPair,
+    LabelSplit,
+    find_pairs,
+    list_files,
+    list_images,
+    list_labels,
+)
+
+THREADS = 8
+"""Enough to hide a disk's latency; decoding itself runs mostly one at a time."""
+
+PATIENCE = 3.0
+"""Seconds after which a line of progress appears."""
+
+VALUES = 8
+"""Values that are quoted when they are no classes."""
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What a split holds, and the faults that `check_labels` found in it.
+
+    `pixels` has a count for each class, `ignored` is the number of pixels without a class.
+    """
+
+    split: LabelSplit
+    images: int
+    classes: tuple[str, ...]
+    pixels: tuple[int, ...]
+    ignored: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The faults that must not reach a training."""
+        return tuple(f for f in self.findings if f.severity == 'error')
+
+    def __str__(self) -> str:
+        head = (
+            f'{self.split.image_dir}: {self.images} images with label maps, '
+            f'{len(self.classes)} classes'
+        )
+        return '\n'.join([head, *self._shares(), *(f'  {finding}' for finding in self.findings)])
+
+    def _shares(self) -> list[str]:
+        """The pixels of each class, in lines."""
+        counts = [*zip(self.classes, self.pixels, strict=True), ('ignored', self.ignored)]
+        total = max(1, sum(count for _, count in counts))
+        text = ', '.join(f'{name} {n} ({n / total:.1%})' for name, n in counts)
+        return textwrap.wrap(f'pixels: {text}', 100, initial_indent='  ', subsequent_indent='    ')
+
+
+@dataclass
+class _Read:
+    """What one pair of files holds: counts by value, or what is wrong."""
+
+    pair: LabelPair
+    counts: dict[int, int] = field(default_factory=dict)
+    bad_image: str = ''
+    bad_label: str = ''
+    bad_size: str = ''
+
+
+def check_labels(split: LabelSplit, classes: LabelClasses) -> LabelReport:
+    """Read every label map of a split and look for what would break or bend a training.
+
+    Args:
+        split: the folders of images and of label maps.
+        classes: what the values mean.
+
+    Raises:
+        FileNotFoundError: no such folder.
+    """
+    for folder in (split.image_dir, split.label_dir):
+        if not folder.is_dir():
+            raise FileNotFoundError(f'expected a folder at {folder}')
+    pairs = find_pairs(split)
+    reads = _read_all(pairs)
+    counts = np.zeros(MAX_VALUE + 1, dtype=np.int64)
+    for read in reads:
+        counts[list(read.counts)] += np.array(list(read.counts.values()), dtype=np.int64)
+    pixels = counts[: len(classes.names)]
+    findings = _check_names(split) + _check_reads(reads) + _check_values(reads, classes)
+    if not pairs:
+        findings.append(Finding('error', 'no image with a label map at all', 1))
+    elif not pixels.any():
+        findings.append(Finding('error', 'no pixel of any class', 1))
+    else:
+        absent = [name for name, n in zip(classes.names, pixels, strict=True) if n == 0]
+        findings += list_finding('note', 'class that never occurs', absent)
+    return LabelReport(
+        split=split,
+        images=len(pairs),
+        classes=classes.names,
+        pixels=tuple(pixels.tolist()),
+        ignored=0 if classes.ignore is None else int(counts[classes.ignore]),
+        findings=tuple(
+            sorted(findings, key=lambda f: ('error', 'warning', 'note').index(f.severity))
+        ),
+    )
+
+
+def _check_names(split: LabelSplit) -> list[Finding]:
+    """Images without a label map and the other way round."""
+    images, labels = list_images(split.image_dir), list_labels(split.label_dir)
+    others = [
+        str(file)
+        for file in list_files(split.label_dir)
+        if file.suffix.lower() in IMAGE_SUFFIXES - {LABEL_SUFFIX}
+    ]
+    without = [str(files[0]) for stem, files in images.items() if stem not in labels]
+    lonely = [str(files[0]) for stem, files in labels.items() if stem not in images]
+    return (
+        list_finding(
+            'error', f'image without a label map in {split.label_dir}', without, missing_files=True
+        )
+        + list_finding('error', f'label map that is no {LABEL_SUFFIX} file', others)
+        + list_finding('error', 'several images for one label map', _several(images))
+        + list_finding('error', 'several label maps for one image', _several(labels))
+        + list_finding('warning', f'label map without an image in {split.image_dir}', lonely)
+    )
+
+
+def _several(files: dict[str, list[PurePath]]) -> list[str]:
+    return [' and '.join(map(str, same)) for same in files.values() if len(same) > 1]
+
+
+def _read_all(pairs: Sequence[LabelPair]) -> list[_Read]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        reads = pool.map(_read, pairs)
+        progress = tqdm(
+            reads, 'reading label maps', len(pairs), delay=PATIENCE, mininterval=1, leave=False
+        )
+        return list(progress)
+
+
+def _read(pair: LabelPair) -> _Read:
+    read = _Read(pair)
+    try:
+        values = decode_label_map(pair.label.read_bytes())
+    except (OSError, ValueError) as error:
+        read.bad_label = f'{pair.label.name} ({error})'
+        return read
+    counts = np.bincount(values.ravel())
+    read.counts = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    try:
+        width, height = picture_size(str(pair.image))
+    except Image.DecompressionBombError:
+        return read  # refused by its size alone, and OpenCV may well load it
+    except (OSError, SyntaxError, ValueError) as error:
+        read.bad_image = f'{pair.image.name} ({error})'
+        return read
+    if values.shape != (height, width):
+        sizes = f'{size_name(values.shape)}, the image {width} × {height}'
+        read.bad_size = f'{pair.label.name} is {sizes}'
+    return read
+
+
+def _check_reads(reads: Sequence[_Read]) -> list[Finding]:
+    return (
+        list_finding(
+            'error', 'image that cannot be read', [r.bad_image for r in reads if r.bad_image]
+        )
+        + list_finding(
+            'error', 'label map that cannot be used', [r.bad_label for r in reads if r.bad_label]
+        )
+        + list_finding(
+            'error',
+            'label map of another size than its image',
+            [r.bad_size for r in reads if r.bad_size],
+        )
+    )
+
+
+def _check_values(reads: Sequence[_Read], classes: LabelClasses) -> list[Finding]:
+    """Values outside of the classes: how many pixels, in which files."""
+    allowed = set(range(len(classes.names))) | {classes.ignore}
+    found: dict[int, list[tuple[str, int]]] = {}
+    for read in reads:
+        for value in read.counts.keys() - allowed:
+            found.setdefault(value, []).append((read.pair.label.name, read.counts[value]))
+    if not found:
+        return []
+    examples = [_describe(value, found[value]) for value in sorted(found)]
+    ignored = 'no value is ignored' if classes.ignore is None else f'{classes.ignore} is ignored'
+    what = f'value that is no class (0 to {len(classes.names) - 1}; {ignored})'
+    if NO_CLASS in found and classes.ignore is None:
+        what += f', is "ignore": {NO_CLASS} missing in classes.json?'
+    return [Finding('error', what, len(examples), tuple(examples[:VALUES]))]
+
+
+def _describe(value: int, files: Sequence[tuple[str, int]]) -> str:
+    names = ', '.join(name for name, _ in files[:EXAMPLES])
+    more = ', …' if len(files) > EXAMPLES else ''
+    pixels = sum(count for _, count in files)
+    return f'{value} ({pixels} pixels in {len(files)} files: {names}{more})'

@@ -1,0 +1,49 @@
+"""mmseg's data set over a folder whose images have different suffixes.
+
+Apart from the rest of the folder, since mmseg takes seconds to import: the registry asks for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmseg.datasets import BaseSegDataset
+
+from effnet_dense.data.label_maps.file import LabelSplit, find_pairs
+from effnet_dense.registry import DATASETS
+
+
+@DATASETS.register_module()
+class LabelMapDataset(BaseSegDataset):
+    """Pairs images (any suffix, also in capitals) with the PNG files of the same name.
+
+    mmseg's `BaseSegDataset` takes one `img_suffix` for all images and does not look whether the
+    label maps are there. `data_prefix` is as there; images without a label map are left out.
+    """
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """The samples: 'img_path', 'seg_map_path' and what mmseg's transforms read beside them.
+
+        Raises:
+            FileNotFoundError: no image with a label map.
+        """
+        split = LabelSplit(
+            Path(self.data_prefix['img_path']), Path(self.data_prefix['seg_map_path'])
+        )
+        samples = [
+            {
+                'img_path': str(pair.image),
+                'seg_map_path': str(pair.label),
+                'label_map': self.label_map,
+                'reduce_zero_label': self.reduce_zero_label,
+                'seg_fields': [],
+            }
+            for pair in find_pairs(split)
+        ]
+        if not samples:
+            raise FileNotFoundError(
+                f'expected images in {split.image_dir} with label maps in {split.label_dir}, '
+                'got no pair of the same name'
+            )
+        return samples

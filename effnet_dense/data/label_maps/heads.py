@@ -1,0 +1,81 @@
+"""A number of classes → the heads and losses of an mmseg model's config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.logging import print_log
+
+from effnet_dense.data.config_nodes import type_name
+from effnet_dense.data.label_maps.decode import NO_CLASS
+
+EDGE_HEADS = ('STDCHead',)
+"""Their two classes are "edge" and "no edge", whatever the data set."""
+
+
+def set_segmentation_classes(model: Any, num_classes: int) -> int:
+    """Set the number of classes in every decode and auxiliary head of a model's config.
+
+    Heads may stand in lists (cascades) and within each other (K-Net); losses within them that
+    count or weigh classes follow.
+
+    Returns:
+        How many heads or losses were set.
+
+    Raises:
+        ValueError: the model takes its classes from a text encoder, which `--data` cannot set up.
+    """
+    if model.get('text_encoder') is not None:
+        raise ValueError(
+            'expected a model that learns its classes for --data, got one with a text_encoder: '
+            'its vocabulary and templates must be written in the config'
+        )
+    heads = [model.get(key) for key in ('decode_head', 'auxiliary_head')]
+    return sum(_set_head(node, num_classes) for node in heads)
+
+
+def _set_head(node: Any, num_classes: int, before: int | None = None) -> int:
+    """Walk through heads and losses; `before` is the enclosing head's former number of classes."""
+    if isinstance(node, list | tuple):
+        return sum(_set_head(child, num_classes, before) for child in node)
+    if not isinstance(node, dict) or type_name(node) in EDGE_HEADS:
+        return 0
+    count = 0
+    if 'num_classes' in node:
+        before, node['num_classes'] = node['num_classes'], num_classes
+        count = 1
+        _set_out_channels(node, num_classes)
+    if 'ignore_index' in node:
+        node['ignore_index'] = NO_CLASS
+    if isinstance(node.get('class_weight'), list | tuple):
+        _set_class_weight(node, num_classes, before)
+    return count + sum(_set_head(child, num_classes, before) for child in _children(node))
+
+
+def _children(node: dict[str, Any]) -> Iterator[Any]:
+    yield from (value for value in node.values() if isinstance(value, dict | list | tuple))
+
+
+def _set_out_channels(head: Any, num_classes: int) -> None:
+    """One channel may stand for two classes; else mmseg's heads have one for each."""
+    if head.get('out_channels') is not None and (head['out_channels'], num_classes) != (1, 2):
+        head['out_channels'] = num_classes
+
+
+def _set_class_weight(loss: Any, num_classes: int, before: int | None) -> None:
+    """Keep weights that fit; those of other classes say nothing about the user's.
+
+    Mask classification (MaskFormer, Mask2Former) has one more, for "no object", which is kept.
+    """
+    weights = list(loss['class_weight'])
+    if before is not None and len(weights) == before + 1:
+        first = weights[0] if len(set(weights[:-1])) == 1 else 1.0
+        loss['class_weight'] = [first] * num_classes + weights[-1:]
+    elif len(weights) != num_classes:
+        print_log(
+            f'--data: class_weight of {type_name(loss)} has {len(weights)} weights for the '
+            f"config's own classes, the data set has {num_classes} classes: left out. Give yours "
+            'by --cfg-options.'
+        )
+        loss['class_weight'] = None

@@ -1,0 +1,225 @@
+"""A model made ready for inference: norms folded into convolutions, constants computed once.
+
+Letters: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmcv.cnn import Conv2d as MMCVConv2d
+from mmcv.cnn import ConvModule
+from mmcv.cnn.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils._pytree import tree_leaves
+
+from effnet_dense.deployment.fused_mbconv import join_middles
+from effnet_dense.deployment.inplace_se import InplaceSqueezeExcite
+from effnet_dense.deployment.packing import pack, runs_as
+from effnet_dense.lean.gated import has_hooks
+from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
+from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
+from effnet_dense.models.blocks import FusedMBConv, MBConv
+from effnet_dense.models.efficientdet_head import EfficientDetHead
+from effnet_dense.models.layers import (
+    Conv2dSame,
+    ConvNormAct,
+    DepthwiseConv2d,
+    SeparableConv,
+    SqueezeExcite,
+)
+
+# Those that convolve with `weight` as it is. ConvWS2d, for one, standardises it in every pass.
+PLAIN_CONVS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d, MMCVConv2d, Conv2dAdaptivePadding)
+# Of a detector or segmentor: what is tensors in, tensors out.
+TENSOR_PARTS = ('backbone', 'neck', 'rpn_head', 'bbox_head', 'decode_head')
+
+
+def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
+    """A copy of a model for inference: faster, with the same results to 1e-5 of the largest.
+
+    Batch norms (SyncBN too) go into the convolution before them, by their running statistics, in
+    this package's modules and in mmcv's ConvModule; elsewhere the order of execution is not known,
+    and they stay. So do other norms. BiFPN's shares become numbers. On CPUs convolutions do the
+    activation behind them; where there is a C++ compiler, an MBConv up to its projection is one
+    operator, `fused_depthwise`, which is compiled for some seconds, once on a machine. Drop path is
+    gone, and parameters require no gradient. On CPUs channels-last is the faster. A subclass that
+    runs its parts in another order than its base is left as it is.
+
+    Args:
+        model: A backbone, neck, head, classifier, detector or segmentor; it is left as it is.
+        compile: Compile it with torch.compile and frozen weights, by inductor. The first pass at
+            a size takes a minute. Of a detector or segmentor these parts are compiled: backbone,
+            neck and dense heads, not what comes before and after them.
+
+    Returns:
+        A model of the same class, in eval mode. Its state dict has other keys.
+
+    Raises:
+        ValueError: `model` is not a module.
+        FileNotFoundError: To compile, there is no C++ compiler.
+    """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f'deploy expects a torch.nn.Module, got {type(model).__name__}')
+    with torch.inference_mode(False):  # where tensors know whether they were changed
+        model = copy.deepcopy(model).eval().requires_grad_(False)
+        # From the leaves up: what a block can do depends on which of its norms are gone.
+        for module in reversed(list(model.modules())):
+            _prepare(module)
+    join_middles(model)
+    if compile:
+        _compile(model)
+    else:
+        pack(model)
+    return model.eval()  # the modules that are new too
+
+
+def _prepare(module: Any) -> None:
+    if isinstance(module, ConvModule):
+        _fold_conv_module(module)
+    elif runs_as(module, ConvNormAct):
+        _fold_norm(module, 'conv')
+        _activate_in_place(module)
+    elif runs_as(module, SeparableConv):
+        _fold_norm(module, 'pointwise')
+    elif runs_as(module, MBConv, FusedMBConv):
+        module.drop_path = nn.Identity()
+        _attend_in_place(module)
+    elif runs_as(module, BiFPNNode):
+        _fix_shares(module)
+        _activate_in_place(module)
+    elif runs_as(module, EfficientDetHead):
+        _fold_norms_by_level(module.cls_convs, module.cls_norms)
+        _fold_norms_by_level(module.reg_convs, module.reg_norms)
+        _activate_in_place(module)
+    elif runs_as(module, BiFPNSegHead):
+        _activate_in_place(module)
+
+
+def _activate_in_place(module: Any) -> None:
+    """Overwrite what a convolution, a norm or a sum has just written."""
+    if hasattr(module.act, 'inplace'):
+        module.act.inplace = True
+
+
+def _can_fold(conv: Any, norm: Any) -> bool:
+    """Whether a norm scales and shifts by constants, and the convolution's weight is its own."""
+    return (
+        isinstance(norm, _BatchNorm)
+        and norm.running_mean is not None
+        and type(conv) in PLAIN_CONVS
+        and not conv._forward_pre_hooks  # spectral norm makes the weight in one
+    )
+
+
+def _fold_norm(module: Any, conv_name: str) -> None:
+    """Fold a module's norm into its convolution, which others may share and is therefore copied."""
+    conv = getattr(module, conv_name)
+    norm: Any = None if module.norm_name is None else getattr(module, module.norm_name)
+    if _can_fold(conv, norm):
+        setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
+        delattr(module, module.norm_name)
+        module.norm_name = None
+
+
+def _fold_conv_module(module: ConvModule) -> None:
+    adjacent = module.order.index('norm') == module.order.index('conv') + 1
+    # A subclass may run its parts otherwise.
+    if adjacent and type(module) is ConvModule:
+        _fold_norm(module, 'conv')
+        module.with_norm = module.norm_name is not None
+
+
+def _fold_norms_by_level(convs: Any, norms: Any) -> None:
+    """Put a pointwise convolution of its own in the place of each level's norm."""
+    for conv, by_level in zip(convs, norms, strict=True):
+        if all(_can_fold(conv.pointwise, norm) for norm in by_level):
+            for level, norm in enumerate(by_level):
+                by_level[level] = fuse_conv_bn_eval(conv.pointwise, norm)
+            conv.pointwise = nn.Identity()
+
+
+def _attend_in_place(block: Any) -> None:
+    se = block.se
+    if not runs_as(se, SqueezeExcite):
+        return
+    if not any(has_hooks(m) for m in (se, se.conv1, se.conv1.conv, se.conv2, se.conv2.conv)):
+        block.se = InplaceSqueezeExcite(se)
+
+
+def _fix_shares(node: Any) -> None:
+    fuse = node.fuse
+    if isinstance(fuse, Fusion) and fuse.edge_weights is not None:
+        shares = fusion_shares(fuse.edge_weights, fuse.fusion).tolist()
+        node.fuse = FixedFusion(shares, fuse.padding)
+
+
+class FixedFusion(nn.Module):
+    """`Fusion` by shares that are numbers."""
+
+    def __init__(self, shares: list[float], padding: str) -> None:
+        super().__init__()
+        self.shares = shares
+        self.padding = padding
+
+    def forward(self, *features: Tensor) -> Tensor:
+        """(N, C, H, W), and others of any size → (N, C, H, W)."""
+        height, width = features[0].shape[-2:]
+        total = features[0] * self.shares[0]
+        for x, share in zip(features[1:], self.shares[1:], strict=True):
+            total.add_(resample(x, (height, width), self.padding), alpha=share)
+        return total
+
+
+def _compile(model: nn.Module) -> None:
+    _check_compiler()
+    for part in tensor_parts(model).values():
+        part.forward = _compiled(part.forward)
+
+
+def tensor_parts(model: nn.Module) -> dict[str, Any]:
+    """The parts of a detector or segmentor that are tensors in, tensors out; or the model."""
+    parts = {name: getattr(model, name, None) for name in TENSOR_PARTS}
+    found = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+    return found or {'model': model}
+
+
+def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:
+    from torch._inductor import config
+
+    compiled = torch.compile(forward)
+    first: list[torch.Size] = []
+
+    def run(*inputs: Any) -> Any:
+        tensors = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)]
+        sizes = [x.shape for x in tensors]
+        first[:] = first or sizes
+        if sizes == first:
+            # Of a second size torch makes a graph for all, a tenth slower, and a model before this
+            # one counts as well: they share a `forward`.
+            for x in tensors:
+                torch._dynamo.mark_static(x)
+        # torch.compile's own `options` come too late: whether weights are frozen is asked when the
+        # graph is captured, which is at the first call. It takes a pass without gradients.
+        with torch.no_grad(), config.patch(freezing=True):
+            return compiled(*inputs)
+
+    return run
+
+
+def _check_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise FileNotFoundError(
+            'compiling a model needs a C++ compiler, and none was found: install g++, or name one '
+            'by the environment variable CXX'
+        ) from error

@@ -1,0 +1,121 @@
+"""mmengine's CheckpointHook, in an order in which a kill at any moment leaves a checkpoint."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.runner import Runner
+
+from effnet_dense.engine.loops import Resumable
+from effnet_dense.engine.resume.checkpoints import LAST
+from effnet_dense.engine.resume.state import gather_progress
+from effnet_dense.registry import HOOKS
+from effnet_dense.utils.files import write_whole
+
+INTERRUPTED = 'interrupted.pth'
+
+
+@HOOKS.register_module()
+class CheckpointHook(MMEngineCheckpointHook):
+    """mmengine's hook; arguments, names of files and what they hold are the same, and more.
+
+    - mmengine removes an old checkpoint, then writes the new one: with `max_keep_ckpts=1` there
+      is none between. Here a new one is on the disk, and `last_checkpoint` names it, first.
+    - A checkpoint also holds the progress in the data and the random states of all processes
+      (`meta['progress']`, see `progress`), with which our loops go on exactly.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Prepare folders; from now on what is removed waits."""
+        super().before_train(runner)
+        self.file_backend: Any = LateRemoval(self.file_backend)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
+        """Keep the best checkpoint."""
+        loop = runner._train_loop
+        if isinstance(loop, Resumable):
+            loop.position.validated = True
+        super().after_val_epoch(runner, metrics)
+        self._remove_outdated()
+
+    def save_interrupted(self, runner: Runner) -> str:
+        """Save the state behind a step, for `--resume`, beside the regular checkpoints.
+
+        Returns:
+            The checkpoint's path.
+        """
+        meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
+        self._write(runner, INTERRUPTED, meta)
+        return str(self.last_ckpt)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        if self.max_keep_ckpts > 0:
+            self._keep(runner, step)
+        self._write(runner, self.filename_tmpl.format(step), meta)
+
+    def _keep(self, runner: Runner, step: int) -> None:
+        """Add a step to those that are kept; the oldest beyond their number is to be removed."""
+        kept = self.keep_ckpt_ids
+        if kept and kept[-1] == step:
+            return
+        if len(kept) == self.max_keep_ckpts:
+            old = self.filename_tmpl.format(kept.popleft())
+            self.file_backend.remove(self.file_backend.join_path(self.out_dir, old))
+        kept.append(step)
+        runner.message_hub.update_info('keep_ckpt_ids', list(kept))
+
+    def _write(self, runner: Runner, filename: str, meta: dict[str, Any]) -> None:
+        """Write a checkpoint, name it the last one, and only then remove old ones."""
+        loop = runner.train_loop
+        if isinstance(loop, Resumable):
+            progress = gather_progress(loop.position, runner.model, runner.optim_wrapper)
+            meta = {**meta, 'progress': progress}
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            filename,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            write_whole(os.path.join(runner.work_dir, LAST), str(self.last_ckpt))
+        self._remove_outdated()
+
+    def _remove_outdated(self) -> None:
+        best = [getattr(self, 'best_ckpt_path', None)]
+        best += getattr(self, 'best_ckpt_path_dict', {}).values()
+        if isinstance(self.file_backend, LateRemoval):
+            self.file_backend.remove_now(keep={str(path) for path in (*best, self.last_ckpt)})
+
+
+class LateRemoval:
+    """A file backend whose `remove` waits for `remove_now`."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+        self.outdated: list[str] = []
+
+    def remove(self, path: str) -> None:
+        """Note a file that is to be removed."""
+        self.outdated.append(path)
+
+    def remove_now(self, keep: set[str]) -> None:
+        """Remove what was noted, unless it was written anew, in the main process."""
+        outdated, self.outdated = self.outdated, []
+        for path in outdated if is_main_process() else ():
+            if path not in keep and self.backend.isfile(path):
+                self.backend.remove(path)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'backend':
+            raise AttributeError(name)
+        return getattr(self.backend, name)

@@ -1,0 +1,91 @@
+"""`--skip-bad` while training and testing: bad pictures counted, named, and not too many."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from effnet_dense.data.bad_images import read_notes, replace_bad_images
+from effnet_dense.data.coco.clean import DEFAULT_LIMIT, SkipBad
+from effnet_dense.registry import HOOKS
+from effnet_dense.utils.files import write_whole
+
+NOTES = 'skipped_images.jsonl'
+LIST = 'skipped_images.json'
+
+
+@HOOKS.register_module()
+class SkipBadHook(Hook):
+    """Replaces pictures that cannot be read by the next in the data set's order.
+
+    They are listed in the work folder's skipped_images.json as soon as they are met, and in the
+    log at the end of each epoch. A metric on fewer images says so.
+
+    Args:
+        limit: The share of the data set's pictures that may be bad; one always may.
+        evaluated: Images that are evaluated.
+        left_out: Images that were left out of these, by `clean_coco`.
+    """
+
+    def __init__(self, limit: float = DEFAULT_LIMIT, evaluated: int = 0, left_out: int = 0) -> None:
+        self.limit = limit
+        self.evaluated = evaluated
+        self.left_out = left_out
+        self.size = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Let the data set replace pictures; a run that is gone on with keeps its list."""
+        notes = Path(runner.work_dir, NOTES)
+        if is_main_process() and not runner._resume:
+            notes.unlink(missing_ok=True)
+            notes.with_name(LIST).unlink(missing_ok=True)
+        barrier()
+        replace_bad_images(runner.train_dataloader.dataset, notes)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Write the list, if a picture was met.
+
+        Raises:
+            ValueError: too many pictures are bad; all of them are listed.
+        """
+        notes = Path(runner.work_dir, NOTES)
+        size = notes.stat().st_size if notes.exists() else 0
+        if not is_main_process() or size == self.size:
+            return
+        self.size = size
+        bad = read_notes(notes)
+        write_whole(notes.with_name(LIST), json.dumps(bad, indent=1, ensure_ascii=False))
+        total = len(runner.train_dataloader.dataset)
+        allowed = SkipBad(notes.parent, self.limit).allowed(total)
+        if len(bad) > allowed:
+            listed = '\n'.join(f'  {why}' for why in bad.values())
+            raise ValueError(
+                f'{len(bad)} of {total} pictures cannot be read, --skip-bad leaves out at most '
+                f'{allowed} ({self.limit:.0%}):\n{listed}'
+            )
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Say how many, and name them."""
+        bad = read_notes(Path(runner.work_dir, NOTES))
+        if bad:
+            runner.logger.warning(
+                f'epoch {runner.epoch + 1}: {len(bad)} pictures cannot be read, others took '
+                f'their place: {", ".join(bad)}'
+            )
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Say that the metric lacks images."""
+        if self.left_out:
+            runner.logger.warning(
+                f'evaluated on {self.evaluated - self.left_out} of {self.evaluated} images: '
+                f'{self.left_out} cannot be used, skipped_val.json lists them'
+            )
+
+    after_test_epoch = after_val_epoch

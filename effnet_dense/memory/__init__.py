@@ -1,5 +1,0 @@
-"""How much memory training takes on a GPU, without one."""
-
-from effnet_dense.memory.predict import Peak, Setting, largest_batch, predict_peak, setting_of
-
-__all__ = ['Peak', 'Setting', 'largest_batch', 'predict_peak', 'setting_of']

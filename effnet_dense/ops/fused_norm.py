@@ -1,0 +1,175 @@
+"""Batch norm in training with the SiLU behind it as one operator on CPUs, and their gradients.
+
+As torch's operators one after the other they read and write an expanded feature, the largest that
+there are, seven times more often, and torch's exponential is a call for every few numbers. These
+are in C++, for machines with a compiler, and give torch's bits.
+
+Letters: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, library
+from torch.utils._python_dispatch import _disable_current_modes
+
+from effnet_dense.ops import native
+
+SOURCE = Path(__file__).with_suffix('.cpp')
+
+# Where the last channels do not fill eight numbers, torch's compiler has rounded them otherwise.
+MULTIPLE = 8
+
+
+def fits(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
+    """Whether the operators can take the place of torch's on a feature (N, C, H, W)."""
+    return (
+        x.device.type == 'cpu'
+        and weight is not None
+        and bias is not None
+        and all(tensor.dtype == torch.float32 for tensor in (x, weight, bias))
+        and weight.is_contiguous()
+        and bias.is_contiguous()
+        and _is_channels_last(x)
+        and x.numel() > x.shape[1]
+        and x.shape[1] % MULTIPLE == 0
+        and is_available()
+    )
+
+
+def fits_backward(gradient: Tensor) -> bool:
+    """Whether they can take the output's gradient (N, C, H, W)."""
+    return gradient.dtype == torch.float32 and _is_channels_last(gradient)
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    """And nothing else: torch adds up in another order where it is contiguous too."""
+    by_channels = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return by_channels and not x.is_contiguous()
+
+
+def norm_silu(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """SiLU((x − mean) ÷ σ · weight + bias), of what `fits`.
+
+    Args:
+        x: (N, C, H, W).
+        mean: (C,), as all that follow, and in float32.
+        inverse: 1 ÷ σ.
+
+    Returns:
+        (N, C, H, W).
+    """
+    return torch.ops.effnet_dense.norm_silu(x, mean, inverse, weight, bias)
+
+
+def norm_silu_backward(
+    gradient: Tensor,
+    x: Tensor,
+    mean: Tensor,
+    inverse: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    to_x: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Gradients, where mean and σ are those of x.
+
+    Args:
+        gradient: (N, C, H, W), of the output.
+        to_x: (N, C, H, W), where x's is written to; it may be `gradient` itself.
+
+    Returns:
+        The weight's and the bias', (C,) each.
+    """
+    return torch.ops.effnet_dense.norm_silu_backward(gradient, x, mean, inverse, weight, bias, to_x)
+
+
+@cache
+def is_available() -> bool:
+    """Whether the operators could be compiled and agree with torch: its bits are its compiler's."""
+    with _disable_current_modes(), torch.no_grad():
+        return native.is_compiled(SOURCE) and _agree()
+
+
+def _agree() -> bool:
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float32, device='cpu')
+
+    # Enough pixels for two threads; the last channels fill no vector of sixteen, and what the
+    # threads have to do no pairs of vectors.
+    x, gradient = (
+        draw(2, 24, 37, 29).contiguous(memory_format=torch.channels_last) for _ in range(2)
+    )
+    x, weight, bias = 8 * x + 1, draw(24), draw(24)
+    normed, mean, inverse = torch.native_batch_norm(x, weight, bias, None, None, True, 0.1, 1e-3)
+    to_normed = torch.ops.aten.silu_backward(gradient, normed)
+    right = (
+        F.silu(normed),
+        *torch.ops.aten.native_batch_norm_backward(
+            to_normed, x, weight, None, None, mean, inverse, True, 1e-3, [True, True, True]
+        ),
+    )
+    own = (x, mean, inverse, weight, bias)
+    found = norm_silu(*own), gradient, *norm_silu_backward(gradient, *own, gradient)
+    return all(torch.equal(a, b) for a, b in zip(found, right, strict=True))
+
+
+def _check(features: tuple[Tensor, ...], parameters: tuple[Tensor, ...]) -> None:
+    """The source reads what it is told to."""
+    channels = features[0].shape[1]
+    for tensor in features:
+        if not fits_backward(tensor) or tensor.shape != features[0].shape:
+            raise ValueError(
+                f'expected features {tuple(features[0].shape)} in float32 and channels-last, got '
+                f'{tuple(tensor.shape)} in {tensor.dtype} with strides {tensor.stride()}'
+            )
+    for tensor in parameters:
+        if tensor.shape != (channels,) or tensor.dtype != torch.float32 or tensor.stride() != (1,):
+            raise ValueError(
+                f'expected parameters ({channels},) in float32, got {tuple(tensor.shape)} in '
+                f'{tensor.dtype} with strides {tensor.stride()}'
+            )
+
+
+def _run(name: str, *tensors: Tensor) -> None:
+    x = tensors[0]
+    run = native.function(SOURCE, name, pointers=len(tensors), sizes=2)
+    run(*(tensor.data_ptr() for tensor in tensors), x.numel() // x.shape[1], x.shape[1])
+
+
+def _norm_silu(x: Tensor, *parameters: Tensor) -> Tensor:
+    _check((x,), parameters)
+    out = torch.empty_like(x)
+    _run('norm_silu', x, *parameters, out)
+    return out
+
+
+def _norm_silu_backward(
+    gradient: Tensor, x: Tensor, *parameters_and_to_x: Tensor
+) -> tuple[Tensor, Tensor]:
+    *parameters, to_x = parameters_and_to_x
+    _check((gradient, x, to_x), tuple(parameters))
+    found = torch.empty_like(parameters[0]), torch.empty_like(parameters[0])
+    _run('norm_silu_backward', gradient, x, *parameters, to_x, *found)
+    return found
+
+
+OPERATOR = 'effnet_dense::norm_silu'
+PARAMETERS = 'Tensor mean, Tensor inverse, Tensor weight, Tensor bias'
+library.define(OPERATOR, f'(Tensor x, {PARAMETERS}) -> Tensor')
+library.impl(OPERATOR, 'cpu', _norm_silu)
+library.register_fake(OPERATOR, lambda x, *_: torch.empty_like(x))
+library.define(
+    f'{OPERATOR}_backward',
+    f'(Tensor gradient, Tensor x, {PARAMETERS}, Tensor(a!) to_x) -> (Tensor, Tensor)',
+)
+library.impl(f'{OPERATOR}_backward', 'cpu', _norm_silu_backward)
+library.register_fake(
+    f'{OPERATOR}_backward',
+    lambda gradient, x, mean, *_: (torch.empty_like(mean), torch.empty_like(mean)),
+)

@@ -1,0 +1,61 @@
+"""tools/benchmark.py at tiny sizes, and what a user can get wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import features
+from tests.helpers import fake_contenders as fake
+from tests.helpers.tool import call
+
+FAST = ('--threads', 1, '--repeats', 1, '--size', 64)
+
+
+def test_ours_beside_a_peer_and_an_absent_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, 'PEERS', fake.PEERS)
+    words = ['--lean', 1, '--measure', 'gflops', 'saved', 'step', '--channels-last']
+    assert call('benchmark', 'features', *FAST, *words, '--out', tmp_path) == 0
+    output = capsys.readouterr().out
+    for part in ('fake fake', 'ours b0, lean 1', '3,595,388', 'missing-package is not installed'):
+        assert part in output
+    data = json.loads((tmp_path / 'features_b0.json').read_text())
+    assert [row['name'] for row in data['rows']] == ['fake fake', 'ours b0, lean 1']
+    assert data['rows'][0]['parameters'] == fake.PARAMETERS
+    assert (tmp_path / 'features_b0.md').exists()
+    assert (tmp_path / 'features_b0.png').exists()
+
+
+def test_inference_in_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, 'PEERS', fake.PEERS)
+    assert call('benchmark', 'inference', *FAST, '--out', tmp_path) == 0
+    data = json.loads((tmp_path / 'inference_b0.json').read_text())
+    names = [row['name'] for row in data['rows']]
+    assert names == ['fake fake', 'fake fake, deployed', 'ours b0', 'ours b0, deployed']
+
+
+@pytest.mark.parametrize(
+    ('words', 'quoted'),
+    [
+        (['features', '--arch', 'b17'], "'b17'"),
+        (['features', '--size', 31], 'size must be at least 32, got 31'),
+        (['features', '--repeats', 0], 'repeats must be at least 1, got 0'),
+        (['features', '--batch', 0], 'batch must be at least 1, got 0'),
+        (['features', '--threads', 0], 'threads must be at least 1, got 0'),
+        (['features', '--device', 'tpu'], "'tpu'"),
+        (['features', '--only', 'keras'], 'got keras'),
+        (['features', '--arch', 'l2', '--only', 'torchvision'], 'has no backbone l2'),
+        (['detector', '--name', 'd9'], "'d9'"),
+        (['detector', '--size', 500], 'multiple of 128'),
+        (['acceptance', '--part', 'train b9'], 'train b9'),
+    ],
+)
+def test_mistakes(words: list[object], quoted: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call('benchmark', *words) == 2
+    message = capsys.readouterr().err.partition('error: ')[2]
+    assert quoted in message
+    assert message.count('\n') == 1

@@ -1,0 +1,237 @@
+"""Every operator gives on CUDA tensors what it gives on CPU tensors, gradients included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from mmcv.ops import (
+    batched_nms,
+    bbox_overlaps,
+    carafe,
+    carafe_naive,
+    deform_conv2d,
+    deform_roi_pool,
+    modulated_deform_conv2d,
+    nms,
+    nms_match,
+    roi_align,
+    roi_pool,
+    sigmoid_focal_loss,
+    soft_nms,
+    softmax_focal_loss,
+)
+from mmcv.ops.masked_conv import masked_conv2d
+from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
+from mmcv.ops.psa_mask import psa_mask
+from mmcv.ops.sync_bn import SyncBatchNormFunction
+from torch import Tensor
+
+from tests.compat.mmcv_ops import (
+    test_attention,
+    test_carafe,
+    test_deform_conv,
+    test_deform_roi_pool,
+    test_focal_loss,
+)
+from tests.compat.mmcv_ops.test_nms import scored
+from tests.compat.mmcv_ops.test_roi_align import ROIS, features
+
+Result = tuple[Tensor, ...]
+GEOMETRY = (2, 1, 1, 2, 2)
+
+
+def differentiable(
+    function: Callable[..., Tensor], inputs: tuple[Tensor, ...], device: str
+) -> Result:
+    """Return the function's output and its inputs' gradients, computed on the device."""
+    moved = [tensor.detach().to(device).requires_grad_() for tensor in inputs]
+    output = function(*moved)
+    generator = torch.Generator().manual_seed(1)
+    cotangent = torch.randn(output.shape, generator=generator).to(output)
+    return (output, *torch.autograd.grad(output, moved, cotangent))
+
+
+def suppression(device: str) -> Result:
+    boxes, scores = (tensor.to(device) for tensor in scored(200, 0))
+    classes = torch.arange(200, device=device) % 3
+    config = dict(type='nms', iou_threshold=0.5, max_num=50)
+    matches = nms_match(torch.cat((boxes, scores[:, None]), 1), 0.4)
+    return (
+        *nms(boxes, scores, 0.5, offset=1, score_threshold=0.1),
+        *batched_nms(boxes, scores, classes, config),
+        *soft_nms(boxes, scores, 0.4, method='naive'),
+        *soft_nms(boxes, scores, 0.4, method='linear'),
+        *soft_nms(boxes, scores, 0.4, method='gaussian'),
+        torch.cat(matches),
+    )
+
+
+def overlaps(device: str) -> Result:
+    boxes, _ = scored(40, 1)
+    boxes = boxes.to(device)
+    return (
+        bbox_overlaps(boxes, boxes[:7], offset=1),
+        bbox_overlaps(boxes, boxes.flip(0), mode='iof', aligned=True),
+    )
+
+
+def align(mode: str, sampling_ratio: int) -> Callable[[str], Result]:
+    def run(device: str) -> Result:
+        rois = ROIS.to(device)
+        return differentiable(
+            lambda x: roi_align(x, rois, (2, 3), 0.5, sampling_ratio, mode, True),
+            (features(),),
+            device,
+        )
+
+    return run
+
+
+def pool(device: str) -> Result:
+    rois = ROIS.to(device)
+    return differentiable(lambda x: roi_pool(x, rois, (2, 3), 0.5), (features(),), device)
+
+
+def deformable_pool(device: str) -> Result:
+    rois = ROIS.to(device)
+    inputs = (features(), test_deform_roi_pool.offsets())
+    return differentiable(lambda x, o: deform_roi_pool(x, rois, o, (2, 3), 0.5), inputs, device)
+
+
+def convolution_v1(device: str) -> Result:
+    x, offset, _, weight, _ = test_deform_conv.operands(GEOMETRY)
+    return differentiable(
+        lambda x, o, w: deform_conv2d(x, o, w, *GEOMETRY), (x, offset, weight), device
+    )
+
+
+def convolution_v2(device: str) -> Result:
+    return differentiable(
+        lambda x, o, m, w, b: modulated_deform_conv2d(x, o, m, w, b, *GEOMETRY),
+        test_deform_conv.operands(GEOMETRY),
+        device,
+    )
+
+
+def attention(device: str) -> Result:
+    shapes = torch.tensor(test_attention.SHAPES, device=device)
+    starts = torch.cat((shapes.new_zeros(1), shapes.prod(1).cumsum(0)[:-1]))
+    return differentiable(
+        lambda v, p, w: MultiScaleDeformableAttnFunction.apply(v, shapes, starts, p, w, 64),
+        test_attention.operands(),
+        device,
+    )
+
+
+def focal_loss(device: str) -> Result:
+    targets = test_focal_loss.TARGETS.to(device)
+    weight = torch.arange(1.0, 5.0, device=device)
+    inputs = (test_focal_loss.logits(),)
+    return (
+        *differentiable(
+            lambda x: sigmoid_focal_loss(x, targets, 2.0, 0.25, weight, 'none'), inputs, device
+        ),
+        *differentiable(
+            lambda x: softmax_focal_loss(x, targets % 4, 2.0, 0.25, weight, 'mean'), inputs, device
+        ),
+    )
+
+
+def masked_convolution(device: str) -> Result:
+    generator = torch.Generator().manual_seed(0)
+    x, weight = torch.randn(1, 3, 7, 6, generator=generator), torch.ones(4, 3, 3, 3)
+    mask = (torch.rand(1, 7, 6, generator=generator) > 0.5).float()
+    operands = (tensor.to(device) for tensor in (x, mask, weight, torch.zeros(4)))
+    return (masked_conv2d(*operands, 1),)
+
+
+def reassembly(function: Callable[..., Tensor]) -> Callable[[str], Result]:
+    def run(device: str) -> Result:
+        inputs = tuple(tensor.float() for tensor in test_carafe.operands(3, 2, 2))
+        if function is carafe_naive and device == 'cpu':
+            return differentiable(lambda f, m: carafe(f, m, 3, 2, 2), inputs, device)
+        return differentiable(lambda f, m: function(f, m, 3, 2, 2), inputs, device)
+
+    return run
+
+
+def sync_bn(device: str) -> Result:
+    running = torch.zeros(3, device=device), torch.ones(3, device=device)
+    inputs = (features(), torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0.0, -1.0, 1.0]))
+    result = differentiable(
+        lambda x, w, b: SyncBatchNormFunction.apply(
+            x, *running, w, b, 0.1, 1e-5, None, 1, 'default'
+        ),
+        inputs,
+        device,
+    )
+    return (*result, *running)
+
+
+def psa(device: str) -> Result:
+    x = torch.randn(2, 15, 3, 4, generator=torch.Generator().manual_seed(0))
+    return tuple(
+        tensor
+        for kind in (0, 1)
+        for tensor in differentiable(lambda x, kind=kind: psa_mask(x, kind, (3, 5)), (x,), device)
+    )
+
+
+CASES: dict[str, Callable[[str], Result]] = {
+    'nms': suppression,
+    'bbox_overlaps': overlaps,
+    'roi_align_avg_adaptive': align('avg', 0),
+    'roi_align_avg': align('avg', 2),
+    'roi_align_max_adaptive': align('max', 0),
+    'roi_align_max': align('max', 2),
+    'roi_pool': pool,
+    'deform_roi_pool': deformable_pool,
+    'deform_conv': convolution_v1,
+    'modulated_deform_conv': convolution_v2,
+    'ms_deform_attn': attention,
+    'focal_loss': focal_loss,
+    'masked_conv': masked_convolution,
+    'carafe': reassembly(carafe),
+    'carafe_naive': reassembly(carafe_naive),
+    'psa_mask': psa,
+    'sync_bn': sync_bn,
+}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('name', CASES)
+def test_cuda_equals_cpu(name: str) -> None:
+    on_cuda, on_cpu = CASES[name]('cuda'), CASES[name]('cpu')
+    for actual, expected in zip(on_cuda, on_cpu, strict=True):
+        assert actual.is_cuda
+        torch.testing.assert_close(actual.cpu(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('name', ['roi_align', 'deform_conv', 'attention'])
+def test_cuda_autocast(name: str) -> None:
+    """Half precision features with float32 coordinates, as mixed precision training has them."""
+    from mmcv.ops import ModulatedDeformConv2dPack, MultiScaleDeformableAttention, RoIAlign
+
+    torch.manual_seed(0)
+    x = features().cuda().requires_grad_()
+    with torch.autocast('cuda', torch.float16):
+        if name == 'roi_align':
+            output = RoIAlign((2, 2), 0.5)(x.half(), ROIS.cuda().half())
+        elif name == 'deform_conv':
+            output = ModulatedDeformConv2dPack(3, 4, 3, padding=1).cuda()(x)
+        else:
+            layer = MultiScaleDeformableAttention(8, num_heads=2, num_levels=1).cuda()
+            flat = torch.nn.Linear(3, 8).cuda()(x.flatten(2).transpose(1, 2))
+            output = layer(
+                flat[:, :5].transpose(0, 1),
+                value=flat.transpose(0, 1),
+                reference_points=torch.rand(2, 5, 1, 2, device='cuda'),
+                spatial_shapes=torch.tensor([[7, 9]], device='cuda'),
+                level_start_index=torch.tensor([0], device='cuda'),
+            )
+    output.float().square().sum().backward()
+    assert x.grad.isfinite().all()
+    assert x.grad.abs().sum() > 0

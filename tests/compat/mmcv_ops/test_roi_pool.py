@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from mmcv.ops import roi_pool
+from torch.autograd import gradcheck
+
+from tests.compat.mmcv_ops.test_roi_align import ROIS, features
+from tests.reference import mmcv_ops as reference
+
+
+@pytest.mark.parametrize('scale', [0.5, 1.0, 0.37])
+@pytest.mark.parametrize('size', [(2, 3), (1, 1), (7, 7)])
+def test_against_reference(scale: float, size: tuple[int, int]) -> None:
+    actual = roi_pool(features(), ROIS, size, scale)
+    torch.testing.assert_close(actual, reference.roi_pool(features(), ROIS, size, scale))
+
+
+def test_hand_values() -> None:
+    ramp = torch.arange(16.0).view(1, 1, 4, 4)
+    whole = torch.tensor([[0.0, 0.0, 0.0, 3.0, 3.0]])  # the last pixel is part of the region
+    assert roi_pool(ramp, whole, (2, 2), 1.0).flatten().tolist() == [5.0, 7.0, 13.0, 15.0]
+
+
+def test_gradcheck() -> None:
+    x = features(torch.float64).requires_grad_()
+    assert gradcheck(lambda x: roi_pool(x, ROIS.double(), (2, 3), 0.5), x)
+
+
+def test_gradient_reaches_the_maximum_alone() -> None:
+    x = torch.arange(16.0).view(1, 1, 4, 4).requires_grad_()
+    rois = torch.tensor([[0.0, 0.0, 0.0, 3.0, 3.0], [0.0, 0.0, 0.0, 3.0, 3.0]])
+    roi_pool(x, rois, (1, 1), 1.0).sum().backward()
+    assert x.grad.flatten().tolist() == [0.0] * 15 + [2.0]
+
+
+def test_empty_bins_and_regions() -> None:
+    x = features().requires_grad_()
+    outside = torch.tensor(
+        [[0, 40.0, 40.0, 60.0, 50.0], [0, 5.0, 5.0, 3.0, 3.0], [0, 3.5, 1.0, 2.5, 4.0]]
+    )
+    pooled = roi_pool(x, outside, (2, 2), 1.0)
+    assert pooled.abs().sum() == 0
+    pooled.sum().backward()
+    assert x.grad.abs().sum() == 0
+    assert roi_pool(x, torch.zeros(0, 5), (2, 2), 1.0).shape == (0, 3, 2, 2)

@@ -1,0 +1,126 @@
+"""Who serves mmcv._ext, when it is imported, and what an absent operator says."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# A full mmcv has the real module; what is tested here is the life without it.
+pytestmark = pytest.mark.skipif(
+    bool(importlib.util.find_spec('mmcv'))
+    and any((Path(importlib.util.find_spec('mmcv').origin).parent).glob('_ext.*')),
+    reason='this mmcv has its compiled operators',
+)
+
+
+def run(code: str, repository: Path) -> str:
+    """Run Python code in a new process from the repository's root; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=repository, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_openmmlab_imports(repository: Path) -> None:
+    code = (
+        'import effnet_dense\n'
+        'import mmdet.models, mmdet.datasets, mmdet.evaluation, mmseg.models\n'
+        'from mmengine.utils.dl_utils import mmcv_full_available\n'
+        'import importlib.util\n'
+        'import mmcv._ext as ext\n'
+        'spec = importlib.util.find_spec("mmcv._ext")\n'
+        'print(mmcv_full_available(), spec is ext.__spec__, spec.name)\n'
+    )
+    assert run(code, repository) == 'True True mmcv._ext'
+
+
+def test_import_after_an_earlier_failure(repository: Path) -> None:
+    code = (
+        'try:\n'
+        '    import mmdet.models\n'
+        'except ModuleNotFoundError as error:\n'
+        '    print(error.name)\n'
+        'import effnet_dense, mmdet.models\n'
+        'print("RetinaNet" in mmdet.models.detectors.__all__)\n'
+    )
+    assert run(code, repository).split() == ['mmcv._ext', 'True']
+
+
+def test_install_is_idempotent_and_cheap(repository: Path) -> None:
+    code = (
+        'import sys\n'
+        'from effnet_dense import compat\n'
+        'compat.install()\n'
+        'compat.install()\n'
+        'count = sum(isinstance(f, compat.SubstituteFinder) for f in sys.meta_path)\n'
+        'last = isinstance(sys.meta_path[-1], compat.SubstituteFinder)\n'
+        'print(count, last, "torch" in sys.modules, "mmcv" in sys.modules)\n'
+    )
+    assert run(code, repository) == '1 True False False'
+
+
+def test_real_extension_wins(repository: Path, tmp_path: Path) -> None:
+    # As if mmcv's own folder had the compiled module: the folder below joins the package's path.
+    (tmp_path / '_ext.py').write_text('nms = "real"\n')
+    code = (
+        'import effnet_dense, mmcv\n'
+        f'mmcv.__path__.append({str(tmp_path)!r})\n'
+        'import mmcv._ext\n'
+        'print(mmcv._ext.nms, hasattr(mmcv._ext, "roi_align_forward"))\n'
+    )
+    assert run(code, repository) == 'real False'
+
+
+def test_other_modules_of_mmcv_stay_missing(repository: Path) -> None:
+    code = (
+        'import importlib.util, effnet_dense\n'
+        'print(importlib.util.find_spec("mmcv._ext2"), importlib.util.find_spec("_ext"))\n'
+    )
+    assert run(code, repository) == 'None None'
+
+
+def test_absent_operator_raises_when_used() -> None:
+    import torch
+    from mmcv.ops import upfirdn2d  # importing it, and mmcv.ops as a whole, is fine
+    from mmcv.ops.box_iou_rotated import box_iou_rotated
+
+    assert callable(upfirdn2d)
+    with pytest.raises(NotImplementedError) as error:
+        box_iou_rotated(torch.zeros(1, 5), torch.zeros(1, 5))
+    message = str(error.value)
+    assert "'box_iou_rotated'" in message
+    assert 'full mmcv' in message
+    assert f'torch {torch.__version__}' in message
+
+
+def test_private_names_are_not_operators() -> None:
+    import mmcv._ext
+
+    for name in ('__wrapped__', '__path__', '_private'):
+        assert not hasattr(mmcv._ext, name)
+    assert mmcv._ext.some_operator.__name__ == 'some_operator'
+
+
+def test_every_counterpart_is_one_that_mmcv_calls() -> None:
+    import mmcv._ext
+
+    folder = Path(importlib.util.find_spec('mmcv').origin).parent / 'ops'
+    covered = set(mmcv._ext.__all__)
+    called = {
+        name
+        for name in covered
+        if any(f'ext_module.{name}(' in path.read_text() for path in folder.glob('*.py'))
+    }
+    assert called == covered  # nothing is spelled in a way that mmcv never asks for
+
+
+def test_collect_env_says_where_the_operators_come_from() -> None:
+    from mmcv.ops import get_compiler_version, get_compiling_cuda_version
+
+    assert 'effnet_dense' in get_compiler_version()
+    assert 'effnet_dense' in get_compiling_cuda_version()

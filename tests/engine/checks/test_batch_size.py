@@ -1,0 +1,69 @@
+"""The learning rate and the images of a step it is meant for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import RUNNERS
+from torch import nn
+
+from effnet_dense.engine.checks.batch_size import batch_size_note, images_of_a_step
+from tests.helpers import resumable
+
+
+def runner(batch: int, world: int, accumulate: int, setting: dict[str, Any] | None) -> Any:
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.04)
+    return SimpleNamespace(
+        _train_dataloader=dict(batch_size=batch),
+        world_size=world,
+        optim_wrapper=OptimWrapper(optimizer, accumulative_counts=accumulate),
+        auto_scale_lr=setting,
+    )
+
+
+def test_batch_times_processes_times_accumulated() -> None:
+    assert images_of_a_step(runner(4, 2, 3, None)) == 24
+
+
+@pytest.mark.parametrize(
+    ('given', 'setting', 'note'),
+    [
+        ((4, 2, 1), dict(base_batch_size=32), 'for 32 images a step, this run has 8: '),
+        ((4, 2, 1), dict(base_batch_size=32), '--auto-scale-lr would make it 0.01'),
+        ((4, 2, 8), dict(base_batch_size=32), '--auto-scale-lr would make it 0.08'),
+        ((4, 2, 4), dict(base_batch_size=32), ''),
+        ((4, 2, 1), dict(base_batch_size=32, enable=True), ''),
+        ((4, 2, 1), None, ''),
+    ],
+)
+def test_note(given: tuple[int, int, int], setting: dict[str, Any] | None, note: str) -> None:
+    one = runner(*given, setting)
+    said = batch_size_note(one, one.optim_wrapper)
+    assert note in said and bool(note) == bool(said)
+    assert '\n' not in said
+
+
+@pytest.mark.parametrize('enable', [False, True])
+def test_said_once_or_scaled(enable: bool, tiny_data: Path, tmp_path: Path) -> None:
+    """Two images, accumulated twice, where the rate is meant for eight."""
+    config = resumable.config(
+        tiny_data,
+        tmp_path,
+        **{
+            'optim_wrapper.accumulative_counts': 2,
+            'optim_wrapper.optimizer.lr': 0.008,
+            'auto_scale_lr.enable': enable,
+        },
+    )
+    built = RUNNERS.build(config)
+    built.optim_wrapper = built.build_optim_wrapper(built.optim_wrapper)
+    built.scale_lr(built.optim_wrapper, built.auto_scale_lr)
+    rates = {group['lr'] for group in built.optim_wrapper.optimizer.param_groups}
+    assert max(rates) == pytest.approx(0.004 if enable else 0.008)
+    log = max(tmp_path.glob('*/*.log')).read_text()
+    assert log.count('--auto-scale-lr would make it 0.004') == (not enable)

@@ -1,0 +1,66 @@
+"""Bars in a terminal, beneath whole log lines."""
+
+from __future__ import annotations
+
+import logging
+from io import StringIO
+from types import SimpleNamespace
+from typing import Any
+
+from rich.console import Console
+
+from effnet_dense.engine.hooks.progress_bar import ProgressHook, wants_progress
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def fake_runner(logger: logging.Logger) -> Any:
+    loss = SimpleNamespace(current=lambda: 0.625)
+    return SimpleNamespace(
+        logger=logger,
+        max_iters=4,
+        iter=2,  # resumed
+        val_dataloader=range(3),
+        message_hub=SimpleNamespace(log_scalars={'train/loss': loss}),
+    )
+
+
+def test_only_where_somebody_watches() -> None:
+    assert wants_progress(Terminal())
+    assert not wants_progress(StringIO())
+
+
+def test_bars_losses_and_whole_log_lines() -> None:
+    screen = Terminal()
+    logger = logging.Logger('progress')
+    handler = logging.StreamHandler(screen)
+    logger.addHandler(handler)
+    hook = ProgressHook(Console(file=screen, force_terminal=True, width=120, color_system=None))
+    runner = fake_runner(logger)
+    hook.before_run(runner)
+    hook.before_train(runner)
+    assert hook.progress is not None
+    bars = hook.progress.tasks
+    assert (bars[0].completed, bars[0].total) == (2, 4)
+    hook.after_train_iter(runner, 0)
+    assert bars[0].completed == 3
+    assert bars[0].fields['note'].startswith('loss 0.625  ')
+    assert bars[0].fields['note'].endswith(' MiB')
+
+    logger.info('Epoch(train) a line [of mmengine]')
+    hook.before_val_epoch(runner)
+    hook.after_val_iter(runner, 0)
+    assert [(bar.description, bar.completed) for bar in hook.progress.tasks][1] == ('validate', 1)
+    hook.after_val_epoch(runner, {})
+    assert [bar.description for bar in hook.progress.tasks] == ['train']
+
+    hook.after_run(runner)
+    assert hook.progress is None
+    assert handler.stream is screen
+    lines = [line.rstrip() for line in screen.getvalue().replace('\r', '\n').splitlines()]
+    # Rich puts control codes, which erase the bar, in front of the line.
+    assert any(line.endswith('Epoch(train) a line [of mmengine]') for line in lines)
+    assert any('train' in line and '3/4' in line for line in lines)

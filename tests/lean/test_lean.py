@@ -1,0 +1,488 @@
+"""Lean training gives the plain path's gradients and statistics to the bit, and saves memory."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from effnet_dense.lean import segments as lean
+from effnet_dense.lean.segments import can_recompute, run, segments
+from effnet_dense.models import EfficientNet
+from effnet_dense.models.blocks import FusedMBConv, MBConv
+from effnet_dense.models.layers import ConvNormAct
+from effnet_dense.scaling import BlockRow
+
+TINY = dict(base='b0', width=0.25, depth=0.3)
+FAMILIES = {
+    'b0': dict(arch='b0'),
+    'lite0': dict(arch='lite0'),
+    'es': dict(arch='es'),
+    'v2_b0': dict(arch='v2_b0'),
+    # A fused block with a shortcut and no projection.
+    'v2_s': dict(arch='v2_s', out_indices=(1, 2)),
+    'head': dict(arch=TINY, out_indices=(0, 2, 6)),
+}
+FORMATS = [torch.contiguous_format, torch.channels_last]
+
+
+def images(*size: int, seed: int = 0) -> Tensor:
+    return torch.randn(2, 3, *(size or (64, 64)), generator=torch.Generator().manual_seed(seed))
+
+
+def backbone(level: int, **options) -> EfficientNet:
+    """The same weights at every level, in training."""
+    torch.manual_seed(0)
+    return EfficientNet(**{'arch': TINY, **options}, lean=level).train()
+
+
+def loss(model: nn.Module, x: Tensor) -> Tensor:
+    """Of every feature, with the same draws of drop path."""
+    torch.manual_seed(1)
+    return sum(feature.float().square().mean() for feature in model(x))
+
+
+def train(model: nn.Module, x: Tensor) -> None:
+    loss(model, x).backward()
+
+
+def state(model: nn.Module) -> dict[str, Tensor | None]:
+    gradients = {f'{name} gradient': p.grad for name, p in model.named_parameters()}
+    return gradients | dict(model.named_buffers())
+
+
+def assert_same(got: nn.Module, expected: nn.Module) -> None:
+    """Gradients, where there are any, and statistics agree in every bit."""
+    mine, theirs = state(got), state(expected)
+    assert mine.keys() == theirs.keys()
+    assert any(tensor is not None for name, tensor in theirs.items() if 'gradient' in name)
+    for name, tensor in theirs.items():
+        if tensor is None:
+            assert mine[name] is None, name
+        else:
+            assert torch.equal(mine[name], tensor), name
+
+
+@pytest.fixture
+def recomputes(monkeypatch) -> list[int]:
+    """The lengths of the segments that ran leanly."""
+    lengths: list[int] = []
+
+    def spy(modules, *inputs):
+        lengths.append(len(modules))
+        return original(modules, *inputs)
+
+    original = lean.recomputed
+    monkeypatch.setattr(lean, 'recomputed', spy)
+    return lengths
+
+
+@pytest.mark.parametrize(('side', 'expected'), [(16, [3]), (15, [])])
+def test_small_segments_are_left_alone(side, expected, recomputes, monkeypatch):
+    monkeypatch.setattr(lean, 'SMALL', 2 * 8 * 16 * 16 * 4)
+    block = ConvNormAct(8, 8, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU'))
+    x = torch.randn(2, 8, side, side, requires_grad=True)
+    run(1, [block.conv, block.norm, block.act, nn.Conv2d(8, 8, 1)], x)
+    assert recomputes == expected
+
+
+@pytest.mark.parametrize('level', [1, 2])
+@pytest.mark.parametrize('memory_format', FORMATS)
+@pytest.mark.parametrize('family', FAMILIES)
+def test_every_family(family, memory_format, level, recomputes):
+    x = images(64, 75).contiguous(memory_format=memory_format)
+    models = [
+        backbone(n, drop_path_rate=0.3, **FAMILIES[family]).to(memory_format=memory_format)
+        for n in (level, 0)
+    ]
+    for model in models:
+        train(model, x)
+    assert recomputes
+    assert_same(*models)
+
+
+MODES = {
+    'norm_eval': dict(norm_eval=True),
+    'frozen_stages': dict(frozen_stages=3),
+    'with_cp': dict(with_cp=True),
+    'symmetric padding': dict(padding='symmetric'),
+    'SyncBN alone': dict(norm_cfg=dict(type='SyncBN', eps=1e-3, momentum=0.01)),
+    'no affine': dict(norm_cfg=dict(type='BN', affine=False)),
+    'no statistics': dict(norm_cfg=dict(type='BN', track_running_stats=False)),
+    'GN': dict(norm_cfg=dict(type='GN', num_groups=2)),
+    'no norm': dict(norm_cfg=None),
+    'not in place': dict(act_cfg=dict(type='Swish')),
+    'an activation with weights': dict(act_cfg=dict(type='PReLU')),
+    'hard swish': dict(act_cfg=dict(type='HSwish', inplace=True)),
+}
+
+
+@pytest.mark.parametrize('level', [1, 2])
+@pytest.mark.parametrize('autocast', [False, True])
+@pytest.mark.parametrize('memory_format', FORMATS)
+@pytest.mark.parametrize('mode', MODES)
+def test_every_mode(mode, memory_format, autocast, level, recomputes):
+    x = images().contiguous(memory_format=memory_format)
+    models = [backbone(n, drop_path_rate=0.3, **MODES[mode]) for n in (level, 0)]
+    for model in models:
+        model.to(memory_format=memory_format)
+        with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+            value = loss(model, x)
+        value.backward()
+    assert recomputes
+    assert_same(*models)
+
+
+@pytest.mark.parametrize('level', [1, 2])
+@pytest.mark.parametrize('frozen', ['conv.weight', 'bn.weight', 'bn.bias', 'bn', 'se.', 'expand'])
+def test_frozen_parameters_get_no_gradient(frozen, level):
+    models = [backbone(n) for n in (level, 0)]
+    for model in models:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(frozen not in name)
+        train(model, images())
+    assert_same(*models)
+
+
+@pytest.mark.parametrize('level', [1, 2])
+def test_gradients_of_the_images(level):
+    gradients = []
+    for n in (level, 0):
+        x = images().requires_grad_()
+        train(backbone(n).requires_grad_(n == 0), x)
+        gradients.append(x.grad)
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize('level', [1, 2])
+def test_accumulated_gradients_of_two_uses_in_one_graph(level):
+    models = [backbone(n) for n in (level, 0)]
+    for model in models:
+        (loss(model, images()) + loss(model, images(48, 80, seed=1))).backward()
+        train(model, images(seed=2))
+        assert model.layers[1][0].depthwise_conv.bn.num_batches_tracked == 3
+    assert_same(*models)
+
+
+def test_a_second_backward_pass_over_a_kept_graph():
+    models = [backbone(n) for n in (1, 0)]
+    for model in models:
+        value = loss(model, images())
+        value.backward(retain_graph=True)
+        value.backward()
+    assert_same(*models)
+
+
+def test_second_derivatives_are_refused():
+    model = backbone(1)
+    gradients = torch.autograd.grad(
+        loss(model, images()), list(model.parameters()), create_graph=True
+    )
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        sum(gradient.sum() for gradient in gradients).backward()
+
+
+@pytest.mark.parametrize('norm_eval', [False, True])
+def test_the_mode_of_the_forward_pass_counts(norm_eval):
+    models = [backbone(n, norm_eval=norm_eval) for n in (1, 0)]
+    for model in models:
+        value = loss(model, images())
+        for module in model.modules():
+            module.training = not module.training
+        value.backward()
+    assert_same(*models)
+
+
+def test_hooks_of_parameters_fire_once():
+    models = [backbone(n) for n in (1, 0)]
+    for model in models:
+        for parameter in model.parameters():
+            parameter.register_hook(lambda gradient: 2 * gradient)
+        train(model, images())
+    assert_same(*models)
+
+
+def test_autocasts_cache_keeps_no_cast_without_a_gradient():
+    """A plain pass in the same autocast region would use what the lean one left there."""
+    models = [backbone(n) for n in (1, 0)]
+    for model in models:
+        with torch.autocast('cpu', torch.bfloat16):
+            value = loss(model, images())
+            model.eval()
+            value = value + loss(model, images(seed=1))
+        value.backward()
+    expected = state(models[1])
+    for name, tensor in state(models[0]).items():
+        # The plain path adds the gradients of both passes in bfloat16.
+        torch.testing.assert_close(tensor, expected[name], rtol=0.02, atol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize('momentum', [0.5, None])
+def test_momentum(momentum, recomputes):
+    models = [backbone(n) for n in (1, 0)]
+    for model in models:
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = momentum
+        train(model, images())
+        train(model, images(seed=1))
+    assert bool(recomputes) == (momentum is not None)
+    assert_same(*models)
+
+
+def test_one_value_per_channel_is_refused_as_plainly():
+    brick = ConvNormAct(3, 4, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU')).train()
+    for level in (0, 1):
+        with pytest.raises(ValueError, match=r'more than (1|one) value per channel'):
+            run(level, [brick], torch.zeros(1, 3, 1, 1))
+    assert brick.norm.num_batches_tracked == 1  # torch counts before it looks
+
+
+@pytest.mark.parametrize('level', [1, 2])
+def test_autocast_without_onednn(level):
+    """Which is lenient: it takes a convolution's weight in another precision."""
+    models = [backbone(n) for n in (level, 0)]
+    with torch.backends.mkldnn.flags(enabled=False):
+        for model in models:
+            with torch.autocast('cpu', torch.bfloat16):
+                value = loss(model, images(32, 32))
+            value.backward()
+    assert_same(*models)
+
+
+@pytest.mark.parametrize(
+    'register',
+    [
+        lambda module, seen: module.register_forward_hook(lambda *_: seen.append(1)),
+        lambda module, seen: module.register_forward_pre_hook(lambda *_: seen.append(1)),
+        lambda module, seen: module.register_full_backward_hook(lambda *_: seen.append(1)),
+        lambda module, seen: module.register_full_backward_pre_hook(lambda *_: seen.append(1)),
+    ],
+)
+@pytest.mark.parametrize('name', ['', '.conv', '.bn', '.act'])
+def test_hooks_of_modules_fire_once(name, register):
+    block = MBConv(
+        8, BlockRow('mbconv', 3, 1, 4, 8, 1, 0.25), 1, **wiring(1, inplace=False)
+    ).train()
+    seen: list[int] = []
+    register(block.get_submodule('depthwise_conv' + name), seen)
+    block(torch.randn(2, 8, 8, 8, requires_grad=True)).sum().backward()
+    assert seen == [1]
+
+
+def wiring(level: int, inplace: bool = True) -> dict:
+    norm_cfg = dict(type='BN')
+
+    def brick(*args, **kwargs) -> ConvNormAct:
+        return ConvNormAct(*args, norm_cfg=norm_cfg, **kwargs)
+
+    # torch has no full backward hooks next to modules that work in place.
+    return dict(brick=brick, act_cfg=dict(type='SiLU', inplace=inplace), lean=level)
+
+
+def test_the_plain_path_where_nothing_can_be_gained_or_a_module_would_notice(monkeypatch):
+    brick = ConvNormAct(3, 4, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU')).train()
+    x = torch.randn(2, 3, 4, 4)
+    assert can_recompute([brick], [x])
+    with torch.no_grad():
+        assert not can_recompute([brick], [x])
+    assert not can_recompute([copy.deepcopy(brick).eval()], [x])
+    assert not can_recompute([copy.deepcopy(brick).requires_grad_(False)], [x])
+    assert can_recompute([copy.deepcopy(brick).requires_grad_(False)], [x.requires_grad_()])
+    for random in (nn.Dropout2d(), nn.RReLU()):
+        assert not can_recompute([brick, random], [x])
+    # Batch norm inside a piece, or of a type that only derives from the known one.
+    assert not can_recompute([nn.Sequential(nn.BatchNorm2d(3))], [x])
+    derived = type('Other', (nn.BatchNorm2d,), {'forward': nn.Identity.forward})(3)
+    assert not can_recompute([derived], [x])
+    replica = copy.deepcopy(brick)
+    replica.conv._is_replica = True
+    assert not can_recompute([replica], [x])
+    for condition in ('torch.compiler.is_compiling', 'torch.jit.is_tracing'):
+        with monkeypatch.context() as patch:
+            patch.setattr(condition, lambda: True)
+            assert not can_recompute([brick], [x])
+
+
+def test_torch_compile_sees_one_graph():
+    models = [backbone(n, out_indices=(2,)) for n in (1, 0, 0)]
+    for model in models[:2]:
+        torch._dynamo.reset()
+        train(torch.compile(model, backend='eager', fullgraph=True), images())
+    assert_same(*models[:2])
+    train(models[2], images())  # by operators of our own
+    for own, other in zip(models[0].parameters(), models[2].parameters(), strict=True):
+        torch.testing.assert_close(own.grad, other.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('options', [dict(padding_mode='reflect', padding=1), dict(padding='same')])
+def test_convolutions_that_pad_otherwise(options):
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.BatchNorm2d(4), nn.SiLU(), nn.Conv2d(4, 4, 3, **options))
+    leanly = copy.deepcopy(plain)
+    for level, model in ((0, plain), (1, leanly)):
+        run(level, model, images()[:, [0, 1, 2, 0]]).square().sum().backward()
+    assert_same(leanly, plain)
+
+
+def test_rows_are_cut_behind_convolutions():
+    expand, depthwise, project = (
+        nn.Conv2d(4, 8, 1),
+        nn.Conv2d(8, 8, 3, groups=8),
+        nn.Conv2d(8, 4, 1),
+    )
+    norm, act = nn.Identity(), nn.SiLU()
+    row = [expand, norm, act, depthwise, norm, act, project, norm]
+    assert segments(row, 1) == [
+        [expand],
+        [norm, act, depthwise],
+        [norm, act, project],
+        [norm],
+    ]
+    assert segments(row, 2) == [
+        [expand, norm, act, depthwise],
+        [norm, act, project],
+        [norm],
+    ]
+    stem = nn.Conv2d(3, 8, 3)
+    assert segments([stem, norm, act], 1) == [[stem, norm, act]]
+
+
+class Sum(nn.Module):
+    """Two inputs, weighted: the start of a BiFPN node."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([0.3, 0.7]))
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.weight[0] * a + self.weight[1] * b
+
+
+def test_a_row_may_start_with_several_inputs(recomputes):
+    torch.manual_seed(0)
+    norm_cfg = dict(type='BN')
+    row = [Sum(), nn.SiLU(inplace=True), ConvNormAct(4, 6, 3, norm_cfg=norm_cfg)]
+    plain, leanly = nn.ModuleList(row), nn.ModuleList(copy.deepcopy(row))
+    gradients = []
+    for level, modules in ((0, plain), (1, leanly)):
+        a, b = (torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(n)) for n in (0, 1))
+        run(level, modules, a.requires_grad_(), b.requires_grad_()).square().sum().backward()
+        gradients += [a.grad, b.grad]
+    assert recomputes == [3]
+    assert_same(leanly, plain)
+    assert torch.equal(gradients[0], gradients[2])
+    assert torch.equal(gradients[1], gradients[3])
+
+
+def test_a_row_that_starts_in_place_leaves_the_input_to_autograd():
+    x = torch.randn(2, 4, 5, 5, requires_grad=True)
+    row = [nn.Conv2d(4, 4, 1), nn.SiLU(inplace=True), nn.Conv2d(4, 4, 1)]
+    expected = torch.autograd.grad(run(0, row, x).sum(), x)
+    assert torch.equal(torch.autograd.grad(run(1, row, x).sum(), x)[0], expected[0])
+
+
+@pytest.mark.parametrize('se', [0.0, 0.25])
+@pytest.mark.parametrize('block', [MBConv, FusedMBConv])
+def test_an_upstream_gradient_is_not_written_to(block, se):
+    """The shortcut and the block share it."""
+    row = BlockRow('any', 3, 1, 1, 8, 1, se)
+    x = torch.randn(2, 8, 6, 6, requires_grad=True)
+    y = block(8, row, 1, **wiring(1)).train()(x)
+    gradient = torch.randn_like(y)
+    kept = gradient.clone()
+    y.backward(gradient)
+    assert torch.equal(gradient, kept)
+
+
+class Alive(TorchDispatchMode):
+    """Bytes of the storages that are made inside and are alive."""
+
+    def __init__(self, known: list[Tensor]) -> None:
+        super().__init__()
+        self.known = {tensor.untyped_storage()._cdata for tensor in known}
+        self.storages: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor):
+                storage = tensor.untyped_storage()
+                key = storage._cdata
+                if key not in self.known and key not in self.storages:
+                    self.storages[key] = storage.nbytes()
+                    weakref.finalize(storage, self.storages.pop, key, None)
+        return out
+
+
+def saved_bytes(model: nn.Module, x: Tensor) -> tuple[int, int]:
+    """What autograd is asked to save, and what was made and is alive; without the output."""
+    there = [x, *model.parameters(), *model.buffers()]
+    known = {tensor.untyped_storage()._cdata for tensor in there}
+    saved: dict[int, Tensor] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage()._cdata not in known:
+            saved[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        y = model(x)
+    asked = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
+    del y
+    saved.clear()
+    with Alive(there) as alive:
+        y = model(x)
+    gc.collect()
+    return asked, sum(alive.storages.values()) - sum(t.nbytes for t in tree_leaves(y))
+
+
+@pytest.mark.parametrize(
+    ('level', 'maps'),
+    # Expansion 32, depthwise 32, projection 12 channels; plain: the first two three times.
+    [(0, 3 * 32 + 3 * 32 + 12), (1, 32 + 32 + 12), (2, 32 + 12)],
+)
+def test_bytes_of_a_block_by_hand(level, maps):
+    block = MBConv(8, BlockRow('mbconv', 3, 1, 4, 12, 1, 0.25), 1, **wiring(level)).train()
+    x = torch.randn(2, 8, 16, 16)
+    statistics = 2 * (32 + 32 + 12) * 4
+    # Squeezed to 8 ÷ 4 = 2 channels, of two images: mean, squeezed twice, gate; lean: the mean.
+    attention = (32 + 2 + 2 + 32 if level == 0 else 32) * 2 * 4
+    asked, alive = saved_bytes(block, x)
+    assert asked == maps * 2 * 256 * 4 + statistics + attention
+    assert alive == asked
+
+
+def test_bytes_of_b0():
+    """Small pictures let statistics and weights count; plainly, too, no weighed feature is kept."""
+    plain = max(saved_bytes(backbone(0, arch='b0'), images(128, 128)))
+    assert max(saved_bytes(backbone(1, arch='b0'), images(128, 128))) < 0.38 * plain
+    assert max(saved_bytes(backbone(2, arch='b0'), images(128, 128))) < 0.23 * plain
+
+
+def _in_two_processes(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    lean.SMALL = 0  # in a process of its own
+    dist.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
+    models = [backbone(n) for n in (1, 0)]
+    for model in models:
+        train(DistributedDataParallel(model), images(seed=rank))
+    assert_same(*models)
+    total = models[0].layers[0].conv.weight.grad.clone()
+    dist.broadcast(total, 0)
+    assert torch.equal(total, models[0].layers[0].conv.weight.grad)
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes(tmp_path):
+    mp.spawn(_in_two_processes, (str(tmp_path),), nprocs=2)

@@ -1,7 +1,0 @@
-"""mmcv's operators are imported by these tests through the stand-in."""
-
-from __future__ import annotations
-
-import effnet_dense.mmcv_ops
-
-effnet_dense.mmcv_ops.install()
