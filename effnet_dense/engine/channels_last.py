@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from effnet_dense.registry import HOOKS
+from effnet_dense.utils.wrappers import unwrap_model
 
 
 def use_channels_last(model: nn.Module) -> None:
@@ -49,5 +49,4 @@ class ChannelsLastHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Reformat the model; the optimizer's states are made after it."""
-        model = runner.model
-        use_channels_last(model.module if is_model_wrapper(model) else model)
+        use_channels_last(unwrap_model(runner.model))

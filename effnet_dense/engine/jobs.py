@@ -7,7 +7,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import Hook, PrepareTTAHook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
@@ -22,6 +21,7 @@ from effnet_dense.engine.config import (
     show_in,
     use_amp,
 )
+from effnet_dense.utils.wrappers import unwrap_model
 
 PICKLES = ('.pkl', '.pickle')
 # mmseg's metrics that write label maps.
@@ -115,7 +115,7 @@ class DeployHook(Hook):
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Replace the model."""
-        runner.model = deploy(_unwrapped(runner.model))
+        runner.model = deploy(unwrap_model(runner.model))
 
 
 class MergeHook(PrepareTTAHook):
@@ -123,18 +123,13 @@ class MergeHook(PrepareTTAHook):
 
     def before_test(self, runner: Runner) -> None:
         """Replace the model."""
-        runner.model = _unwrapped(runner.model)
+        runner.model = unwrap_model(runner.model)
         super().before_test(runner)
 
 
 def build_runner(config: Config) -> Runner:
     """The runner that the config names by its `runner_type`."""
     return RUNNERS.build(config)
-
-
-def _unwrapped(model: Any) -> nn.Module:
-    """One of several processes needs no wrapper to test a model."""
-    return model.module if is_model_wrapper(model) else model
 
 
 def _check_pickle(out: str | Path) -> None:

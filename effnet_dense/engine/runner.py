@@ -14,7 +14,7 @@ from mmengine.dist import broadcast_object_list, is_distributed, master_only
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
-from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
@@ -37,7 +37,8 @@ from effnet_dense.engine.resume.checkpoints import find_whole_checkpoint, read_t
 from effnet_dense.engine.resume.restore import go_on
 from effnet_dense.registry import RUNNERS
 from effnet_dense.report import ReportHook
-from effnet_dense.utils.files import whole_file
+from effnet_dense.utils.atomic import atomic_path
+from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
 from effnet_dense.weights.mmengine_loader import read_safely
 
@@ -206,7 +207,7 @@ class Runner(MMEngineRunner):
             return
         if options is not True and not isinstance(options, dict):
             raise ValueError(f'compile must be true, false or a dict, got {options!r}')
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrap_model(self.model)
         parts = compile_parts(model, **({} if options is True else options))
         self.logger.info(f'compiling {", ".join(parts)}: the first steps take minutes')
 
@@ -251,7 +252,7 @@ class Runner(MMEngineRunner):
             ValueError: not a checkpoint, damaged, or of another model; outside of training also
                 one that lacks weights of the model.
         """
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrap_model(self.model)
         if self._resume:
             checkpoint = read_training_state(filename)
             self._resumed_meta = checkpoint['meta']
@@ -280,7 +281,7 @@ class Runner(MMEngineRunner):
         if '://' in out_dir or file_client_args or kwargs.get('backend_args'):
             super().save_checkpoint(out_dir, filename, file_client_args, **kwargs)
             return
-        with whole_file(Path(out_dir, filename)) as part:
+        with atomic_path(Path(out_dir, filename)) as part:
             super().save_checkpoint(out_dir, part.name, **kwargs)
 
 

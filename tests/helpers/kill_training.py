@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -108,14 +109,14 @@ def kill(child: int, work_dir: Path, steps: int, delay: float, writing: bool) ->
         named = last_checkpoint(work_dir)
         wait(lambda named=named: last_checkpoint(work_dir) != named)  # type: ignore[misc]
     time.sleep(delay)
-    stale = set(work_dir.glob('*.part'))
+    stale = set(work_dir.glob('.part-*'))
     if writing:
-        wait(lambda: bool(set(work_dir.glob('*.part')) - stale))
+        wait(lambda: bool(set(work_dir.glob('.part-*')) - stale))
     os.kill(child, signal.SIGKILL)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGKILL:
         return ''
-    files = sorted(path.stem for path in set(work_dir.glob('*.part')) - stale)
-    return files[0] if files else 'no file'
+    files = sorted(path.name for path in set(work_dir.glob('.part-*')) - stale)
+    return re.sub(r'^\.part-(\d+-)?', '', files[0]) if files else 'no file'
 
 
 def end(work_dir: Path) -> dict[str, torch.Tensor]:

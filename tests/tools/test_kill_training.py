@@ -13,6 +13,6 @@ from tests.helpers.tool import finish
 @pytest.mark.slow
 @pytest.mark.parametrize('loop', ['epochs', 'iterations'])
 def test_three_kills(loop: str, tmp_path: Path) -> None:
-    words = ['tests/tools/kill_training.py', '--times', 3, '--steps', 24, '--loop', loop]
+    words = ['tests/helpers/kill_training.py', '--times', 3, '--steps', 24, '--loop', loop]
     finish(tmp_path / 'log', sys.executable, *words)
     assert '3 kills' in (tmp_path / 'log').read_text()

@@ -13,7 +13,7 @@ from effnet_dense.engine.loops import Resumable
 from effnet_dense.engine.resume.checkpoints import LAST
 from effnet_dense.engine.resume.state import gather_progress
 from effnet_dense.registry import HOOKS
-from effnet_dense.utils.files import write_whole
+from effnet_dense.utils.atomic import atomic_write
 
 INTERRUPTED = 'interrupted.pth'
 
@@ -87,7 +87,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             **self.args,
         )
         if is_main_process():
-            write_whole(os.path.join(runner.work_dir, LAST), str(self.last_ckpt))
+            atomic_write(os.path.join(runner.work_dir, LAST), str(self.last_ckpt))
         self._remove_outdated()
 
     def _remove_outdated(self) -> None:

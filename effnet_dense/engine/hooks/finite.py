@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from effnet_dense.engine.checks.batch_size import images_of_a_step
 from effnet_dense.registry import HOOKS
+from effnet_dense.utils.wrappers import unwrap_model
 
 
 @HOOKS.register_module()
@@ -51,7 +51,7 @@ class FiniteHook(Hook):
         """Watch the optimizer wrapper's updates."""
         if type(runner.optim_wrapper).update_params is not OptimWrapper.update_params:
             return  # one of its own kind, such as that of several optimizers
-        self._buffers = list(_plain(runner.model).buffers())
+        self._buffers = list(unwrap_model(runner.model).buffers())
         self._kept = [buffer.clone() for buffer in self._buffers]
         runner.optim_wrapper.update_params = self._update(runner.optim_wrapper)
 
@@ -122,7 +122,7 @@ class FiniteHook(Hook):
 
     def _diagnosis(self, runner: Runner, data_batch: Any) -> Iterator[str]:
         """What may be the reason, the likeliest first."""
-        model = _plain(runner.model)
+        model = unwrap_model(runner.model)
         rates = [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups]
         base = (runner.cfg.get('auto_scale_lr') or {}).get('base_batch_size')
         meant = f', which is meant for {base} (--auto-scale-lr scales it)' if base else ''
@@ -156,10 +156,6 @@ def _copy(to: Sequence[Tensor], source: Sequence[Tensor]) -> None:
 def _parameters(wrapper: OptimWrapper) -> Iterator[Tensor]:
     for group in wrapper.optimizer.param_groups:
         yield from group['params']
-
-
-def _plain(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model  # type: ignore[return-value]
 
 
 def _is_number(value: Any) -> bool:

@@ -14,16 +14,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
 from rich.file_proxy import FileProxy
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, TextColumn
 
 from effnet_dense.registry import HOOKS
+from effnet_dense.utils.progress import progress_bar
 
 MIB = 2**20
 
@@ -53,16 +47,7 @@ class ProgressHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Take over the terminal."""
-        self.progress = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn('left'),
-            TimeRemainingColumn(),
-            TextColumn('{task.fields[note]}'),
-            console=self.console,
-        )
+        self.progress = progress_bar(TextColumn('{task.fields[note]}'), console=self.console)
         self.training = self.evaluation = None
         self.progress.start()
         self._redirect(runner.logger)

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from effnet_dense.data.bad_images import read_notes, replace_bad_images
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT, SkipBad
 from effnet_dense.registry import HOOKS
-from effnet_dense.utils.files import write_whole
+from effnet_dense.utils.atomic import atomic_write
 
 NOTES = 'skipped_images.jsonl'
 LIST = 'skipped_images.json'
@@ -61,7 +61,7 @@ class SkipBadHook(Hook):
             return
         self.size = size
         bad = read_notes(notes)
-        write_whole(notes.with_name(LIST), json.dumps(bad, indent=1, ensure_ascii=False))
+        atomic_write(notes.with_name(LIST), json.dumps(bad, indent=1, ensure_ascii=False))
         total = len(runner.train_dataloader.dataset)
         allowed = SkipBad(notes.parent, self.limit).allowed(total)
         if len(bad) > allowed:

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from effnet_dense.engine.hooks.checkpoint import CheckpointHook
 from effnet_dense.engine.resume.checkpoints import last_checkpoint
-from effnet_dense.utils.files import FULL
+from effnet_dense.utils.atomic import DISK_FULL
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -107,7 +107,7 @@ def told_end(work_dir: str) -> Iterator[None]:
     except FloatingPointError as error:
         raise FloatingPointError(f'{error}\n{where_to_go_on(work_dir)}') from error
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in DISK_FULL:
             raise
         reason = f'{error.strerror}; {where_to_go_on(work_dir)}'
         raise type(error)(error.errno, reason, error.filename) from error

@@ -90,7 +90,7 @@ def _candidates(work_dir: Path) -> Iterator[Path]:
     if named is not None:
         yield named
     # The best ones have weights alone.
-    others = [path for path in work_dir.glob('*.pth') if not path.name.startswith('best_')]
+    others = [path for path in work_dir.glob('[!.]*.pth') if not path.name.startswith('best_')]
     for path in sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         if named is None or path.name != named.name:
             yield path

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
+
+from effnet_dense.utils.wrappers import unwrap_model
 
 Record = dict[str, Any]
 
@@ -93,7 +94,7 @@ def pending_gradients(model: nn.Module, optim_wrapper: Any) -> dict[str, Tensor]
         return {}
     gradients = {
         name: parameter.grad.detach().cpu().clone()
-        for name, parameter in _plain(model).named_parameters()
+        for name, parameter in unwrap_model(model).named_parameters()
         if parameter.grad is not None
     }
     if get_world_size() > 1:
@@ -104,14 +105,10 @@ def pending_gradients(model: nn.Module, optim_wrapper: Any) -> dict[str, Tensor]
 
 def restore_gradients(model: nn.Module, gradients: Mapping[str, Tensor]) -> None:
     """Put `pending_gradients` back."""
-    for name, parameter in _plain(model).named_parameters():
+    for name, parameter in unwrap_model(model).named_parameters():
         if name in gradients:
             parameter.grad = gradients[name].to(parameter.device, copy=True)
 
 
 def _accumulates(optim_wrapper: Any) -> bool:
     return isinstance(optim_wrapper, OptimWrapper) and not optim_wrapper.should_update()
-
-
-def _plain(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model  # type: ignore[return-value]

@@ -1,0 +1,33 @@
+"""Print tables on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDTH = 200
+"""Characters a line where the output is not a terminal."""
+
+
+def print_table(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[str]], align: str = 'l'
+) -> None:
+    """Print a table on standard output.
+
+    Args:
+        title: Printed above the table.
+        header: The columns' names.
+        rows: Texts, one for each column.
+        align: As of `utils.markdown.markdown_table`.
+    """
+    kinds = {'l': 'left', 'c': 'center', 'r': 'right'}
+    table = Table(title=title)
+    for letter, name in zip(align + align[-1] * len(header), header, strict=False):
+        table.add_column(name, justify=kinds[letter], no_wrap=not table.columns)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDTH)).print(table)

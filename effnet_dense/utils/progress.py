@@ -1,0 +1,57 @@
+"""Show progress bars in terminals, and nothing in log files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+T = TypeVar('T')
+
+
+def progress_bar(
+    *columns: ProgressColumn, console: Console | None = None, transient: bool = False
+) -> Progress:
+    """Create bars with counts, elapsed and remaining time; a context manager.
+
+    Args:
+        columns: Shown after these.
+        console: Where to draw; by default standard error, which leaves standard output to
+            results. Where it is not a terminal, nothing is drawn.
+        transient: Remove the bars when they end.
+    """
+    console = console or Console(stderr=True)
+    return Progress(
+        TextColumn('{task.description}', markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn('left'),
+        TimeRemainingColumn(),
+        *columns,
+        console=console,
+        transient=transient,
+        disable=not console.is_terminal,
+    )
+
+
+def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Iterate with a bar on standard error, which disappears at the end.
+
+    Args:
+        items: Anything iterable.
+        description: What is done, shown before the bar.
+        total: Number of items, where they have no `len`.
+    """
+    with progress_bar(transient=True) as progress:
+        yield from progress.track(items, total=total, description=description)
