@@ -127,7 +127,7 @@ def test_phi_and_own_factors_make_architectures():
         (dict(base='b1', width=1.0), r"arch\['base'\] must be one of b0, .* got 'b1'"),
         (dict(phi='big'), "phi must be a number from -20 to 20, got 'big'"),
         (dict(phi=float('nan')), 'phi must be a number from -20 to 20, got nan'),
-        (dict(phi=1, width=2), r"knows \('base', 'phi', .* got also \['width'\]"),
+        (dict(phi=1, width=2), r"takes \('base', 'phi', .* got also \['width'\]"),
         (dict(base='b0'), "needs 'phi', or 'width' and 'depth'"),
         (dict(width=-1.0, depth=1.0), r"arch\['width'\] must be a number above 0, .* got -1.0"),
     ],

@@ -40,7 +40,7 @@ from effnet_dense.report import ReportHook
 from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
-from effnet_dense.weights.mmengine_loader import read_safely
+from effnet_dense.weights.mmengine_loader import register_safe_loader
 
 _STARTED: Counter[str] = Counter()
 
@@ -82,7 +82,7 @@ class Runner(MMEngineRunner):
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Start the process group, over gloo where there is no GPU; then mmengine's settings."""
-        read_safely()
+        register_safe_loader()
         if self.distributed and not is_distributed():
             export_variables(self.launcher)
             if get_device() == 'cpu':

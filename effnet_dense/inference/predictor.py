@@ -26,7 +26,7 @@ from effnet_dense.engine.runner import built_from
 from effnet_dense.inference.images import ImageInput, Picture, as_bgr
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.weights import load_weights
-from effnet_dense.weights.mmengine_loader import read_safely
+from effnet_dense.weights.mmengine_loader import register_safe_loader
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source, fetch
 
@@ -70,7 +70,7 @@ class Predictor:
         self.config = config if isinstance(config, Config) else load_config(str(config))
         scope = 'mmseg' if is_segmentation(self.config) else 'mmdet'
         init_default_scope(self.config.get('default_scope') or scope)
-        read_safely()
+        register_safe_loader()
         meta = checkpoint_meta(safe_load(fetch(checkpoint)), str(checkpoint))
         self.dataset_meta = meta or config_meta(self.config)
         model: Any = _build(model_for(self.config, self.dataset_meta['classes']))

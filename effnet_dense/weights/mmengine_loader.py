@@ -1,8 +1,8 @@
-"""mmengine's own way to checkpoints, for parts of a model that are not ours: made safe.
+"""Replace mmengine's checkpoint loader by one that executes no code and checks downloads.
 
-mmengine's `Pretrained`, `load_checkpoint` and `CheckpointLoader` call `torch.load` bare, and with
-weights_only=False for what they download, without asking for a hash
-(mmengine 0.10.7, `runner/checkpoint.py`).
+mmengine's `Pretrained`, `load_checkpoint` and `CheckpointLoader` call `torch.load` without
+`weights_only`, with weights_only=False for downloads, and require no hash (mmengine 0.10.7,
+`runner/checkpoint.py`). Parts of a model that are not ours load through them.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ _MODELZOO = 'modelzoo://'
 _REMOTE = (r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://')
 
 
-def read_safely() -> None:
-    """Let every load of mmengine's in this process go through `fetch` and `safe_load`."""
+def register_safe_loader() -> None:
+    """Make all of mmengine's loading in this process use `fetch` and `safe_load`."""
     prefixes = ['', 'http://', 'https://', 'torchvision://', *_OPENMMLAB, _MMCLS, _MODELZOO]
     CheckpointLoader.register_scheme([*prefixes, *_REMOTE], load_from_safe, force=True)
 
 
 def load_from_safe(filename: str, map_location: Any = None) -> Any:
-    """Read what mmengine calls a checkpoint; to the CPU, from where modules copy it.
+    """Read a checkpoint to the CPU, wherever `map_location` points: modules copy from there.
 
-    Its name is what mmengine's log makes of it: "Loads checkpoint by safe backend".
+    mmengine logs the end of this function's name: "Loads checkpoint by safe backend".
 
     Raises:
         FileNotFoundError, ValueError, ImportError, ConnectionError: See `fetch` and `safe_load`.
     """
-    checkpoint = safe_load(fetch(_address(str(filename))))
+    checkpoint = safe_load(fetch(_resolve(str(filename))))
     if str(filename).startswith(_MMCLS):
-        return _backbone_alone(checkpoint)
+        return _backbone_only(checkpoint)
     return checkpoint
 
 
-def _address(filename: str) -> str:
-    """The source behind OpenMMLab's own names of checkpoints."""
+def _resolve(filename: str) -> str:
+    """Map OpenMMLab's own names of checkpoints to sources that `fetch` accepts."""
     scheme, _, name = filename.partition('://')
     if f'{scheme}://' in _OPENMMLAB:
-        return _known(get_external_models(), name, filename)
+        return _look_up(get_external_models(), name, filename)
     if f'{scheme}://' == _MMCLS:
-        return _known(get_mmcls_models(), name, filename)
+        return _look_up(get_mmcls_models(), name, filename)
     return f'torchvision://{name}' if f'{scheme}://' == _MODELZOO else filename
 
 
-def _known(models: dict[str, str], name: str, filename: str) -> str:
-    if name not in models:
-        raise ValueError(f'mmengine knows no checkpoint {filename!r}')
-    return models[name]
+def _look_up(urls: dict[str, str], name: str, filename: str) -> str:
+    if name not in urls:
+        raise ValueError(f'mmengine has no checkpoint named {filename!r}')
+    return urls[name]
 
 
-def _backbone_alone(checkpoint: Any) -> dict[str, Any]:
-    """As mmengine does it for classifiers: the backbone's weights, without its prefix."""
+def _backbone_only(checkpoint: Any) -> dict[str, Any]:
+    """The backbone's weights without their prefix, as mmengine returns them for classifiers."""
     state = checkpoint.get('state_dict', checkpoint)
     prefix = 'backbone.'
     kept = {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}

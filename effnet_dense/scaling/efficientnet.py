@@ -1,12 +1,8 @@
-"""The papers' tables and compound rules: a name or a φ → the sizes of networks.
+"""The EfficientNet families' tables and the compound rule: a name or φ → every layer's size.
 
-Plain Python, so that tables can be read and searched without loading torch.
-
-Sources: EfficientNet (arXiv 1905.11946, tables 1 and 2, equation 3), Noisy Student (1911.04252,
-B8 by AdvProp 1911.09665), EfficientNetV2 (2104.00298, table 4), google/automl's `efficientnetv2/`
-and `tensorflow/tpu/models/official/efficientnet/{lite,edgetpu}`, timm `models/efficientnet.py`;
-EfficientDet (1911.09070, section 4, equations 1 to 3, table 1), google/automl's `efficientdet/
-hparams_config.py`, effdet `config/model_config.py`.
+Sources: EfficientNet (arXiv 1905.11946, tables 1 and 2, equation 3), Noisy Student (1911.04252),
+AdvProp (1911.09665, B8), EfficientNetV2 (2104.00298, table 4), google/automl's `efficientnetv2/`
+and `tensorflow/tpu/models/official/efficientnet/{lite,edgetpu}`, timm `models/efficientnet.py`.
 """
 
 from __future__ import annotations
@@ -16,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-# The grid search of the paper (section 5.1): α·β²·γ² = 1.92 ≈ 2 when FLOPs were to double.
+# The paper's grid search (section 5.1) for doubled FLOPs: α·β²·γ² = 1.92 ≈ 2.
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 BASE_RESOLUTION = 224
 
 
 @dataclass(frozen=True)
 class BlockRow:
-    """One row of a paper's table: `repeats` blocks, of which the first has the stride."""
+    """One row of a paper's table: `repeats` blocks, the first of them with the stride."""
 
     block: str  # 'mbconv' or 'fused'
     kernel: int
@@ -32,24 +28,24 @@ class BlockRow:
     channels: int
     repeats: int
     se: float = 0.0  # squeezed channels ÷ the block's input channels; 0: no squeeze-and-excitation
-    expand_from: int | None = None  # EdgeTPU: what the first block's expansion multiplies
-    shortcut: bool = True  # where the shapes agree
+    expand_from: int | None = None  # EdgeTPU: multiplied by `expand` instead of input channels
+    shortcut: bool = True  # where input and output shapes agree
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """All that a network of the family is built from; channels and repeats are final numbers."""
+    """The sizes that define a network of the family, with scaled channels and repeats."""
 
     name: str
     stem: int
     rows: tuple[BlockRow, ...]
-    head: int
+    head: int  # channels of the 1×1 convolution after the last row
     act: str  # 'silu', 'relu6' or 'relu'
     resolution: int = BASE_RESOLUTION  # pixels of the published evaluation
     dropout: float = 0.2  # before the classifier
 
     def layers(self) -> list[list[BlockRow]]:
-        """The rows grouped by stride: item i holds those whose output has stride 2^(i+1)."""
+        """Group the rows by stride: item i has the rows with output stride 2^(i+1)."""
         groups: list[list[BlockRow]] = [[]]
         for row in self.rows:
             if row.stride == 2:
@@ -58,13 +54,13 @@ class Architecture:
         return groups
 
     def channels(self) -> tuple[int, ...]:
-        """Channels of layer 0 (stem), layers 1…5 (stride 2^i), and layer 6 (the 1×1 head)."""
+        """Output channels of layer 0 (stem), 1…5 (stride 2^i) and 6 (the 1×1 head)."""
         return (self.stem, *(rows[-1].channels for rows in self.layers()), self.head)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The three multipliers of a network: width and depth as factors, resolution in pixels."""
+    """Width and depth multipliers of a network, resolution in pixels, and dropout."""
 
     width: float
     depth: float
@@ -73,9 +69,9 @@ class Scale:
 
 
 def round_filters(filters: float, width: float = 1.0, *, limit: float = 0.9) -> int:
-    """Scale a channel count and round it to a multiple of 8, at least `limit` of the exact value.
+    """Scale a channel count and round it to a multiple of 8, to at least `limit` of the product.
 
-    Source: google/automl `efficientnet_model.py: round_filters`; V2-B0…B3 have limit 0.
+    Source: google/automl `efficientnet_model.py: round_filters`; V2-B0…B3 use limit 0.
     """
     exact = filters * width
     rounded = max(8, int(exact + 4) // 8 * 8)
@@ -83,15 +79,17 @@ def round_filters(filters: float, width: float = 1.0, *, limit: float = 0.9) -> 
 
 
 def round_repeats(repeats: int, depth: float = 1.0) -> int:
-    """Scale the number of a row's blocks, rounding up."""
+    """Scale a row's number of blocks, rounding up."""
     return math.ceil(repeats * depth)
 
 
 def compound(phi: float, alpha: float = ALPHA, beta: float = BETA, gamma: float = GAMMA) -> Scale:
-    """Compound scaling (EfficientNet paper, equation 3) for any φ, between published rows too.
+    """Apply compound scaling (EfficientNet paper, equation 3); φ need not be an integer.
 
-    Returns width β^φ, depth α^φ, and the resolution 224·γ^φ in pixels, rounded. A detector of φ is
-    `compound_detector`'s.
+    `compound_detector` does the same for detectors.
+
+    Returns:
+        Width β^φ, depth α^φ, and resolution 224·γ^φ in pixels, rounded.
 
     Raises:
         ValueError: φ is not a finite number from −20 to 20, or a base is not positive.
@@ -124,7 +122,7 @@ def _b0_rows(se: float) -> tuple[BlockRow, ...]:
     )
 
 
-# Unscaled networks; the families below are width and depth multiples of them.
+# Unscaled networks, of which the families below are width and depth multiples.
 BASES = {
     'b0': Architecture('b0', 32, _b0_rows(0.25), 1280, 'silu'),
     'lite0': Architecture('lite0', 32, _b0_rows(0.0), 1280, 'relu6'),
@@ -217,7 +215,7 @@ BASES = {
     ),
 }
 
-# name → (base, scale). The published rows were rounded by hand: they are not powers of one φ.
+# Name → (base, scale). The published rows were rounded by hand: no φ gives them exactly.
 FAMILIES: dict[str, tuple[str, Scale]] = {
     'b0': ('b0', Scale(1.0, 1.0, 224, 0.2)),
     'b1': ('b0', Scale(1.0, 1.1, 240, 0.2)),
@@ -249,10 +247,10 @@ FAMILIES: dict[str, tuple[str, Scale]] = {
 
 
 def scale_base(base: Architecture, scale: Scale, name: str) -> Architecture:
-    """Multiply a base's channels and repeats.
+    """Scale a base's channels and repeats.
 
-    Lite keeps the stem's and the head's channels and the first and the last row's repeats
-    (google/automl `lite/efficientnet_lite_builder.py`), so that small devices pay less for scale.
+    Lite keeps the channels of stem and head and the repeats of the first and the last row
+    (google/automl `lite/efficientnet_lite_builder.py`), so that scaling costs small devices less.
     """
     lite = base.name == 'lite0'
     limit = 0.0 if base.name == 'v2_b0' else 0.9
@@ -277,7 +275,7 @@ def scale_base(base: Architecture, scale: Scale, name: str) -> Architecture:
 
 
 def architecture(arch: str | Mapping[str, Any]) -> Architecture:
-    """Resolve what `EfficientNet(arch=…)` accepts.
+    """Resolve an `arch` as `EfficientNet(arch=…)` accepts it.
 
     Args:
         arch: A published name ('b0' … 'v2_b3'); `dict(phi=1.5)`, optionally with `base` and
@@ -321,119 +319,4 @@ def _scale_by_factors(options: dict[str, Any]) -> Scale:
 def _refuse_unknown(options: dict[str, Any], known: tuple[str, ...]) -> None:
     unknown = [key for key in options if key not in known]
     if unknown:
-        raise ValueError(f'arch as a dict knows {("base", *known)}, got also {unknown}')
-
-
-@dataclass(frozen=True)
-class Detector:
-    """The sizes of an EfficientDet; its levels are P3 (stride 8), P4, and so on."""
-
-    arch: str | Mapping[str, float | str]  # the backbone, as `architecture` takes it
-    image_size: int  # pixels of each side of the published evaluation
-    channels: int  # of BiFPN and heads
-    cells: int  # repetitions of BiFPN
-    repeats: int  # convolutions in each head before the prediction
-    fusion: str = 'fast'  # 'fast' or 'sum'
-    anchor_scale: int = 4  # side of the smallest square anchor, in strides
-    levels: int = 5
-
-    def strides(self) -> tuple[int, ...]:
-        """Pixels of the image from one cell of each level to the next."""
-        return tuple(8 << level for level in range(self.levels))
-
-    def model(self) -> dict[str, Any]:
-        """What these sizes decide in the `model` of a config (`_base_/models/efficientdet.py`)."""
-        backbone = architecture(self.arch)
-        act_cfg = dict(type={'silu': 'SiLU', 'relu6': 'ReLU6'}[backbone.act], inplace=True)
-        return dict(
-            backbone=dict(arch=self.arch),
-            neck=dict(
-                in_channels=list(backbone.channels()[3:6]),
-                out_channels=self.channels,
-                num_outs=self.levels,
-                num_cells=self.cells,
-                fusion=self.fusion,
-                act_cfg=act_cfg,
-            ),
-            bbox_head=dict(
-                in_channels=self.channels,
-                stacked_convs=self.repeats,
-                act_cfg=act_cfg,
-                anchor_generator=dict(
-                    strides=list(self.strides()), octave_base_scale=self.anchor_scale
-                ),
-            ),
-        )
-
-
-# Columns: arch, image_size, channels, cells, repeats. The sum has no weights where they made
-# training unstable (D6 and larger) or int8 networks slow (Lite).
-DETECTORS: dict[str, Detector] = {
-    'd0': Detector('b0', 512, 64, 3, 3),
-    'd1': Detector('b1', 640, 88, 4, 3),
-    'd2': Detector('b2', 768, 112, 5, 3),
-    'd3': Detector('b3', 896, 160, 6, 4),
-    'd4': Detector('b4', 1024, 224, 7, 4),
-    'd5': Detector('b5', 1280, 288, 7, 4),
-    'd6': Detector('b6', 1280, 384, 8, 5, 'sum'),
-    'd7': Detector('b6', 1536, 384, 8, 5, 'sum', anchor_scale=5),
-    'd7x': Detector('b7', 1536, 384, 8, 5, 'sum', levels=6),
-    'lite0': Detector('lite0', 320, 64, 3, 3, 'sum', anchor_scale=3),
-    'lite1': Detector('lite1', 384, 88, 4, 3, 'sum', anchor_scale=3),
-    'lite2': Detector('lite2', 448, 112, 5, 3, 'sum', anchor_scale=3),
-    'lite3': Detector('lite3', 512, 160, 6, 4, 'sum'),
-    'lite3x': Detector('lite3', 640, 200, 6, 4, 'sum', anchor_scale=3),
-    'lite4': Detector('lite4', 640, 224, 7, 4, 'sum'),
-}
-
-
-def detector(name: str) -> Detector:
-    """The sizes of a published detector, 'd0' … 'd7x' or 'lite0' … 'lite4'.
-
-    Raises:
-        ValueError: The name is unknown.
-    """
-    if name not in DETECTORS:
-        raise ValueError(f'a detector is one of {", ".join(DETECTORS)}; got {name!r}')
-    return DETECTORS[name]
-
-
-def compound_detector(phi: float) -> Detector:
-    """Compound scaling of detectors for any φ from 0 to 7, between published rows too.
-
-    BiFPN has 64·1.35^φ channels, to the nearest 8, and 3 + φ cells (EfficientDet, equation 1), the
-    heads repeat 3 + ⌊φ/3⌋ times (equation 2), an image has 512 + 128·φ pixels, to the nearest 128
-    (equation 3). The backbone is the published B_φ, or lies on the straight line between two of
-    them: that of `compound(φ)` overshoots, at φ = 1.5 it is larger than B2.
-
-    The published rows were rounded by hand. They have other channels in D2 (112, not 120) and D4
-    (224, not 216), fewer cells from D5 on (7, 8 and 8, not 8, 9 and 10), a larger image in D5
-    (1280, not 1152), and D7 is D6 with an image of 1536 pixels and larger anchors.
-
-    Raises:
-        ValueError: φ is not a number from 0 to 7.
-    """
-    if isinstance(phi, bool) or not isinstance(phi, int | float) or not 0 <= phi <= 7:
-        raise ValueError(f'phi must be a number from 0 to 7, got {phi!r}')
-    nearest = math.floor(phi + 0.5)
-    return Detector(
-        _backbone_between(phi),
-        image_size=512 + 128 * nearest,
-        channels=round_filters(64, 1.35**phi),
-        cells=3 + nearest,
-        repeats=3 + math.floor(phi / 3),
-        fusion='fast' if phi < 6 else 'sum',
-    )
-
-
-def _backbone_between(phi: float) -> str | dict[str, float | str]:
-    below = math.floor(phi)
-    share = phi - below
-    if not share:
-        return f'b{below}'
-    low, high = FAMILIES[f'b{below}'][1], FAMILIES[f'b{below + 1}'][1]
-    return dict(
-        base='b0',
-        width=round(low.width + share * (high.width - low.width), 4),
-        depth=round(low.depth + share * (high.depth - low.depth), 4),
-    )
+        raise ValueError(f'arch as a dict takes {("base", *known)}, got also {unknown}')
