@@ -1,10 +1,10 @@
-"""Draw what a config's training sees: its augmented images with boxes, masks and label maps.
+"""Draw what training with a config sees: augmented images with boxes, masks and label maps.
 
 python tools/browse_dataset.py configs/effnet_lite0_retinanet_finetune.py --data DIR
 python tools/browse_dataset.py configs/effnet_lite0_bifpn_camvid.py --data DIR --epoch 3 --number 40
 
-The pictures are those of a training with the config's seed (`randomness.seed`), in its order;
-of one without a seed they are an example. A contact sheet lies beside them.
+With the config's seed (`randomness.seed`) these are the images of its training, in order; without a
+seed they are an example. A contact sheet is written next to them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from effnet_dense.data.browse import SPLITS, browse
+from effnet_dense.data.folders import SPLITS
+from effnet_dense.engine.browse import browse
 from effnet_dense.engine.command import config_of, config_parser, run
 
 
@@ -20,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     arguments = config_parser(__doc__)
     arguments.add_argument('--out', metavar='DIR', help='default: the work folder, browse/')
-    arguments.add_argument('--number', type=int, default=20, metavar='N', help='of pictures')
+    arguments.add_argument('--number', type=int, default=20, metavar='N', help='of images')
     arguments.add_argument('--epoch', type=int, default=0, metavar='E', help='the first is 0')
     arguments.add_argument('--split', choices=SPLITS, default='train')
     return arguments
@@ -31,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
     config = config_of(args, splits=(args.split,))
     out = args.out or f'{config.work_dir}/browse'
     paths = browse(config, out, args.number, args.epoch, args.split)
-    print(f'{len(paths) - 1} pictures and {paths[-1]}')
+    print(f'{len(paths) - 1} images and {paths[-1]}')
 
 
 if __name__ == '__main__':

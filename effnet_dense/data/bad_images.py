@@ -1,7 +1,7 @@
-"""Pictures that cannot be read while training: another takes their place, and they are listed.
+"""Replace images that cannot be read during training, and list them.
 
-The data set's processes, a loader's workers, append to a file what they meet; the main process
-reads it. Nothing is drawn: the next picture in the data set's order takes the place.
+Workers of a data loader append such images to a file, which the main process reads. No random
+numbers are used: the next readable image in the dataset's order is taken instead.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from effnet_dense.data.transforms.loading import BadImageError
 
 
 class ReplaceBadImages:
-    """In the place of a data set's `prepare_data`: a picture that can be read, and a note.
+    """Replaces a dataset's `prepare_data`: returns the next readable sample, and notes others.
 
     Args:
-        dataset: One that reads pictures itself, of mmengine's `BaseDataset`.
+        dataset: An mmengine `BaseDataset` that reads images itself.
         notes: The file to append to.
     """
 
@@ -30,10 +30,10 @@ class ReplaceBadImages:
         self.seen: set[str] = set()
 
     def __call__(self, idx: int) -> Any:
-        """Prepare a sample, or the next one that can be.
+        """Prepare a sample, or the next one that can be read.
 
         Raises:
-            BadImageError, FileNotFoundError: none can be.
+            BadImageError, FileNotFoundError: No sample can be read.
         """
         count = len(self.dataset)
         for step in range(count):
@@ -53,19 +53,19 @@ class ReplaceBadImages:
         line = json.dumps([name, str(error)], ensure_ascii=False) + '\n'
         handle = os.open(self.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(handle, line.encode())  # in one piece: others append, too
+            os.write(handle, line.encode())  # one write: other processes append, too
         finally:
             os.close(handle)
 
 
 def replace_bad_images(dataset: Any, notes: Path) -> None:
-    """Let every data set inside of a built one replace pictures that cannot be read."""
+    """Make every dataset inside a built one replace images that cannot be read."""
     for leaf in _leaves(dataset):
         leaf.prepare_data = ReplaceBadImages(leaf, notes)
 
 
 def read_notes(notes: Path) -> dict[str, str]:
-    """What the data sets met: file → why it cannot be read, sorted by file."""
+    """Read the notes of the datasets: file → why it cannot be read, sorted by file."""
     if not notes.is_file():
         return {}
     lines = notes.read_text(encoding='utf-8').splitlines()
@@ -73,11 +73,11 @@ def read_notes(notes: Path) -> dict[str, str]:
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
-    """The data sets inside of wrappers such as ConcatDataset, built ones."""
+    """Yield the built datasets inside wrappers such as ConcatDataset."""
     if hasattr(dataset, 'datasets'):
         for child in dataset.datasets:
             yield from _leaves(child)
-    elif hasattr(dataset, '_dataset'):  # mmengine's slice, of `num_batch_per_epoch`
+    elif hasattr(dataset, '_dataset'):  # mmengine's slice for `num_batch_per_epoch`
         yield from _leaves(dataset._dataset)
     elif hasattr(dataset, 'dataset'):
         yield from _leaves(dataset.dataset)

@@ -15,8 +15,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
 
 from effnet_dense.data import CocoSource, use_data
-from effnet_dense.data.coco.clean import SkipBad
-from effnet_dense.data.coco.config import leaf_datasets
+from effnet_dense.data.coco import SkipBad
+from effnet_dense.data.config_walk import leaf_datasets
 from effnet_dense.engine.plain_yaml import plain_yaml
 
 PACKAGE = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from effnet_dense.data import check_data_files
-from effnet_dense.data.coco.config import type_name
+from effnet_dense.data.config_walk import type_name
 from effnet_dense.deployment import deploy
 from effnet_dense.engine.config import (
     augment_tests,

@@ -21,7 +21,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from effnet_dense.data.seeding.loaders import seed_draws, set_draw_seed
+from effnet_dense.data.seeding import seed_draws, set_loader_seed
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.checks.batch_size import accumulated, batch_size_note, param_groups
 from effnet_dense.engine.checks.channels import check_channels
@@ -226,7 +226,7 @@ class Runner(MMEngineRunner):
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Go on from a training state, behind its last batch; see mmengine's for arguments."""
         super().resume(filename, *args, **kwargs)
-        set_draw_seed(self.train_dataloader, self.seed)
+        set_loader_seed(self.train_dataloader, self.seed)
         if isinstance(self.train_loop, Resumable):
             go_on(self, self._resumed_meta)
 

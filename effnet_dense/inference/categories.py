@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mmdet.datasets import CocoDataset
 
-from effnet_dense.data.coco.file import CATEGORY_FIELDS, IMAGE_FIELDS, read_coco, sound_records
+from effnet_dense.data.coco.annotation_file import read_coco
+from effnet_dense.data.coco.faults import field_faults
+from effnet_dense.data.coco.fields import CATEGORY_FIELDS, IMAGE_FIELDS
 from effnet_dense.weights.detector_rows import COCO_USED
 
 
@@ -46,21 +47,15 @@ def ids_of(ann_file: str | Path, classes: Sequence[str]) -> CocoIds:
         ValueError: not COCO's format, or a class of the model is not among its categories.
     """
     content = read_coco(Path(ann_file))
-    categories = _sound(content['categories'], 'categories', CATEGORY_FIELDS, ann_file)
-    images = _sound(content['images'], 'images', IMAGE_FIELDS, ann_file)
-    ids = {category['name']: category['id'] for category in categories}
+    for key, fields in (('categories', CATEGORY_FIELDS), ('images', IMAGE_FIELDS)):
+        for fault in field_faults(key, content[key], fields):
+            raise ValueError(f'{ann_file}: {fault}')
+    ids = {category['name']: category['id'] for category in content['categories']}
     lacking = [name for name in classes if name not in ids]
     if lacking:
         raise ValueError(
             f'{ann_file} has no categories {lacking[:5]}, which the model knows; it has '
             f'{sorted(ids)[:20]}'
         )
-    numbers = {image['file_name']: image['id'] for image in images}
+    numbers = {image['file_name']: image['id'] for image in content['images']}
     return CocoIds(tuple(ids[name] for name in classes), numbers)
-
-
-def _sound(records: Any, key: str, fields: Any, ann_file: str | Path) -> Any:
-    sound, findings = sound_records(records, key, fields)
-    if findings:
-        raise ValueError(f'{ann_file}: {findings[0]}')
-    return sound

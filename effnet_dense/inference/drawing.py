@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import VISUALIZERS
 
-from effnet_dense.data.own_data import is_segmentation
+from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.inference.images import Picture
 
 _NUMBER = itertools.count()

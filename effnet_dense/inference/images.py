@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from effnet_dense.data.transforms.loading import LoadImageFromFile
+from effnet_dense.data.transforms import LoadImageFromFile
 
 Picture = NDArray[np.uint8]
 ImageInput = str | PathLike[str] | NDArray[np.uint8] | Image.Image

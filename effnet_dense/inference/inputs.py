@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from effnet_dense.data.label_maps.file import IMAGE_SUFFIXES, list_files
+from effnet_dense.data.image_files import IMAGE_SUFFIXES, list_files
 
 VIDEO_SUFFIXES = frozenset(['.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'])
 

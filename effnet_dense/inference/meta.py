@@ -9,10 +9,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from effnet_dense.data.coco.config import set_num_classes
-from effnet_dense.data.config_nodes import leaf_datasets, palette
-from effnet_dense.data.label_maps.heads import set_segmentation_classes
-from effnet_dense.data.own_data import is_segmentation
+from effnet_dense.data.coco import set_num_classes
+from effnet_dense.data.config_walk import is_segmentation, leaf_datasets
+from effnet_dense.data.label_maps import set_segmentation_classes
+from effnet_dense.data.palette import palette
 
 Meta = dict[str, Any]
 

@@ -17,8 +17,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-from effnet_dense.data.config_nodes import type_name
-from effnet_dense.data.own_data import is_segmentation
+from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.config import load_config

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from effnet_dense.data.config_nodes import palette as default_palette
+from effnet_dense.data.palette import palette as default_palette
 from effnet_dense.evaluation.confusion import intersection_over_union
 from effnet_dense.report import charts
 from effnet_dense.report.files import load_arrays, load_json

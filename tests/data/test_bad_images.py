@@ -8,7 +8,7 @@ import pytest
 from mmengine.dataset import BaseDataset, ConcatDataset
 
 from effnet_dense.data.bad_images import read_notes, replace_bad_images
-from effnet_dense.data.transforms.loading import BadImageError
+from effnet_dense.data.transforms import BadImageError
 
 
 class Numbers(BaseDataset):

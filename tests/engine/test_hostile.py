@@ -14,8 +14,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from effnet_dense.data.coco.file import read_coco
-from effnet_dense.data.label_maps.file import read_classes
+from effnet_dense.data.coco.annotation_file import read_coco
+from effnet_dense.data.label_maps.classes import read_classes
 from effnet_dense.engine.command import message
 from effnet_dense.engine.config import load_config, shipped_configs
 from effnet_dense.inference import Predictor

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from effnet_dense.data.config_nodes import type_name
+from effnet_dense.data.config_walk import type_name
 
 Size = tuple[int, int]  # height, width
 

@@ -15,7 +15,7 @@ from effnet_dense.analysis.memory.fakes import replace_tensors
 from effnet_dense.analysis.memory.precision import GPUAutocast, autocast
 from effnet_dense.analysis.memory.stand_ins import HostReads, StandIns
 from effnet_dense.analysis.memory.tally import CUDA_BLOCK, Kind, Tally
-from effnet_dense.data.config_nodes import type_name
+from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.runner import built_from
 
 # Of AmpOptimWrapper, which refuses to be without a GPU. Its loss scale is one number.

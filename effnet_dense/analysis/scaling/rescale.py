@@ -9,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from effnet_dense.analysis.memory.size import network_size
 from effnet_dense.analysis.scaling.grid import Candidate
-from effnet_dense.data.config_nodes import leaf_datasets, type_name
+from effnet_dense.data.config_walk import leaf_datasets, type_name
 from effnet_dense.scaling import FAMILIES, architecture
 
 MULTIPLE = 8  # of which sizes are, in pixels

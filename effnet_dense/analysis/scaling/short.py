@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from effnet_dense.data import check_data_files
-from effnet_dense.data.config_nodes import metrics_of, type_name
+from effnet_dense.data.config_walk import metrics_of, type_name
 from effnet_dense.engine.jobs import build_runner
 
 METRICS = {'CocoMetric': 'coco/bbox_mAP', 'IoUMetric': 'mIoU'}

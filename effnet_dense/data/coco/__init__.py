@@ -1,0 +1,20 @@
+"""Datasets in COCO's format: find, check, clean, and point mmdet configs at them."""
+
+from effnet_dense.data.coco.annotation_file import CocoSplit
+from effnet_dense.data.coco.check import CocoReport, check_coco
+from effnet_dense.data.coco.clean import SkipBad, clean_coco
+from effnet_dense.data.coco.config import use_coco
+from effnet_dense.data.coco.folder import CocoSource, find_coco
+from effnet_dense.data.coco.heads import set_num_classes
+
+__all__ = [
+    'CocoReport',
+    'CocoSource',
+    'CocoSplit',
+    'SkipBad',
+    'check_coco',
+    'clean_coco',
+    'find_coco',
+    'set_num_classes',
+    'use_coco',
+]

@@ -1,0 +1,5 @@
+"""The embedded demo dataset, drawn from a seed."""
+
+from effnet_dense.data.demo.dataset import make_demo
+
+__all__ = ['make_demo']

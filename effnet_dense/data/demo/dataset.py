@@ -1,16 +1,16 @@
-"""The embedded data set: pictures of shapes in clutter, drawn from a seed, nothing downloaded.
+"""Create the embedded demo dataset: images of shapes in clutter, drawn from a seed, no download.
 
-Classes are told apart by shape alone: colour, texture, size, slant and rotation are random, the
-background is cluttered with strokes and with blobs of the same textures, and objects hide parts
-of each other. Written for detection, instance and semantic segmentation at once:
+Classes differ in shape only: colour, texture, size, slant and rotation are random, the background
+is cluttered with strokes and with blobs of the same textures, and objects occlude each other.
+Written for detection, instance and semantic segmentation at once:
 
     annotations/{train,val}.json   COCO instances: boxes around the visible pixels, RLE masks
     images/{train,val}/*.jpg
     labels/{train,val}/*.png       a class index per pixel, 0 is background
     classes.json                   {"classes": [names], "ignore": 255}, names of the label maps
-    demo.json                      seed, counts and version: what the folder was made with
+    demo.json                      seed, counts and version that the folder was made with
 
-Letters: H × W pixels of a picture, colours are BGR in 0–255.
+Shapes: H × W pixels of an image, colours are BGR in 0–255.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pycocotools import mask as mask_api
 from effnet_dense.data.demo.scenes import SHAPES, Scene, draw_scene
 
 VERSION = 1
-"""To be raised whenever the pictures or annotations of a given seed change."""
+"""Raise it whenever the images or annotations of a given seed change."""
 
 IGNORE = 255
 MARK = 'demo.json'
@@ -37,7 +37,7 @@ MARK = 'demo.json'
 
 @dataclass(frozen=True)
 class DemoRecipe:
-    """All that the content of a demo folder depends on."""
+    """Everything that the content of a demo folder depends on."""
 
     seed: int = 0
     train: int = 200
@@ -46,34 +46,34 @@ class DemoRecipe:
 
 
 def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50) -> Path:
-    """Draw the demo data set into a folder, unless it is there already.
+    """Draw the demo dataset into a folder, unless it exists already.
 
-    The folder appears whole or not at all: it is drawn beside and then renamed. Several
-    processes may call this at once.
+    The folder appears complete or not at all: it is drawn next to its place and then renamed.
+    Several processes may call this at once.
 
     Args:
-        folder: made anew if it holds a demo of another seed, size or version.
-        seed: the same one gives the same annotations and pixels.
-        train: number of pictures to train on.
-        val: number of pictures to evaluate on.
+        folder: Replaced if it holds a demo of another seed, size or version.
+        seed: The same seed gives the same annotations and pixels.
+        train: Number of training images.
+        val: Number of validation images.
 
     Returns:
         The folder.
 
     Raises:
-        FileExistsError: the folder holds something else, which is not overwritten.
-        ValueError: a number of pictures below 1, or a negative seed.
+        FileExistsError: The folder holds something else, which is not overwritten.
+        ValueError: A number of images below 1, or a negative seed.
     """
     if min(train, val) < 1 or seed < 0:
         raise ValueError(
-            f'expected seed ≥ 0 and at least one picture each in train and val, got seed {seed}, '
+            f'expected seed ≥ 0 and at least one image each in train and val, got seed {seed}, '
             f'{train} and {val}'
         )
     target, recipe = Path(folder), DemoRecipe(seed, train, val)
     if _is_made(target, recipe):
         return target
     if _is_foreign(target):
-        raise FileExistsError(f'expected {target} to be free for the demo data set, it has files')
+        raise FileExistsError(f'expected {target} to be free for the demo dataset, it has files')
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.name}-') as beside:
         drawn = Path(beside) / 'new'
@@ -137,7 +137,7 @@ def _write_split(folder: Path, split: str, count: int, seed: int) -> None:
 
 
 def _records(scene: Scene, image_id: int) -> list[dict[str, Any]]:
-    """COCO annotations of a scene's objects, without their ids."""
+    """Make COCO annotations of a scene's objects, without ids."""
     records = []
     for number, label in enumerate(scene.labels):
         visible = scene.owner == number

@@ -1,6 +1,6 @@
-"""One picture of the demo data set: clutter, then shapes that partly hide each other.
+"""Draw one image of the demo dataset: clutter, then shapes that partly occlude each other.
 
-Letters: H × W pixels of a picture, colours are BGR in 0–255, an outline is (P, 2) as x, y.
+Shapes: H × W pixels of an image, colours are BGR in 0–255, an outline is (P, 2) as x, y.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.random import Generator
 
 SIDES = (256, 384)
-"""Shortest and longest height and width of a picture."""
+"""Smallest and largest height and width of an image."""
 
 SIZES = (24.0, 160.0)
 """Smallest and largest diameter of a shape in pixels."""
 
 VISIBLE = 0.5
-"""Part of an object that others and the picture's edge must leave to be seen."""
+"""Fraction of an object that must remain visible beside others and the image's edge."""
 
 SUBPIXEL = 4
 """Fractional bits of the coordinates that OpenCV draws with."""
@@ -26,10 +26,12 @@ SUBPIXEL = 4
 
 @dataclass
 class Scene:
-    """A picture and what is in it.
+    """An image and its objects.
 
-    image: (H, W, 3) uint8; owner: (H, W) int32, which object is seen at a pixel, −1 for none;
-    labels: an index into `SHAPES` for each object.
+    Attributes:
+        image: (H, W, 3) uint8.
+        owner: (H, W) int32, the object visible at a pixel, −1 for none.
+        labels: Index into `SHAPES` of each object.
     """
 
     image: np.ndarray
@@ -37,7 +39,7 @@ class Scene:
     labels: list[int]
 
     def label_map(self) -> np.ndarray:
-        """Class per pixel (H, W) uint8: 0 background, i + 1 for the i-th of `SHAPES`."""
+        """Compute the class of each pixel (H, W) uint8: 0 background, i + 1 for `SHAPES[i]`."""
         values = np.array([0, *(label + 1 for label in self.labels)], dtype=np.uint8)
         return values[self.owner + 1]
 
@@ -65,26 +67,26 @@ SHAPES: dict[str, list[np.ndarray]] = {
     'ring': [_polygon(60), 0.55 * _polygon(60)],
     'cross': [_cross()],
 }
-"""Class → outlines within the unit circle; a second one cuts a hole."""
+"""Class → outlines within the unit circle; a second outline is a hole."""
 
 
 def draw_scene(rng: Generator) -> Scene:
-    """Draw a picture of one to eight shapes over clutter, which depends on the generator alone."""
+    """Draw up to eight shapes over clutter; the scene depends on the generator only."""
     height, width = rng.integers(SIDES[0], SIDES[1] + 1, size=2).tolist()
     image = _texture(rng, height, width, _colour(rng))
     _add_clutter(rng, image)
     owner = np.full((height, width), -1, dtype=np.int32)
     labels: list[int] = []
     areas: list[float] = []
-    wanted = int(rng.integers(2, 9))
-    for _ in range(3 * wanted):
-        if len(labels) == wanted:
+    objects = int(rng.integers(2, 9))
+    for _ in range(3 * objects):
+        if len(labels) == objects:
             break
         label = int(rng.integers(len(SHAPES)))
         outlines = _place(rng, list(SHAPES.values())[label], height, width)
         coverage = _cover(outlines, height, width)
         area = _area(outlines)
-        seen = _seen_areas(owner, coverage >= 0.5, len(labels))
+        seen = _visible_areas(owner, coverage >= 0.5, len(labels))
         if (seen < VISIBLE * np.array([*areas, area])).any():
             continue
         _paint(rng, image, coverage)
@@ -95,7 +97,7 @@ def draw_scene(rng: Generator) -> Scene:
 
 
 def _place(rng: Generator, outlines: list[np.ndarray], height: int, width: int) -> list[np.ndarray]:
-    """Scale, slant, rotate and move the unit shape: outlines in pixels."""
+    """Scale, slant, rotate and move a unit shape; returns its outlines in pixels."""
     radius = 0.5 * np.exp(rng.uniform(*np.log(SIZES)))
     stretch = np.exp(rng.uniform(-0.2, 0.2))
     angles = rng.uniform(0, 2 * np.pi, size=2)
@@ -109,7 +111,7 @@ def _rotation(angle: float) -> np.ndarray:
 
 
 def _cover(outlines: list[np.ndarray], height: int, width: int) -> np.ndarray:
-    """How much of each pixel the outlines cover (H, W), 0 to 1, holes left out."""
+    """Compute the covered fraction of each pixel (H, W), 0 to 1, without holes."""
     canvas = np.zeros((height, width), dtype=np.uint8)
     points = [np.round(outline * 2**SUBPIXEL).astype(np.int32) for outline in outlines]
     cv2.fillPoly(canvas, points, 255, lineType=cv2.LINE_AA, shift=SUBPIXEL)
@@ -117,13 +119,13 @@ def _cover(outlines: list[np.ndarray], height: int, width: int) -> np.ndarray:
 
 
 def _area(outlines: list[np.ndarray]) -> float:
-    """Pixels within the first outline without those of the holes."""
+    """Compute the area within the first outline, without the holes."""
     first, *holes = (cv2.contourArea(outline.astype(np.float32)) for outline in outlines)
     return first - sum(holes)
 
 
-def _seen_areas(owner: np.ndarray, new: np.ndarray, objects: int) -> np.ndarray:
-    """Visible pixels of each object, the new one on top of them last."""
+def _visible_areas(owner: np.ndarray, new: np.ndarray, objects: int) -> np.ndarray:
+    """Count the visible pixels of each object, with the new one on top as the last."""
     left = np.bincount(owner[~new & (owner >= 0)], minlength=objects)
     return np.append(left, new.sum())
 
@@ -133,7 +135,7 @@ def _colour(rng: Generator) -> np.ndarray:
 
 
 def _contrasting_colour(rng: Generator, other: np.ndarray) -> np.ndarray:
-    """A colour that differs from another, so that a shape can be told from what is behind it."""
+    """Draw a colour that differs from another, so that a shape stands out from its background."""
     while True:
         colour = _colour(rng)
         if np.linalg.norm(colour - other) > 70:
@@ -141,7 +143,7 @@ def _contrasting_colour(rng: Generator, other: np.ndarray) -> np.ndarray:
 
 
 def _texture(rng: Generator, height: int, width: int, colour: np.ndarray) -> np.ndarray:
-    """A gradient, stripes, checks or clouds between a colour and one near it: (H, W, 3) float32."""
+    """Draw a gradient, stripes, checks or clouds around a colour: (H, W, 3) float32."""
     other = np.clip(colour + rng.normal(0, 40, size=3), 0, 255).astype(np.float32)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle, period = rng.uniform(0, np.pi), rng.uniform(6, 30)
@@ -161,20 +163,20 @@ def _texture(rng: Generator, height: int, width: int, colour: np.ndarray) -> np.
 
 
 def _paint(rng: Generator, image: np.ndarray, coverage: np.ndarray) -> None:
-    """Lay a textured shape over the picture (H, W, 3), in place."""
+    """Paint a textured shape over the image (H, W, 3), in place."""
     left, top, width, height = cv2.boundingRect((coverage > 0).astype(np.uint8))
     part = image[top : top + height, left : left + width]
     alpha = coverage[top : top + height, left : left + width, None]
     behind = (part * alpha).sum((0, 1)) / max(float(alpha.sum()), 1)
     filled = _texture(rng, height, width, _contrasting_colour(rng, behind))
-    if rng.random() < 0.3:  # an edge of its own colour, two pixels wide
+    if rng.random() < 0.3:  # an edge of another colour, two pixels wide
         inner = cv2.erode(alpha, np.ones((5, 5)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
         filled += (_colour(rng) - filled) * (1 - inner[..., None])
     part += alpha * (filled - part)
 
 
 def _add_clutter(rng: Generator, image: np.ndarray) -> None:
-    """Draw what is no object over the background, in place: blobs, then strokes."""
+    """Draw distractors over the background, in place: blobs, then strokes."""
     height, width = image.shape[:2]
     for _ in range(rng.integers(1, 5)):
         _paint(rng, image, _cover([_blob(rng, height, width)], height, width))
@@ -193,9 +195,9 @@ def _add_clutter(rng: Generator, image: np.ndarray) -> None:
 
 
 def _blob(rng: Generator, height: int, width: int) -> np.ndarray:
-    """A smooth lobed outline (P, 2) that resembles none of the classes."""
+    """Draw a smooth lobed outline (P, 2) that resembles none of the classes."""
     angles = np.linspace(0, 2 * np.pi, 80, endpoint=False)
-    waves = np.arange(2, 5)  # five lobes would pass for a star
+    waves = np.arange(2, 5)  # five lobes would look like a star
     phases = rng.uniform(0, 2 * np.pi, size=3)
     bumps = rng.uniform(0.1, 0.35, size=3) * np.cos(angles[:, None] * waves + phases)
     radius = rng.uniform(12, 55) * np.clip(1 + bumps.sum(1), 0.15, None)
@@ -204,7 +206,7 @@ def _blob(rng: Generator, height: int, width: int) -> np.ndarray:
 
 
 def _photograph(rng: Generator, image: np.ndarray) -> np.ndarray:
-    """Blur and noise of a camera: (H, W, 3) float32 → uint8."""
+    """Add a camera's blur and noise: (H, W, 3) float32 → uint8."""
     blurred = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
     noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(2, 12))
     return np.clip(blurred + noise, 0, 255).round().astype(np.uint8)

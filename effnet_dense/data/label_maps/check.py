@@ -1,6 +1,7 @@
-"""What is wrong with a folder of images and label maps, found before a training starts.
+"""Check a folder of images and label maps before training.
 
-Every label map is read: one pixel of a value that is no class ends a training, hours later perhaps.
+Every label map is read: one pixel with a value outside the classes stops a training, perhaps hours
+later.
 """
 
 from __future__ import annotations
@@ -12,37 +13,38 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
-from effnet_dense.data.coco.check import picture_size
-from effnet_dense.data.coco.file import EXAMPLES, Finding, list_finding
-from effnet_dense.data.label_maps.decode import MAX_VALUE, NO_CLASS, decode_label_map, size_name
-from effnet_dense.data.label_maps.file import (
+from effnet_dense.data.findings import EXAMPLES, Finding, by_severity, errors_of, list_finding
+from effnet_dense.data.image_files import (
     IMAGE_SUFFIXES,
+    UNREADABLE,
+    image_size,
+    list_files,
+    size_name,
+)
+from effnet_dense.data.label_maps.classes import LabelClasses
+from effnet_dense.data.label_maps.decode import MAX_VALUE, NO_CLASS, decode_label_map
+from effnet_dense.data.label_maps.pairs import (
     LABEL_SUFFIX,
-    LabelClasses,
     LabelPair,
     LabelSplit,
     find_pairs,
-    list_files,
     list_images,
     list_labels,
 )
+from effnet_dense.utils.progress import track
 
 THREADS = 8
-"""Enough to hide a disk's latency; decoding itself runs mostly one at a time."""
+"""Enough to hide a disk's latency; decoding itself is mostly serial."""
 
-PATIENCE = 3.0
-"""Seconds after which a line of progress appears."""
 
 VALUES = 8
-"""Values that are quoted when they are no classes."""
+"""Number of invalid values that are quoted."""
 
 
 @dataclass(frozen=True)
 class LabelReport:
-    """What a split holds, and the faults that `check_labels` found in it.
+    """Content of a split, and the faults that `check_labels` found in it.
 
     `pixels` has a count for each class, `ignored` is the number of pixels without a class.
     """
@@ -56,8 +58,8 @@ class LabelReport:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The faults that must not reach a training."""
-        return tuple(f for f in self.findings if f.severity == 'error')
+        """Faults that must not reach training."""
+        return errors_of(self.findings)
 
     def __str__(self) -> str:
         head = (
@@ -67,7 +69,7 @@ class LabelReport:
         return '\n'.join([head, *self._shares(), *(f'  {finding}' for finding in self.findings)])
 
     def _shares(self) -> list[str]:
-        """The pixels of each class, in lines."""
+        """List the pixels of each class, in lines."""
         counts = [*zip(self.classes, self.pixels, strict=True), ('ignored', self.ignored)]
         total = max(1, sum(count for _, count in counts))
         text = ', '.join(f'{name} {n} ({n / total:.1%})' for name, n in counts)
@@ -76,7 +78,7 @@ class LabelReport:
 
 @dataclass
 class _Read:
-    """What one pair of files holds: counts by value, or what is wrong."""
+    """Content of one pair of files: pixel counts by value, and faults."""
 
     pair: LabelPair
     counts: dict[int, int] = field(default_factory=dict)
@@ -86,14 +88,14 @@ class _Read:
 
 
 def check_labels(split: LabelSplit, classes: LabelClasses) -> LabelReport:
-    """Read every label map of a split and look for what would break or bend a training.
+    """Read every label map of a split and find what would stop or distort training.
 
     Args:
-        split: the folders of images and of label maps.
-        classes: what the values mean.
+        split: The folders of images and of label maps.
+        classes: The meaning of the values.
 
     Raises:
-        FileNotFoundError: no such folder.
+        FileNotFoundError: A folder does not exist.
     """
     for folder in (split.image_dir, split.label_dir):
         if not folder.is_dir():
@@ -118,14 +120,12 @@ def check_labels(split: LabelSplit, classes: LabelClasses) -> LabelReport:
         classes=classes.names,
         pixels=tuple(pixels.tolist()),
         ignored=0 if classes.ignore is None else int(counts[classes.ignore]),
-        findings=tuple(
-            sorted(findings, key=lambda f: ('error', 'warning', 'note').index(f.severity))
-        ),
+        findings=by_severity(findings),
     )
 
 
 def _check_names(split: LabelSplit) -> list[Finding]:
-    """Images without a label map and the other way round."""
+    """Find images without a label map, label maps without an image, and ambiguous pairs."""
     images, labels = list_images(split.image_dir), list_labels(split.label_dir)
     others = [
         str(file)
@@ -151,11 +151,7 @@ def _several(files: dict[str, list[PurePath]]) -> list[str]:
 
 def _read_all(pairs: Sequence[LabelPair]) -> list[_Read]:
     with ThreadPoolExecutor(THREADS) as pool:
-        reads = pool.map(_read, pairs)
-        progress = tqdm(
-            reads, 'reading label maps', len(pairs), delay=PATIENCE, mininterval=1, leave=False
-        )
-        return list(progress)
+        return list(track(pool.map(_read, pairs), 'Reading label maps', len(pairs)))
 
 
 def _read(pair: LabelPair) -> _Read:
@@ -168,36 +164,31 @@ def _read(pair: LabelPair) -> _Read:
     counts = np.bincount(values.ravel())
     read.counts = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     try:
-        width, height = picture_size(str(pair.image))
-    except Image.DecompressionBombError:
-        return read  # refused by its size alone, and OpenCV may well load it
-    except (OSError, SyntaxError, ValueError) as error:
+        size = image_size(pair.image)
+    except UNREADABLE as error:
         read.bad_image = f'{pair.image.name} ({error})'
         return read
-    if values.shape != (height, width):
-        sizes = f'{size_name(values.shape)}, the image {width} × {height}'
+    if size is not None and values.shape[::-1] != size:
+        sizes = f'{size_name(*values.shape[::-1])}, the image {size_name(*size)}'
         read.bad_size = f'{pair.label.name} is {sizes}'
     return read
 
 
 def _check_reads(reads: Sequence[_Read]) -> list[Finding]:
-    return (
-        list_finding(
-            'error', 'image that cannot be read', [r.bad_image for r in reads if r.bad_image]
-        )
-        + list_finding(
-            'error', 'label map that cannot be used', [r.bad_label for r in reads if r.bad_label]
-        )
-        + list_finding(
-            'error',
-            'label map of another size than its image',
-            [r.bad_size for r in reads if r.bad_size],
-        )
-    )
+    kinds = {
+        'image that cannot be read': [read.bad_image for read in reads],
+        'label map that cannot be used': [read.bad_label for read in reads],
+        'label map of another size than its image': [read.bad_size for read in reads],
+    }
+    return [
+        finding
+        for what, faults in kinds.items()
+        for finding in list_finding('error', what, [fault for fault in faults if fault])
+    ]
 
 
 def _check_values(reads: Sequence[_Read], classes: LabelClasses) -> list[Finding]:
-    """Values outside of the classes: how many pixels, in which files."""
+    """Find values outside the classes: how many pixels have them, in which files."""
     allowed = set(range(len(classes.names))) | {classes.ignore}
     found: dict[int, list[tuple[str, int]]] = {}
     for read in reads:

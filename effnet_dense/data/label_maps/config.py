@@ -1,4 +1,4 @@
-"""A folder of label maps → the fields of an mmseg config that depend on it."""
+"""Point an mmseg config at a folder of label maps."""
 
 from __future__ import annotations
 
@@ -9,55 +9,56 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from effnet_dense.data.coco.source import SPLITS
-from effnet_dense.data.config_nodes import (
+from effnet_dense.data.config_walk import (
     SPLIT_OF,
     keep_first,
     leaf_datasets,
+    loop_datasets,
+    loops_of,
     metrics_of,
-    palette,
     type_name,
 )
+from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.label_maps.decode import NO_CLASS
+from effnet_dense.data.label_maps.folder import LabelSource, find_labels
 from effnet_dense.data.label_maps.heads import set_segmentation_classes
-from effnet_dense.data.label_maps.source import LabelSource, find_labels
+from effnet_dense.data.label_maps.pairs import LabelSplit
+from effnet_dense.data.palette import palette
 
 LOADERS = ('LoadAnnotations', 'LoadLabelMap')
 
 PREFIXES = ('img_path', 'seg_map_path')
 
 KEPT = ('pipeline', 'indices', 'lazy_init', 'max_refetch', 'serialize_data', 'test_mode')
-"""Arguments of a data set that have nothing to do with its files."""
+"""Arguments of a dataset that do not depend on its files."""
 
 OWN_FILES = ('CityscapesMetric', 'DepthMetric')
-"""Metrics of mmseg's that read files of one data set, or something else than classes."""
+"""mmseg's metrics that read files of one dataset, or something else than classes."""
 
 
 def use_label_maps(cfg: Config, folder: str | Path, splits: Sequence[str] = SPLITS) -> LabelSource:
-    """Point a config of mmseg's at a folder of label maps (arguments: see `use_data`).
+    """Point an mmseg config at a folder of label maps (arguments: see `use_data`).
 
     Raises:
-        FileNotFoundError: the folder, a part of the data set, images or label maps are missing.
-        ValueError: label maps that cannot be used, or a config that does not read any.
+        FileNotFoundError: The folder, a split, images or label maps are missing.
+        ValueError: The label maps cannot be used, or the config does not read any.
     """
-    _refuse_foreign(cfg, splits)
+    _check_config(cfg, splits)
     source = find_labels(folder, splits)
     print_log(source.summary())
-    for loop, name in SPLIT_OF.items():
-        if name in source.splits:
-            _set_datasets(cfg.get(f'{loop}_dataloader'), source, name)
-            _set_evaluator(cfg.get(f'{loop}_evaluator'))
+    for loop in loops_of(tuple(source.splits)):
+        _set_datasets(cfg.get(f'{loop}_dataloader'), source, source.splits[SPLIT_OF[loop]])
+        _set_evaluator(cfg.get(f'{loop}_evaluator'))
     _set_loaders(cfg.get('tta_pipeline'), source)
     if not set_segmentation_classes(cfg.model, len(source.classes)):
         raise ValueError(f'--data found no head that counts classes in {sorted(cfg.model)}')
     return source
 
 
-def _refuse_foreign(cfg: Config, splits: Sequence[str]) -> None:
-    """Only data sets of one image and one label map a sample can be pointed at the user's."""
-    for loop in (loop for loop, name in SPLIT_OF.items() if name in splits):
-        dataloader = cfg.get(f'{loop}_dataloader')
-        for dataset in leaf_datasets(dataloader['dataset']) if dataloader else ():
+def _check_config(cfg: Config, splits: Sequence[str]) -> None:
+    """Reject datasets whose samples are not one image and one label map, and their metrics."""
+    for loop in loops_of(splits):
+        for dataset in loop_datasets(cfg, loop):
             _expect_label_maps(dataset, f'{loop}_dataloader')
         for metric in metrics_of(cfg.get(f'{loop}_evaluator')):
             if type_name(metric) in OWN_FILES:
@@ -72,7 +73,7 @@ def _expect_label_maps(dataset: Any, where: str) -> None:
     others = sorted(set(dataset.get('data_prefix') or ()) - set(PREFIXES))
     if others:
         name = f'{type_name(dataset)} with {", ".join(others)}'
-        raise ValueError(what.format(f'a data set with {" and ".join(PREFIXES)}', name))
+        raise ValueError(what.format(f'a dataset with {" and ".join(PREFIXES)}', name))
     pipeline = dataset.get('pipeline') or []
     if not any(_loaders(pipeline)):
         names = ', '.join(type_name(step) for step in pipeline) or 'no pipeline'
@@ -80,7 +81,7 @@ def _expect_label_maps(dataset: Any, where: str) -> None:
 
 
 def _loaders(node: Any) -> Iterator[Any]:
-    """The steps of a pipeline that load a label map, also within other steps."""
+    """Yield the steps of a pipeline that load a label map, also within other steps."""
     if isinstance(node, list | tuple):
         for child in node:
             yield from _loaders(child)
@@ -99,11 +100,10 @@ def _set_loaders(pipeline: Any, source: LabelSource) -> None:
         step['ignore'] = source.ignore
 
 
-def _set_datasets(dataloader: Any, source: LabelSource, name: str) -> None:
+def _set_datasets(dataloader: Any, source: LabelSource, split: LabelSplit) -> None:
     if dataloader is None:
         return
     keep_first(dataloader['dataset'])
-    split = source.splits[name]
     folders = (split.image_dir, split.label_dir)
     prefixes = [f'{folder.relative_to(source.root)}/' for folder in folders]
     for dataset in leaf_datasets(dataloader['dataset']):
@@ -121,14 +121,14 @@ def _set_datasets(dataloader: Any, source: LabelSource, name: str) -> None:
 
 
 def _palette(metainfo: Any, classes: Sequence[str]) -> list[Any]:
-    """The config's own colours, if it is for these very classes."""
+    """Choose the config's own colours if it has the same classes."""
     if tuple(metainfo.get('classes') or ()) == tuple(classes) and metainfo.get('palette'):
         return list(metainfo['palette'])
     return list(palette(len(classes)))
 
 
 def _set_evaluator(evaluator: Any) -> None:
-    """The loader makes 255 of the file's value for "no class"."""
+    """Ignore 255, to which the loader maps the file's value for "no class"."""
     for metric in metrics_of(evaluator):
         if 'ignore_index' in metric:
             metric['ignore_index'] = NO_CLASS

@@ -1,6 +1,6 @@
-"""mmseg's data set over a folder whose images have different suffixes.
+"""mmseg's dataset for folders whose images have different suffixes.
 
-Apart from the rest of the folder, since mmseg takes seconds to import: the registry asks for it.
+Imported by the registry only, because mmseg takes seconds to import.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
-from effnet_dense.data.label_maps.file import LabelSplit, find_pairs
+from effnet_dense.data.label_maps.pairs import LabelSplit, find_pairs
 from effnet_dense.registry import DATASETS
 
 
@@ -18,15 +18,15 @@ from effnet_dense.registry import DATASETS
 class LabelMapDataset(BaseSegDataset):
     """Pairs images (any suffix, also in capitals) with the PNG files of the same name.
 
-    mmseg's `BaseSegDataset` takes one `img_suffix` for all images and does not look whether the
-    label maps are there. `data_prefix` is as there; images without a label map are left out.
+    mmseg's `BaseSegDataset` takes one `img_suffix` for all images and does not check that the
+    label maps exist. `data_prefix` is the same; images without a label map are left out.
     """
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """The samples: 'img_path', 'seg_map_path' and what mmseg's transforms read beside them.
+        """List the samples: 'img_path', 'seg_map_path' and what else mmseg's transforms read.
 
         Raises:
-            FileNotFoundError: no image with a label map.
+            FileNotFoundError: No image with a label map.
         """
         split = LabelSplit(
             Path(self.data_prefix['img_path']), Path(self.data_prefix['seg_map_path'])

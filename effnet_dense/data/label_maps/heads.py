@@ -1,4 +1,4 @@
-"""A number of classes → the heads and losses of an mmseg model's config."""
+"""Set the number of classes in the heads and losses of an mmseg model's config."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from effnet_dense.data.config_nodes import type_name
+from effnet_dense.data.config_walk import type_name
 from effnet_dense.data.label_maps.decode import NO_CLASS
 
 EDGE_HEADS = ('STDCHead',)
-"""Their two classes are "edge" and "no edge", whatever the data set."""
+"""Heads whose two classes are "edge" and "no edge" for any dataset."""
 
 
 def set_segmentation_classes(model: Any, num_classes: int) -> int:
     """Set the number of classes in every decode and auxiliary head of a model's config.
 
-    Heads may stand in lists (cascades) and within each other (K-Net); losses within them that
-    count or weigh classes follow.
+    Heads may be in lists (cascades) and within each other (K-Net); losses within them that count
+    or weight classes are set too.
 
     Returns:
-        How many heads or losses were set.
+        Number of heads and losses that were set.
 
     Raises:
-        ValueError: the model takes its classes from a text encoder, which `--data` cannot set up.
+        ValueError: The model takes its classes from a text encoder, which `--data` cannot set up.
     """
     if model.get('text_encoder') is not None:
         raise ValueError(
@@ -36,7 +36,7 @@ def set_segmentation_classes(model: Any, num_classes: int) -> int:
 
 
 def _set_head(node: Any, num_classes: int, before: int | None = None) -> int:
-    """Walk through heads and losses; `before` is the enclosing head's former number of classes."""
+    """Set a head and all within it; `before` is the enclosing head's former number of classes."""
     if isinstance(node, list | tuple):
         return sum(_set_head(child, num_classes, before) for child in node)
     if not isinstance(node, dict) or type_name(node) in EDGE_HEADS:
@@ -58,15 +58,15 @@ def _children(node: dict[str, Any]) -> Iterator[Any]:
 
 
 def _set_out_channels(head: Any, num_classes: int) -> None:
-    """One channel may stand for two classes; else mmseg's heads have one for each."""
+    """Give a head one channel for each class; one channel may also represent two classes."""
     if head.get('out_channels') is not None and (head['out_channels'], num_classes) != (1, 2):
         head['out_channels'] = num_classes
 
 
 def _set_class_weight(loss: Any, num_classes: int, before: int | None) -> None:
-    """Keep weights that fit; those of other classes say nothing about the user's.
+    """Keep weights if their number fits; otherwise they belong to other classes: remove them.
 
-    Mask classification (MaskFormer, Mask2Former) has one more, for "no object", which is kept.
+    Mask classification (MaskFormer, Mask2Former) has one more, for "no object", which stays.
     """
     weights = list(loss['class_weight'])
     if before is not None and len(weights) == before + 1:
@@ -75,7 +75,7 @@ def _set_class_weight(loss: Any, num_classes: int, before: int | None) -> None:
     elif len(weights) != num_classes:
         print_log(
             f'--data: class_weight of {type_name(loss)} has {len(weights)} weights for the '
-            f"config's own classes, the data set has {num_classes} classes: left out. Give yours "
-            'by --cfg-options.'
+            f"config's own classes, the dataset has {num_classes} classes: removed. Set yours "
+            'with --cfg-options.'
         )
         loss['class_weight'] = None

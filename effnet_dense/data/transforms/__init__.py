@@ -1,0 +1,7 @@
+"""Transforms for pipelines of mmdet and mmseg: loading, Albumentations, augmentation policies."""
+
+from effnet_dense.data.transforms.albumentations import Albumentations
+from effnet_dense.data.transforms.loading import BadImageError, LoadImageFromFile
+from effnet_dense.data.transforms.policy import Policy
+
+__all__ = ['Albumentations', 'BadImageError', 'LoadImageFromFile', 'Policy']

@@ -1,4 +1,4 @@
-"""Albumentations' transforms in pipelines of mmdet's and mmseg's."""
+"""Albumentations transforms in pipelines of mmdet and mmseg."""
 
 from __future__ import annotations
 
@@ -15,42 +15,43 @@ from mmcv.transforms import BaseTransform
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
-from effnet_dense.data.transforms.albumentations_names import build_transform
-from effnet_dense.data.transforms.policies import albumentations_policy
+from effnet_dense.data.transforms.albumentations_config import build_transform
+from effnet_dense.data.transforms.policy_tables import albumentations_policy
 from effnet_dense.registry import TRANSFORMS
 
 KEYS = {'image': 'img', 'bboxes': 'gt_bboxes', 'masks': 'gt_masks', 'mask': 'gt_seg_map'}
-# What mmdet keeps for each box beside the box.
+"""Albumentations' name → the pipeline's default key."""
+
 BOX_FIELDS = {'gt_bboxes_labels': np.int64, 'gt_ignore_flags': np.bool_}
+"""mmdet's further keys with one value for each box, and their types."""
 
 
 @TRANSFORMS.register_module()
 class Albumentations(BaseTransform):
-    """Albumentations' transforms of image, boxes, instance masks and label map together.
+    """Albumentations transforms of image, boxes, instance masks and label map together.
 
-    Takes the configs of mmdet's and mmseg's `Albu`, and differs from them:
+    Accepts the configs of mmdet's and mmseg's `Albu`, with these differences:
 
-    - Label maps are transformed with mmdet too, boxes without `bbox_params`.
-    - Boxes are clipped to the picture first. What leaves the picture, a box or all of a mask,
-      takes its label, flag and mask along; types stay the same when nothing is left.
-    - Transforms see RGB, as they expect; the pipeline's BGR comes back.
-    - Arguments that albumentations does not have are errors (it warns, and takes defaults).
-    - The generators come from numpy's, which mmengine seeds, and `seed_draws` for each sample.
+    - Label maps are transformed with mmdet too, and boxes also without `bbox_params`.
+    - Boxes are clipped to the image first. If a box or all of its mask leaves the image, its label,
+      flag and mask are removed too; types stay the same when none remains.
+    - Transforms get RGB, as they expect; the pipeline's BGR is restored.
+    - Arguments that Albumentations does not have are errors (it warns, and uses defaults).
+    - The generators are seeded from numpy's, which mmengine seeds, or `seed_draws` for each sample.
 
     Args:
-        transforms: Configs, as `dict(type='Blur', blur_limit=3)`, nested in `OneOf` and so on; or
+        transforms: Configs like `dict(type='Blur', blur_limit=3)`, nested in `OneOf` and so on; or
             a policy: 'light', 'medium', 'heavy'.
-        bbox_params: Of `albumentations.BboxParams`: `min_visibility`, `min_area` …. `format` can
-            be 'pascal_voc' alone, which mmdet's boxes are; `label_fields` names what else there is
-            for each box; `filter_lost_elements` is always done.
+        bbox_params: Of `albumentations.BboxParams`: `min_visibility`, `min_area` …. `format` must
+            be 'pascal_voc', mmdet's; `label_fields` names further keys with one value for each
+            box; `filter_lost_elements` is always on.
         keymap: Other names in the pipeline than `dict(img='image', gt_bboxes='bboxes',
             gt_masks='masks', gt_seg_map='mask')`.
-        skip_img_without_anno: Give None, for which the data set takes another picture, when no
-            box is left.
-        seg_pad_val: What label maps get where there is no picture; instance masks get 0.
+        skip_img_without_anno: Return None if no box remains: the dataset then takes another image.
+        seg_pad_val: Fill value of label maps outside the image; instance masks get 0.
 
     Raises:
-        ValueError: an unknown or renamed transform, argument, format or key.
+        ValueError: An unknown or renamed transform, argument, format or key.
     """
 
     def __init__(
@@ -63,20 +64,20 @@ class Albumentations(BaseTransform):
     ) -> None:
         configs = albumentations_policy(transforms) if isinstance(transforms, str) else transforms
         self.fields, parameters = _box_parameters(bbox_params or {})
-        self.transforms = [dict(one) for one in configs]
+        self.transforms = [dict(config) for config in configs]
         self.keys = _keys(keymap or {})
         self.skip_img_without_anno = skip_img_without_anno
         self.seg_pad_val = seg_pad_val
-        made = [build_transform(one, seg_pad_val) for one in configs]
-        with warnings.catch_warnings():  # changes of colour alone leave boxes in peace
+        made = [build_transform(config, seg_pad_val) for config in configs]
+        with warnings.catch_warnings():  # given if all transforms change colours only
             warnings.filterwarnings('ignore', 'Got processor for bboxes, but no transform')
             self.aug = albumentations.Compose(made, bbox_params=parameters)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
-        """Transform what the sample has of image (H, W, 3) uint8, boxes, masks and label map.
+        """Transform a sample's image (H, W, 3) uint8 and, if it has them, boxes, masks, label map.
 
         Raises:
-            ValueError: an image of another type, boxes that are not horizontal, or label fields
+            ValueError: An image of another type, boxes that are not horizontal, or label fields
                 that the sample lacks.
         """
         words = np.random.randint(0, 2**32, 8, dtype=np.uint32)
@@ -98,7 +99,7 @@ class Albumentations(BaseTransform):
         return results if kept or not self.skip_img_without_anno else None
 
     def _arrays(self, results: dict[str, Any]) -> dict[str, Any]:
-        """What albumentations gets; boxes by their number, empty masks not at all."""
+        """Collect Albumentations' inputs: boxes with their position, masks if there are any."""
         image = results[self.keys['image']]
         if image.dtype != np.uint8 or image.ndim != 3:
             raise ValueError(
@@ -118,14 +119,14 @@ class Albumentations(BaseTransform):
     def _put_instances(
         self, results: dict[str, Any], made: dict[str, Any], shape: tuple[int, int]
     ) -> int:
-        """Put boxes and what belongs to them into the sample; the number of boxes left."""
+        """Put boxes and their fields into the sample; returns the number of remaining boxes."""
         kept = np.asarray(made['number'], dtype=np.int64).reshape(-1)
         boxes = np.asarray(made['bboxes'], dtype=np.float32).reshape(-1, 4)
         before = _bitmaps(results.get(self.keys['masks']))
         if 'masks' in made and before is not None:
-            seen = np.asarray(made['masks'])[kept].any(axis=(1, 2))
+            visible = np.asarray(made['masks'])[kept].any(axis=(1, 2))
             was_empty = ~before[kept].any(axis=(1, 2))
-            boxes, kept = boxes[seen | was_empty], kept[seen | was_empty]
+            boxes, kept = boxes[visible | was_empty], kept[visible | was_empty]
         results[self.keys['bboxes']] = HorizontalBoxes(torch.from_numpy(boxes))
         for field in self._fields_of(results):
             values = np.asarray(results[field])
@@ -137,17 +138,18 @@ class Albumentations(BaseTransform):
         return len(kept)
 
     def _fields_of(self, results: dict[str, Any]) -> list[str]:
+        """List the sample's keys with one value for each box."""
         missing = [field for field in self.fields if field not in results]
         if missing:
             raise ValueError(f'label_fields {missing} are not in the sample: {sorted(results)}')
-        return list({**{f: 0 for f in BOX_FIELDS if f in results}, **{f: 0 for f in self.fields}})
+        return list(dict.fromkeys([*(f for f in BOX_FIELDS if f in results), *self.fields]))
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(transforms={self.transforms})'
 
 
 def _keys(keymap: dict[str, str]) -> dict[str, str]:
-    """Albumentations' names to the pipeline's."""
+    """Map Albumentations' names to the pipeline's keys."""
     unknown = set(keymap.values()) - set(KEYS)
     if unknown:
         raise ValueError(f'keymap leads to {sorted(unknown)}, expected some of {list(KEYS)}')
@@ -155,7 +157,10 @@ def _keys(keymap: dict[str, str]) -> dict[str, str]:
 
 
 def _box_parameters(config: dict[str, Any]) -> tuple[list[str], albumentations.BboxParams]:
-    """The fields that belong to boxes, and albumentations' parameters, which see numbers alone."""
+    """Split `bbox_params` into label fields and Albumentations' parameters.
+
+    Albumentations gets each box's position as its only label field.
+    """
     given = {**config}
     kind = given.pop('type', 'BboxParams')
     form = given.pop('format', 'pascal_voc')
@@ -174,7 +179,7 @@ def _box_parameters(config: dict[str, Any]) -> tuple[list[str], albumentations.B
 
 
 def _box_array(boxes: Any) -> np.ndarray:
-    """Boxes (N, 4), x1 y1 x2 y2 in pixels."""
+    """Convert to boxes (N, 4), x1 y1 x2 y2 in pixels."""
     if isinstance(boxes, HorizontalBoxes):
         boxes = boxes.tensor
     array = np.asarray(boxes, dtype=np.float32)
@@ -184,20 +189,21 @@ def _box_array(boxes: Any) -> np.ndarray:
 
 
 def _bitmaps(masks: Any) -> np.ndarray | None:
-    """Masks (N, H, W) of mmdet's, drawn where they are polygons."""
+    """Convert mmdet's masks to (N, H, W); polygons are rasterised."""
     if isinstance(masks, PolygonMasks):
         masks = masks.to_bitmap()
     return None if masks is None else masks.masks
 
 
 def _to_zero(label_map: np.ndarray, value: int) -> np.ndarray:
-    """Labels with `value` moved to 0, round the type's ring of numbers, for fills of 0 to mean it.
+    """Subtract `value` from labels modulo the type's range, so that a fill of 0 means `value`.
 
-    uint8 is kept; what OpenCV cannot warp becomes uint16, as which 65536 labels fit.
+    uint8 is kept; types that OpenCV cannot warp become uint16, which holds 65536 labels.
     """
     kind = np.uint8 if label_map.dtype == np.uint8 else np.uint16
     return (label_map.astype(np.int64) - value).astype(kind)
 
 
 def _from_zero(label_map: np.ndarray, value: int) -> np.ndarray:
+    """Undo `_to_zero`."""
     return (label_map.astype(np.int64) + value).astype(label_map.dtype)

@@ -1,4 +1,4 @@
-"""Transforms that mmcv's and mmdet's lack."""
+"""Load images in pipelines, with errors that name damaged files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JPEG_SCAN = 0xDA
 
 
 class BadImageError(ValueError):
-    """A file that is no whole picture, with its `filename`."""
+    """A file that is not a complete image: `filename`, and why."""
 
     def __init__(self, filename: str, why: str) -> None:
         super().__init__(filename, why)
@@ -31,14 +31,14 @@ class BadImageError(ValueError):
 
 @TRANSFORMS.register_module()
 class LoadImageFromFile(MmcvLoadImageFromFile):
-    """mmcv's `LoadImageFromFile`, but a file that is no whole picture is named in the error.
+    """mmcv's `LoadImageFromFile`, but the error names a file that is not a complete image.
 
-    mmcv's fails on an assertion of OpenCV's for an empty file, on one of its own for others, and
+    mmcv's fails with an assertion of OpenCV for an empty file and with one of its own for others;
     with OpenCV 4 it trains on the grey lower part of a truncated JPEG.
 
-    As mmcv's it gives three channels of 8 bits, whatever the file has: grey ones are repeated,
-    palettes looked up, CMYK converted, 16 bits divided by 256, alpha dropped. Pictures are turned
-    as their EXIF orientation asks, `color_type='color_ignore_orientation'` leaves them.
+    Like mmcv's it gives three channels of 8 bits for any file: grey is repeated, palettes are
+    looked up, CMYK is converted, 16 bits are divided by 256, alpha is dropped. Images are turned by
+    their EXIF orientation, except with `color_type='color_ignore_orientation'`.
 
     Sets 'img' (H, W, 3), 'img_shape' and 'ori_shape' (H, W).
     """
@@ -60,9 +60,9 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
         """Load results['img_path'].
 
         Raises:
-            FileNotFoundError: no such file.
-            BadImageError: a ValueError, the file cannot be decoded.
-            Neither with `ignore_empty`: then None is returned.
+            FileNotFoundError: The file does not exist.
+            BadImageError: A ValueError, the file cannot be decoded.
+            With `ignore_empty` neither is raised; None is returned.
         """
         path = results['img_path']
         try:
@@ -85,25 +85,25 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
         backend = self.imdecode_backend
         image = mmcv.imfrombytes(content, flag=self.color_type, backend=backend)
         if image is None:
-            raise ValueError(f'{len(content)} bytes that {backend} does not know as a picture')
+            raise ValueError(f'{len(content)} bytes that {backend} cannot decode')
         return image
 
 
 def jpeg_ends_early(content: bytes) -> bool:
-    """Is the end marker missing behind the picture's data?
+    """Whether the end marker after the image data is missing.
 
-    The segments before the data (ITU-T T.81, B.1.1.4) are stepped over, since a preview inside
-    them has an end marker of its own; within the data a 0xFF is escaped, so that the first
-    marker found is the end. What follows it, as some cameras append, does not matter.
+    The segments before the data (ITU-T T.81, B.1.1.4) are skipped, because a preview inside them
+    has an end marker of its own; within the data a 0xFF is escaped, so that the first marker found
+    is the end. What some cameras append after it does not matter.
     """
     at = len(JPEG_START)
     while at + 4 <= len(content):
         if content[at] != 0xFF:
-            return False  # not as the standard has it: for the decoder to judge
+            return False  # not standard: left to the decoder
         if content[at + 1] == 0xFF:  # a fill byte
             at += 1
         elif content[at + 1] == JPEG_SCAN:
-            # Nearly all end with it: the search takes a twentieth of the decoding.
+            # Nearly all files end with it; otherwise a search, a twentieth of decoding's time.
             return not content.endswith(JPEG_END) and content.find(JPEG_END, at) == -1
         else:
             at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')

@@ -1,4 +1,4 @@
-"""A whole augmentation as one transform of a pipeline."""
+"""A predefined augmentation policy as one transform of a pipeline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS as ALL_TRANSFORMS
 
 from effnet_dense.data.transforms.albumentations import Albumentations
-from effnet_dense.data.transforms.policies import POLICIES
+from effnet_dense.data.transforms.policy_tables import POLICIES
 from effnet_dense.registry import TRANSFORMS
 
 EFFICIENTDET = 'efficientdet'
@@ -16,18 +16,18 @@ EFFICIENTDET = 'efficientdet'
 
 @TRANSFORMS.register_module()
 class Policy(BaseTransform):
-    """Ready augmentations by name, between LoadAnnotations and Pack…Inputs.
+    """A predefined augmentation, between LoadAnnotations and Pack…Inputs.
 
-    - 'light', 'medium', 'heavy': of albumentations', which leave the image's size as it is.
+    - 'light', 'medium', 'heavy': Albumentations transforms that keep the image's size.
     - 'efficientdet': scale jitter 0.1–2.0, crops, flips (Tan et al. 2020, section 5.1; automl's
-      hparams), by the transforms of the config's library.
+      hparams), with the transforms of the config's library.
 
     Args:
-        name: Of the policy.
-        size: Of 'efficientdet', the network's input (width, height), or the side of a square.
+        name: The policy's name.
+        size: For 'efficientdet' only: the network's input (width, height), or a square's side.
 
     Raises:
-        ValueError: another name, or 'efficientdet' without a size.
+        ValueError: Another name, 'efficientdet' without a size, or a size for another policy.
     """
 
     def __init__(self, name: str, size: int | tuple[int, int] | None = None) -> None:
@@ -35,13 +35,13 @@ class Policy(BaseTransform):
             raise ValueError(f'no policy {name!r}, expected one of {[*POLICIES, EFFICIENTDET]}')
         if (name == EFFICIENTDET) != (size is not None):
             raise ValueError(
-                f"a size is for 'efficientdet' and has to be there, got {name}, {size}"
+                f"a size is required for 'efficientdet' and for no other policy, got {name}, {size}"
             )
         self.name = name
         self.transforms: list[Any] = [Albumentations(name)] if size is None else jitter(size)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
-        """Transform; None where a crop has no box, for which the data set takes another sample."""
+        """Transform; None if a crop has no box: the dataset then takes another sample."""
         changed: dict[str, Any] | None = results
         for transform in self.transforms:
             if changed is not None:
@@ -53,7 +53,7 @@ class Policy(BaseTransform):
 
 
 def jitter(size: int | tuple[int, int]) -> list[Any]:
-    """EfficientDet's: the image within 0.1 to 2 times `size`, a crop of it, a flip of half."""
+    """Build EfficientDet's: the image at 0.1 to 2 times `size`, a crop, half of them flipped."""
     scale = (size, size) if isinstance(size, int) else tuple(size)
     configs: list[dict[str, Any]] = [
         dict(type='RandomResize', scale=scale, ratio_range=(0.1, 2.0), keep_ratio=True),

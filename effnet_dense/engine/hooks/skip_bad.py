@@ -11,7 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from effnet_dense.data.bad_images import read_notes, replace_bad_images
-from effnet_dense.data.coco.clean import DEFAULT_LIMIT, SkipBad
+from effnet_dense.data.coco import SkipBad
+from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.atomic import atomic_write
 

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from effnet_dense.data.coco.check import CocoReport, CocoSplit, check_coco
+from effnet_dense.data.coco.annotation_file import CocoSplit
+from effnet_dense.data.coco.check import CocoReport, check_coco
 from tests.data.conftest import Coco, box, tiny_coco, write_json, write_pictures
 
 

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from effnet_dense.data.coco.check import CocoSplit, check_coco
-from effnet_dense.data.coco.clean import SkipBad, clean_coco
+from effnet_dense.data.coco import SkipBad, clean_coco
+from effnet_dense.data.coco.annotation_file import CocoSplit
+from effnet_dense.data.coco.check import check_coco
 from tests.data.conftest import Coco, box, tiny_coco, write_json, write_pictures
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from effnet_dense.data import LabelClasses, LabelReport, LabelSplit, check_labels
-from effnet_dense.data.coco.file import Finding
+from effnet_dense.data.findings import Finding
 from tests.helpers.label_folder import CLASSES, label, write_folder, write_image, write_label
 
 

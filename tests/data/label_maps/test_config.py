@@ -15,7 +15,8 @@ from mmseg.registry import DATASETS, METRICS, MODELS
 from mmseg.utils import register_all_modules
 
 from effnet_dense.data import use_data
-from effnet_dense.data.config_nodes import leaf_datasets, palette
+from effnet_dense.data.config_walk import leaf_datasets
+from effnet_dense.data.palette import palette
 from tests.helpers.label_folder import CLASSES, label, write_folder, write_image, write_label
 
 

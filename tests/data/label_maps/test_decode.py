@@ -18,7 +18,7 @@ from PIL import Image
 
 import effnet_dense.data
 from effnet_dense.data import LoadLabelMap, decode_label_map
-from effnet_dense.data.label_maps.decode import label_table
+from effnet_dense.data.label_maps.loading import label_table
 from tests.helpers.label_folder import label, write_label
 
 VALUES = np.array([[0, 1, 2, 3], [3, 2, 1, 0], [0, 0, 1, 1]], dtype=np.uint8)

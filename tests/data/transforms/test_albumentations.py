@@ -14,7 +14,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.registry import TRANSFORMS
 
 from effnet_dense import Albumentations
-from effnet_dense.data.transforms.policies import POLICIES
+from effnet_dense.data.transforms.policy_tables import POLICIES
 
 FLIP = dict(type='HorizontalFlip', p=1.0)
 # The left 40 of 100 columns.

@@ -1,7 +1,4 @@
-"""`--data DIR`: a folder of images and label maps → its parts and class names, checked.
-
-The layout is in `label_file`.
-"""
+"""`--data DIR`: a folder of images and label maps → its splits and class names, checked."""
 
 from __future__ import annotations
 
@@ -9,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from effnet_dense.data.coco.source import SPLITS, find_root, listing, raise_errors
+from effnet_dense.data.findings import raise_errors
+from effnet_dense.data.folders import SPLITS, find_root, listing
 from effnet_dense.data.label_maps.check import LabelReport, check_labels
-from effnet_dense.data.label_maps.file import (
-    CLASSES_FILE,
-    LabelClasses,
-    LabelSplit,
-    locate_labels,
-    read_classes,
-)
+from effnet_dense.data.label_maps.classes import CLASSES_FILE, read_classes
+from effnet_dense.data.label_maps.pairs import LabelSplit, locate_labels
 
 EXPECTED_LABELS = """\
   images/{train,val}/NAME.jpg     (or .png and what else OpenCV reads)
@@ -27,7 +20,7 @@ EXPECTED_LABELS = """\
 
 @dataclass(frozen=True)
 class LabelSource:
-    """A data set of label maps: where its parts lie, its classes in the order of their values."""
+    """A dataset of label maps: its splits, and its classes in the order of their values."""
 
     root: Path
     splits: Mapping[str, LabelSplit]
@@ -36,31 +29,31 @@ class LabelSource:
     reports: Mapping[str, LabelReport]
 
     def summary(self) -> str:
-        """What the parts hold, and what is odd about them, in lines for the user."""
+        """Describe the splits and their findings in lines for the user."""
         return '\n'.join(str(report) for report in self.reports.values())
 
 
 def find_labels(folder: str | Path, splits: Sequence[str] = SPLITS) -> LabelSource:
-    """Find the parts of a data set and check them (see `check_labels`).
+    """Find the splits of a dataset and check them (see `check_labels`).
 
     Args:
-        folder: the data set's root.
-        splits: the parts that are needed: 'train', 'val' or both.
+        folder: The dataset's root.
+        splits: The splits that are needed: 'train', 'val' or both.
 
     Raises:
-        FileNotFoundError: the folder, a part, images or label maps are missing.
-        ValueError: the label maps cannot be trained on; all their faults are listed.
+        FileNotFoundError: The folder, a split, images or label maps are missing.
+        ValueError: The label maps cannot be trained on; the message lists all faults.
     """
     root = find_root(folder)
-    _refuse_other_layouts(root)
-    classes: LabelClasses = read_classes(root / CLASSES_FILE)
+    _reject_other_layouts(root)
+    classes = read_classes(root / CLASSES_FILE)
     parts = locate_labels(root, splits)
     reports = {name: check_labels(part, classes) for name, part in parts.items()}
     raise_errors(root, reports)
     return LabelSource(root, parts, classes.names, classes.ignore, reports)
 
 
-def _refuse_other_layouts(root: Path) -> None:
+def _reject_other_layouts(root: Path) -> None:
     if (root / CLASSES_FILE).exists() or (root / 'labels').is_dir():
         return
     lines = [f'{root} holds no label maps, which a config for segmentation needs. Expected']

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from effnet_dense.data import LabelClasses, LabelSplit
-from effnet_dense.data.label_maps.file import find_pairs, list_files, read_classes
+from effnet_dense.data.image_files import list_files
+from effnet_dense.data.label_maps.classes import read_classes
+from effnet_dense.data.label_maps.pairs import find_pairs
 from tests.helpers.label_folder import label, write_classes, write_image, write_label
 
 

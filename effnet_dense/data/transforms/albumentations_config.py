@@ -1,6 +1,7 @@
-"""Albumentations' transforms from configs, with what was renamed since older configs were written.
+"""Build Albumentations transforms from configs, with hints for what Albumentations 2 renamed.
 
-Albumentations 2 warns of an argument that it does not know, and goes on with its default.
+Albumentations only warns about an unknown argument and continues with its default. `strict=True`
+makes that an error, but not one that names the right argument, and compositions do not have it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import albumentations
 
-TYPES = {
+RENAMED_TYPES = {
     'Cutout': 'CoarseDropout',
     'Flip': 'HorizontalFlip, VerticalFlip or D4',
     'GaussianNoise': 'GaussNoise',
@@ -30,9 +31,9 @@ TYPES = {
     'RandomBrightness': 'RandomBrightnessContrast',
     'RandomContrast': 'RandomBrightnessContrast',
 }
-# New name: its old ones. Several stand for one where a pair of numbers became a range. The first
-# new name that the transform has counts: height is hole_height_range for none but dropouts.
-ARGUMENTS = {
+# New name: its old ones, several where a pair of numbers became a range. Of several new names for
+# an old one, a hint names the first that the transform has.
+RENAMED_ARGUMENTS = {
     'p=1.0': ('always_apply',),
     'fill': ('value', 'fill_value', 'image_fill_value', 'cval', 'pad_cval', 'pad_val'),
     'fill_mask': (
@@ -62,23 +63,23 @@ ARGUMENTS = {
 
 
 def build_transform(config: Any, seg_pad_val: int = 255) -> Any:
-    """One of albumentations' transforms or compositions, from a config with `type`.
+    """Build a transform or composition from a config with `type`.
 
     Args:
         config: `dict(type='OneOf', transforms=[dict(type='Blur', blur_limit=3), …], p=0.1)`.
-        seg_pad_val: What label maps are filled with; a `fill_mask` of this value is understood.
+        seg_pad_val: Fill value of label maps; `fill_mask` may have this value.
 
     Raises:
-        ValueError: no `type`, an unknown one, or an argument that the type does not have.
+        ValueError: No `type`, an unknown one, or an argument that the type does not have.
     """
     if not isinstance(config, Mapping) or 'type' not in config:
-        raise ValueError(f'expected a transform of albumentations, dict(type=…), got {config!r}')
+        raise ValueError(f'expected an Albumentations transform, dict(type=…), got {config!r}')
     arguments = dict(config)
     made = _find(arguments.pop('type'))
-    known = [name for name in inspect.signature(made.__init__).parameters if name != 'self']
+    names = [name for name in inspect.signature(made.__init__).parameters if name != 'self']
     for name in arguments:
-        if name not in known:
-            raise ValueError(_wrong_argument(made.__name__, name, known))
+        if name not in names:
+            raise ValueError(_unknown_argument(made.__name__, name, names))
     if 'fill_mask' in arguments:
         arguments['fill_mask'] = _fill_mask(arguments['fill_mask'], seg_pad_val)
     for name in ('transforms', 'first', 'second'):
@@ -94,20 +95,20 @@ def _find(kind: Any) -> Any:
     if inspect.isclass(found):
         return found
     close = difflib.get_close_matches(str(kind), dir(albumentations), 1)
-    right = TYPES.get(str(kind)) or ', '.join(close)
-    hint = f'use {right}' if right else 'none of its names is like it'
+    right = RENAMED_TYPES.get(str(kind)) or ', '.join(close)
+    hint = f'use {right}' if right else 'no name is similar'
     raise ValueError(f'albumentations {albumentations.__version__} has no {kind!r}: {hint}')
 
 
-def _wrong_argument(kind: str, name: str, known: list[str]) -> str:
-    renamed = [new for new, old in ARGUMENTS.items() if name in old]
-    found = [new for new in renamed if new.split('=')[0] in known]
+def _unknown_argument(kind: str, name: str, names: list[str]) -> str:
+    renamed = [new for new, old in RENAMED_ARGUMENTS.items() if name in old]
+    found = [new for new in renamed if new.split('=')[0] in names]
     hint = f'use {found[0]}; ' if found else ''
-    return f'{kind} has no argument {name!r}: {hint}it knows {", ".join(known)}'
+    return f'{kind} has no argument {name!r}: {hint}it has {", ".join(names)}'
 
 
 def _fill_mask(value: Any, seg_pad_val: int) -> Any:
-    """0 is right for instance masks, and stands for `seg_pad_val` in label maps."""
+    """Return 0 or None: 0 fills instance masks, and becomes `seg_pad_val` in label maps."""
     if value is None or value in (0, seg_pad_val):
         return None if value is None else 0
     raise ValueError(
@@ -118,5 +119,5 @@ def _fill_mask(value: Any, seg_pad_val: int) -> Any:
 
 def _nested(part: Any, seg_pad_val: int) -> Any:
     if isinstance(part, (list, tuple)):
-        return [build_transform(one, seg_pad_val) for one in part]
+        return [build_transform(child, seg_pad_val) for child in part]
     return build_transform(part, seg_pad_val)

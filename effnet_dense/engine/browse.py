@@ -1,4 +1,4 @@
-"""Pictures of what a training sees: samples behind their pipeline, with what they are taught."""
+"""Draw what training sees: samples after their pipeline, with their annotations."""
 
 from __future__ import annotations
 
@@ -17,31 +17,38 @@ from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.registry import VISUALIZERS, init_default_scope
 from numpy.typing import NDArray
-from rich.progress import track
 from torch.utils.data import DataLoader
 
-Picture = NDArray[np.uint8]
-SPLITS = ('train', 'val')
-CELL = 320  # pixels, of the contact sheet
+from effnet_dense.data.folders import SPLITS
+from effnet_dense.engine.runner import Runner, built_from
+from effnet_dense.utils.progress import track
+
+Image = NDArray[np.uint8]
+
+CELL = 320
+"""Side in pixels of a contact sheet's cell."""
+
+MARGIN = 2
+"""Pixels around each image of a contact sheet."""
 
 
 def browse(
     config: Config, out: str | Path, number: int = 20, epoch: int = 0, split: str = 'train'
 ) -> list[Path]:
-    """Draw samples as a run makes them, boxes, masks and label maps over their image.
+    """Draw samples as a run makes them, with boxes, masks and label maps over their image.
 
     Args:
         config: From `load_config`; its visualizer draws.
-        out: Folder for the pictures, 0000_NAME.jpg …, and sheet.jpg with all of them.
+        out: Folder for the drawings, 0000_NAME.jpg …, and sheet.jpg with all of them.
         number: How many, from the epoch's beginning, in the order of a run on one GPU.
-        epoch: Which, from 0; of an endless stream the pass over the data.
+        epoch: Counted from 0; for an endless stream the pass over the data.
         split: 'train' or 'val'.
 
     Returns:
-        The pictures' paths; the contact sheet's last.
+        Paths of the drawings; the contact sheet's is the last.
 
     Raises:
-        ValueError: nothing to draw: a wrong split, number or epoch, or no such data loader.
+        ValueError: A wrong split, number or epoch, or no such data loader.
     """
     if split not in SPLITS or number < 1 or epoch < 0:
         raise ValueError(
@@ -49,11 +56,11 @@ def browse(
             f'got {split!r}, {number} and {epoch}'
         )
     loader = build_loader(config, split)
-    visualizer = _visualizer(config, getattr(loader.dataset, 'metainfo', None))
-    order = list(islice(order_of(loader, epoch), number))
+    visualizer = _build_visualizer(config, getattr(loader.dataset, 'metainfo', None))
+    indices = list(islice(epoch_indices(loader, epoch), number))
     paths = []
-    for position, index in enumerate(track(order, 'Drawing')):
-        image, sample = picture_of(loader.dataset[index], split)
+    for position, index in enumerate(track(indices, 'Drawing')):
+        image, sample = to_drawable(loader.dataset[index], split)
         path = Path(out, f'{position:04d}_{Path(sample.img_path).stem}.jpg')
         visualizer.add_datasample('browse', image, sample, draw_pred=False, out_file=str(path))
         paths.append(path)
@@ -63,10 +70,7 @@ def browse(
 
 
 def build_loader(config: Config, split: str) -> DataLoader:
-    """The config's data loader as its run builds it, without workers."""
-    # The runner imports the data's modules.
-    from effnet_dense.engine.runner import Runner, built_from
-
+    """Build the config's data loader as its run does, but without workers."""
     name = f'{split}_dataloader'
     if not config.get(name):
         raise ValueError(f'the config has no {name}')
@@ -78,8 +82,8 @@ def build_loader(config: Config, split: str) -> DataLoader:
         return Runner.build_dataloader({**config[name], **changes}, seed=seed)
 
 
-def order_of(loader: DataLoader, epoch: int) -> Iterator[int]:
-    """The indices of an epoch, as the sampler gives them."""
+def epoch_indices(loader: DataLoader, epoch: int) -> Iterator[int]:
+    """Yield the indices of an epoch in the sampler's order."""
     sampler: Any = getattr(loader.batch_sampler, 'sampler', loader.sampler)
     if isinstance(sampler, InfiniteSampler):
         return islice(sampler, epoch * sampler.size, (epoch + 1) * sampler.size)
@@ -88,10 +92,10 @@ def order_of(loader: DataLoader, epoch: int) -> Iterator[int]:
     return iter(sampler)
 
 
-def picture_of(packed: dict[str, Any], split: str) -> tuple[Picture, Any]:
-    """A packed sample's image (H, W, 3) in RGB, and its annotation in numbers for drawing.
+def to_drawable(packed: dict[str, Any], split: str) -> tuple[Image, Any]:
+    """Convert a packed sample to its image (H, W, 3) in RGB, and its annotation for drawing.
 
-    Annotations for testing are of the picture as it is on the disk, which is drawn then.
+    Annotations of validation samples refer to the original image, which is read from its file.
     """
     sample = packed['data_samples']
     if split == 'val':
@@ -105,21 +109,21 @@ def picture_of(packed: dict[str, Any], split: str) -> tuple[Picture, Any]:
     return image, sample
 
 
-def contact_sheet(pictures: Sequence[Picture], cell: int = CELL) -> Picture:
-    """All pictures in rows, each within a square of `cell` pixels."""
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
+def contact_sheet(images: Sequence[Image], cell: int = CELL) -> Image:
+    """Arrange images in rows, each scaled to fit a square of `cell` pixels."""
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
     sheet = np.full((rows * cell, columns * cell, 3), 255, np.uint8)
-    for number, picture in enumerate(pictures):
-        factor = (cell - 4) / max(picture.shape[:2])
-        small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        y, x = number // columns * cell + 2, number % columns * cell + 2
+    for number, image in enumerate(images):
+        factor = (cell - 2 * MARGIN) / max(image.shape[:2])
+        small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        y, x = number // columns * cell + MARGIN, number % columns * cell + MARGIN
         sheet[y : y + small.shape[0], x : x + small.shape[1]] = small
     return sheet
 
 
-def _visualizer(config: Config, dataset_meta: Any) -> Any:
-    """The config's, which keeps nothing."""
+def _build_visualizer(config: Config, dataset_meta: Any) -> Any:
+    """Build the config's visualizer, without backends that save its images."""
     given = {**config.get('visualizer', {'type': 'DetLocalVisualizer'})}
     made = VISUALIZERS.build({**given, 'name': 'browse', 'vis_backends': None})
     made.dataset_meta = dataset_meta

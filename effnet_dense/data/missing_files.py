@@ -1,4 +1,4 @@
-"""The files that a config reads, looked for before a training starts."""
+"""Find the files that a config reads and that do not exist, before training."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 from mmengine.config import Config
 
-from effnet_dense.data.coco.source import EXPECTED
-from effnet_dense.data.config_nodes import SPLIT_OF, leaf_datasets, type_name
-from effnet_dense.data.label_maps.source import EXPECTED_LABELS
-from effnet_dense.data.own_data import is_segmentation
+from effnet_dense.data.coco.folder import EXPECTED_COCO
+from effnet_dense.data.config_walk import SPLIT_OF, is_segmentation, loop_datasets, type_name
+from effnet_dense.data.label_maps.folder import EXPECTED_LABELS
 
 COCO_HELP = """\
 COCO is at https://cocodataset.org/#download: unpack train2017.zip, val2017.zip and
@@ -25,7 +24,7 @@ data/ade, or link it (ln -s /where/it/is data/ade). data/ade/ADEChallengeData201
   images/{training,validation}/, annotations/{training,validation}/"""
 
 CITYSCAPES_HELP = """\
-Cityscapes needs a registration at https://www.cityscapes-dataset.com: unpack
+Cityscapes requires registration at https://www.cityscapes-dataset.com: unpack
 leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip in data/cityscapes, or link it, and make
 the label maps (*_labelTrainIds.png) with
   pip install cityscapesscripts && CITYSCAPES_DATASET=data/cityscapes csCreateTrainIdLabelImgs
@@ -58,24 +57,24 @@ HELP = {
     'CocoPanopticDataset': PANOPTIC_HELP,
     'PascalVOCDataset': VOC_HELP,
 }
-"""Type of a data set → where to get it."""
+"""Type of a dataset → where to get it."""
 
 INSTEAD = """\
 To use something else:
-  --data DIR   your own pictures, class names and their number are read from the folder;
+  --data DIR   your own images, class names and their number are read from the folder;
 {expected}
-  --data demo  a small data set that is drawn in seconds, without any download"""
+  --data demo  a small dataset that is drawn in seconds, without any download"""
 
 
 def check_data_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> None:
-    """Make sure that the annotation files and folders of the config's data sets exist.
+    """Check that the annotation files and folders of the config's datasets exist.
 
     Args:
-        cfg: the config as it will run, after `--data` and `--cfg-options`.
-        loops: those that will run, of 'train', 'val' and 'test'.
+        cfg: The config as it will run, after `--data` and `--cfg-options`.
+        loops: Those that will run, of 'train', 'val' and 'test'.
 
     Raises:
-        FileNotFoundError: listing all that is missing, where to get it, what to use instead.
+        FileNotFoundError: Listing all that is missing, where to get it, what to use instead.
     """
     missing = list(missing_files(cfg, loops))
     if missing:
@@ -83,43 +82,38 @@ def check_data_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> Non
 
 
 def missing_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> Iterator[str]:
-    """The paths that the loops' data sets need and that do not exist, each once."""
-    wanted = [
-        path
-        for loop in loops
-        if cfg.get(f'{loop}_dataloader')
-        for dataset in leaf_datasets(cfg[f'{loop}_dataloader']['dataset'])
-        for path in _paths(dataset)
+    """Yield the paths that the loops' datasets need and that do not exist, each once."""
+    needed = [
+        path for loop in loops for dataset in loop_datasets(cfg, loop) for path in _paths(dataset)
     ]
-    yield from (path for path in dict.fromkeys(wanted) if not os.path.exists(path))
+    yield from (path for path in dict.fromkeys(needed) if not os.path.exists(path))
 
 
 def missing_data_message(cfg: Config, missing: Sequence[str]) -> str:
-    """What is missing, where to get it, and what `--data` can do instead."""
-    lines = ["the config's data set is not there, these are missing:"]
+    """Describe what is missing, where to get it, and how to use `--data` instead."""
+    lines = ["the config's dataset does not exist, these are missing:"]
     lines += [f'  {path}' for path in missing]
     lines += _help(cfg)
-    if PANOPTIC_HELP not in lines:  # `--data` does not know that layout
-        expected = EXPECTED_LABELS if is_segmentation(cfg) else EXPECTED
+    if PANOPTIC_HELP not in lines:  # `--data` does not support that layout
+        expected = EXPECTED_LABELS if is_segmentation(cfg) else EXPECTED_COCO
         lines.append(INSTEAD.format(expected=expected))
     return '\n'.join(lines)
 
 
 def _help(cfg: Config) -> list[str]:
-    """Where to get the config's data sets."""
-    train = cfg.get('train_dataloader') or cfg.get('val_dataloader') or cfg.get('test_dataloader')
-    datasets = list(leaf_datasets(train['dataset'])) if train else []
+    """Describe where to get the config's datasets."""
+    datasets = next(filter(None, (loop_datasets(cfg, loop) for loop in SPLIT_OF)), [])
     known = [HELP[type_name(d)] for d in datasets if type_name(d) in HELP]
     if any('camvid' in str(d.get('data_root')).lower() for d in datasets):
         known.append(CAMVID_HELP)
     if known:
         return list(dict.fromkeys(known))
-    names = ', '.join(sorted({type_name(d) for d in datasets})) or 'the data set'
-    return [f'{names} must be downloaded and laid out as the config says.']
+    names = ', '.join(sorted({type_name(d) for d in datasets})) or 'the dataset'
+    return [f'{names} must be downloaded and laid out as the config expects.']
 
 
 def _paths(dataset: Any) -> Iterator[str]:
-    """Annotation file and folders of one data set; what lies on other backends is not looked at."""
+    """Yield annotation file and folders of one dataset, except on other storage backends."""
     if dataset.get('backend_args') or type_name(dataset) == 'BaseDataset':
         return
     root = dataset.get('data_root') or ''

@@ -11,8 +11,8 @@ from mmengine.config import Config, ConfigDict
 from mmseg.datasets import ADE20KDataset
 
 from effnet_dense.data import make_demo, use_data
+from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.data.demo.scenes import SHAPES
-from effnet_dense.data.own_data import is_segmentation
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Ready augmentations by name."""
+"""Predefined augmentation policies of Albumentations transforms, by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 Config = dict[str, Any]
 
-# Photometric and geometric changes that fit most pictures of the everyday kind. Nothing turns
-# them upside down, and no hue moves far enough to make another colour's name of it.
+# Photometric and geometric changes that suit most everyday images. Nothing turns them upside down,
+# and no hue shift is large enough to change a colour's name.
 LIGHT: list[Config] = [
     dict(type='HorizontalFlip', p=0.5),
     dict(type='RandomBrightnessContrast', brightness_limit=0.1, contrast_limit=0.1, p=0.5),
@@ -78,7 +78,7 @@ HEAVY: list[Config] = [
         p=0.4,
     ),
 ]
-# What the boxes say of the objects stays true: holes are in the picture alone, and small.
+# Boxes remain valid: holes are small, and only in the image.
 HEAVY.append(
     dict(
         type='CoarseDropout',
@@ -93,10 +93,10 @@ POLICIES = {'light': LIGHT, 'medium': MEDIUM, 'heavy': HEAVY}
 
 
 def albumentations_policy(name: str) -> list[Config]:
-    """Configs of albumentations' transforms: 'light', 'medium' or 'heavy'.
+    """Copy a policy's transform configs: 'light', 'medium' or 'heavy'.
 
     Raises:
-        ValueError: another name.
+        ValueError: Another name.
     """
     if name not in POLICIES:
         raise ValueError(f'no policy {name!r}, expected one of {list(POLICIES)}')

@@ -19,8 +19,7 @@ from mmdet.datasets.transforms import MixUp
 from mmengine.dataset import BaseDataset, DefaultSampler, InfiniteSampler
 from torch.utils.data import DataLoader, SequentialSampler
 
-from effnet_dense.data.seeding.draws import Draw, drawn_from
-from effnet_dense.data.seeding.loaders import seed_draws, set_draw_seed
+from effnet_dense.data.seeding import SeededIndex, seed_draws, seed_generators, set_loader_seed
 from effnet_dense.engine.runner import Runner
 
 SIZE = 6
@@ -107,7 +106,7 @@ def test_epochs_samples_and_seeds_differ(expected: list[Any]) -> None:
 
 
 def test_a_sample_that_is_none_is_replaced_by_the_same_other() -> None:
-    draw = Draw(3, (5, 0, 0))
+    draw = SeededIndex(3, (5, 0, 0))
     made = loader().dataset
     assert made[draw] == made[draw]
     assert made[draw]['index'] != 3
@@ -115,7 +114,7 @@ def test_a_sample_that_is_none_is_replaced_by_the_same_other() -> None:
 
 def test_generators_are_put_back() -> None:
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-    loader().dataset[Draw(1, (5, 0, 0))]
+    loader().dataset[SeededIndex(1, (5, 0, 0))]
     assert random.getstate() == states[0]
     assert np.random.get_state()[1].tolist() == states[1]
     assert torch.get_rng_state().tolist() == states[2]
@@ -160,7 +159,7 @@ def test_batches_by_aspect_ratio_keep_the_numbers() -> None:
     assert {draw.entropy for batch in batches for draw in batch} == {(5, 0, 0)}  # type: ignore
     plain = loader().dataset
     ours = {one['index']: one['draws'] for batch in made for one in batch if one['index'] == 1}
-    assert plain[Draw(1, (5, 0, 0))]['draws'] == ours[1] or 1 not in ours
+    assert plain[SeededIndex(1, (5, 0, 0))]['draws'] == ours[1] or 1 not in ours
 
 
 class Partner(MixUp):
@@ -191,7 +190,7 @@ def test_data_set_and_index_survive_pickling_and_copying(expected: list[Any]) ->
     dataset = loader().dataset
     assert isinstance(dataset, Samples)
     for again in (pickle.loads(pickle.dumps(dataset)), copy.deepcopy(dataset)):
-        draw = pickle.loads(pickle.dumps(Draw(1, (5, 0, 0))))
+        draw = pickle.loads(pickle.dumps(SeededIndex(1, (5, 0, 0))))
         assert (1, again[draw]['draws']) in expected[0]
 
 
@@ -202,11 +201,11 @@ def test_the_runner_seeds_what_it_builds(expected: list[Any]) -> None:
     made = Runner.build_dataloader(dict(config), seed=5)
     made.collate_fn = list
     assert epoch_of(made, 0) == expected[0]
-    set_draw_seed(made, 6)
+    set_loader_seed(made, 6)
     assert epoch_of(made, 0) == epoch_of(loader(seed=6), 0)
     unseeded = Runner.build_dataloader(dict(config, dataset=samples()))
-    assert not isinstance(next(iter(unseeded.sampler)), Draw)
-    set_draw_seed(unseeded, 6)  # does nothing
+    assert not isinstance(next(iter(unseeded.sampler)), SeededIndex)
+    set_loader_seed(unseeded, 6)  # does nothing
 
 
 def test_a_negative_seed_is_refused() -> None:
@@ -216,7 +215,7 @@ def test_a_negative_seed_is_refused() -> None:
 
 def test_an_error_puts_the_generators_back() -> None:
     def broken() -> Iterator[None]:
-        with drawn_from(Draw(0, (1, 2)), None):
+        with seed_generators(SeededIndex(0, (1, 2)), None):
             raise KeyError('x')
         yield
 

@@ -10,7 +10,7 @@ import mmcv
 import numpy as np
 import pytest
 
-from effnet_dense.data.browse import browse, build_loader, contact_sheet, order_of
+from effnet_dense.engine.browse import browse, build_loader, contact_sheet, epoch_indices
 from effnet_dense.engine.config import load_config
 from tests.helpers.tool import call
 
@@ -43,7 +43,7 @@ def test_pictures_are_those_of_the_epoch(make_folder: Callable[..., Path], tmp_p
 def test_an_endless_streams_epochs_follow_each_other(make_folder: Callable[..., Path]) -> None:
     options: dict[str, Any] = {'train_dataloader.sampler.type': 'InfiniteSampler'}
     config = load_config(DETECTOR, make_folder(), options)
-    draws = list(order_of(build_loader(config, 'train'), 3))
+    draws = list(epoch_indices(build_loader(config, 'train'), 3))
     assert sorted(draws) == [0, 1]
     assert [draw.entropy[1] for draw in draws] == [3, 3]  # type: ignore[attr-defined]
 

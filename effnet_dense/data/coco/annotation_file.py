@@ -1,0 +1,60 @@
+"""Read an annotation file in COCO's format, and reject files of another structure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from effnet_dense.data.findings import json_type
+
+Record = dict[str, Any]
+
+KEYS = ('images', 'annotations', 'categories')
+
+
+@dataclass(frozen=True)
+class CocoSplit:
+    """A split of a dataset: its annotation file and the folder of its images."""
+
+    ann_file: Path
+    image_dir: Path
+
+
+def read_coco(ann_file: Path) -> Record:
+    """Read a COCO JSON file: {'images': [dict], 'annotations': [dict], 'categories': [dict]}.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: Empty, not JSON, or not lists of objects under these three keys.
+    """
+    if not ann_file.is_file():
+        raise FileNotFoundError(f'expected the annotation file {ann_file}, which does not exist')
+    if ann_file.stat().st_size == 0:
+        raise ValueError(f'{ann_file} is empty; expected COCO annotations in JSON')
+    try:
+        with ann_file.open(encoding='utf-8') as file:
+            data = json.load(file)
+    except json.JSONDecodeError as error:
+        place = f'line {error.lineno}, column {error.colno}'
+        raise ValueError(f'{ann_file} is not valid JSON: {error.msg} in {place}') from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, endless digits, too deep
+        raise ValueError(f'{ann_file} is not valid JSON: {error}') from error
+    _check_structure(data, ann_file)
+    return data
+
+
+def _check_structure(data: object, ann_file: Path) -> None:
+    if not isinstance(data, dict):
+        raise ValueError(f'{ann_file}: expected an object with {KEYS}, got a {json_type(data)}')
+    missing = [key for key in KEYS if key not in data]
+    if missing:
+        raise ValueError(f'{ann_file}: the keys {missing} are missing, it has {sorted(data)[:20]}')
+    for key in KEYS:
+        if not isinstance(data[key], list):
+            raise ValueError(f'{ann_file}: {key!r} must be a list, got a {json_type(data[key])}')
+        wrong = next((i for i, record in enumerate(data[key]) if type(record) is not dict), None)
+        if wrong is not None:
+            got = json_type(data[key][wrong])
+            raise ValueError(f'{ann_file}: {key}[{wrong}] must be an object, got a {got}')

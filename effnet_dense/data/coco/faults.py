@@ -1,0 +1,294 @@
+"""Walk the records of a COCO file and yield their faults: one source for checking and cleaning.
+
+Shapes: K annotations; boxes are COCO's [x, y, width, height] in pixels of the image.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from effnet_dense.data.coco.annotation_file import Record
+from effnet_dense.data.coco.fields import (
+    CATEGORY_FIELDS,
+    IMAGE_FIELDS,
+    Fields,
+    annotation_fields,
+)
+from effnet_dense.data.findings import Severity
+from effnet_dense.data.image_files import UNREADABLE, image_size, size_name
+from effnet_dense.data.transforms.loading import LoadImageFromFile
+
+TOLERANCE = 1.0
+"""Pixels by which a box may exceed the image's edge: rounding in annotation tools."""
+
+HEADERS = 256
+"""Images whose header is read for 'some headers', evenly spread; all of a smaller split."""
+
+Reading = Literal['some headers', 'headers', 'pixels']
+"""How much of the image files is read: headers of at most `HEADERS`, all headers, or all pixels."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault, and whether a record that has it must be dropped."""
+
+    severity: Severity
+    what: str
+    dropped: Literal['always', 'in training', 'never'] = 'never'
+    missing_files: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of one record: its list in the file and position there, its name, what it has."""
+
+    kind: Kind
+    key: str
+    index: int
+    name: str
+    detail: str = ''
+
+    @property
+    def example(self) -> str:
+        """The record and what it has, as quoted in a finding of this kind."""
+        return f'{self.name}: {self.detail}' if self.detail else self.name
+
+    @property
+    def why(self) -> str:
+        """The kind and what the record has, without the record's name."""
+        return f'{self.kind.what}: {self.detail}' if self.detail else self.kind.what
+
+    def __str__(self) -> str:
+        return f'{self.name}: {self.why}'
+
+    def is_dropped(self, training: bool) -> bool:
+        """Whether the record must be dropped for training, or else for evaluation."""
+        return self.kind.dropped == 'always' or (training and self.kind.dropped == 'in training')
+
+
+REPEATED_IMAGE = Kind('error', 'image id used twice', 'always')
+LISTED_TWICE = Kind('warning', 'image listed under several image ids')
+UNREADABLE_IMAGE = Kind('error', 'image that cannot be read', 'always')
+OTHER_SIZE = Kind('error', 'image of another size than in the JSON file', 'always')
+
+REPEATED_CATEGORY = Kind('error', 'category id used twice')
+REPEATED_NAME = Kind('error', 'category name used twice')
+
+UNKNOWN_IMAGE = Kind('warning', 'annotation of an unknown image', 'always')
+UNKNOWN_CATEGORY = Kind('error', 'annotation of an unknown category', 'always')
+REPEATED_ANNOTATION = Kind('error', 'annotation id used twice', 'always')
+ID_ZERO = Kind('warning', 'annotation with id 0, which pycocotools can never count as found')
+
+EMPTY_BOX = Kind('warning', 'empty box (width or height ≤ 0)', 'in training')
+THIN_BOX = Kind('warning', 'box thinner than a pixel', 'in training')
+BOX_OUTSIDE = Kind('warning', 'box completely outside its image', 'in training')
+BOX_ACROSS = Kind('warning', 'box partly outside its image, cut at the edge')
+NO_AREA = Kind('warning', "annotation whose 'area' is not positive", 'in training')
+
+
+def find_faults(
+    data: Record,
+    image_dir: Path,
+    masks: bool = False,
+    evaluated: bool = True,
+    reading: Reading = 'some headers',
+) -> Iterator[Fault]:
+    """Yield the faults of a COCO file's records: images, then categories, then annotations.
+
+    Records with wrong fields are not examined further. Annotations of a dropped image go with it:
+    their ids and boxes are not examined.
+
+    Args:
+        data: From `read_coco`.
+        image_dir: Folder of the images.
+        masks: Every annotation needs a 'segmentation'.
+        evaluated: The split is scored by pycocotools, which needs 'iscrowd' and ids above 0.
+        reading: How much of the image files is read.
+    """
+    image_faults = list(_image_faults(data['images'], image_dir, reading))
+    yield from image_faults
+    yield from _category_faults(data['categories'])
+    kept = drop_faulty({**data, 'annotations': []}, image_faults, training=False)['images']
+    images = {image['id']: image for image in kept}
+    yield from _annotation_faults(data, images, annotation_fields(masks, evaluated), evaluated)
+
+
+def drop_faulty(data: Record, faults: Iterable[Fault], training: bool) -> Record:
+    """Copy a COCO file's data without faulty records and without annotations of dropped images.
+
+    Args:
+        data: From `read_coco`.
+        faults: From `find_faults`.
+        training: Also drop the annotations that mmdet would not train on.
+    """
+    dropped = {(fault.key, fault.index) for fault in faults if fault.is_dropped(training)}
+    images, annotations = (
+        [record for i, record in enumerate(data[key]) if (key, i) not in dropped]
+        for key in ('images', 'annotations')
+    )
+    ids = {image['id'] for image in images}
+    annotations = [record for record in annotations if record['image_id'] in ids]
+    return {**data, 'images': images, 'annotations': annotations}
+
+
+def field_faults(key: str, records: list[Record], fields: Fields) -> Iterator[Fault]:
+    """Yield every field of the records of `key` that is missing or has an invalid value."""
+    for field, (is_valid, expected) in fields.items():
+        dropped: Literal['always', 'never'] = 'never' if key == 'categories' else 'always'
+        kind = Kind('error', f'{field!r} of {key} is not {expected}', dropped)
+        for index, record in enumerate(records):
+            if not is_valid(record.get(field)):
+                found = f'{record[field]!r:.60}' if field in record else 'missing'
+                yield Fault(kind, key, index, _name(key, index, record), found)
+
+
+def _name(key: str, index: int, record: Record) -> str:
+    """Name a record for the user: by its file or id, by its position if it has none."""
+    if key == 'images' and type(record.get('file_name')) is str:
+        return record['file_name'] or f'images[{index}]'
+    if key == 'annotations' and type(record.get('id')) is int:
+        return f'id {record["id"]} (image {record.get("image_id")})'
+    return f'{key}[{index}]'
+
+
+def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> Iterator[Fault]:
+    wrong = list(field_faults('images', records, IMAGE_FIELDS))
+    yield from wrong
+    faulty = {fault.index for fault in wrong}
+    missing = Kind('error', f'image missing in {image_dir}', 'always', missing_files=True)
+    ids: set[int] = set()
+    names: set[str] = set()
+    folders: dict[str, set[str]] = {}
+    present: list[int] = []
+    for index in (i for i in range(len(records)) if i not in faulty):
+        id_, name = records[index]['id'], records[index]['file_name']
+        if name in names:
+            yield Fault(LISTED_TWICE, 'images', index, name, f'also id {id_}')
+        if id_ in ids:
+            yield Fault(REPEATED_IMAGE, 'images', index, name, f'id {id_}')
+        elif not _exists(os.path.join(image_dir, name), folders):
+            yield Fault(missing, 'images', index, name)
+        else:
+            present.append(index)
+        ids.add(id_)
+        names.add(name)
+    step = max(1, len(present) // HEADERS) if reading == 'some headers' else 1
+    for index in present[::step]:
+        yield from _file_faults(index, records[index], image_dir, decode=reading == 'pixels')
+
+
+def _exists(path: str, folders: dict[str, set[str]]) -> bool:
+    """Look a file up in its folder's listing, kept in `folders`: a `stat` per image is slow."""
+    folder, name = os.path.split(path)
+    if folder not in folders:
+        folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+    return name in folders[folder]
+
+
+def _file_faults(index: int, record: Record, image_dir: Path, decode: bool) -> Iterator[Fault]:
+    name, expected = record['file_name'], (record['width'], record['height'])
+    path = os.path.join(image_dir, name)
+    try:
+        size = image_size(path)
+        if decode and size is not None:
+            LoadImageFromFile()({'img_path': path})
+    except UNREADABLE as error:
+        yield Fault(UNREADABLE_IMAGE, 'images', index, name, str(error))
+        return
+    if size is not None and size != expected:
+        found = f'{size_name(*size)}, not {size_name(*expected)}'
+        yield Fault(OTHER_SIZE, 'images', index, name, found)
+
+
+def _category_faults(records: list[Record]) -> Iterator[Fault]:
+    wrong = list(field_faults('categories', records, CATEGORY_FIELDS))
+    yield from wrong
+    faulty = {fault.index for fault in wrong}
+    for field, kind in (('id', REPEATED_CATEGORY), ('name', REPEATED_NAME)):
+        seen: set[int | str] = set()
+        for index in (i for i in range(len(records)) if i not in faulty):
+            value = records[index][field]
+            if value in seen:
+                name = _name('categories', index, records[index])
+                yield Fault(kind, 'categories', index, name, f'{field} {value!r}')
+            seen.add(value)
+
+
+def _annotation_faults(
+    data: Record, images: Mapping[int, Record], fields: Fields, evaluated: bool
+) -> Iterator[Fault]:
+    """Yield faults of annotations, whose images without faults are `images`, by id."""
+    records = data['annotations']
+    wrong = list(field_faults('annotations', records, fields))
+    yield from wrong
+    faulty = {fault.index for fault in wrong}
+    known = {key: _ids(data[key]) for key in ('images', 'categories')}
+    ids: set[int] = set()
+    sound: list[int] = []
+    for index in (i for i in range(len(records)) if i not in faulty):
+        record = records[index]
+        name = _name('annotations', index, record)
+        if record['image_id'] not in known['images']:
+            yield Fault(UNKNOWN_IMAGE, 'annotations', index, name)
+        elif record['category_id'] not in known['categories']:
+            found = f'category {record["category_id"]}'
+            yield Fault(UNKNOWN_CATEGORY, 'annotations', index, name, found)
+        elif record['image_id'] not in images:
+            continue
+        elif record['id'] in ids:
+            yield Fault(REPEATED_ANNOTATION, 'annotations', index, name)
+        else:
+            if evaluated and record['id'] == 0:
+                yield Fault(ID_ZERO, 'annotations', index, name)
+            ids.add(record['id'])
+            sound.append(index)
+    yield from _box_faults(records, sound, images)
+
+
+def _ids(records: list[Record]) -> set[int]:
+    return {record['id'] for record in records if type(record.get('id')) is int}
+
+
+def _box_faults(
+    records: list[Record], sound: list[int], images: Mapping[int, Record]
+) -> Iterator[Fault]:
+    """Compare the boxes of the annotations at the positions `sound`, K of them, to their images."""
+    annotations = [records[index] for index in sound]
+    sizes = [
+        (image['width'], image['height']) for image in (images[a['image_id']] for a in annotations)
+    ]
+    boxes = np.array([a['bbox'] for a in annotations], dtype=np.float64).reshape(-1, 4)
+    area = np.array([a['area'] for a in annotations], dtype=np.float64)
+    for kind, hits in _box_kinds(boxes, area, np.array(sizes).reshape(-1, 2)).items():
+        for hit in np.flatnonzero(hits):
+            record = annotations[hit]
+            name = _name('annotations', sound[hit], record)
+            yield Fault(kind, 'annotations', sound[hit], name, str(record['bbox']))
+
+
+def _box_kinds(boxes: np.ndarray, area: np.ndarray, size: np.ndarray) -> dict[Kind, np.ndarray]:
+    """Select boxes (K, 4) by their faults: kind → (K,) booleans.
+
+    Args:
+        boxes: (K, 4).
+        area: (K,) of the annotations.
+        size: (K, 2), width and height of their images.
+    """
+    start, extent = boxes[:, :2], boxes[:, 2:]
+    empty = (extent <= 0).any(1)
+    thin = ~empty & (extent < 1).any(1)
+    outside = ~empty & ((start >= size) | (start + extent <= 0)).any(1)
+    across = (start < -TOLERANCE) | (start + extent > size + TOLERANCE)
+    return {
+        EMPTY_BOX: empty,
+        THIN_BOX: thin,
+        BOX_OUTSIDE: outside,
+        BOX_ACROSS: ~empty & ~outside & across.any(1),
+        NO_AREA: ~(empty | thin | outside) & ~(area > 0),
+    }

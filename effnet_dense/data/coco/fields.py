@@ -1,0 +1,68 @@
+"""Required fields of COCO records, and which values they may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Fields = dict[str, tuple[Callable[[object], bool], str]]
+"""Field → (is the value valid?, what is expected)."""
+
+LIMIT = 1e9
+"""No number of pixels is larger; also excludes infinity and NaN."""
+
+
+def _is_int(value: object) -> bool:
+    return type(value) is int  # excludes booleans
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and -LIMIT < value < LIMIT  # type: ignore[operator]
+
+
+def _is_positive(value: object) -> bool:
+    return _is_number(value) and value > 0  # type: ignore[operator]
+
+
+def _is_name(value: object) -> bool:
+    return type(value) is str and value != '' and '\0' not in value
+
+
+def _is_box(value: object) -> bool:
+    return type(value) is list and len(value) == 4 and all(map(_is_number, value))
+
+
+def _is_mask(value: object) -> bool:
+    return type(value) in (list, dict) and len(value) > 0  # type: ignore[arg-type]
+
+
+def _is_flag(value: object) -> bool:
+    return value in (0, 1)
+
+
+IMAGE_FIELDS: Fields = {
+    'id': (_is_int, 'an integer'),
+    'file_name': (_is_name, 'a file name'),
+    'width': (_is_positive, 'a positive number of pixels'),
+    'height': (_is_positive, 'a positive number of pixels'),
+}
+CATEGORY_FIELDS: Fields = {'id': (_is_int, 'an integer'), 'name': (_is_name, 'a name')}
+ANNOTATION_FIELDS: Fields = {
+    'id': (_is_int, 'an integer'),
+    'image_id': (_is_int, 'an integer'),
+    'category_id': (_is_int, 'an integer'),
+    'bbox': (_is_box, 'four finite numbers [x, y, width, height]'),
+    'area': (_is_number, 'a finite number'),
+}
+EVALUATION_FIELDS: Fields = {'iscrowd': (_is_flag, '0 or 1, which evaluation reads')}
+MASK_FIELDS: Fields = {'segmentation': (_is_mask, 'polygons or an RLE mask')}
+
+
+def annotation_fields(masks: bool, evaluated: bool) -> Fields:
+    """Select the fields that an annotation needs.
+
+    Args:
+        masks: For masks: also 'segmentation'.
+        evaluated: For evaluation by pycocotools: also 'iscrowd'.
+    """
+    fields = ANNOTATION_FIELDS | (EVALUATION_FIELDS if evaluated else {})
+    return fields | (MASK_FIELDS if masks else {})

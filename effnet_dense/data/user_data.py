@@ -1,0 +1,47 @@
+"""`--data DIR`: use the user's folder in place of a config's own dataset.
+
+Called before `--cfg-options` are merged, so that the user's own values win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from effnet_dense.data.coco.clean import SkipBad
+from effnet_dense.data.coco.config import use_coco
+from effnet_dense.data.coco.folder import CocoSource
+from effnet_dense.data.config_walk import is_segmentation
+from effnet_dense.data.demo.dataset import make_demo
+from effnet_dense.data.folders import SPLITS
+from effnet_dense.data.label_maps.config import use_label_maps
+from effnet_dense.data.label_maps.folder import LabelSource
+
+
+def use_data(
+    cfg: Config,
+    folder: str | Path,
+    splits: Sequence[str] = SPLITS,
+    demo_folder: str | Path = 'data/demo',
+    skip: SkipBad | None = None,
+) -> CocoSource | LabelSource:
+    """Point a config at a dataset: files, class names, heads and evaluators.
+
+    Args:
+        cfg: Changed in place. Configs for mmdet take annotations in COCO's format (see
+            `coco.folder`), those for mmseg label maps (see `label_maps.folder`).
+        folder: The dataset's root; 'demo' for the embedded one, which has both and is made in
+            `demo_folder` if it does not exist yet.
+        splits: ('train', 'val') for training, ('val',) for testing.
+        skip: Drop faulty records of annotations in COCO's format.
+
+    Raises:
+        FileNotFoundError: The folder, a split or images are missing.
+        ValueError: The data cannot be used, or the config needs data of another kind.
+    """
+    root = make_demo(demo_folder) if str(folder) == 'demo' else Path(folder)
+    if is_segmentation(cfg):
+        return use_label_maps(cfg, root, splits)
+    return use_coco(cfg, root, splits, skip)
