@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from PIL import Image
 
 IMAGE_SUFFIXES = frozenset(
-    ['.bmp', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm']
-    + ['.tif', '.tiff', '.webp']
+    {'.bmp', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm'}
+    | {'.tif', '.tiff', '.webp'}
 )
 """Of formats that OpenCV reads."""
 

@@ -1,8 +1,7 @@
-"""Pictures of samples."""
+"""Drawings of samples as training sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +11,41 @@ import pytest
 
 from effnet_dense.engine.browse import browse, build_loader, contact_sheet, epoch_indices
 from effnet_dense.engine.config import load_config
+from tests.helpers.coco_folder import write_folder
 from tests.helpers.tool import call
 
 DETECTOR = 'effnet_lite0_retinanet_finetune'
 
 
 @pytest.mark.parametrize('split', ['train', 'val'])
-def test_boxes_are_drawn(make_folder: Callable[..., Path], tmp_path: Path, split: str) -> None:
-    config = load_config(DETECTOR, make_folder())
+def test_boxes_are_drawn(tmp_path: Path, split: str) -> None:
+    config = load_config(DETECTOR, write_folder(tmp_path / 'set'))
     paths = browse(config, tmp_path / 'out', 5, split=split)
     assert [path.name for path in paths] == sorted(path.name for path in paths)
     assert {path.name[5:] for path in paths[:-1]} == {'a.jpg', 'b.jpg'}
-    for path in paths[:-1]:  # pictures are of one grey; what is drawn is not
-        picture = mmcv.imread(str(path)).astype(int)
-        assert np.ptp(picture, axis=2).max() > 50
+    for path in paths[:-1]:  # images are of one grey; what is drawn is not
+        image = mmcv.imread(str(path)).astype(int)
+        assert np.ptp(image, axis=2).max() > 50
     if split == 'val':
         assert mmcv.imread(str(paths[0])).shape[:2] in ((48, 64), (60, 80))
 
 
-def test_pictures_are_those_of_the_epoch(make_folder: Callable[..., Path], tmp_path: Path) -> None:
-    config = load_config(DETECTOR, make_folder())
-    pictures = [
+def test_drawings_belong_to_the_epoch(tmp_path: Path) -> None:
+    config = load_config(DETECTOR, write_folder(tmp_path / 'set'))
+    drawings = [
         [path.read_bytes() for path in browse(config, tmp_path / str(number), 2, epoch)]
         for number, epoch in enumerate((0, 0, 1))
     ]
-    assert pictures[0] == pictures[1]
-    assert set(pictures[0]).isdisjoint(pictures[2])
+    assert drawings[0] == drawings[1]
+    assert set(drawings[0]).isdisjoint(drawings[2])
 
 
-def test_an_endless_streams_epochs_follow_each_other(make_folder: Callable[..., Path]) -> None:
+def test_an_endless_streams_epochs_follow_each_other(tmp_path: Path) -> None:
     options: dict[str, Any] = {'train_dataloader.sampler.type': 'InfiniteSampler'}
-    config = load_config(DETECTOR, make_folder(), options)
-    draws = list(epoch_indices(build_loader(config, 'train'), 3))
-    assert sorted(draws) == [0, 1]
-    assert [draw.entropy[1] for draw in draws] == [3, 3]  # type: ignore[attr-defined]
+    config = load_config(DETECTOR, write_folder(tmp_path / 'set'), options)
+    indices = list(epoch_indices(build_loader(config, 'train'), 3))
+    assert sorted(indices) == [0, 1]
+    assert [index.entropy[1] for index in indices] == [3, 3]  # type: ignore[attr-defined]
 
 
 def test_a_contact_sheet_keeps_shapes() -> None:
@@ -57,8 +57,11 @@ def test_a_contact_sheet_keeps_shapes() -> None:
     assert (sheet[:, 132:] == 255).all()
 
 
-def test_the_tool_says_what_it_cannot_draw(
-    make_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+def test_the_tool_reports_what_it_cannot_draw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call('browse_dataset', DETECTOR, '--data', make_folder(), '--number', 0) == 2
+    assert (
+        call('browse_dataset', DETECTOR, '--data', write_folder(tmp_path / 'set'), '--number', 0)
+        == 2
+    )
     assert "an epoch from 0, got 'train', 0 and 0" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Each fault, put by hand into a sound data set, must be found, counted and named."""
+"""Each fault, put by hand into a sound dataset, must be found, counted and named."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pytest
 
 from effnet_dense.data.coco.annotation_file import CocoSplit
 from effnet_dense.data.coco.check import CocoReport, check_coco
-from tests.data.conftest import Coco, box, tiny_coco, write_json, write_pictures
+from tests.helpers.coco_folder import Coco, box, tiny_coco, write_images, write_json
 
 
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[..., CocoReport]:
     def run(content: Coco, **options: bool) -> CocoReport:
         ann_file = write_json(content, tmp_path / 'train.json')
-        return check_coco(CocoSplit(ann_file, write_pictures(tmp_path / 'images')), **options)
+        return check_coco(CocoSplit(ann_file, write_images(tmp_path / 'images')), **options)
 
     return run
 
 
-def test_sound_data_set(check: Callable[..., CocoReport]) -> None:
+def test_sound_dataset(check: Callable[..., CocoReport]) -> None:
     report = check(tiny_coco(), masks=True, evaluated=True)
     assert report.findings == ()
     assert (report.images, report.annotations) == (2, 4)
@@ -43,8 +43,8 @@ def with_annotation(**changes: Any) -> Coco:
         ({'bbox': [10, 10, 0, 5]}, 'warning', 'empty box'),
         ({'bbox': [10, 10, 5, -3]}, 'warning', 'empty box'),
         ({'bbox': [10, 10, 5, 0.5]}, 'warning', 'thinner than a pixel'),
-        ({'bbox': [64, 10, 5, 5]}, 'warning', 'wholly outside'),
-        ({'bbox': [-9, 10, 9, 5]}, 'warning', 'wholly outside'),
+        ({'bbox': [64, 10, 5, 5]}, 'warning', 'completely outside'),
+        ({'bbox': [-9, 10, 9, 5]}, 'warning', 'completely outside'),
         ({'bbox': [60, 10, 8, 5]}, 'warning', 'partly outside'),
         ({'bbox': [-3, 10, 9, 5]}, 'warning', 'partly outside'),
         ({'area': 0}, 'warning', 'not positive'),
@@ -95,24 +95,26 @@ def test_counts_and_first_examples(check: Callable[..., CocoReport]) -> None:
     content['annotations'] += [box(100 + i, 5, 7, [200, 0, 5, 5]) for i in range(5)]
     (finding,) = check(content).findings
     assert finding.count == 5
-    assert finding.examples[0] == 'id 100 (image 5) [200, 0, 5, 5]'
-    assert str(finding).startswith('warning: 5 × box wholly outside its image')
-    assert str(finding).endswith('id 102 (image 5) [200, 0, 5, 5], …')
+    assert finding.examples[0] == 'id 100 (image 5): [200, 0, 5, 5]'
+    assert str(finding).startswith(
+        'warning: 5 × box completely outside its image, left out of training'
+    )
+    assert str(finding).endswith('id 102 (image 5): [200, 0, 5, 5], …')
 
 
 @pytest.mark.parametrize(
     ('key', 'changes', 'words'),
     [
-        ('images', {'id': 12}, 'image id used twice: 12 (2 times)'),
+        ('images', {'id': 12}, 'image id used twice: b.png: id 12'),
         ('images', {'width': 0}, "'width' of images is not a positive number"),
         ('images', {'height': None}, "'height' of images is not a positive number"),
         ('images', {'file_name': ''}, "'file_name' of images is not a file name"),
         ('images', {'file_name': 'c.png'}, 'c.png'),
         ('images', {'file_name': 'sub/b.png'}, 'sub/b.png'),
-        ('images', {'width': 60, 'height': 80}, 'b.png is 80 × 60, not 60 × 80'),
-        ('categories', {'id': 90}, 'category id used twice: 90 (2 times)'),
-        ('categories', {'name': 'cat'}, "category name used twice: 'cat' (2 times)"),
-        ('categories', {'name': 3}, "'name' of categories is not a name: categories[1] has 3"),
+        ('images', {'width': 60, 'height': 80}, 'b.png: 80 × 60, not 60 × 80'),
+        ('categories', {'id': 90}, 'category id used twice: categories[1]: id 90'),
+        ('categories', {'name': 'cat'}, "category name used twice: categories[1]: name 'cat'"),
+        ('categories', {'name': 3}, "'name' of categories is not a name: categories[1]: 3"),
     ],
 )
 def test_faulty_image_or_category(
@@ -124,17 +126,17 @@ def test_faulty_image_or_category(
     assert sum(words in error for error in errors) == 1, errors
 
 
-def test_only_missing_pictures_count_as_missing_files(check: Callable[..., CocoReport]) -> None:
+def test_only_missing_images_count_as_missing_files(check: Callable[..., CocoReport]) -> None:
     content = tiny_coco()
     content['images'][0]['file_name'] = 'gone.png'
     (finding,) = check(content).findings
     assert finding.missing_files and finding.examples == ('gone.png',)
 
 
-def test_pictures_in_subfolders_are_found(tmp_path: Path) -> None:
+def test_images_in_subfolders_are_found(tmp_path: Path) -> None:
     content = tiny_coco()
     content['images'][1]['file_name'] = 'more/b.png'
-    folder = write_pictures(tmp_path / 'images')
+    folder = write_images(tmp_path / 'images')
     (folder / 'more').mkdir()
     (folder / 'b.png').rename(folder / 'more' / 'b.png')
     split = CocoSplit(write_json(content, tmp_path / 'train.json'), folder)
@@ -142,7 +144,7 @@ def test_pictures_in_subfolders_are_found(tmp_path: Path) -> None:
 
 
 def test_broken_header(tmp_path: Path) -> None:
-    folder = write_pictures(tmp_path / 'images')
+    folder = write_images(tmp_path / 'images')
     (folder / 'a.png').write_bytes(b'no picture')
     (finding,) = check_coco(
         CocoSplit(write_json(tiny_coco(), tmp_path / 't.json'), folder)
@@ -150,11 +152,11 @@ def test_broken_header(tmp_path: Path) -> None:
     assert finding.severity == 'error' and 'a.png' in finding.examples[0]
 
 
-def test_size_is_that_of_the_picture_turned_by_exif(tmp_path: Path) -> None:
-    """OpenCV turns a picture of orientation 6, so that width and height change places."""
+def test_size_is_that_of_the_image_turned_by_exif(tmp_path: Path) -> None:
+    """OpenCV turns an image of orientation 6, which exchanges width and height."""
     from PIL import Image
 
-    folder = write_pictures(tmp_path / 'images')
+    folder = write_images(tmp_path / 'images')
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.zeros((64, 48, 3), np.uint8)).save(folder / 'a.jpg', exif=exif)

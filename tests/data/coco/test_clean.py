@@ -13,12 +13,12 @@ import pytest
 from effnet_dense.data.coco import SkipBad, clean_coco
 from effnet_dense.data.coco.annotation_file import CocoSplit
 from effnet_dense.data.coco.check import check_coco
-from tests.data.conftest import Coco, box, tiny_coco, write_json, write_pictures
+from tests.helpers.coco_folder import Coco, box, tiny_coco, write_images, write_json
 
 
 def clean(tmp_path: Path, content: Coco, limit: float = 1.0, **options: bool) -> Any:
     ann_file = write_json(content, tmp_path / 'given.json')
-    split = CocoSplit(ann_file, write_pictures(tmp_path / 'images'))
+    split = CocoSplit(ann_file, write_images(tmp_path / 'images'))
     return clean_coco('train', split, SkipBad(tmp_path / 'run', limit), **options)
 
 
@@ -37,16 +37,32 @@ def test_a_sound_set_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('changes', 'expected', 'only_training'),
     [
-        ({'bbox': [10, 10, 5]}, "id 9 (image 12): 'bbox' is not four finite numbers", False),
-        ({'bbox': None}, "id 9 (image 12): 'bbox' is not four finite numbers", False),
-        ({'area': float('nan')}, "id 9 (image 12): 'area' is not a finite number", False),
-        ({'id': 'x'}, "annotations[4]: 'id' is not an integer", False),
-        ({'id': 1}, 'id 1 (image 12): its id is used before', False),
-        ({'category_id': 1}, 'id 9 (image 12): of an unknown category', False),
-        ({'image_id': 99}, 'id 9 (image 99): of an unknown image', False),
+        (
+            {'bbox': [10, 10, 5]},
+            "id 9 (image 12): 'bbox' of annotations is not four finite numbers",
+            False,
+        ),
+        (
+            {'bbox': None},
+            "id 9 (image 12): 'bbox' of annotations is not four finite numbers",
+            False,
+        ),
+        (
+            {'area': float('nan')},
+            "id 9 (image 12): 'area' of annotations is not a finite number",
+            False,
+        ),
+        ({'id': 'x'}, "annotations[4]: 'id' of annotations is not an integer: 'x'", False),
+        ({'id': 1}, 'id 1 (image 12): annotation id used twice', False),
+        (
+            {'category_id': 1},
+            'id 9 (image 12): annotation of an unknown category: category 1',
+            False,
+        ),
+        ({'image_id': 99}, 'id 9 (image 99): annotation of an unknown image', False),
         ({'bbox': [10, 10, 0, 5]}, 'id 9 (image 12): empty box', True),
         ({'bbox': [10, 10, 5, 0.5]}, 'id 9 (image 12): box thinner than a pixel', True),
-        ({'bbox': [64, 10, 5, 5]}, 'id 9 (image 12): box wholly outside its image', True),
+        ({'bbox': [64, 10, 5, 5]}, 'id 9 (image 12): box completely outside its image', True),
         ({'area': 0}, "id 9 (image 12): annotation whose 'area' is not positive", True),
         ({'bbox': [60, 10, 8, 5]}, None, True),  # partly outside: it is cut
     ],
@@ -70,17 +86,17 @@ def test_broken_annotations(
 @pytest.mark.parametrize(
     ('fault', 'why'),
     [
-        ('gone', 'there is no '),
+        ('gone', 'broken/a.png: image missing in '),
         ('empty', 'cannot identify image file'),
         ('truncated', 'a.png: '),
-        ('size', 'is 64 × 48, the annotations say 65 × 48'),
-        ('field', "'width' is not a positive number"),
-        ('twice', 'image id 5 is used before'),
+        ('size', 'a.png: image of another size than in the JSON file: 64 × 48, not 65 × 48'),
+        ('field', "a.png: 'width' of images is not a positive number of pixels: None"),
+        ('twice', 'a.png: image id used twice: id 5'),
     ],
 )
 def test_broken_images_go_with_their_annotations(fault: str, why: str, tmp_path: Path) -> None:
     content = tiny_coco()
-    folder = write_pictures(tmp_path / 'images')
+    folder = write_images(tmp_path / 'images')
     file, first = folder / 'a.png', content['images'][0]
     good = file.read_bytes()
     if fault in ('gone', 'empty', 'truncated'):
@@ -103,11 +119,11 @@ def test_broken_images_go_with_their_annotations(fault: str, why: str, tmp_path:
     assert [annotation['id'] for annotation in kept['annotations']] == [3, 4]
 
 
-def test_pictures_to_train_on_are_not_decoded(tmp_path: Path) -> None:
+def test_training_images_are_not_decoded(tmp_path: Path) -> None:
     content = tiny_coco()
-    folder = write_pictures(tmp_path / 'images')
+    folder = write_images(tmp_path / 'images')
     jpeg = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
-    (folder / 'c.jpg').write_bytes(jpeg[:-20])  # the header is whole
+    (folder / 'c.jpg').write_bytes(jpeg[:-20])  # the header is complete
     content['images'][0]['file_name'] = 'c.jpg'
     clean(tmp_path, content, evaluated=False)
     assert listed(tmp_path, 'images') == []

@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from effnet_dense.data import set_num_classes, use_data
 from effnet_dense.data.config_walk import leaf_datasets
 from effnet_dense.data.palette import palette
-from tests.data.conftest import Coco, tiny_coco
+from tests.helpers.coco_folder import Coco, tiny_coco
 
 CLASSES = ('cat', 'ant', 'bee')
 

@@ -1,4 +1,4 @@
-"""Finding a data set, and the errors when it is none."""
+"""Finding a dataset, and the errors where there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from effnet_dense.data import find_coco
-from tests.data.conftest import box, tiny_coco, write_json, write_pictures
+from tests.helpers.coco_folder import box, tiny_coco, write_images, write_json
 
 
 def test_short_layout_with_folders_per_split(make_folder: Callable[..., Path]) -> None:
@@ -23,7 +23,7 @@ def test_short_layout_with_folders_per_split(make_folder: Callable[..., Path]) -
 def test_short_layout_with_one_folder(tmp_path: Path) -> None:
     for name in ('train', 'val'):
         write_json(tiny_coco(), tmp_path / f'annotations/{name}.json')
-    write_pictures(tmp_path / 'images')
+    write_images(tmp_path / 'images')
     splits = find_coco(tmp_path).splits
     assert splits['train'].image_dir == splits['val'].image_dir == tmp_path / 'images'
 
@@ -31,7 +31,7 @@ def test_short_layout_with_one_folder(tmp_path: Path) -> None:
 def test_coco_layout(tmp_path: Path) -> None:
     for name in ('train2017', 'val2017'):
         write_json(tiny_coco(), tmp_path / f'annotations/instances_{name}.json')
-        write_pictures(tmp_path / name)
+        write_images(tmp_path / name)
     splits = find_coco(tmp_path).splits
     assert splits['train'].ann_file == tmp_path / 'annotations/instances_train2017.json'
     assert splits['val'].image_dir == tmp_path / 'val2017'
@@ -46,7 +46,7 @@ def test_relative_folder_becomes_absolute(
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r'a folder with a data set at .*nothing'):
+    with pytest.raises(FileNotFoundError, match=r'a folder with a dataset at .*nothing'):
         find_coco(tmp_path / 'nothing')
 
 
@@ -78,17 +78,17 @@ def test_val_is_enough_to_test(make_folder: Callable[..., Path]) -> None:
     assert list(find_coco(root, splits=('val',)).splits) == ['val']
 
 
-def test_no_pictures(make_folder: Callable[..., Path]) -> None:
+def test_no_images(make_folder: Callable[..., Path]) -> None:
     root = make_folder()
     shutil.rmtree(root / 'images')
-    with pytest.raises(FileNotFoundError, match=r"pictures of 'train': expected .*images/train or"):
+    with pytest.raises(FileNotFoundError, match=r"images of 'train': expected .*images/train or"):
         find_coco(root)
 
 
-def test_missing_pictures_are_a_missing_file(make_folder: Callable[..., Path]) -> None:
+def test_missing_images_are_missing_files(make_folder: Callable[..., Path]) -> None:
     root = make_folder()
     (root / 'images/val/b.png').unlink()
-    with pytest.raises(FileNotFoundError, match=r'1 × picture missing in .*images/val: b\.png'):
+    with pytest.raises(FileNotFoundError, match=r'1 × image missing in .*images/val: b\.png'):
         find_coco(root)
 
 
@@ -100,7 +100,7 @@ def test_all_faults_of_all_parts_are_listed(make_folder: Callable[..., Path]) ->
     (root / 'images/val/b.png').unlink()
     with pytest.raises(ValueError) as error:
         find_coco(root)
-    for words in ('annotation id used twice', 'unknown category', 'picture missing'):
+    for words in ('annotation id used twice', 'unknown category', 'image missing'):
         assert words in str(error.value)
 
 

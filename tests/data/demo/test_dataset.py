@@ -1,4 +1,4 @@
-"""The embedded data set: what the annotations say is what the pictures show."""
+"""The embedded dataset: the annotations agree with the images."""
 
 from __future__ import annotations
 
@@ -192,13 +192,13 @@ def test_another_process_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_someone_elses_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / 'thesis.txt').write_text('mine')
-    with pytest.raises(FileExistsError, match='free for the demo data set'):
+    with pytest.raises(FileExistsError, match='free for the demo dataset'):
         make_demo(tmp_path)
-    with pytest.raises(FileExistsError, match='free for the demo data set'):
+    with pytest.raises(FileExistsError, match='free for the demo dataset'):
         make_demo(tmp_path / 'thesis.txt')
 
 
 @pytest.mark.parametrize('options', [{'train': 0}, {'val': -1}, {'seed': -1}])
 def test_wrong_numbers(tmp_path: Path, options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match='expected seed ≥ 0 and at least one picture each'):
+    with pytest.raises(ValueError, match='expected seed ≥ 0 and at least one image each'):
         make_demo(tmp_path / 'demo', **options)

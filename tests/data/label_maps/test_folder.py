@@ -36,7 +36,7 @@ def test_val_is_enough_to_test(root: Path) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r'a folder with a data set at .*nothing'):
+    with pytest.raises(FileNotFoundError, match=r'a folder with a dataset at .*nothing'):
         find_labels(tmp_path / 'nothing')
 
 

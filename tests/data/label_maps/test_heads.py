@@ -65,7 +65,7 @@ def test_class_weights_of_other_classes_are_left_out(capsys: pytest.CaptureFixtu
     assert model['decode_head']['loss_decode']['class_weight'] is None
     shown = ''.join(capsys.readouterr())
     assert 'class_weight of CrossEntropyLoss has 4 weights' in shown
-    assert '3 classes: left out' in shown
+    assert '3 classes: removed' in shown
 
 
 @pytest.mark.parametrize('weights', [[1.0, 2.0, 3.0], None, 'weights.npy'])

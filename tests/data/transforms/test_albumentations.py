@@ -220,7 +220,7 @@ def test_a_config_of_mmdets() -> None:
         (dict(type='RandomResizedCrop', height=3), "'height': use size"),
         (dict(type='Blur', always_apply=True), "'always_apply': use p=1.0"),
         (dict(type='Downscale', scale_min=0.1), "'scale_min': use scale_range"),
-        (dict(type='Blur', limit=3), "no argument 'limit': it knows blur_limit, p"),
+        (dict(type='Blur', limit=3), "no argument 'limit': it has blur_limit, p"),
         (dict(type='OneOf', transforms=[dict(type='Blur', limit=3)]), "no argument 'limit'"),
         (dict(type='Affine', fill_mask=9), 'fill_mask=9: instance masks are filled with 0'),
         (dict(blur_limit=3), r'expected .* dict\(type=…\), got'),

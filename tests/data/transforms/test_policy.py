@@ -47,7 +47,9 @@ def test_names_and_sizes_are_checked() -> None:
     with pytest.raises(ValueError, match=r"no policy 'strong', expected one of \['light'"):
         TRANSFORMS.build(dict(type='effnet_dense.Policy', name='strong'))
     for wrong in (dict(name='efficientdet'), dict(name='light', size=64)):
-        with pytest.raises(ValueError, match="a size is for 'efficientdet'"):
+        with pytest.raises(
+            ValueError, match="a size is required for 'efficientdet' and for no other policy"
+        ):
             TRANSFORMS.build(dict(type='effnet_dense.Policy', **wrong))
 
 
