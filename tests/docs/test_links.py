@@ -1,0 +1,134 @@
+"""Links, anchors, paths, names, commands and flags in the documentation exist."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, RUNNERS, TASK_UTILS, TRANSFORMS
+
+from effnet_dense.engine.config import shipped_configs
+from tests.docs import documents
+
+pages = pytest.mark.parametrize('page', documents.PAGES, ids=documents.name_of)
+
+FOLDERS = r'(?:configs|tools|docs|tests|effnet_dense|benchmarks|requirements|\.ci)'
+PATH = re.compile(rf'{FOLDERS}/[\w./{{}},*-]*')
+CONFIG = re.compile(r'(?:effnet|efficientdet)_\w*_\w+(?:\.py)?')
+# Names of theirs that look like our configs'.
+FOREIGN = {'efficientdet_d0.pth', 'effnet_dense'}
+REGISTRIES = (MODELS, TASK_UTILS, TRANSFORMS, DATASETS, METRICS, HOOKS, RUNNERS)
+TOOLS = sorted(path.stem for path in (documents.ROOT / 'tools').glob('*.py'))
+# Flags of pip and pytest.
+OTHER_FLAGS = {'--no-deps', '--force-reinstall'}
+
+
+@pages
+def test_links(page: Path) -> None:
+    for link in documents.links(page):
+        if re.match(r'\w+://|mailto:', link):
+            continue
+        target, _, anchor = link.partition('#')
+        path = (page.parent / target).resolve() if target else page
+        assert path.is_file(), f'{link}: no such file'
+        assert not anchor or anchor in documents.anchors(path), f'{link}: no such heading'
+
+
+@pages
+def test_paths(page: Path) -> None:
+    text = [span for span in documents.spans(page) if ' ' not in span]
+    text += [word for command in documents.commands(page) for word in command]
+    for pattern in filter(PATH.fullmatch, text):
+        for name in documents.expand(pattern):
+            found = any(documents.ROOT.glob(name)) if '*' in name else (documents.ROOT / name).exists()
+            assert found, f'{name}: no such file'
+
+
+@pages
+def test_configs(page: Path) -> None:
+    shipped = shipped_configs()
+    text = [span for span in documents.spans(page) if ' ' not in span]
+    text += [word for command in documents.commands(page) for word in command]
+    for pattern in filter(CONFIG.fullmatch, text):
+        for name in documents.expand(pattern):
+            assert name.removesuffix('.py') in {*shipped, *FOREIGN}, f'{name}: no such config'
+
+
+@pages
+def test_names(page: Path) -> None:
+    text = documents.text_of(page)
+    for name in set(re.findall(r'(?<![\w/])effnet_dense(?:\.\w+)+', text)):
+        if name.endswith(('.py', '.md')):
+            continue
+        assert is_registered(name) or resolves(name), f'{name}: no such name'
+
+
+def is_registered(name: str) -> bool:
+    """Whether configs can name it as a type."""
+    return any(registry.get(name) is not None for registry in REGISTRIES)
+
+
+def resolves(name: str) -> bool:
+    """Whether it is a module, or an attribute of one."""
+    parts = name.split('.')
+    for end in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module('.'.join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            value = getattr(value, part, None)
+        return value is not None
+    return False
+
+
+@pages
+def test_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in documents.commands(page):
+        call = documents.tool_call(command)
+        if call is None:
+            continue
+        tool, words = call
+        try:
+            documents.parser_of(tool).parse_args(words)
+        except SystemExit:
+            pytest.fail(f'{" ".join(command)}: {capsys.readouterr().err}')
+
+
+@pages
+def test_flags(page: Path) -> None:
+    known = set(OTHER_FLAGS)
+    for tool in (*TOOLS, 'benchmarks'):
+        known |= documents.flags_of(documents.parser_of(tool))
+    for span in documents.spans(page):
+        for flag in re.findall(r'(?<![\w-])--[a-z][\w-]*', span):
+            assert flag in known, f'{flag}: no tool has it'
+
+
+@pages
+def test_python(page: Path) -> None:
+    for code in documents.blocks(page, 'python'):
+        ast.parse(code)
+
+
+@pages
+def test_tables(page: Path) -> None:
+    """Every line with bars belongs to a table with a delimiter row, and has as many cells."""
+    for lines in tables(documents.prose_of(page)):
+        assert len(lines) > 2 and re.fullmatch(r'[|:\- ]+', lines[1]), f'no table: {lines[0]}'
+        cells = [len(re.findall(r'(?<!\\)\|', re.sub(r'`[^`]*`', '', line))) for line in lines]
+        assert len(set(cells)) == 1, f'cells differ: {lines[0]}'
+
+
+def tables(text: str) -> list[list[str]]:
+    """Runs of lines that begin with a bar."""
+    runs: list[list[str]] = [[]]
+    for line in text.split('\n'):
+        if line.startswith('|'):
+            runs[-1].append(line)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
