@@ -6,7 +6,7 @@ import importlib.util
 import itertools
 import re
 import shlex
-from argparse import ArgumentParser
+from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -69,7 +69,7 @@ def forge_slug(heading: str) -> str:
 
 
 def mkdocs_slug(heading: str) -> str:
-    """A heading's anchor in mkdocs (Python-Markdown's `toc`): ASCII only, runs of hyphens joined."""
+    """A heading's anchor in mkdocs: ASCII only, runs of hyphens joined."""
     ascii_only = heading.encode('ascii', 'ignore').decode()
     return re.sub(r'[-\s]+', '-', re.sub(r'[^\w\s-]', '', ascii_only).strip().lower())
 
@@ -83,8 +83,12 @@ def expand(pattern: str) -> list[str]:
 
 def commands(path: Path) -> Iterator[list[str]]:
     """The words of each command in bash blocks, and of each code span that is one."""
-    lines = [line for code in blocks(path, 'bash') for line in code.replace('\\\n', ' ').split('\n')]
-    lines += [span for span in spans(path) if span.startswith(('python ', 'bash ')) and '…' not in span]
+    lines = [
+        line for code in blocks(path, 'bash') for line in code.replace('\\\n', ' ').split('\n')
+    ]
+    lines += [
+        span for span in spans(path) if span.startswith(('python ', 'bash ')) and '…' not in span
+    ]
     for line in lines:
         words = shlex.split(line, comments=True)
         for ends, group in itertools.groupby(words, lambda word: word == ';'):
@@ -96,7 +100,7 @@ def commands(path: Path) -> Iterator[list[str]]:
 def tool_call(command: list[str]) -> tuple[str, list[str]] | None:
     """The tool that a command runs, and the tool's arguments; None for other programs."""
     match command:
-        case ['python', '-m', module, *words] if module.startswith(('benchmarks', 'tests.')):
+        case ['python', '-m', module, *words] if module == 'benchmarks':
             return module, words
         case ['python', script, *words] if script.startswith('tools/'):
             return script.removeprefix('tools/').removesuffix('.py'), words
@@ -108,9 +112,9 @@ def tool_call(command: list[str]) -> tuple[str, list[str]] | None:
 
 @cache
 def parser_of(tool: str) -> ArgumentParser:
-    """The command line of a script in tools/, or of a module."""
-    if tool == 'benchmarks' or '.' in tool:
-        spec = importlib.util.find_spec('benchmarks.__main__' if tool == 'benchmarks' else tool)
+    """The command line of a script in tools/, or of the benchmarks."""
+    if tool == 'benchmarks':
+        spec = importlib.util.find_spec('benchmarks.__main__')
     else:
         spec = importlib.util.spec_from_file_location(f'tool_{tool}', ROOT / f'tools/{tool}.py')
     assert spec is not None and spec.loader is not None, tool
@@ -124,7 +128,7 @@ def flags_of(parser: ArgumentParser) -> set[str]:
     found = set()
     for action in parser._actions:
         found.update(action.option_strings)
-        if isinstance(action.choices, dict):
+        if isinstance(action, _SubParsersAction):
             for command in action.choices.values():
                 found |= flags_of(command)
     return found

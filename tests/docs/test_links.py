@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import re
 from pathlib import Path
 
@@ -17,13 +17,14 @@ pages = pytest.mark.parametrize('page', documents.PAGES, ids=documents.name_of)
 
 FOLDERS = r'(?:configs|tools|docs|tests|effnet_dense|benchmarks|requirements|\.ci)'
 PATH = re.compile(rf'{FOLDERS}/[\w./{{}},*-]*')
+FLAG = re.compile(r'(?<![\w-])--[a-z][\w-]*')
 CONFIG = re.compile(r'(?:effnet|efficientdet)_\w*_\w+(?:\.py)?')
 # Names of theirs that look like our configs'.
 FOREIGN = {'efficientdet_d0.pth', 'effnet_dense'}
 REGISTRIES = (MODELS, TASK_UTILS, TRANSFORMS, DATASETS, METRICS, HOOKS, RUNNERS)
 TOOLS = sorted(path.stem for path in (documents.ROOT / 'tools').glob('*.py'))
-# Flags of pip and pytest.
-OTHER_FLAGS = {'--no-deps', '--force-reinstall'}
+PIP_FLAGS = {'--no-deps', '--force-reinstall'}
+SCRIPTS = (*documents.ROOT.glob('tools/*.sh'), documents.ROOT / 'tests/helpers/kill_training.py')
 
 
 @pages
@@ -43,7 +44,9 @@ def test_paths(page: Path) -> None:
     text += [word for command in documents.commands(page) for word in command]
     for pattern in filter(PATH.fullmatch, text):
         for name in documents.expand(pattern):
-            found = any(documents.ROOT.glob(name)) if '*' in name else (documents.ROOT / name).exists()
+            found = (
+                any(documents.ROOT.glob(name)) if '*' in name else (documents.ROOT / name).exists()
+            )
             assert found, f'{name}: no such file'
 
 
@@ -61,7 +64,7 @@ def test_configs(page: Path) -> None:
 def test_names(page: Path) -> None:
     text = documents.text_of(page)
     for name in set(re.findall(r'(?<![\w/])effnet_dense(?:\.\w+)+', text)):
-        if name.endswith(('.py', '.md')):
+        if name == 'effnet_dense.X':  # any
             continue
         assert is_registered(name) or resolves(name), f'{name}: no such name'
 
@@ -88,10 +91,14 @@ def resolves(name: str) -> bool:
 @pages
 def test_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in documents.commands(page):
+        if command[:2] == ['python', '-m']:
+            assert importlib.util.find_spec(command[2]) is not None, f'{command[2]}: no such module'
         call = documents.tool_call(command)
         if call is None:
             continue
         tool, words = call
+        if not words:  # the tool's name alone
+            continue
         try:
             documents.parser_of(tool).parse_args(words)
         except SystemExit:
@@ -100,11 +107,13 @@ def test_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pages
 def test_flags(page: Path) -> None:
-    known = set(OTHER_FLAGS)
+    known = set(PIP_FLAGS)
+    for script in SCRIPTS:
+        known |= set(FLAG.findall(documents.text_of(script)))
     for tool in (*TOOLS, 'benchmarks'):
         known |= documents.flags_of(documents.parser_of(tool))
     for span in documents.spans(page):
-        for flag in re.findall(r'(?<![\w-])--[a-z][\w-]*', span):
+        for flag in FLAG.findall(span):
             assert flag in known, f'{flag}: no tool has it'
 
 

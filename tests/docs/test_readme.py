@@ -30,7 +30,7 @@ def test_figure_is_small() -> None:
 
 
 def test_renders_as_on_package_indexes() -> None:
-    pytest.importorskip('cmarkgfm', reason='needs readme_renderer[md]')
+    pytest.importorskip('comrak', reason='needs readme_renderer[md]')
     markdown = pytest.importorskip('readme_renderer.markdown', reason='needs readme_renderer[md]')
     text = documents.text_of(README)
     html = markdown.render(text)

@@ -55,4 +55,8 @@ def test_segmentation_head() -> None:
 
 def test_mmdets_arguments_build() -> None:
     part = config('docs/migrating.md', 'backbone')
-    assert build({**part, 'norm_cfg': {**part['norm_cfg'], 'type': 'BN'}}).out_channels == (48, 136, 384)
+    assert build({**part, 'norm_cfg': {**part['norm_cfg'], 'type': 'BN'}}).out_channels == (
+        48,
+        136,
+        384,
+    )
