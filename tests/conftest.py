@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
+from tests.helpers.tiny import write_data
 
 REASONS = dict(gpu='needs a CUDA device', compiler='needs a C++ compiler')
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -49,6 +51,18 @@ def shared_data() -> Path:
 def repository() -> Path:
     """The root of the checkout: configs/ and tools/ live there."""
     return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A COCO folder with four images to train on and two to evaluate."""
+    return write_data(tmp_path_factory.mktemp('tiny'))
+
+
+@pytest.fixture
+def quiet_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mmengine's loggers keep the standard error of the test that made them, closed since."""
+    monkeypatch.setattr(logging, 'raiseExceptions', False)
 
 
 def restored_scope() -> Iterator[None]:

@@ -17,7 +17,7 @@ from effnet_dense.analysis.saved import MIB, saved_bytes
 from effnet_dense.analysis.settings import Settings
 from effnet_dense.models import EfficientNet
 from tests.helpers import fake_contenders as fake
-from tests.lean.test_lean import saved_bytes as saved_by_the_tests
+from tests.reference.saved_bytes import saved_bytes as saved_by_the_tests
 
 
 def test_sizes_of_the_fake() -> None:

@@ -22,6 +22,7 @@ from pycocotools import mask as rle
 from effnet_dense.engine.checks.channels import check_channels
 from effnet_dense.engine.config import load_config
 from tests.helpers.build import FOLDER, build
+from tests.helpers.model_checks import check_detector, check_step
 from tests.helpers.panoptic_data import (
     QUALITY,
     SIZE,
@@ -33,10 +34,6 @@ from tests.helpers.panoptic_data import (
 )
 from tests.helpers.tiny import as_arguments, options
 from tests.helpers.tool import call
-from tests.models.test_plugged_in import check_detector, check_step
-from tests.tools.conftest import quiet_loggers, tiny_data
-
-__all__ = ['quiet_loggers', 'tiny_data']
 
 FINETUNE = 'effnet_lite0_mask_rcnn_finetune'
 MOSAIC = 'effnet_b0_rtmdet_ins_coco'

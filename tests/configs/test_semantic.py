@@ -40,9 +40,6 @@ from tests.helpers.semantic_data import (
     voc_colour,
     write_voc,
 )
-from tests.tools.conftest import quiet_loggers
-
-__all__ = ['quiet_loggers']
 
 SIZE = 64
 ARCH = dict(_delete_=True, base='b0', width=0.25, depth=0.3)  # in the place of a name

@@ -14,7 +14,7 @@ from torch import Tensor
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.runner import Runner
 from effnet_dense.weights.safe import safe_load
-from tests.helpers.tiny import options
+from tests.helpers.tiny import narrow_retinanet, options
 
 STEPS = 12
 SMALL = {
@@ -24,10 +24,7 @@ SMALL = {
     'model.backbone.drop_path_rate': 0.2,
     'model.backbone.norm_eval': False,
     'model.neck.in_channels': [16, 32, 80],
-    'model.neck.out_channels': 8,
-    'model.bbox_head.in_channels': 8,
-    'model.bbox_head.feat_channels': 8,
-    'model.bbox_head.stacked_convs': 1,
+    **narrow_retinanet(),
     'custom_hooks': [dict(type='EMAHook', momentum=0.1)],
     'train_cfg.val_interval': 1,
 }

@@ -69,6 +69,16 @@ def options(epochs: int = 1, batch: int = 2, **more: Any) -> dict[str, Any]:
     return {**values, **more}
 
 
+def narrow_retinanet(channels: int = 8) -> dict[str, Any]:
+    """Options that give a RetinaNet few channels and one convolution in each of its towers."""
+    return {
+        'model.neck.out_channels': channels,
+        'model.bbox_head.in_channels': channels,
+        'model.bbox_head.feat_channels': channels,
+        'model.bbox_head.stacked_convs': 1,
+    }
+
+
 def in_place_of_coco(data: Path) -> dict[str, Any]:
     """`--cfg-options` that point a config at the tiny data set without `--data`.
 

@@ -21,8 +21,8 @@ from effnet_dense.inference.inputs import find_inputs
 from effnet_dense.inference.output import JsonList, part_of
 from effnet_dense.inference.records import detections, segments
 from effnet_dense.inference.results import Results
+from tests.helpers.tiny_models import CLASSES, detector, saved
 from tests.helpers.tool import call
-from tests.inference.conftest import CLASSES, detector, saved
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 

@@ -15,7 +15,7 @@ import effnet_dense
 from effnet_dense.engine.config import load_config
 from effnet_dense.inference import Predictor, as_bgr
 from effnet_dense.inference.meta import config_meta
-from tests.inference.conftest import CLASSES, detector, saved
+from tests.helpers.tiny_models import CLASSES, detector, saved
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
-import weakref
 
 import pytest
 import torch
@@ -12,8 +10,6 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from effnet_dense.lean import segments as lean
 from effnet_dense.lean.segments import can_recompute, run, segments
@@ -21,6 +17,7 @@ from effnet_dense.models import EfficientNet
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.layers import ConvNormAct
 from effnet_dense.scaling import BlockRow
+from tests.reference.saved_bytes import saved_bytes
 
 TINY = dict(base='b0', width=0.25, depth=0.3)
 FAMILIES = {
@@ -402,48 +399,6 @@ def test_an_upstream_gradient_is_not_written_to(block, se):
     kept = gradient.clone()
     y.backward(gradient)
     assert torch.equal(gradient, kept)
-
-
-class Alive(TorchDispatchMode):
-    """Bytes of the storages that are made inside and are alive."""
-
-    def __init__(self, known: list[Tensor]) -> None:
-        super().__init__()
-        self.known = {tensor.untyped_storage()._cdata for tensor in known}
-        self.storages: dict[int, int] = {}
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor):
-                storage = tensor.untyped_storage()
-                key = storage._cdata
-                if key not in self.known and key not in self.storages:
-                    self.storages[key] = storage.nbytes()
-                    weakref.finalize(storage, self.storages.pop, key, None)
-        return out
-
-
-def saved_bytes(model: nn.Module, x: Tensor) -> tuple[int, int]:
-    """What autograd is asked to save, and what was made and is alive; without the output."""
-    there = [x, *model.parameters(), *model.buffers()]
-    known = {tensor.untyped_storage()._cdata for tensor in there}
-    saved: dict[int, Tensor] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        if tensor.untyped_storage()._cdata not in known:
-            saved[tensor.untyped_storage()._cdata] = tensor
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        y = model(x)
-    asked = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
-    del y
-    saved.clear()
-    with Alive(there) as alive:
-        y = model(x)
-    gc.collect()
-    return asked, sum(alive.storages.values()) - sum(t.nbytes for t in tree_leaves(y))
 
 
 @pytest.mark.parametrize(

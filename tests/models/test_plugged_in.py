@@ -8,15 +8,14 @@ import mmseg
 import numpy as np
 import pytest
 import torch
-from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config, ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
+from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch import Tensor, nn
 
-from effnet_dense.models import BiFPN
+from tests.helpers.model_checks import check_detector, check_step
 
 DETECTION = Path(mmdet.__file__).parent / '.mim' / 'configs'
 SEGMENTATION = Path(mmseg.__file__).parent / '.mim' / 'configs'
@@ -54,31 +53,6 @@ def bifpn(first: int, num_outs: int) -> dict[str, Any]:
     )
 
 
-def shrink(config: ConfigDict) -> None:
-    """Fewer proposals and narrower fully connected layers: the same code, a tenth of the time."""
-    if 'roi_head' not in config:
-        return
-    heads = config.roi_head.bbox_head
-    for head in heads if isinstance(heads, list) else [heads]:
-        head.fc_out_channels = 64
-    for cfg in (config.train_cfg.rpn_proposal, config.test_cfg.rpn):
-        cfg.max_per_img = 50
-
-
-def check_step(model: nn.Module, losses: dict[str, Tensor | list[Tensor]]) -> None:
-    """Backpropagate the sum; every gradient is finite, backbone and BiFPN have one throughout."""
-    total, _ = model.parse_losses(losses)
-    total.backward()
-    for name, parameter in model.named_parameters():
-        if parameter.grad is not None:
-            assert torch.isfinite(parameter.grad).all(), name
-    gradients = {name: p.grad for name, p in model.backbone.named_parameters()}
-    if isinstance(getattr(model, 'neck', None), BiFPN):
-        gradients |= {f'neck.{name}': p.grad for name, p in model.neck.named_parameters()}
-    assert all(gradient is not None for gradient in gradients.values())
-    assert sum(gradient.abs().sum() for gradient in gradients.values()) > 0
-
-
 @pytest.mark.parametrize('name', DETECTORS)
 def test_detectors_of_mmdet(name):
     path, out_indices = DETECTORS[name]
@@ -95,30 +69,6 @@ def test_detectors_of_mmdet_on_bifpn(name):
     config.backbone = {**BACKBONE, 'out_indices': tuple(range(first, 6))}
     config.neck = bifpn(first, config.neck.num_outs)
     check_detector(config, with_mask='Mask' in name)
-
-
-def check_detector(config: ConfigDict, with_mask: bool) -> None:
-    from mmdet.registry import MODELS
-
-    init_default_scope('mmdet')
-    shrink(config)
-    torch.manual_seed(0)
-    model = revert_sync_batchnorm(MODELS.build(config))
-    model.init_weights()
-
-    batch = demo_mm_inputs(2, [[3, 96, 128], [3, 128, 96]], num_classes=80, with_mask=with_mask)
-    data = model.data_preprocessor(batch, training=True)
-    check_step(model.train(), model(**data, mode='loss'))
-
-    model.eval()
-    batch = demo_mm_inputs(1, [[3, 96, 128]], num_classes=80)
-    with torch.no_grad():
-        (sample,) = model(**model.data_preprocessor(batch, training=False), mode='predict')
-    boxes = sample.pred_instances.bboxes
-    assert boxes.shape == (len(sample.pred_instances.scores), 4)
-    assert torch.isfinite(boxes).all()
-    if with_mask:
-        assert sample.pred_instances.masks.shape[1:] == tuple(sample.ori_shape)
 
 
 @pytest.mark.parametrize('name', SEGMENTORS)
@@ -146,8 +96,6 @@ def test_segmentors_of_mmseg_on_bifpn(name):
 
 
 def check_segmentor(config: ConfigDict) -> None:
-    from mmseg.registry import MODELS
-
     init_default_scope('mmseg')
     config.pretrained = None
     config.data_preprocessor.size = (64, 96)

@@ -1,17 +1,24 @@
-"""The tiny data set, made once, and loggers that outlive a test's captured output."""
+"""What the tests of tools share."""
 
 from __future__ import annotations
 
-import logging
+from pathlib import Path
 
 import pytest
 
-from tests.engine.conftest import tiny_data
-
-__all__ = ['quiet_loggers', 'tiny_data']
+from tests.helpers.tiny_models import DETECTOR, SMALL
+from tests.helpers.tool import call
 
 
 @pytest.fixture(autouse=True)
-def quiet_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """mmengine's loggers keep the standard error of the test that made them, long closed."""
-    monkeypatch.setattr(logging, 'raiseExceptions', False)
+def _quiet(quiet_loggers: None) -> None:
+    """Every tool makes loggers."""
+
+
+@pytest.fixture(scope='session')
+def checkpoint(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny detector after one epoch."""
+    folder = tmp_path_factory.mktemp('trained')
+    words = ['--data', tiny_data, '--work-dir', folder, *SMALL]
+    assert call('train', DETECTOR, *words) == 0
+    return folder / 'epoch_1.pth'

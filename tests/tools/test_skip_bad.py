@@ -14,9 +14,8 @@ import pytest
 from PIL import Image
 
 from effnet_dense.data import make_demo
-from tests.helpers.tiny import as_arguments, options
+from tests.helpers.tiny import as_arguments, narrow_retinanet, options
 from tests.helpers.tool import call
-from tests.tools.test_train import SMALL
 
 FINETUNE = 'configs/effnet_lite0_retinanet_finetune.py'
 TRAIN = 120
@@ -98,7 +97,12 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 
 def arguments(data: Path, work_dir: Path, **changes: Any) -> list[object]:
-    values = {**options(epochs=2, batch=8), **SMALL, 'train_cfg.val_interval': 2, **changes}
+    values = {
+        **options(epochs=2, batch=8),
+        **narrow_retinanet(16),
+        'train_cfg.val_interval': 2,
+        **changes,
+    }
     values['train_dataloader.num_workers'] = 2
     return [FINETUNE, '--data', data, '--work-dir', work_dir, *as_arguments(values)]
 

@@ -12,37 +12,15 @@ import cv2
 import pytest
 import torch
 
-from tests.helpers.tiny import as_arguments, options
+from tests.helpers.tiny_models import DETECTOR, SMALL
 from tests.helpers.tool import call
-
-CONFIG = 'effnet_lite0_retinanet_finetune'
-SMALL = {
-    'model.neck.out_channels': 8,
-    'model.bbox_head.in_channels': 8,
-    'model.bbox_head.feat_channels': 8,
-    'model.bbox_head.stacked_convs': 1,
-    'default_hooks.visualization.score_thr': 0.0,
-}
-
-
-def small() -> list[str]:
-    """`--cfg-options` of the tiny detector."""
-    return as_arguments({**options(), **SMALL})
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny detector after one epoch."""
-    folder = tmp_path_factory.mktemp('trained')
-    assert call('train', CONFIG, '--data', tiny_data, '--work-dir', folder, *small()) == 0
-    return folder / 'epoch_1.pth'
 
 
 def test_metrics_pictures_and_predictions(
     checkpoint: Path, tiny_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out, pictures = tmp_path / 'found.pkl', tmp_path / 'pictures'
-    words = [CONFIG, checkpoint, '--data', tiny_data, '--work-dir', tmp_path, *small()]
+    words = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path, *SMALL]
     assert call('test', *words, '--out', out, '--show-dir', pictures) == 0
     assert 'coco/bbox_mAP_50' in ''.join(capfd.readouterr())
     assert (tmp_path / 'report' / 'data' / 'detections.npz').is_file()
@@ -66,8 +44,8 @@ def test_the_deployed_model_has_the_same_metrics(
     for words in ([], ['--deploy']):
         folder = tmp_path / '-'.join(words)
         out = folder / 'found.pkl'
-        words = [*words, '--data', tiny_data, '--work-dir', folder, '--out', out, *small()]
-        assert call('test', CONFIG, checkpoint, *words) == 0
+        words = [*words, '--data', tiny_data, '--work-dir', folder, '--out', out, *SMALL]
+        assert call('test', DETECTOR, checkpoint, *words) == 0
         (path,) = folder.glob('*/*.json')
         metrics.append(json.loads(path.read_text()))
         found.append(pickle.loads(out.read_bytes()))
@@ -83,7 +61,7 @@ def test_the_deployed_model_has_the_same_metrics(
 def test_predictions_go_to_a_pickle(
     checkpoint: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [CONFIG, checkpoint, '--data', tiny_data, '--out', 'found.json', *small()]
+    words = [DETECTOR, checkpoint, '--data', tiny_data, '--out', 'found.json', *SMALL]
     assert call('test', *words) == 2
     assert "'.pkl'" in capsys.readouterr().err
 
@@ -102,13 +80,13 @@ def test_absent_truncated_and_hostile_checkpoints(
     torch.save(dict(state_dict=RunsCode()), tmp_path / 'hostile.pth')
     for name in ('absent', 'empty', 'half', 'hostile'):
         path = tmp_path / f'{name}.pth'
-        words = [CONFIG, path, '--data', tiny_data, '--work-dir', tmp_path, *small()]
+        words = [DETECTOR, path, '--data', tiny_data, '--work-dir', tmp_path, *SMALL]
         assert call('test', *words) == 2
         *_, last = capsys.readouterr().err.strip().splitlines()
         assert last.startswith('error: ')
         assert str(path) in last
         if name != 'absent':
-            words = [CONFIG, '--data', tiny_data, '--work-dir', tmp_path, *small()]
+            words = [DETECTOR, '--data', tiny_data, '--work-dir', tmp_path, *SMALL]
             assert call('train', *words, '--resume', path) == 2
             assert str(path) in capsys.readouterr().err
     assert not marker.exists()
@@ -119,6 +97,6 @@ def test_a_test_needs_no_training_data(checkpoint: Path, tiny_data: Path, tmp_pa
     (data / 'annotations').mkdir(parents=True)
     (data / 'annotations' / 'val.json').symlink_to(tiny_data / 'annotations' / 'val.json')
     (data / 'images').symlink_to(tiny_data / 'images')
-    words = [CONFIG, checkpoint, '--data', data, '--work-dir', tmp_path, *small(), 'report=False']
+    words = [DETECTOR, checkpoint, '--data', data, '--work-dir', tmp_path, *SMALL, 'report=False']
     assert call('test', *words) == 0
     assert not (tmp_path / 'report').exists()

@@ -14,15 +14,18 @@ import pytest
 import torch
 
 from effnet_dense.weights.safe import safe_load
-from tests.helpers.tiny import as_arguments, in_place_of_coco, options, write_data
+from tests.helpers.tiny import (
+    as_arguments,
+    in_place_of_coco,
+    narrow_retinanet,
+    options,
+    write_data,
+)
 from tests.helpers.tool import REPOSITORY, call, finish, start
 
 FINETUNE = 'configs/effnet_lite0_retinanet_finetune.py'
 SMALL = {
-    'model.neck.out_channels': 16,
-    'model.bbox_head.in_channels': 16,
-    'model.bbox_head.feat_channels': 16,
-    'model.bbox_head.stacked_convs': 1,
+    **narrow_retinanet(16),
     'default_hooks.checkpoint.max_keep_ckpts': -1,
 }
 

@@ -11,10 +11,8 @@ import torch
 from torchvision.ops import batched_nms
 
 from effnet_dense.models import EfficientNet
+from tests.helpers.tiny_models import DETECTOR, SMALL
 from tests.helpers.tool import call
-from tests.tools.test_test import CONFIG, checkpoint, small
-
-__all__ = ['checkpoint']
 
 # mmdet's own, in mmdet/models/test_time_augs/det_tta.py.
 AUGMENTATIONS = """
@@ -38,12 +36,12 @@ def augmented(tmp_path: Path, repository: Path) -> Path:
     # Not in the work folder, where mmengine writes the config as it ran.
     path = tmp_path / 'configs' / 'augmented.py'
     path.parent.mkdir()
-    path.write_text(AUGMENTATIONS.replace('LEAF', str(repository / 'configs' / f'{CONFIG}.py')))
+    path.write_text(AUGMENTATIONS.replace('LEAF', str(repository / 'configs' / f'{DETECTOR}.py')))
     return path
 
 
 def predictions(config: Any, model: Path, data: Path, out: Path, *words: object) -> list[Any]:
-    words = (*words, '--data', data, '--work-dir', out.parent, '--out', out, *small())
+    words = (*words, '--data', data, '--work-dir', out.parent, '--out', out, *SMALL)
     assert call('test', config, model, *words) == 0
     return [sample['pred_instances'] for sample in pickle.loads(out.read_bytes())]
 
@@ -64,7 +62,7 @@ def test_a_detector_sees_each_picture_twice(
         return forward(self, x)
 
     monkeypatch.setattr(EfficientNet, 'forward', spy)
-    plain = predictions(CONFIG, checkpoint, tiny_data, tmp_path / 'plain.pkl')
+    plain = predictions(DETECTOR, checkpoint, tiny_data, tmp_path / 'plain.pkl')
     assert len(seen) == 2
     seen.clear()
     merged = predictions(augmented, checkpoint, tiny_data, tmp_path / 'tta.pkl', '--tta')
@@ -100,6 +98,6 @@ def test_a_config_without_augmentations(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = [CONFIG, checkpoint, '--data', tiny_data, '--work-dir', tmp_path, *small()]
+    words = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path, *SMALL]
     assert call('test', *words, '--tta') == 2
     assert '--tta needs tta_model and tta_pipeline in the config' in capsys.readouterr().err

@@ -6,43 +6,34 @@ from mmcv.ops import MultiScaleDeformableAttention
 from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
 from torch.autograd import gradcheck
 
+from tests.helpers.mmcv_operands import LEVEL_SHAPES, attention_operands
 from tests.reference import mmcv_ops as reference
-
-SHAPES = [(5, 4), (2, 3), (1, 1)]
-
-
-def operands(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:
-    """Random value, locations (some outside) and weights; 3 queries, 2 heads of 4, 2 points."""
-    generator = torch.Generator().manual_seed(0)
-    pixels = sum(height * width for height, width in SHAPES)
-    value = torch.randn(2, pixels, 2, 4, generator=generator, dtype=dtype)
-    places = torch.rand(2, 3, 2, len(SHAPES), 2, 2, generator=generator, dtype=dtype)
-    weights = torch.rand(2, 3, 2, len(SHAPES), 2, generator=generator, dtype=dtype)
-    return value, places * 1.6 - 0.3, weights
 
 
 def attend(value: torch.Tensor, places: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """The function that mmcv's layer calls for CUDA tensors; it takes those of the CPU too."""
-    shapes = torch.tensor(SHAPES)
+    shapes = torch.tensor(LEVEL_SHAPES)
     starts = torch.cat((shapes.new_zeros(1), shapes.prod(1).cumsum(0)[:-1]))
     return MultiScaleDeformableAttnFunction.apply(value, shapes, starts, places, weights, 64)
 
 
 def test_against_reference() -> None:
-    value, places, weights = operands()
-    expected = reference.ms_deform_attn(value, SHAPES, places, weights)
+    value, places, weights = attention_operands()
+    expected = reference.ms_deform_attn(value, LEVEL_SHAPES, places, weights)
     torch.testing.assert_close(attend(value, places, weights), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_gradcheck() -> None:
     assert gradcheck(
-        attend, [tensor.requires_grad_() for tensor in operands(torch.float64)], fast_mode=True
+        attend,
+        [tensor.requires_grad_() for tensor in attention_operands(torch.float64)],
+        fast_mode=True,
     )
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision(dtype: torch.dtype) -> None:
-    value, places, weights = (tensor.to(dtype).requires_grad_() for tensor in operands())
+    value, places, weights = (tensor.to(dtype).requires_grad_() for tensor in attention_operands())
     output = attend(value, places, weights)
     assert output.dtype == dtype
     expected = attend(value.float(), places.float(), weights.float())
@@ -55,7 +46,7 @@ def test_layer_trains() -> None:
     torch.manual_seed(0)
     layer = MultiScaleDeformableAttention(8, num_heads=2, num_levels=3, num_points=2)
     layer.init_weights()
-    shapes = torch.tensor(SHAPES)
+    shapes = torch.tensor(LEVEL_SHAPES)
     starts = torch.cat((shapes.new_zeros(1), shapes.prod(1).cumsum(0)[:-1]))
     query = torch.randn(3, 2, 8, requires_grad=True)
     output = layer(

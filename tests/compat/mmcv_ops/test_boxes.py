@@ -5,14 +5,10 @@ import torch
 import torchvision
 from mmcv.ops import bbox_overlaps
 
+from tests.helpers.mmcv_operands import random_boxes
+
 BOXES = torch.tensor([[0.0, 0.0, 10.0, 10.0], [10.0, 10.0, 20.0, 20.0], [32.0, 32.0, 38.0, 42.0]])
 OTHERS = torch.tensor([[0.0, 0.0, 10.0, 20.0], [0.0, 10.0, 10.0, 19.0], [10.0, 10.0, 20.0, 20.0]])
-
-
-def random_boxes(count: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    corners = torch.rand(count, 2, generator=generator) * 50
-    return torch.cat((corners, corners + 1 + torch.rand(count, 2, generator=generator) * 30), 1)
 
 
 def test_hand_values() -> None:

@@ -28,15 +28,18 @@ from mmcv.ops.psa_mask import psa_mask
 from mmcv.ops.sync_bn import SyncBatchNormFunction
 from torch import Tensor
 
-from tests.compat.mmcv_ops import (
-    test_attention,
-    test_carafe,
-    test_deform_conv,
-    test_deform_roi_pool,
-    test_focal_loss,
+from tests.helpers.mmcv_operands import (
+    LEVEL_SHAPES,
+    ROIS,
+    TARGETS,
+    attention_operands,
+    carafe_operands,
+    deform_conv_operands,
+    features,
+    logits,
+    roi_offsets,
+    scored_boxes,
 )
-from tests.compat.mmcv_ops.test_nms import scored
-from tests.compat.mmcv_ops.test_roi_align import ROIS, features
 
 Result = tuple[Tensor, ...]
 GEOMETRY = (2, 1, 1, 2, 2)
@@ -54,7 +57,7 @@ def differentiable(
 
 
 def suppression(device: str) -> Result:
-    boxes, scores = (tensor.to(device) for tensor in scored(200, 0))
+    boxes, scores = (tensor.to(device) for tensor in scored_boxes(200, 0))
     classes = torch.arange(200, device=device) % 3
     config = dict(type='nms', iou_threshold=0.5, max_num=50)
     matches = nms_match(torch.cat((boxes, scores[:, None]), 1), 0.4)
@@ -69,7 +72,7 @@ def suppression(device: str) -> Result:
 
 
 def overlaps(device: str) -> Result:
-    boxes, _ = scored(40, 1)
+    boxes, _ = scored_boxes(40, 1)
     boxes = boxes.to(device)
     return (
         bbox_overlaps(boxes, boxes[:7], offset=1),
@@ -96,12 +99,12 @@ def pool(device: str) -> Result:
 
 def deformable_pool(device: str) -> Result:
     rois = ROIS.to(device)
-    inputs = (features(), test_deform_roi_pool.offsets())
+    inputs = (features(), roi_offsets())
     return differentiable(lambda x, o: deform_roi_pool(x, rois, o, (2, 3), 0.5), inputs, device)
 
 
 def convolution_v1(device: str) -> Result:
-    x, offset, _, weight, _ = test_deform_conv.operands(GEOMETRY)
+    x, offset, _, weight, _ = deform_conv_operands(GEOMETRY)
     return differentiable(
         lambda x, o, w: deform_conv2d(x, o, w, *GEOMETRY), (x, offset, weight), device
     )
@@ -110,25 +113,25 @@ def convolution_v1(device: str) -> Result:
 def convolution_v2(device: str) -> Result:
     return differentiable(
         lambda x, o, m, w, b: modulated_deform_conv2d(x, o, m, w, b, *GEOMETRY),
-        test_deform_conv.operands(GEOMETRY),
+        deform_conv_operands(GEOMETRY),
         device,
     )
 
 
 def attention(device: str) -> Result:
-    shapes = torch.tensor(test_attention.SHAPES, device=device)
+    shapes = torch.tensor(LEVEL_SHAPES, device=device)
     starts = torch.cat((shapes.new_zeros(1), shapes.prod(1).cumsum(0)[:-1]))
     return differentiable(
         lambda v, p, w: MultiScaleDeformableAttnFunction.apply(v, shapes, starts, p, w, 64),
-        test_attention.operands(),
+        attention_operands(),
         device,
     )
 
 
 def focal_loss(device: str) -> Result:
-    targets = test_focal_loss.TARGETS.to(device)
+    targets = TARGETS.to(device)
     weight = torch.arange(1.0, 5.0, device=device)
-    inputs = (test_focal_loss.logits(),)
+    inputs = (logits(),)
     return (
         *differentiable(
             lambda x: sigmoid_focal_loss(x, targets, 2.0, 0.25, weight, 'none'), inputs, device
@@ -149,7 +152,7 @@ def masked_convolution(device: str) -> Result:
 
 def reassembly(function: Callable[..., Tensor]) -> Callable[[str], Result]:
     def run(device: str) -> Result:
-        inputs = tuple(tensor.float() for tensor in test_carafe.operands(3, 2, 2))
+        inputs = tuple(tensor.float() for tensor in carafe_operands(3, 2, 2))
         if function is carafe_naive and device == 'cpu':
             return differentiable(lambda f, m: carafe(f, m, 3, 2, 2), inputs, device)
         return differentiable(lambda f, m: function(f, m, 3, 2, 2), inputs, device)

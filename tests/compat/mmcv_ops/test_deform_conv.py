@@ -12,36 +12,16 @@ from mmcv.ops import (
 )
 from torch.autograd import gradcheck
 
+from tests.helpers.mmcv_operands import deform_conv_operands
 from tests.reference import mmcv_ops as reference
 
 # stride, padding, dilation, groups, deformable groups
 GEOMETRIES = [(1, 1, 1, 1, 1), (2, 1, 1, 2, 1), (1, 2, 2, 1, 2), (2, 0, 1, 2, 2)]
 
 
-def operands(
-    geometry: tuple[int, ...], dtype: torch.dtype = torch.float32
-) -> tuple[torch.Tensor, ...]:
-    """Random input, offset, mask, weight and bias at an odd size, with a 3 × 2 kernel."""
-    stride, padding, dilation, groups, deform_groups = geometry
-    generator = torch.Generator().manual_seed(0)
-
-    def randn(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator, dtype=dtype)
-
-    height = (7 + 2 * padding - dilation * 2 - 1) // stride + 1
-    width = (6 + 2 * padding - dilation - 1) // stride + 1
-    return (
-        randn(2, 4, 7, 6),
-        2 * randn(2, 2 * deform_groups * 6, height, width),
-        randn(2, deform_groups * 6, height, width).sigmoid(),
-        randn(4, 4 // groups, 3, 2),
-        randn(4),
-    )
-
-
 @pytest.mark.parametrize('geometry', GEOMETRIES)
 def test_v1_against_reference(geometry: tuple[int, ...]) -> None:
-    x, offset, _, weight, _ = operands(geometry)
+    x, offset, _, weight, _ = deform_conv_operands(geometry)
     actual = deform_conv2d(x, offset, weight, *geometry)
     expected = reference.deform_conv(x, offset, None, weight, *geometry)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
@@ -49,7 +29,7 @@ def test_v1_against_reference(geometry: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize('geometry', GEOMETRIES)
 def test_v2_against_reference(geometry: tuple[int, ...]) -> None:
-    x, offset, mask, weight, bias = operands(geometry)
+    x, offset, mask, weight, bias = deform_conv_operands(geometry)
     expected = reference.deform_conv(x, offset, mask, weight, *geometry)
     actual = modulated_deform_conv2d(x, offset, mask, weight, None, *geometry)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
@@ -60,7 +40,7 @@ def test_v2_against_reference(geometry: tuple[int, ...]) -> None:
 @pytest.mark.parametrize('with_bias', [True, False])
 def test_v2_equals_torchvision_with_gradients(with_bias: bool) -> None:
     geometry = (2, 1, 1, 2, 2)
-    ours = [tensor.requires_grad_() for tensor in operands(geometry)]
+    ours = [tensor.requires_grad_() for tensor in deform_conv_operands(geometry)]
     theirs = [tensor.detach().requires_grad_() for tensor in ours]
     x, offset, mask, weight, bias = ours
     actual = modulated_deform_conv2d(
@@ -81,7 +61,7 @@ def test_v2_equals_torchvision_with_gradients(with_bias: bool) -> None:
 @pytest.mark.parametrize('geometry', [(1, 1, 1, 1, 1), (2, 0, 1, 2, 2)])
 def test_gradcheck(geometry: tuple[int, ...]) -> None:
     x, offset, mask, weight, bias = (
-        tensor.requires_grad_() for tensor in operands(geometry, torch.float64)
+        tensor.requires_grad_() for tensor in deform_conv_operands(geometry, torch.float64)
     )
     assert gradcheck(
         lambda x, o, w: deform_conv2d(x, o, w, *geometry), (x, offset, weight), fast_mode=True
@@ -94,7 +74,7 @@ def test_gradcheck(geometry: tuple[int, ...]) -> None:
 
 
 def test_gradient_of_the_weight_alone() -> None:
-    x, offset, _, weight, _ = operands(GEOMETRIES[0])
+    x, offset, _, weight, _ = deform_conv_operands(GEOMETRIES[0])
     weight.requires_grad_()
     (grad,) = torch.autograd.grad(deform_conv2d(x, offset, weight, 1, 1).sum(), weight)
     (expected,) = torch.autograd.grad(
@@ -104,7 +84,9 @@ def test_gradient_of_the_weight_alone() -> None:
 
 
 def test_backward_twice_through_one_graph() -> None:
-    x, offset, _, weight, _ = (tensor.requires_grad_() for tensor in operands(GEOMETRIES[0]))
+    x, offset, _, weight, _ = (
+        tensor.requires_grad_() for tensor in deform_conv_operands(GEOMETRIES[0])
+    )
     output = deform_conv2d(x, offset, weight, 1, 1)
     inputs = (x, offset, weight)
     first = torch.autograd.grad(output, inputs, torch.ones_like(output), retain_graph=True)
@@ -141,7 +123,7 @@ def test_v2_reads_larger_offsets_as_mmcv_does() -> None:
 
 
 def test_zero_offset_is_convolution() -> None:
-    x, offset, _, weight, _ = operands(GEOMETRIES[0])
+    x, offset, _, weight, _ = deform_conv_operands(GEOMETRIES[0])
     torch.testing.assert_close(
         deform_conv2d(x, torch.zeros_like(offset), weight, 1, 1),
         F.conv2d(x, weight, padding=1),

@@ -5,13 +5,8 @@ import torch
 from mmcv.ops import DeformRoIPoolPack, ModulatedDeformRoIPoolPack, deform_roi_pool, roi_align
 from torch.autograd import gradcheck
 
-from tests.compat.mmcv_ops.test_roi_align import ROIS, features
+from tests.helpers.mmcv_operands import ROIS, features, roi_offsets
 from tests.reference import mmcv_ops as reference
-
-
-def offsets(dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(len(ROIS), 2, 2, 3, generator=generator, dtype=dtype)
 
 
 @pytest.mark.parametrize('sampling_ratio', [0, 2])
@@ -20,7 +15,7 @@ def test_without_offset_is_roi_align(sampling_ratio: int) -> None:
     actual = deform_roi_pool(x, ROIS, None, (2, 3), 0.5, sampling_ratio)
     expected = roi_align(y, ROIS, (2, 3), 0.5, sampling_ratio, 'avg', True)
     torch.testing.assert_close(actual, expected)
-    zero = deform_roi_pool(x, ROIS, torch.zeros_like(offsets()), (2, 3), 0.5, sampling_ratio)
+    zero = deform_roi_pool(x, ROIS, torch.zeros_like(roi_offsets()), (2, 3), 0.5, sampling_ratio)
     torch.testing.assert_close(zero, expected, rtol=1e-5, atol=1e-6)
     actual.square().sum().backward()
     expected.square().sum().backward()
@@ -29,9 +24,9 @@ def test_without_offset_is_roi_align(sampling_ratio: int) -> None:
 
 @pytest.mark.parametrize('sampling_ratio', [0, 2])
 def test_against_reference(sampling_ratio: int) -> None:
-    actual = deform_roi_pool(features(), ROIS, offsets(), (2, 3), 0.5, sampling_ratio, 0.2)
+    actual = deform_roi_pool(features(), ROIS, roi_offsets(), (2, 3), 0.5, sampling_ratio, 0.2)
     expected = reference.roi_align(
-        features(), ROIS, (2, 3), 0.5, sampling_ratio, 'avg', True, offsets(), 0.2
+        features(), ROIS, (2, 3), 0.5, sampling_ratio, 'avg', True, roi_offsets(), 0.2
     )
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
 
@@ -39,7 +34,7 @@ def test_against_reference(sampling_ratio: int) -> None:
 @pytest.mark.parametrize('sampling_ratio', [0, 2])
 def test_gradcheck(sampling_ratio: int) -> None:
     x = features(torch.float64).requires_grad_()
-    offset = offsets(torch.float64).requires_grad_()
+    offset = roi_offsets(torch.float64).requires_grad_()
     rois = ROIS.double()
     assert gradcheck(
         lambda x, o: deform_roi_pool(x, rois, o, (2, 3), 0.5, sampling_ratio, 0.2),
@@ -51,7 +46,7 @@ def test_gradcheck(sampling_ratio: int) -> None:
 def test_more_regions_than_a_chunk() -> None:
     rois = ROIS[:1].repeat(150, 1)
     rois[75:, 0] = 1
-    offset = offsets()[:1].repeat(150, 1, 1, 1)
+    offset = roi_offsets()[:1].repeat(150, 1, 1, 1)
     pooled = deform_roi_pool(features(), rois, offset, (2, 3), 0.5)
     first = deform_roi_pool(features(), rois[[0, 75]], offset[:2], (2, 3), 0.5)
     torch.testing.assert_close(pooled, first.repeat_interleave(75, 0))
@@ -68,7 +63,7 @@ def test_layers_train(layer: type[torch.nn.Module]) -> None:
 
 
 def test_no_regions() -> None:
-    x, offset = features().requires_grad_(), offsets()[:0].requires_grad_()
+    x, offset = features().requires_grad_(), roi_offsets()[:0].requires_grad_()
     for moved in (None, offset):
         pooled = deform_roi_pool(x, ROIS[:0], moved, (2, 3), 0.5)
         assert pooled.shape == (0, 3, 2, 3)

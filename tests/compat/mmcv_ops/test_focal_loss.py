@@ -9,14 +9,9 @@ import torchvision
 from mmcv.ops import sigmoid_focal_loss, softmax_focal_loss
 from torch.autograd import gradcheck
 
+from tests.helpers.mmcv_operands import TARGETS, logits
+
 SETTINGS = [(2.0, 0.25), (0.0, 0.5), (1.5, 0.75), (0.5, 1.0)]
-
-
-def logits(dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return 3 * torch.randn(7, 4, generator=torch.Generator().manual_seed(0), dtype=dtype)
-
-
-TARGETS = torch.tensor([0, 3, 1, 4, 2, 4, 0])  # 4 is the background
 
 
 @pytest.mark.parametrize(('gamma', 'alpha'), SETTINGS)

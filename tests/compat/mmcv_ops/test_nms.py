@@ -8,19 +8,14 @@ import torch
 import torchvision
 from mmcv.ops import batched_nms, nms, nms_match, soft_nms
 
-from tests.compat.mmcv_ops.test_boxes import random_boxes
+from tests.helpers.mmcv_operands import scored_boxes
 from tests.reference import mmcv_ops as reference
-
-
-def scored(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed + 100)
-    return random_boxes(count, seed), torch.rand(count, generator=generator)
 
 
 @pytest.mark.parametrize('offset', [0, 1])
 @pytest.mark.parametrize('threshold', [0.0, 0.3, 0.7, 1.0])
 def test_nms_against_reference(offset: int, threshold: float) -> None:
-    boxes, scores = scored(60, 0)
+    boxes, scores = scored_boxes(60, 0)
     dets, indices = nms(boxes, scores, threshold, offset=offset)
     assert indices.tolist() == reference.nms(boxes, scores, threshold, offset)
     torch.testing.assert_close(dets, torch.cat((boxes, scores[:, None]), 1)[indices])
@@ -35,13 +30,13 @@ def test_offset_decides() -> None:
 
 
 def test_nms_against_torchvision() -> None:
-    boxes, scores = scored(500, 1)
+    boxes, scores = scored_boxes(500, 1)
     expected = torchvision.ops.nms(boxes, scores, 0.5)
     assert nms(boxes, scores, 0.5)[1].tolist() == expected.tolist()
 
 
 def test_score_threshold_and_count() -> None:
-    boxes, scores = scored(60, 2)
+    boxes, scores = scored_boxes(60, 2)
     _, all_kept = nms(boxes, scores, 0.5)
     _, kept = nms(boxes, scores, 0.5, score_threshold=0.4)
     assert kept.tolist() == [i for i in all_kept.tolist() if scores[i] > 0.4]
@@ -55,7 +50,7 @@ def test_nms_empty_numpy_and_half() -> None:
     dets, indices = nms(torch.zeros(0, 4), torch.zeros(0), 0.5)
     assert dets.shape == (0, 5)
     assert indices.dtype == torch.long
-    boxes, scores = scored(30, 3)
+    boxes, scores = scored_boxes(30, 3)
     dets, indices = nms(boxes.numpy(), scores.numpy(), 0.5)
     assert isinstance(dets, np.ndarray)
     assert indices.tolist() == nms(boxes, scores, 0.5)[1].tolist()
@@ -66,7 +61,7 @@ def test_nms_empty_numpy_and_half() -> None:
 
 @pytest.mark.parametrize('split', [10000, 10])
 def test_batched_nms_keeps_classes_apart(split: int) -> None:
-    boxes, scores = scored(60, 4)
+    boxes, scores = scored_boxes(60, 4)
     classes = torch.arange(60) % 3
     dets, keep = batched_nms(
         boxes, scores, classes, dict(type='nms', iou_threshold=0.3, split_thr=split)
@@ -91,7 +86,7 @@ def test_batched_nms_keeps_classes_apart(split: int) -> None:
 @pytest.mark.parametrize('offset', [0, 1])
 @pytest.mark.parametrize('min_score', [1e-3, 0.2])
 def test_soft_nms_against_reference(method: str, offset: int, min_score: float) -> None:
-    boxes, scores = scored(50, 5)
+    boxes, scores = scored_boxes(50, 5)
     dets, indices = soft_nms(boxes, scores, 0.3, 0.5, min_score, method, offset)
     taken, lowered = reference.soft_nms(boxes, scores, 0.3, 0.5, min_score, method, offset)
     assert indices.tolist() == taken
@@ -113,7 +108,7 @@ def test_soft_nms_hand_values() -> None:
 
 
 def test_soft_nms_naive_is_nms() -> None:
-    boxes, scores = scored(60, 6)
+    boxes, scores = scored_boxes(60, 6)
     _, soft = soft_nms(boxes, scores, 0.4, method='naive')
     assert soft.tolist() == nms(boxes, scores, 0.4)[1].tolist()
 
@@ -134,7 +129,7 @@ def test_soft_nms_limits() -> None:
 
 
 def test_batched_soft_nms() -> None:
-    boxes, scores = scored(40, 7)
+    boxes, scores = scored_boxes(40, 7)
     classes = torch.arange(40) % 2
     dets, keep = batched_nms(boxes, scores, classes, dict(type='soft_nms', iou_threshold=0.3))
     assert dets[:, 4].tolist() == sorted(dets[:, 4].tolist(), reverse=True)
@@ -145,13 +140,13 @@ def test_batched_soft_nms() -> None:
 def test_unknown_method() -> None:
     import mmcv._ext
 
-    boxes, scores = scored(3, 8)
+    boxes, scores = scored_boxes(3, 8)
     with pytest.raises(ValueError, match=r'0 \(naive\), 1 \(linear\) or 2 \(gaussian\), got 3'):
         mmcv._ext.softnms(boxes, scores, torch.zeros(3, 5), 0.3, 0.5, 1e-3, 3, 0)
 
 
 def test_nms_match_groups() -> None:
-    boxes, scores = scored(60, 9)
+    boxes, scores = scored_boxes(60, 9)
     dets = torch.cat((boxes, scores[:, None]), 1)
     groups = [group.tolist() for group in nms_match(dets, 0.4)]
     assert [group[0] for group in groups] == nms(boxes, scores, 0.4)[1].tolist()

@@ -6,23 +6,8 @@ import torchvision
 from mmcv.ops import RoIAlign, SimpleRoIAlign, roi_align
 from torch.autograd import gradcheck
 
+from tests.helpers.mmcv_operands import ROIS, features
 from tests.reference import mmcv_ops as reference
-
-# Inside; off every edge; smaller than a pixel; in the second image, odd sizes
-ROIS = torch.tensor(
-    [
-        [0, 2.3, 1.1, 9.7, 12.4],
-        [0, -4.0, -3.0, 30.0, 5.0],
-        [1, 8.0, 8.0, 8.4, 8.2],
-        [1, 0.5, 3.0, 17.3, 10.9],
-        [0, 40.0, 40.0, 60.0, 50.0],
-    ]
-)
-
-
-def features(dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, 3, 7, 9, generator=generator, dtype=dtype)
 
 
 @pytest.mark.parametrize('sampling_ratio', [0, 2])

@@ -5,7 +5,7 @@ import torch
 from mmcv.ops import roi_pool
 from torch.autograd import gradcheck
 
-from tests.compat.mmcv_ops.test_roi_align import ROIS, features
+from tests.helpers.mmcv_operands import ROIS, features
 from tests.reference import mmcv_ops as reference
 
 

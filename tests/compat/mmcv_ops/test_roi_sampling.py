@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from effnet_dense.compat.mmcv_ops.roi_sampling import bilinear_sample, regions, sample_offsets
-from tests.compat.mmcv_ops.test_roi_align import features
+from tests.helpers.mmcv_operands import features
 from tests.reference import mmcv_ops as reference
 
 

@@ -10,7 +10,7 @@ import pytest
 from mmengine.dataset import Compose
 from mmengine.registry import TRANSFORMS, DefaultScope
 
-from tests.data.transforms.test_albumentations import check_types, sample
+from tests.helpers.detection_sample import check_types, sample
 
 # As configs/efficientdet_d0_coco.py has them.
 SHIPPED = [
