@@ -1,4 +1,4 @@
-"""Models by name, with weights: what needs both the networks and the weights."""
+"""Build models by name with pretrained weights."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ def create_classifier(
         weights: A source such as 'timm://tf_efficientnet_b0', a state dict, or None for random
             weights.
         num_classes: Number of logits.
-        padding: 'same' or 'symmetric'; it must be that of the weights.
-        norm_cfg: The normalisation; its eps must be that of the weights.
+        padding: 'same' or 'symmetric', as the weights require.
+        norm_cfg: The normalisation layer, with the eps that the weights require.
 
     Returns:
-        A model in eval mode: normalised images (N, 3, H, W) → logits (N, num_classes). The mean
-        and standard deviation to normalise with belong to the weights:
-        `effnet_dense.weights.source_info(weights)` returns them for a named source.
+        A model in eval mode: normalised images (N, 3, H, W) → logits (N, num_classes). For a
+        named source `effnet_dense.weights.source_info(weights)` returns the mean and standard
+        deviation that the weights require.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError, ConnectionError: See `load_weights`.
     """
     model = EfficientNetClassifier(arch, num_classes, padding, norm_cfg)
     if weights is not None:

@@ -24,10 +24,10 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.engine.runner import built_from
 from effnet_dense.inference.images import ImageInput, Picture, as_bgr
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
-from effnet_dense.weights import load_weights
+from effnet_dense.weights import fetch, load_weights
 from effnet_dense.weights.mmengine_loader import register_safe_loader
 from effnet_dense.weights.safe import safe_load
-from effnet_dense.weights.sources import Source, fetch
+from effnet_dense.weights.sources import Source
 
 
 class Predictor:

@@ -1,17 +1,19 @@
-"""Weights from everywhere, under our names and back, without running what is in the files."""
+"""Load weights of every ecosystem under our names, export them, and execute no code in files."""
 
+from effnet_dense.weights.backbone_names import FORMATS, name_table
+from effnet_dense.weights.download import fetch
 from effnet_dense.weights.export import export_weights
-from effnet_dense.weights.formats import FORMATS, name_table
 from effnet_dense.weights.load import LoadReport, load_weights, state_dict_of
 from effnet_dense.weights.normalisation import check_normalisation
 from effnet_dense.weights.pretrained import Pretrained
 from effnet_dense.weights.safe import safe_load
-from effnet_dense.weights.sources import SourceInfo, fetch, source_info
+from effnet_dense.weights.sources import Source, SourceInfo, source_info
 
 __all__ = [
     'FORMATS',
     'LoadReport',
     'Pretrained',
+    'Source',
     'SourceInfo',
     'check_normalisation',
     'export_weights',

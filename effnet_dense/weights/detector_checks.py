@@ -1,6 +1,6 @@
-"""What weights of a whole EfficientDet and the detector they are loaded into must agree in.
+"""Check that EfficientDet weights fit the detector in more than names and shapes.
 
-Names and shapes alone would let other anchors, another padding or missing biases through.
+Those would let other anchors, another padding or missing biases through.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from effnet_dense.weights.detector_rows import (
     used_classes,
 )
 from effnet_dense.weights.sources import SourceInfo
-from effnet_dense.weights.translate import Translation, some
+from effnet_dense.weights.translate import Translation, preview
 
-# Pixels; (1.4, 0.7) and √2 ÷ 2, √2 differ by 0.2 on the finest level.
+# Pixels; the aspects (1.4, 0.7) and (√2, √2 ÷ 2) differ by 0.2 on the finest level.
 _ANCHOR_TOLERANCE = 0.01
-# Of neck and head, whatever the backbone's is.
+# Batch norm's eps in neck and head, independent of the backbone's.
 _EPS = 1e-3
-# What is part of some weights and not of others, the keys of it, and how to build either.
+# Optional tensors: description, pattern of their keys, how to build a part with and without them.
 _OPTIONS = (
     (
         'biases before the norms',
@@ -44,13 +44,13 @@ _OPTIONS = (
 def check_detector_family(
     model: nn.Module, info: SourceInfo, name: str, ignore: tuple[str, ...]
 ) -> None:
-    """Compare the numerics of neck and head with those of a named detector's weights.
+    """Compare the padding and eps of neck and head with those of a named detector's weights.
 
     Raises:
         ValueError: The neck's padding or a batch norm's eps differ.
     """
     if info.anchor_scale is None:
-        return  # weights of a backbone
+        return  # weights of a backbone only
     for part, module in detector_parts(model).items():
         if f'{part}.'.startswith(ignore):
             continue
@@ -67,7 +67,7 @@ def check_detector_family(
 
 
 def fit_classes(model: nn.Module, translation: Translation) -> None:
-    """Select COCO's 80 classes of 90 numbers where the head has 80; check the other numbers.
+    """Select COCO's 80 of 90 class rows for a head of 80 classes; otherwise compare the number.
 
     Raises:
         ValueError: The numbers of classes differ.
@@ -76,15 +76,15 @@ def fit_classes(model: nn.Module, translation: Translation) -> None:
     if not isinstance(head, EfficientDetHead):
         return
     for key in CLASS_KEYS:
-        rows = translation.state.get(key)
+        rows = translation.tensors.get(key)
         if rows is None or len(rows) % head.num_base_priors:
             continue
         given, expected = len(rows) // head.num_base_priors, head.cls_out_channels
         if (given, expected) == (COCO_IDS, len(COCO_USED)):
-            translation.state[key] = used_classes(rows)
+            translation.tensors[key] = used_classes(rows)
         elif given != expected:
             raise ValueError(
-                f'{translation.origin[key]!r} has {given} classes, the model {expected}: take '
+                f'{translation.origin[key]!r} has {given} classes, the model {expected}: load '
                 'everything but the class predictor with load_weights(..., '
                 "ignore=('bbox_head.cls_predict.',)), in a config with "
                 "load_from_ignore=['bbox_head.cls_predict.']"
@@ -97,34 +97,36 @@ def check_parts(
     own: Mapping[str, Tensor],
     ignore: tuple[str, ...],
 ) -> None:
-    """A neck or head that the source has is there whole, and has a place for everything.
+    """Check that a neck or head in the source has exactly the model's tensors.
 
     Raises:
-        ValueError: Something is missing or left over; the message says how to build the part.
+        ValueError: A tensor is missing or unexpected; the message says how to build the part.
     """
     for part in detector_parts(model):
         expected = [key for key in own if key.startswith(f'{part}.')]
-        given = [key for key in translation.state if key.startswith(f'{part}.')]
+        given = [key for key in translation.tensors if key.startswith(f'{part}.')]
         if not set(given) & set(expected):
-            continue  # the weights of a backbone, or another kind of neck or head
-        left = [key for key in given if key not in own]
+            continue  # weights of a backbone only, or another kind of neck or head
+        unexpected = [key for key in given if key not in own]
         missing = [
             key
             for key in expected
-            if key not in translation.state
+            if key not in translation.tensors
             and not key.startswith(ignore)
             and not key.endswith('num_batches_tracked')
         ]
-        if left or missing:
-            raise ValueError(_difference(part, missing, left, translation))
+        if unexpected or missing:
+            raise ValueError(_difference(part, missing, unexpected, translation))
 
 
-def _difference(part: str, missing: list[str], left: list[str], translation: Translation) -> str:
-    """Name the options that explain it; otherwise the two are different networks."""
-    rest, reasons = {*missing, *left}, []
+def _difference(
+    part: str, missing: list[str], unexpected: list[str], translation: Translation
+) -> str:
+    """Explain the difference by options of the part, or as another network."""
+    rest, reasons = {*missing, *unexpected}, []
     for what, pattern, built_with, built_without in _OPTIONS:
         for verb, keys, option in (
-            ('has', [key for key in left if pattern.search(key)], built_with),
+            ('has', [key for key in unexpected if pattern.search(key)], built_with),
             ('lacks', [key for key in missing if pattern.search(key)], built_without),
         ):
             if keys:
@@ -135,28 +137,28 @@ def _difference(part: str, missing: list[str], left: list[str], translation: Tra
         return f'the source {"; it ".join(reasons)}'
     return (
         f'the source ({translation.format} names) and the {part} have other levels, repetitions '
-        f'or norms: the source lacks {some(missing)}, the {part} has no place for '
-        f'{some([translation.origin[key] for key in left])}. Leave it out with '
+        f'or norms: the source lacks {preview(missing)}, the {part} has no place for '
+        f'{preview([translation.origin[key] for key in unexpected])}. Leave it out with '
         f"load_weights(..., ignore=('{part}.',))"
     )
 
 
 def check_anchors(model: nn.Module, translation: Translation, info: SourceInfo | None) -> None:
-    """Compare the head's anchors with those that the box predictor was trained for.
+    """Compare the head's anchors with those that the box predictor was trained with.
 
-    effdet's files have aspects (1, 1), (1.4, 0.7), (0.7, 1.4); mmdet's project has mmdet's
+    effdet's files have aspects (1, 1), (1.4, 0.7), (0.7, 1.4); mmdet's project uses mmdet's
     `AnchorGenerator` with ratios 1, 0.5, 2 and all scales of one ratio together. The scale is
-    known of released files only.
+    known for released files only.
 
     Raises:
-        ValueError: They differ; the message has the generator that is needed.
+        ValueError: They differ; the message has the required generator.
     """
     head = detector_parts(model).get('bbox_head')
     origin = translation.origin.get(BOX_KEYS[0], '')
-    if not isinstance(head, EfficientDetHead) or BOX_KEYS[0] not in translation.state:
+    if not isinstance(head, EfficientDetHead) or BOX_KEYS[0] not in translation.tensors:
         return
     if origin.endswith(BOX_KEYS[0]):
-        return  # our own names: whatever the model was built with
+        return  # our own names: trained with whatever the model was built with
     generator = head.prior_generator
     sizes: dict[str, Any] = dict(
         strides=[stride[0] for stride in generator.strides],
@@ -183,5 +185,5 @@ def check_anchors(model: nn.Module, translation: Translation, info: SourceInfo |
 
 
 def _corners(anchors: Tensor, limit: int = 2) -> str:
-    """The first of the anchors (A, 4), as (x1, y1, x2, y2)."""
+    """Format the first of the anchors (A, 4) as (x1, y1, x2, y2)."""
     return ', '.join(str(tuple(round(x, 1) for x in a.tolist())) for a in anchors[:limit])

@@ -1,31 +1,31 @@
-"""Our weights under another ecosystem's names: the name table read the other way."""
+"""Export our weights under another ecosystem's names."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from effnet_dense.models import EfficientNet
+from effnet_dense.weights.backbone_names import BACKBONE, name_table
 from effnet_dense.weights.detector_names import detector_parts, detector_table
 from effnet_dense.weights.detector_rows import BOX_KEYS, swap_xy
-from effnet_dense.weights.formats import BACKBONE, name_table
 
 
 def export_weights(model: nn.Module, format: str) -> dict[str, Tensor]:
     """Rename a backbone's, classifier's or EfficientDet's weights for another ecosystem.
 
-    What was loaded from a peer and is exported again equals the original, key for key, for the
-    layers that were built.
+    Loading a peer's weights and exporting them returns the original, key for key, for the layers
+    that were built.
 
     Args:
         model: An `EfficientNet`, a classifier, or a detector or segmentor with one as `backbone`.
-        format: 'timm', 'torchvision', 'efficientnet_pytorch', 'effdet' (with the neck and head
-            of an EfficientDet, for as many classes as that has), 'mmpretrain' (a classifier's
-            names), or 'mmdet', whose names ours are: the model's whole state dict, of whatever
-            parts.
+        format: 'timm', 'torchvision', 'efficientnet_pytorch', 'effdet' (including an
+            EfficientDet's neck and head, for its own number of classes), 'mmpretrain' (a
+            classifier's names), or 'mmdet', whose names are ours: the complete state dict,
+            whatever the model's parts.
 
     Returns:
-        Their key → the tensor, which shares its memory with the model's; effdet's box predictor
-        alone is a copy, with its rows in the order (y, x, h, w).
+        Their key → the tensor, which shares its memory with the model's. Only effdet's box
+        predictor is a copy, with its rows in the order (y, x, h, w).
 
     Raises:
         ValueError: The format is unknown, has no such network, or has no name for a tensor.
@@ -43,7 +43,7 @@ def export_weights(model: nn.Module, format: str) -> dict[str, Tensor]:
     if model is not backbone:
         state.update(model.state_dict())
     unnamed = sorted(key for key in set(state) - named if key.startswith((BACKBONE, *parts)))
-    if unnamed:  # another norm than batch norm
+    if unnamed:  # of another norm than batch norm
         raise ValueError(f'{format} has no name for {unnamed[0]!r}')
     for key in BOX_KEYS:
         if key in detector:

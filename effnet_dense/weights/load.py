@@ -1,6 +1,6 @@
-"""Weights of any ecosystem → a backbone, a classifier, or a whole detector or segmentor of ours.
+"""Load weights of any ecosystem into a backbone, classifier, detector or segmentor.
 
-Everything is compared before the first tensor is copied: an error leaves the model as it was.
+All checks precede the first copied tensor: an error leaves the model unchanged.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from os import PathLike
 from typing import Any
 
 from mmengine.logging import print_log
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.models import EfficientNet
+from effnet_dense.utils.wrappers import innermost_model
+from effnet_dense.weights.backbone_names import BACKBONE
 from effnet_dense.weights.detector_checks import (
     check_anchors,
     check_detector_family,
     check_parts,
     fit_classes,
 )
-from effnet_dense.weights.formats import BACKBONE
+from effnet_dense.weights.download import fetch
 from effnet_dense.weights.safe import safe_load
-from effnet_dense.weights.sources import Source, SourceInfo, fetch, source_info
-from effnet_dense.weights.translate import Translation, some, translate, translate_natively
+from effnet_dense.weights.sources import Source, SourceInfo, source_info
+from effnet_dense.weights.translate import Translation, preview, translate, translate_natively
 
-# Where training scripts put a state dict; timm's averaged weights come first, as timm takes them.
-# (mmengine's EMA hook puts the averaged weights into 'state_dict' itself.)
+# Keys under which training scripts save a state dict; like timm, averaged weights are preferred.
+# (mmengine's EMA hook saves the averaged weights as 'state_dict'.)
 WRAPPERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model')
 _COUNTER = 'num_batches_tracked'
 
@@ -37,9 +38,13 @@ _COUNTER = 'num_batches_tracked'
 class LoadReport:
     """What `load_weights` did.
 
-    `format` is the naming that was found, one of `formats.FORMATS`, or 'native' for a model
-    without an EfficientNet of ours. `loaded` and `missing` are keys of the model, `unexpected` of
-    the source. Batch norm's counters, which older files lack, are never called missing.
+    Attributes:
+        format: The recognised naming, one of `FORMATS`, or 'native' for a model without our
+            EfficientNet.
+        loaded: Keys of the model.
+        missing: Keys of the model that the source lacks, without batch norm's counters, which
+            older files lack.
+        unexpected: Keys of the source that were not loaded.
     """
 
     format: str
@@ -51,7 +56,7 @@ class LoadReport:
         parts = [f'{len(self.loaded)} tensors loaded from {self.format} names']
         for title, keys in (('missing', self.missing), ('unexpected', self.unexpected)):
             if keys:
-                parts.append(f'{len(keys)} {title} ({some(list(keys))})')
+                parts.append(f'{len(keys)} {title} ({preview(list(keys))})')
         return ', '.join(parts)
 
 
@@ -63,35 +68,35 @@ def load_weights(
     prefix: str | None = None,
     ignore: Sequence[str] = (),
 ) -> LoadReport:
-    """Load weights, whoever trained them, after finding out whose names they have.
+    """Load weights from any ecosystem, recognised by their names.
 
-    Of 90 class rows, as google/automl has for COCO, a head of 80 classes takes those in use.
-    Two properties of mmdet's project do not show in its files: its max-pooling pads with zeros,
-    which differs at the border of a feature, and what its `convert_tf_to_pt.py` has written has
-    boxes of (y, x, h, w), which would be taken for (x, y, w, h): load effdet's `tf_efficientdet_*`
-    instead, which are the same weights.
+    A head of 80 classes takes COCO's 80 of google/automl's 90 class rows. Two properties of
+    mmdet's `projects/EfficientDet` cannot be seen in its files: its max-pooling pads with zeros,
+    which changes features at the border, and files written by its `convert_tf_to_pt.py` have boxes
+    (y, x, h, w), which would be read as (x, y, w, h). Load effdet's `tf_efficientdet_*` instead,
+    which are the same weights.
 
     Args:
-        model: An `EfficientNet`, an `EfficientNetClassifier`, or a detector or segmentor. A
-            `BiFPN` and an `EfficientDetHead` in it also load from the names of effdet and of
-            mmdet's `projects/EfficientDet`, other parts under their own only. Models without
-            our backbone load natively.
-        source: A path, a URL, `torchvision://…`, `timm://…`, `pypi://…` (see `sources.fetch`), or
-            a state dict, also inside what a training script saved.
+        model: An `EfficientNet`, an `EfficientNetClassifier`, or a detector or segmentor. Its
+            `BiFPN` and `EfficientDetHead` also load from the names of effdet and of mmdet's
+            `projects/EfficientDet`, other parts from their own names only. Models without our
+            backbone load natively.
+        source: A path, a URL, `torchvision://…`, `timm://…`, `pypi://…` (see `fetch`), or a state
+            dict, which may be inside what a training script saved.
         sha256: Of the file, or its first digits.
-        prefix: Take only the keys of the source that begin with it ('backbone', 'teacher').
-        ignore: Beginnings of the model's keys that stay as they are ('head.', 'bbox_head.').
+        prefix: Take only the source's keys that begin with it ('backbone', 'teacher').
+        ignore: Prefixes of the model's keys to leave unchanged ('head.', 'bbox_head.').
 
     Returns:
         The report, which is also logged.
 
     Raises:
-        ValueError: Nothing fits, a shape differs, the backbone, BiFPN or EfficientDetHead would
-            miss a tensor or has no place for one, the source needs another padding or batch-norm
-            eps, or its boxes belong to other anchors.
-        FileNotFoundError, ImportError, ConnectionError: See `sources.fetch`.
+        ValueError: Nothing matches; a shape differs; the backbone, BiFPN or EfficientDetHead would
+            miss a tensor or has no place for one; or the source needs another padding, batch-norm
+            eps or other anchors.
+        FileNotFoundError, ImportError, ConnectionError: See `fetch`.
     """
-    model = _unwrap(model)
+    model = innermost_model(model)
     backbone = _backbone_of(model)
     name, info = 'the state dict', None
     if isinstance(source, str | PathLike):
@@ -111,7 +116,7 @@ def load_weights(
 
 
 def state_dict_of(checkpoint: Any, name: str = 'the checkpoint') -> Mapping[str, Any]:
-    """Find the state dict in what a training script saved.
+    """Find the state dict inside what a training script saved.
 
     Raises:
         ValueError: There is none.
@@ -125,7 +130,7 @@ def state_dict_of(checkpoint: Any, name: str = 'the checkpoint') -> Mapping[str,
     if not isinstance(inner, Mapping):
         raise ValueError(f'{name} holds a {type(inner).__name__}, expected a state dict')
     if not any(isinstance(value, Tensor) for value in inner.values()):
-        raise ValueError(f'{name} has no tensors, but {some([str(key) for key in inner])}')
+        raise ValueError(f'{name} has no tensors, but {preview([str(key) for key in inner])}')
     return inner
 
 
@@ -141,9 +146,9 @@ def _load(
         translation = translate_natively(model, state)
     else:
         translation = translate(model, backbone, state)
-    for key in [key for key in translation.state if key.startswith(ignore)]:
+    for key in [key for key in translation.tensors if key.startswith(ignore)]:
         translation.unexpected.append(translation.origin[key])
-        del translation.state[key]
+        del translation.tensors[key]
     _fit_classifier(translation, own)
     check_anchors(model, translation, info)
     fit_classes(model, translation)
@@ -151,23 +156,16 @@ def _load(
     check_parts(model, translation, own, ignore)
     if backbone is not None:
         _check_complete(backbone, '' if model is backbone else BACKBONE, translation, ignore)
-    loaded = tuple(key for key in own if key in translation.state)
+    loaded = tuple(key for key in own if key in translation.tensors)
     if not loaded:
-        raise ValueError(f'nothing to load: none of {some(list(state))} is a key of the model')
-    # Keys that the model lacks are passed on: modules that renamed theirs translate while loading.
-    rest = model.load_state_dict(translation.state, strict=False)
+        raise ValueError(f'nothing to load: none of {preview(list(state))} is a key of the model')
+    # Keys that the model lacks are included: modules may rename old keys in their loading hooks.
+    rest = model.load_state_dict(translation.tensors, strict=False)
     unexpected = [translation.origin.get(key, key) for key in rest.unexpected_keys]
     missing = tuple(key for key in rest.missing_keys if not key.endswith(_COUNTER))
     return LoadReport(
         translation.format, loaded, missing, tuple(unexpected + translation.unexpected)
     )
-
-
-def _unwrap(model: nn.Module) -> nn.Module:
-    inner: Any = model
-    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
-        inner = inner.module
-    return inner
 
 
 def _backbone_of(model: nn.Module) -> EfficientNet | None:
@@ -181,12 +179,12 @@ def _select(state: Mapping[str, Any], prefix: str | None, name: str) -> Mapping[
     prefix = prefix.rstrip('.') + '.'
     chosen = {key[len(prefix) :]: v for key, v in state.items() if key.startswith(prefix)}
     if not chosen:
-        raise ValueError(f'{name} has no key that begins with {prefix!r}: {some(list(state))}')
+        raise ValueError(f'{name} has no key that begins with {prefix!r}: {preview(list(state))}')
     return chosen
 
 
 def _check_family(backbone: EfficientNet, info: SourceInfo, name: str) -> None:
-    """The wrong padding or eps costs 6–9 % of the features, and nothing else would tell."""
+    """Compare padding and eps: a wrong one changes features by 6–9 % without any other sign."""
     if backbone.padding != info.padding:
         raise ValueError(
             f'the weights of {name} need padding={info.padding!r} in the backbone, '
@@ -201,16 +199,16 @@ def _check_family(backbone: EfficientNet, info: SourceInfo, name: str) -> None:
 
 
 def _fit_classifier(translation: Translation, own: Mapping[str, Tensor]) -> None:
-    """Check the classifier's rows; TensorFlow's EdgeTPU files have a background class in row 0."""
+    """Check the number of classes; drop the background in row 0 of TensorFlow's EdgeTPU files."""
     for key in ('head.fc.weight', 'head.fc.bias'):
-        if key not in translation.state or key not in own:
+        if key not in translation.tensors or key not in own:
             continue
-        given, expected = len(translation.state[key]), len(own[key])
+        given, expected = len(translation.tensors[key]), len(own[key])
         if (given, expected) == (1001, 1000):
-            translation.state[key] = translation.state[key][1:]
+            translation.tensors[key] = translation.tensors[key][1:]
         elif given != expected:
             raise ValueError(
-                f'{translation.origin[key]!r} has {given} classes, the model {expected}: take '
+                f'{translation.origin[key]!r} has {given} classes, the model {expected}: load '
                 "everything but the classifier with load_weights(..., ignore=('head.',))"
             )
 
@@ -219,7 +217,7 @@ def _check_shapes(translation: Translation, own: Mapping[str, Tensor]) -> None:
     wrong = [
         f'{translation.origin[key]!r} has shape {tuple(tensor.shape)}, '
         f'{key!r} expects {tuple(own[key].shape)}'
-        for key, tensor in translation.state.items()
+        for key, tensor in translation.tensors.items()
         if key in own and tensor.shape != own[key].shape
     ]
     if wrong:
@@ -235,9 +233,9 @@ def _check_complete(
     backbone: EfficientNet, root: str, translation: Translation, ignore: tuple[str, ...]
 ) -> None:
     keys = [root + key for key in backbone.state_dict() if not key.endswith(_COUNTER)]
-    missing = [key for key in keys if key not in translation.state and not key.startswith(ignore)]
+    missing = [key for key in keys if key not in translation.tensors and not key.startswith(ignore)]
     if missing:
         raise ValueError(
-            f'the source ({translation.format} names) lacks {some(missing)}, which '
+            f'the source ({translation.format} names) lacks {preview(missing)}, which '
             f'{backbone.architecture.name!r} has: are these the weights of another architecture?'
         )

@@ -12,8 +12,8 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import get_external_models, get_mmcls_models
 
+from effnet_dense.weights.download import fetch
 from effnet_dense.weights.safe import safe_load
-from effnet_dense.weights.sources import fetch
 
 _OPENMMLAB = ('open-mmlab://', 'openmmlab://')
 _MMCLS = 'mmcls://'

@@ -1,4 +1,4 @@
-"""Do a config's images look to the network as those that its weights were trained on?"""
+"""Check that a config normalises images as its pretrained weights require."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 
 from effnet_dense.weights.sources import SourceInfo, source_info
 
-# 127 and 128, as Google's Lite uses, are 127.5 to the network: one grey level of 255.
+# One grey level of 255: Google's Lite uses 127 and 128 for 127.5.
 _TOLERANCE = 1.0
 
 
 def check_normalisation(cfg: Mapping[str, Any]) -> None:
     """Compare each named weight source of a config with its data preprocessor, before training.
 
-    Looks at `init_cfg` of the model and its backbones, wherever they are nested, and at
-    `load_from`. Sources of which only numbers are known (files, most URLs) pass.
+    Checks `load_from` and every `init_cfg` of the model and its modules, at any depth. Sources of
+    unknown normalisation (files, most URLs) pass.
 
     Args:
-        cfg: A whole mmengine config.
+        cfg: A complete mmengine config.
 
     Raises:
-        ValueError: mean, std or the order of channels differ; the message has both.
+        ValueError: mean, std or the order of channels differ; the message has both values.
     """
     model = cfg.get('model')
     if not isinstance(model, Mapping):
         return
     default = model.get('data_preprocessor') or cfg.get('data_preprocessor')
-    for source, preprocessor in _sources(model, default, cfg.get('load_from')):
+    for source, preprocessor in _pretrained(model, default, cfg.get('load_from')):
         info = source_info(source)
         if info is not None:
             _compare(source, info, preprocessor)
 
 
-def _sources(
+def _pretrained(
     model: Mapping[str, Any], default: Any, load_from: str | None
 ) -> Iterator[tuple[str, Any]]:
-    """Sources, each with the data preprocessor of the model around it."""
+    """Each weight source with the data preprocessor of the model that contains it."""
     if load_from:
         yield load_from, default
     pending = [(model, default)]

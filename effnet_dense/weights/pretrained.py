@@ -1,4 +1,4 @@
-"""`init_cfg=dict(type='effnet_dense.Pretrained', checkpoint=source)`."""
+"""The initialiser `dict(type='effnet_dense.Pretrained', checkpoint=source)` for `init_cfg`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Pretrained:
     """mmengine's `Pretrained` with the sources, the names and the checks of `load_weights`.
 
     Args:
-        checkpoint: Any source that `load_weights` knows.
-        prefix: Take only the keys of the source that begin with it.
-        map_location: Accepted for mmengine's sake; weights are read to the CPU and copied into
-            the module wherever it is.
+        checkpoint: Any source that `load_weights` accepts.
+        prefix: Take only the source's keys that begin with it.
+        map_location: Ignored, accepted for compatibility with mmengine's: weights are read to the
+            CPU and copied to the module's device.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Pretrained:
         self.prefix = prefix
 
     def __call__(self, module: nn.Module) -> None:
-        """Load into `module`, and keep mmengine from drawing what was loaded anew."""
+        """Load into `module`, and keep mmengine from initialising loaded children again."""
         loaded = {*load_weights(module, self.checkpoint, prefix=self.prefix).loaded}
         for name, child in module.named_modules():
             names = [f'{name}.{key}' for key, _ in child.named_parameters()]

@@ -1,4 +1,4 @@
-"""Reading checkpoints without running what is in them."""
+"""Read checkpoints without executing code in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-# What torch's two formats raise on damaged bytes (tried on truncations and flipped bytes).
+# Raised by torch's two formats on damaged bytes (found by truncating files and flipping bytes).
 _BROKEN_FILE = (
     *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
     *(AssertionError, MemoryError, OverflowError, struct.error),
@@ -23,40 +23,39 @@ _STATISTICS = ('min', 'max', 'current', 'mean')
 
 
 def safe_load(path: str | PathLike[str]) -> Any:
-    """Read a checkpoint to the CPU, with tensors and plain values alone.
+    """Read a checkpoint of tensors and plain values to the CPU.
 
-    The one place that reads checkpoints. It takes what torch's restricted unpickler takes, what
-    mmengine's message hub adds to that (`HistoryBuffer`, numpy arrays and numbers), and
-    `.safetensors`.
+    All checkpoints are read here. Allowed is what torch's restricted unpickler allows, what
+    mmengine's message hub adds (`HistoryBuffer`, numpy arrays and numbers), and `.safetensors`.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is empty, truncated or no checkpoint, or would run code.
-        ImportError: A `.safetensors` file, and safetensors is not installed.
+        ValueError: The file is empty, truncated or not a checkpoint, or would run code.
+        ImportError: For a `.safetensors` file if safetensors is not installed.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}')
-    _refuse_what_is_no_checkpoint(path)
-    _refuse_what_expands(path)
+    _check_is_checkpoint(path)
+    _check_record_sizes(path)
     if path.suffix == '.safetensors':
         return _load_safetensors(path)
     try:
         with torch.serialization.safe_globals(_mmengine_globals()):
             return torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's message goes on to advise weights_only=False, which would run the code.
-        raise ValueError(f'{path} is no safe checkpoint: {_reason(error)}') from None
+        # torch's message also advises weights_only=False, which would run the code.
+        raise ValueError(f'{path} is not a safe checkpoint: {_reason(error)}') from None
     except _BROKEN_FILE as error:
         raise ValueError(
-            f'{path} is truncated or no PyTorch checkpoint: {_reason(error)}'
+            f'{path} is truncated or not a PyTorch checkpoint: {_reason(error)}'
         ) from None
 
 
 def _mmengine_globals() -> list[Any]:
-    """What mmengine's checkpoints hold beyond tensors (mmengine#1655), and nothing else.
+    """The non-tensor types in mmengine's checkpoints (mmengine#1655).
 
-    numpy 2 renamed `numpy.core`: files written by either are read by either.
+    numpy 2 renamed `numpy.core`; either version reads the other's files.
     """
     functions: list[Any] = [np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]]
     named = [
@@ -72,13 +71,13 @@ def _mmengine_globals() -> list[Any]:
 
 
 def _history_statistic(owner: Any, name: str) -> Any:
-    """Stands for `getattr`, with which a pickled `HistoryBuffer` names its own four methods."""
+    """Replace `getattr`, by which a pickled `HistoryBuffer` refers to its own four methods."""
     if owner is not HistoryBuffer or name not in _STATISTICS:
-        raise pickle.UnpicklingError(f'it asks for getattr({owner!r}, {name!r})')
+        raise pickle.UnpicklingError(f'it requests getattr({owner!r}, {name!r})')
     return getattr(HistoryBuffer, name)
 
 
-def _refuse_what_is_no_checkpoint(path: Path) -> None:
+def _check_is_checkpoint(path: Path) -> None:
     with path.open('rb') as file:
         start = file.read(64).lstrip()
     if not start:
@@ -89,10 +88,10 @@ def _refuse_what_is_no_checkpoint(path: Path) -> None:
         raise ValueError(f'{path} is a Git LFS pointer, not a checkpoint: run `git lfs pull`')
 
 
-def _refuse_what_expands(path: Path) -> None:
-    """torch.save compresses nothing: records that claim more than the file has would fill memory.
+def _check_record_sizes(path: Path) -> None:
+    """Refuse records larger than the file: torch.save never compresses; they would fill memory.
 
-    Damaged archives are left to torch, which says what is wrong with them.
+    Damaged archives are left to torch, whose error is specific.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -104,7 +103,7 @@ def _refuse_what_expands(path: Path) -> None:
     size = path.stat().st_size
     if claimed > size:
         raise ValueError(
-            f'{path} is no safe checkpoint: its records expand to {claimed} bytes, '
+            f'{path} is not a safe checkpoint: its records expand to {claimed} bytes, '
             f'the file has {size}'
         )
 
@@ -118,16 +117,16 @@ def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, *_BROKEN_FILE) as error:
-        raise ValueError(f'{path} is truncated or no safetensors file: {error}') from None
+        raise ValueError(f'{path} is truncated or not a safetensors file: {error}') from None
 
 
 def _reason(error: Exception) -> str:
-    """The fact in an error's message, without the advice around it."""
+    """Extract the fact from an error's message, without the advice around it."""
     text = str(error)
     refused = re.search(r'(?:Unsupported global: |unsupported )GLOBAL ([\w.]+)', text)
     if refused:
-        return f'it asks for {refused[1]}, which could run code'
-    facts = [line for line in text.splitlines() if line.strip()]
-    told = [line for line in facts if line.startswith(('Unsupported', 'Can only', 'it asks'))]
-    line = (told or facts or [''])[0].split('. In PyTorch')[0].strip()
-    return line if told else f'{type(error).__name__}: {line}'
+        return f'it requests {refused[1]}, which could run code'
+    lines = [line for line in text.splitlines() if line.strip()]
+    facts = [line for line in lines if line.startswith(('Unsupported', 'Can only', 'it requests'))]
+    line = (facts or lines or [''])[0].split('. In PyTorch')[0].strip()
+    return line if facts else f'{type(error).__name__}: {line}'

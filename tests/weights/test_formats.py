@@ -10,7 +10,7 @@ import torch
 from effnet_dense.hub import create_classifier
 from effnet_dense.models import EfficientNet
 from effnet_dense.scaling import architecture
-from effnet_dense.weights.formats import FORMATS, layer_of, name_table
+from effnet_dense.weights.backbone_names import FORMATS, layer_of, name_table
 from tests.helpers import peers
 
 PEERS = [(peer, arch) for peer, archs in peers.ARCHS.items() for arch in archs]

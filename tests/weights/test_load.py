@@ -184,7 +184,7 @@ def test_blocks_beyond_the_built_layers_do_not_matter() -> None:
     """B0 and B1 differ from layer 1 on, B0 and a B0 with one more row's blocks only at its end."""
     deeper = export_weights(EfficientNet('b0'), 'timm')
     deeper |= {'blocks.6.1.conv_pw.weight': torch.ones(1)}
-    with pytest.raises(ValueError, match=r"'blocks\.6\.1\.conv_pw\.weight' belongs into layer 5"):
+    with pytest.raises(ValueError, match=r"'blocks\.6\.1\.conv_pw\.weight' belongs to layer 5"):
         load_weights(EfficientNet('b0', out_indices=(5,)), deeper)
     report = load_weights(EfficientNet('b0', out_indices=(4,)), deeper)
     assert 'blocks.6.1.conv_pw.weight' in report.unexpected

@@ -31,7 +31,7 @@ class RunsCode:
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, zipped: bool) -> None:
     mark, path = tmp_path / 'mark', tmp_path / 'evil.pth'
     torch.save({'x': RunsCode(mark)}, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ValueError, match=r'evil\.pth is no safe checkpoint.*mkdir.*run code'):
+    with pytest.raises(ValueError, match=r'evil\.pth is not a safe checkpoint.*mkdir.*run code'):
         safe_load(path)
     assert not mark.exists()
     # The file is what it is meant to be: without the restriction it does run.
@@ -56,14 +56,14 @@ def test_attributes_beyond_the_history_buffers_are_refused(tmp_path: Path) -> No
 
     path = tmp_path / 'evil.pth'
     torch.save({'x': Asks()}, path)
-    with pytest.raises(ValueError, match=r'no safe checkpoint.*getattr.*__init__'):
+    with pytest.raises(ValueError, match=r'not a safe checkpoint.*getattr.*__init__'):
         safe_load(path)
 
 
 def test_a_whole_module_is_refused_by_its_class(tmp_path: Path) -> None:
     path = tmp_path / 'module.pth'
     torch.save(nn.Linear(2, 2), path)
-    with pytest.raises(ValueError, match=r'asks for torch\.nn\.modules\.linear\.Linear'):
+    with pytest.raises(ValueError, match=r'requests torch\.nn\.modules\.linear\.Linear'):
         safe_load(path)
 
 
@@ -74,7 +74,7 @@ def test_truncated_files(tmp_path: Path, zipped: bool, kept: float) -> None:
     torch.save({'x': torch.randn(1000)}, path, _use_new_zipfile_serialization=zipped)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(ValueError, match=r'part\.pth is (truncated|no safe)'):
+    with pytest.raises(ValueError, match=r'part\.pth is (truncated|not a safe)'):
         safe_load(path)
 
 
@@ -102,7 +102,7 @@ def test_damaged_files_raise_nothing_else(tmp_path: Path, zipped: bool) -> None:
         (b'', 'is empty'),
         (b'\n<!DOCTYPE html><html>not found</html>', 'HTML'),
         (b'version https://git-lfs.github.com/spec/v1\n', 'Git LFS'),
-        (b'hello world, this is text', 'no PyTorch checkpoint|no safe'),
+        (b'hello world, this is text', 'not a PyTorch checkpoint|not a safe'),
     ],
 )
 def test_other_files(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -156,7 +156,7 @@ def test_safetensors(tmp_path: Path) -> None:
     safetensors.save_file({'w': torch.arange(3.0)}, path)
     assert safe_load(path)['w'].tolist() == [0.0, 1.0, 2.0]
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(ValueError, match='truncated or no safetensors'):
+    with pytest.raises(ValueError, match='truncated or not a safetensors'):
         safe_load(path)
 
 

