@@ -57,6 +57,12 @@ def spans(path: Path) -> list[str]:
     return re.findall(r'`([^`\n]+)`', prose_of(path))
 
 
+def tables(path: Path) -> list[list[str]]:
+    """Runs of lines that begin with a bar."""
+    groups = itertools.groupby(prose_of(path).split('\n'), lambda line: line.startswith('|'))
+    return [list(lines) for is_table, lines in groups if is_table]
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors of a page's headings that mkdocs and a forge agree on."""
     headings = re.findall(r'^#+ (.+?)\s*$', prose_of(path), re.M)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -126,18 +127,16 @@ def test_python(page: Path) -> None:
 @pages
 def test_tables(page: Path) -> None:
     """Every line with bars belongs to a table with a delimiter row, and has as many cells."""
-    for lines in tables(documents.prose_of(page)):
+    for lines in documents.tables(page):
         assert len(lines) > 2 and re.fullmatch(r'[|:\- ]+', lines[1]), f'no table: {lines[0]}'
         cells = [len(re.findall(r'(?<!\\)\|', re.sub(r'`[^`]*`', '', line))) for line in lines]
         assert len(set(cells)) == 1, f'cells differ: {lines[0]}'
 
 
-def tables(text: str) -> list[list[str]]:
-    """Runs of lines that begin with a bar."""
-    runs: list[list[str]] = [[]]
-    for line in text.split('\n'):
-        if line.startswith('|'):
-            runs[-1].append(line)
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
+@pages
+def test_lists(page: Path) -> None:
+    """A list begins after an empty line: mkdocs shows it as text otherwise, forges as a list."""
+    lines = ['', *documents.prose_of(page).split('\n')]
+    for before, line in pairwise(lines):
+        if re.match(r'(-|\d+\.) ', line):
+            assert re.match(r'$|(-|\d+\.) |  ', before), f'no empty line before: {line}'

@@ -11,6 +11,20 @@ from mmengine.registry import MODELS, init_default_scope
 from tests.docs import documents
 
 
+ELSEWHERE = ('.pth', '.jpg', 'timm://', 'my_folder')  # files and hubs that a test does not have
+SCRIPTS = [
+    pytest.param(code, id=f'{documents.name_of(page)}-{number}')
+    for page in documents.PAGES
+    for number, code in enumerate(documents.blocks(page, 'python'))
+    if code.startswith(('import ', 'from ')) and not any(word in code for word in ELSEWHERE)
+]
+
+
+@pytest.mark.parametrize('code', SCRIPTS)
+def test_scripts_run(code: str) -> None:
+    exec(code, {})
+
+
 def config(page: str, key: str) -> dict[str, Any]:
     """The value of `key` in the first Python block of a page that assigns it."""
     for code in documents.blocks(documents.ROOT / page, 'python'):
