@@ -10,7 +10,6 @@ from mmengine.registry import MODELS, init_default_scope
 
 from tests.docs import documents
 
-
 ELSEWHERE = ('.pth', '.jpg', 'timm://', 'my_folder')  # files and hubs that a test does not have
 SCRIPTS = [
     pytest.param(code, id=f'{documents.name_of(page)}-{number}')
