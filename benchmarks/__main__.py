@@ -28,7 +28,7 @@ from benchmarks.table import (
 )
 from effnet_dense.analysis.settings import DTYPES, Settings
 from effnet_dense.engine.command import run
-from effnet_dense.lean.segments import LEVELS
+from effnet_dense.lean import LEVELS
 
 
 def parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from effnet_dense.analysis.scaling.short import metric_of
 from effnet_dense.analysis.scaling.sizes import count_gflops, count_saved, milliseconds
 from effnet_dense.analysis.settings import Settings
 from effnet_dense.engine.command import config_of, config_parser, run
-from effnet_dense.lean.segments import LEVELS
+from effnet_dense.lean import LEVELS
 
 
 def parser() -> argparse.ArgumentParser:

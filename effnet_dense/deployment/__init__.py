@@ -1,5 +1,8 @@
-"""A trained network → one for inference: norms folded, activations joined, optionally compiled."""
+"""Preparation of trained networks for inference.
 
-from effnet_dense.deployment.deploy import deploy
+`deploy` folds norms, joins operators and optionally compiles; the networks do not depend on it.
+"""
 
-__all__ = ['deploy']
+from effnet_dense.deployment.deploy import deploy, tensor_parts
+
+__all__ = ['deploy', 'tensor_parts']

@@ -1,6 +1,6 @@
-"""A model made ready for inference: norms folded into convolutions, constants computed once.
+"""A copy of a model for inference: norms folded into convolutions, constants computed once.
 
-Letters: N images, C channels, H × W pixels.
+Shapes: N images, C channels, H × W pixels.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils._pytree import tree_leaves
 
-from effnet_dense.deployment.fused_mbconv import join_middles
+from effnet_dense import lean
+from effnet_dense.deployment.fused_mbconv import fuse_mbconvs
 from effnet_dense.deployment.inplace_se import InplaceSqueezeExcite
 from effnet_dense.deployment.packing import pack, runs_as
-from effnet_dense.lean.gated import has_hooks
 from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.blocks import FusedMBConv, MBConv
@@ -33,50 +33,52 @@ from effnet_dense.models.layers import (
     SeparableConv,
     SqueezeExcite,
 )
+from effnet_dense.utils.modules import has_hooks
 
-# Those that convolve with `weight` as it is. ConvWS2d, for one, standardises it in every pass.
+# Convolutions that use `weight` unchanged. ConvWS2d, for example, standardises it in every pass.
 PLAIN_CONVS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d, MMCVConv2d, Conv2dAdaptivePadding)
-# Of a detector or segmentor: what is tensors in, tensors out.
+# Parts of a detector or segmentor that map tensors to tensors.
 TENSOR_PARTS = ('backbone', 'neck', 'rpn_head', 'bbox_head', 'decode_head')
 
 
 def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
-    """A copy of a model for inference: faster, with the same results to 1e-5 of the largest.
+    """Copy a model and prepare the copy for inference: the same results to 1e-5 of the largest.
 
-    Batch norms (SyncBN too) go into the convolution before them, by their running statistics, in
-    this package's modules and in mmcv's ConvModule; elsewhere the order of execution is not known,
-    and they stay. So do other norms. BiFPN's shares become numbers. On CPUs convolutions do the
-    activation behind them; where there is a C++ compiler, an MBConv up to its projection is one
-    operator, `fused_depthwise`, which is compiled for some seconds, once on a machine. Drop path is
-    gone, and parameters require no gradient. On CPUs channels-last is the faster. A subclass that
-    runs its parts in another order than its base is left as it is.
+    Batch norms (including SyncBN) are folded into the convolution before them, in this package's
+    modules and in mmcv's ConvModule; elsewhere the order of execution is unknown, and they stay. So
+    do other norms. BiFPN's fusion weights become constants. On CPUs, convolutions apply the
+    activation after them; if a C++ compiler exists, an MBConv up to its projection is one operator,
+    `fused_depthwise`, which takes some seconds to compile, once per machine. Drop path is removed,
+    and parameters do not require gradients. On CPUs channels-last is faster. A subclass that
+    overrides the order of its layers is left unchanged.
 
     Args:
-        model: A backbone, neck, head, classifier, detector or segmentor; it is left as it is.
-        compile: Compile it with torch.compile and frozen weights, by inductor. The first pass at
-            a size takes a minute. Of a detector or segmentor these parts are compiled: backbone,
-            neck and dense heads, not what comes before and after them.
+        model: A backbone, neck, head, classifier, detector or segmentor; it is not changed.
+        compile: Compile it with torch.compile (inductor) and frozen weights. The first forward
+            pass at a size takes a minute. In a detector or segmentor, backbone, neck and dense
+            heads are compiled, but not what comes before and after them.
 
     Returns:
         A model of the same class, in eval mode. Its state dict has other keys.
 
     Raises:
         ValueError: `model` is not a module.
-        FileNotFoundError: To compile, there is no C++ compiler.
+        FileNotFoundError: `compile` is set and there is no C++ compiler.
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f'deploy expects a torch.nn.Module, got {type(model).__name__}')
-    with torch.inference_mode(False):  # where tensors know whether they were changed
+    with torch.inference_mode(False):  # tensors of inference mode have no version counter
         model = copy.deepcopy(model).eval().requires_grad_(False)
-        # From the leaves up: what a block can do depends on which of its norms are gone.
+        lean.remove(model)
+        # From the leaves up: what a block can fuse depends on which of its norms were folded.
         for module in reversed(list(model.modules())):
             _prepare(module)
-    join_middles(model)
+    fuse_mbconvs(model)
     if compile:
         _compile(model)
     else:
         pack(model)
-    return model.eval()  # the modules that are new too
+    return model.eval()  # for the new modules
 
 
 def _prepare(module: Any) -> None:
@@ -91,7 +93,7 @@ def _prepare(module: Any) -> None:
         module.drop_path = nn.Identity()
         _attend_in_place(module)
     elif runs_as(module, BiFPNNode):
-        _fix_shares(module)
+        _fix_weights(module)
         _activate_in_place(module)
     elif runs_as(module, EfficientDetHead):
         _fold_norms_by_level(module.cls_convs, module.cls_norms)
@@ -102,13 +104,13 @@ def _prepare(module: Any) -> None:
 
 
 def _activate_in_place(module: Any) -> None:
-    """Overwrite what a convolution, a norm or a sum has just written."""
+    """Let the activation overwrite the output of the convolution, norm or sum before it."""
     if hasattr(module.act, 'inplace'):
         module.act.inplace = True
 
 
 def _can_fold(conv: Any, norm: Any) -> bool:
-    """Whether a norm scales and shifts by constants, and the convolution's weight is its own."""
+    """Whether a norm scales and shifts by constants, and the convolution uses its own weight."""
     return (
         isinstance(norm, _BatchNorm)
         and norm.running_mean is not None
@@ -118,7 +120,7 @@ def _can_fold(conv: Any, norm: Any) -> bool:
 
 
 def _fold_norm(module: Any, conv_name: str) -> None:
-    """Fold a module's norm into its convolution, which others may share and is therefore copied."""
+    """Fold a module's norm into a copy of its convolution, which other modules may share."""
     conv = getattr(module, conv_name)
     norm: Any = None if module.norm_name is None else getattr(module, module.norm_name)
     if _can_fold(conv, norm):
@@ -129,14 +131,14 @@ def _fold_norm(module: Any, conv_name: str) -> None:
 
 def _fold_conv_module(module: ConvModule) -> None:
     adjacent = module.order.index('norm') == module.order.index('conv') + 1
-    # A subclass may run its parts otherwise.
+    # A subclass may run its layers in another order.
     if adjacent and type(module) is ConvModule:
         _fold_norm(module, 'conv')
         module.with_norm = module.norm_name is not None
 
 
 def _fold_norms_by_level(convs: Any, norms: Any) -> None:
-    """Put a pointwise convolution of its own in the place of each level's norm."""
+    """Replace each level's norm by a pointwise convolution of its own."""
     for conv, by_level in zip(convs, norms, strict=True):
         if all(_can_fold(conv.pointwise, norm) for norm in by_level):
             for level, norm in enumerate(by_level):
@@ -152,7 +154,7 @@ def _attend_in_place(block: Any) -> None:
         block.se = InplaceSqueezeExcite(se)
 
 
-def _fix_shares(node: Any) -> None:
+def _fix_weights(node: Any) -> None:
     fuse = node.fuse
     if isinstance(fuse, Fusion) and fuse.edge_weights is not None:
         shares = fusion_shares(fuse.edge_weights, fuse.fusion).tolist()
@@ -160,7 +162,7 @@ def _fix_shares(node: Any) -> None:
 
 
 class FixedFusion(nn.Module):
-    """`Fusion` by shares that are numbers."""
+    """`Fusion` with constant weights."""
 
     def __init__(self, shares: list[float], padding: str) -> None:
         super().__init__()
@@ -168,7 +170,7 @@ class FixedFusion(nn.Module):
         self.padding = padding
 
     def forward(self, *features: Tensor) -> Tensor:
-        """(N, C, H, W), and others of any size → (N, C, H, W)."""
+        """(N, C, H, W), and neighbours of other sizes → (N, C, H, W)."""
         height, width = features[0].shape[-2:]
         total = features[0] * self.shares[0]
         for x, share in zip(features[1:], self.shares[1:], strict=True):
@@ -183,7 +185,7 @@ def _compile(model: nn.Module) -> None:
 
 
 def tensor_parts(model: nn.Module) -> dict[str, Any]:
-    """The parts of a detector or segmentor that are tensors in, tensors out; or the model."""
+    """Return the parts of a detector or segmentor that map tensors to tensors, or the model."""
     parts = {name: getattr(model, name, None) for name in TENSOR_PARTS}
     found = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
     return found or {'model': model}
@@ -200,12 +202,12 @@ def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:
         sizes = [x.shape for x in tensors]
         first[:] = first or sizes
         if sizes == first:
-            # Of a second size torch makes a graph for all, a tenth slower, and a model before this
-            # one counts as well: they share a `forward`.
+            # For a second size torch.compile makes a graph of all sizes, a tenth slower, and other
+            # models' sizes count, too: they share the code of `forward`.
             for x in tensors:
                 torch._dynamo.mark_static(x)
-        # torch.compile's own `options` come too late: whether weights are frozen is asked when the
-        # graph is captured, which is at the first call. It takes a pass without gradients.
+        # Not by torch.compile's `options`, which come too late: freezing is decided when the graph
+        # is captured, at the first call, and requires a pass without gradients.
         with torch.no_grad(), config.patch(freezing=True):
             return compiled(*inputs)
 
@@ -221,5 +223,5 @@ def _check_compiler() -> None:
     except InvalidCxxCompiler as error:
         raise FileNotFoundError(
             'compiling a model needs a C++ compiler, and none was found: install g++, or name one '
-            'by the environment variable CXX'
+            'in the environment variable CXX'
         ) from error

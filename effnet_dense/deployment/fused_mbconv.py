@@ -1,6 +1,6 @@
-"""A deployed MBConv up to its projection, on CPUs.
+"""The part of a deployed MBConv before its projection as one operator, on CPUs.
 
-Letters: N images, B channels in, C of the expansion, H × W pixels, s the block's stride.
+Shapes: N images, B channels in, C channels of the expansion, H × W pixels, s the block's stride.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from effnet_dense.deployment.inplace_se import InplaceSqueezeExcite
-from effnet_dense.deployment.packed_conv import joins, packs
+from effnet_dense.deployment.packed_conv import can_absorb, can_pack
 from effnet_dense.deployment.packing import runs_as
-from effnet_dense.lean.gated import has_hooks
 from effnet_dense.models.blocks import MBConv
 from effnet_dense.models.layers import ConvNormAct, DepthwiseConv2d
 from effnet_dense.ops.fused_depthwise import (
@@ -24,11 +23,11 @@ from effnet_dense.ops.fused_depthwise import (
     grouped,
     is_available,
 )
+from effnet_dense.utils.modules import has_hooks
 
-# Input channels up to which an expansion is computed row by row: its output is large where they
-# are few, and where they are many oneDNN's product is the faster.
+# Input channels up to which an expansion is computed row by row: with few of them its output is
+# large, with many oneDNN's matrix product is faster.
 NARROW = 64
-
 
 # An expansion's weights, a kernel, its bias, and an attention's weights.
 Arguments = tuple[list[Tensor], Tensor, Tensor, list[Tensor]]
@@ -36,9 +35,9 @@ Arguments = tuple[list[Tensor], Tensor, Tensor, list[Tensor]]
 
 @dataclass(frozen=True)
 class Grouped:
-    """Parameters as `fused_depthwise` takes them, and what they were made of.
+    """The arguments of `fused_depthwise`, and the parameters that they were made of.
 
-    The parameters are kept, so that nothing else can lie at their addresses.
+    The parameters are kept so that their addresses are not reused.
     """
 
     arguments: Arguments
@@ -46,24 +45,24 @@ class Grouped:
     versions: list[int]
 
     def is_of(self, parameters: list[Tensor]) -> bool:
-        """Whether it is these parameters', as they are now."""
+        """Whether it was made of these parameters in their current versions."""
         return all(
             a.data_ptr() == b.data_ptr() and b._version == version
             for a, b, version in zip(self.parameters, parameters, self.versions, strict=True)
         )
 
 
-class Middle(nn.Module):
-    """What is before the depthwise convolution, that, its activation and the attention.
+class FusedDepthwise(nn.Module):
+    """Expansion or its activation, depthwise convolution, activation and attention of an MBConv.
 
-    In float32 on CPUs `fused_depthwise` does it all, or all but an attention of another kind.
-    Elsewhere, and where gradients are asked for, they run as they are.
+    In float32 on CPUs, `fused_depthwise` runs them as one operator, except for an attention that
+    it does not support. Otherwise, and if gradients are needed, they run separately.
 
     Args:
         before: A narrow expansion, the activation of a wide one, or None.
     """
 
-    # Replaced as a whole, since threads may share a model.
+    # Replaced at once, since threads may share a model.
     weights: Grouped | None = None
 
     def __init__(
@@ -74,7 +73,7 @@ class Middle(nn.Module):
     ) -> None:
         super().__init__()
         self.before, self.depthwise, self.se = before, depthwise, se
-        self.weighs = se is not None and _can_weigh(se)
+        self.fuses_attention = se is not None and _supports_attention(se)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, B, H, W) → (N, C, H ÷ s, W ÷ s)."""
@@ -85,31 +84,31 @@ class Middle(nn.Module):
         shape = conv.out_channels, conv.stride[0], _padding(conv, x)
         activate = self.before is not None
         x, means = fused_depthwise(x, *self._weights(), *shape, activate)
-        return x if self.se is None or self.weighs else self.se.weigh(x, means)
+        return x if self.se is None or self.fuses_attention else self.se.scale(x, means)
 
     def _can_fuse(self, x: Tensor) -> bool:
         if torch.is_grad_enabled() or torch.jit.is_tracing() or torch.is_autocast_enabled('cpu'):
             return False
         if x.device.type != 'cpu' or x.dtype != torch.float32 or not x.numel():
             return False
-        if any(parameter.dtype != torch.float32 for parameter in self._parameters_of()):
+        if any(parameter.dtype != torch.float32 for parameter in self._fused_parameters()):
             return False
-        # Changes of an inference tensor are counted nowhere; torch.compile cannot ask.
+        # Inference tensors have no version counter; torch.compile cannot query it.
         return torch.compiler.is_compiling() or not any(
-            p.is_inference() for p in self._parameters_of()
+            p.is_inference() for p in self._fused_parameters()
         )
 
-    def _parameters_of(self) -> list[Tensor]:
-        """Of the depthwise convolution and, if there are any, expansion and attention."""
+    def _fused_parameters(self) -> list[Tensor]:
+        """Parameters of the depthwise convolution and of a fused expansion and attention."""
         layers: list[Any] = [self.depthwise.conv]
         if isinstance(self.before, ConvNormAct):
             layers.append(self.before.conv)
-        if self.se is not None and self.weighs:
+        if self.se is not None and self.fuses_attention:
             layers += self.se.layers[::2]
         return [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
 
     def _weights(self) -> Arguments:
-        parameters = self._parameters_of()
+        parameters = self._fused_parameters()
         if torch.compiler.is_compiling():  # constants, computed once
             return self._group(parameters)
         found = self.weights
@@ -137,60 +136,63 @@ class Middle(nn.Module):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what can be made again."""
+        """Leave out what is made on demand."""
         state = self.__dict__.copy()
         state.pop('weights', None)
         return state
 
 
-def join_middles(model: nn.Module) -> None:
-    """Put a `Middle` in the place of all that it can do, in each MBConv of a deployed model.
+def fuse_mbconvs(model: nn.Module) -> None:
+    """Replace the layers before the projection by `FusedDepthwise` in each MBConv, in place.
 
-    Without a C++ compiler the model stays as it is.
+    Without a C++ compiler the model is left unchanged.
     """
-    blocks = [m for m in model.modules() if runs_as(m, MBConv) and _has_middle(m)]
+    blocks = [m for m in model.modules() if runs_as(m, MBConv) and _can_fuse(m)]
     if blocks and is_available():
         for block in blocks:
-            _join(block)
+            _fuse(block)
 
 
-def _join(block: Any) -> None:
+def _fuse(block: Any) -> None:
     before = block.expand_conv
-    if before is not None and before.conv.in_channels > NARROW:
+    if type(before) is nn.Identity:
+        before = None
+    elif before.conv.in_channels > NARROW:
         block.expand_conv, before = before.conv, before.act
     else:
-        block.expand_conv = None
-    block.depthwise_conv, block.se = Middle(before, block.depthwise_conv, block.se), None
+        block.expand_conv = nn.Identity()
+    se = None if type(block.se) is nn.Identity else block.se
+    block.depthwise_conv, block.se = FusedDepthwise(before, block.depthwise_conv, se), nn.Identity()
 
 
-def _has_middle(block: Any) -> bool:
+def _can_fuse(block: Any) -> bool:
     expand, depthwise, se = block.expand_conv, block.depthwise_conv, block.se
     return (
-        (expand is None or (_is_silu_conv(expand) and _is_pointwise(expand.conv)))
+        (type(expand) is nn.Identity or (_is_silu_conv(expand) and _is_pointwise(expand.conv)))
         and _is_silu_conv(depthwise)
         and _fits(depthwise.conv)
-        and (se is None or (type(se) is InplaceSqueezeExcite and not has_hooks(se)))
+        and (type(se) is nn.Identity or (type(se) is InplaceSqueezeExcite and not has_hooks(se)))
     )
 
 
-def _can_weigh(se: InplaceSqueezeExcite) -> bool:
-    """Whether `fused_depthwise` can do an attention."""
+def _supports_attention(se: InplaceSqueezeExcite) -> bool:
+    """Whether `fused_depthwise` supports an attention."""
     squeeze, act, excite = se.layers
     plain = all(
         type(layer) is nn.Linear and layer.bias is not None and not has_hooks(layer)
         for layer in (squeeze, excite)
     )
-    return plain and type(act) is nn.SiLU and joins(act) and not has_hooks(se.layers)
+    return plain and type(act) is nn.SiLU and can_absorb(act) and not has_hooks(se.layers)
 
 
 def _is_silu_conv(module: Any) -> bool:
-    """Whether it is a convolution and SiLU, without a norm, and nobody waits for it to run."""
+    """Whether it is exactly a convolution and SiLU, without a norm and without hooks."""
     return (
         runs_as(module, ConvNormAct)
         and module.norm_name is None
         and isinstance(module.act, nn.SiLU)
-        and joins(module.act)
-        and packs(module.conv)
+        and can_absorb(module.act)
+        and can_pack(module.conv)
         and not has_hooks(module)
     )
 
@@ -216,9 +218,9 @@ def _fits(conv: Any) -> bool:
 
 
 def _padding(conv: Any, x: Tensor) -> tuple[int, int, int, int]:
-    """Pixels at the top, the bottom, the left and the right of (N, C, H, W)."""
+    """Zeros at the top, bottom, left and right of (N, C, H, W)."""
     if isinstance(conv, DepthwiseConv2d):
-        rows, columns = conv.sides(x)
-        return rows.before, rows.after, columns.before, columns.after
+        (top, bottom), (left, right) = conv.padding_for(x)
+        return top, bottom, left, right
     down, right = conv.padding
     return down, down, right, right

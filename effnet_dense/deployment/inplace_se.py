@@ -1,6 +1,6 @@
-"""Attention for inference, which overwrites the feature that it weighs.
+"""Channel attention for inference, which overwrites the feature that it weights.
 
-Letters: N images, C channels, H × W pixels.
+Shapes: N images, C channels, H × W pixels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from effnet_dense.models.layers import SqueezeExcite
 class InplaceSqueezeExcite(nn.Module):
     """`SqueezeExcite` that overwrites its input.
 
-    A convolution of one pixel takes torch three times as long as the linear layer that it is.
+    With linear layers: PyTorch takes three times as long for a convolution of one pixel.
     """
 
     def __init__(self, se: SqueezeExcite) -> None:
@@ -24,25 +24,25 @@ class InplaceSqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape."""
-        return self.weigh(x, _means(x))
+        return self.scale(x, _means(x))
 
-    def weigh(self, x: Tensor, means: Tensor) -> Tensor:
-        """(N, C, H, W), and its means over the picture, (N, C) → the same shape."""
+    def scale(self, x: Tensor, means: Tensor) -> Tensor:
+        """(N, C, H, W), and its means over the image, (N, C) → the same shape."""
         gate = self.layers(means).sigmoid_()
         return x.mul_(gate[:, :, None, None])
 
 
 def _means(x: Tensor) -> Tensor:
-    """Over the picture: (N, C, H, W) → (N, C)."""
+    """Average over the image: (N, C, H, W) → (N, C)."""
     if torch.compiler.is_compiling() and x.device.type == 'cpu':
-        # inductor (torch 2.14) reduces eight channels at a time over the whole picture, and has
-        # read it C ÷ 8 times by the end, from memory. A row stays in the cache.
+        # inductor (torch 2.14) reduces eight channels at a time over the entire image, and so reads
+        # it C ÷ 8 times from memory. A row stays in the cache.
         return x.mean(3).mean(2)
     return x.mean((2, 3))
 
 
 def _linear(conv: nn.Conv2d) -> nn.Linear:
-    """A 1×1 convolution as a linear layer with the same tensors."""
+    """Make a linear layer with the tensors of a 1×1 convolution."""
     linear = nn.Linear(conv.in_channels, conv.out_channels, conv.bias is not None, device='meta')
     tensors = dict(weight=conv.weight.flatten(1))
     if conv.bias is not None:

@@ -1,10 +1,10 @@
-"""Convolutions that keep their kernel in oneDNN's own order, for inference on CPUs.
+"""Convolutions that keep their kernel in oneDNN's memory layout, for inference on CPUs.
 
-torch's convolution orders the kernel anew in every pass, in deep stages a tenth of its time. And
-an activation is a pass of its own over the largest features, where the convolution before it has
-the values at hand.
+PyTorch's convolution reorders the kernel in every forward pass, a tenth of its time in deep stages.
+And a separate activation reads and writes the largest features once more, while the convolution
+before it has the values in registers.
 
-Letters: N images, C channels in, D channels out, H × W pixels.
+Shapes: N images, C channels in, D channels out, H × W pixels.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from effnet_dense.lean.gated import has_hooks
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d
-from effnet_dense.ops.depthwise import Sides, led
+from effnet_dense.ops.depthwise import Sides, extend_kernel, fast_sides
+from effnet_dense.utils.modules import has_hooks
 
 # oneDNN's names of activations, as torch.ops.mkldnn takes them.
 NAMES: dict[type[nn.Module], str] = {
@@ -30,9 +30,9 @@ NAMES: dict[type[nn.Module], str] = {
 
 @dataclass(frozen=True)
 class Packed:
-    """A kernel in oneDNN's order, and what it was made of.
+    """A kernel in oneDNN's layout, and the weight that it was made of.
 
-    The weight is kept, so that nothing else can lie at its address.
+    The weight is kept so that its address is not reused.
     """
 
     kernel: Tensor
@@ -41,20 +41,20 @@ class Packed:
     sides: Sides | None
 
     def is_of(self, weight: Tensor, sides: Sides | None) -> bool:
-        """Whether it is this weight's, as it is now, led by the zeros of `sides`."""
+        """Whether it was made of this weight in its current version, extended for `sides`."""
         same = self.weight.data_ptr() == weight.data_ptr() and self.version == weight._version
         return same and self.sides == sides
 
 
 class PackedConv2d(nn.Conv2d):
-    """torch's convolution and an activation, the same parameters and results, on CPUs faster.
+    """A convolution and an activation as one operator, in float32 on CPUs.
 
-    That is in float32. Elsewhere, in a trace, under torch.compile (which does this by itself), and
-    where gradients are asked for, both run as they are.
+    Otherwise, in traces, under torch.compile (which does the same itself), and if gradients are
+    needed, both run separately.
     """
 
     act: nn.Module | None
-    # Replaced as a whole, since threads may share a model.
+    # Replaced at once, since threads may share a model.
     packed: Packed | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,13 +65,13 @@ class PackedConv2d(nn.Conv2d):
         return self._convolve(x, self.padding, None)
 
     def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
-        """Convolve with the packed kernel, which is led by zeros if there are `sides`."""
+        """Convolve with the packed kernel, extended by zeros if `sides` are given."""
         shape = list(padding), list(self.stride), list(self.dilation), self.groups
         packed = self.packed
         if packed is None or not packed.is_of(self.weight, sides):
             weight = self.weight.detach()
             kernel = torch.ops.mkldnn._reorder_convolution_weight(
-                weight if sides is None else led(weight, sides), *shape, list(x.shape)
+                weight if sides is None else extend_kernel(weight, sides), *shape, list(x.shape)
             )
             packed = self.packed = Packed(kernel, weight, weight._version, sides)
         return torch.ops.mkldnn._convolution_pointwise(
@@ -83,7 +83,7 @@ class PackedConv2d(nn.Conv2d):
             return False
         if x.device.type != 'cpu' or x.dtype != torch.float32 or x.dim() != 4 or not x.numel():
             return False
-        # Changes of an inference tensor are counted nowhere.
+        # Inference tensors have no version counter.
         if self.weight.dtype != torch.float32 or self.weight.is_inference():
             return False
         if torch.is_autocast_enabled('cpu'):
@@ -92,7 +92,7 @@ class PackedConv2d(nn.Conv2d):
         return bool(mkldnn.is_available() and mkldnn.enabled) and type(x) is Tensor
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the packed kernel, which can be neither copied nor saved."""
+        """Leave out the packed kernel, which can be neither copied nor saved."""
         state = self.__dict__.copy()
         state.pop('packed', None)
         return state
@@ -109,9 +109,9 @@ class PackedDepthwiseConv2d(PackedConv2d, DepthwiseConv2d):
     """`DepthwiseConv2d`, packed."""
 
     def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
-        if not self.is_quick(x):
+        sides = fast_sides(x, self.weight, self.stride, self.padding_for(x), self.dilation)
+        if sides is None:
             return super()._convolve(self.pad(x), padding, None)
-        sides = self.sides(x)
         return super()._convolve(x, [side.after for side in sides], sides)
 
 
@@ -123,10 +123,11 @@ CLASSES: dict[type[nn.Module], type[PackedConv2d]] = {
 
 
 def pack_conv(conv: nn.Conv2d, act: nn.Module | None = None) -> PackedConv2d:
-    """A convolution that `packs` allows, with the same parameters, and what it is followed by.
+    """Make a packed convolution with the same parameters and the activation after it.
 
     Args:
-        act: An activation that `joins` allows, or None.
+        conv: A convolution that `can_pack` accepts.
+        act: An activation that `can_absorb` accepts, or None.
     """
     cls = CLASSES[type(conv)]
     made = cls.__new__(cls)
@@ -136,29 +137,29 @@ def pack_conv(conv: nn.Conv2d, act: nn.Module | None = None) -> PackedConv2d:
 
 
 def _post_op(act: nn.Module | None) -> tuple[str, list[float], str]:
-    """What `_convolution_pointwise` is told of an activation: its name, numbers and algorithm."""
+    """Return an activation's name, numbers and algorithm for `_convolution_pointwise`."""
     if act is None:
         return 'none', [], ''
     numbers = [act.min_val, act.max_val] if isinstance(act, nn.ReLU6) else []
     return NAMES[type(act)], numbers, ''
 
 
-def packs(conv: Any) -> bool:
-    """Whether this is a convolution of all channels or of each, with zeros around."""
+def can_pack(conv: Any) -> bool:
+    """Whether this is a dense or depthwise convolution that pads with zeros."""
     return (
         type(conv) in CLASSES
         and conv.groups in (1, conv.in_channels)
         and conv.padding_mode == 'zeros'
         and not isinstance(conv.padding, str)
-        and _is_its_class(conv)
+        and _is_unmodified(conv)
     )
 
 
-def joins(act: Any) -> bool:
-    """Whether a convolution can do this activation."""
-    return type(act) in NAMES and _is_its_class(act)
+def can_absorb(act: Any) -> bool:
+    """Whether a packed convolution can apply this activation."""
+    return type(act) in NAMES and _is_unmodified(act)
 
 
-def _is_its_class(module: nn.Module) -> bool:
-    """Nobody has put another `forward` into this very module, or waits for it to run."""
+def _is_unmodified(module: nn.Module) -> bool:
+    """Whether the instance's `forward` is not overridden and it has no hooks."""
     return 'forward' not in vars(module) and not has_hooks(module)

@@ -1,4 +1,4 @@
-"""A deployed model's convolutions, packed together with the activations behind them."""
+"""Packing of a deployed model's convolutions together with the activations after them."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Any
 
 from torch import nn
 
-from effnet_dense.deployment.packed_conv import PackedConv2d, joins, pack_conv, packs
+from effnet_dense.deployment.packed_conv import PackedConv2d, can_absorb, can_pack, pack_conv
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.layers import ConvNormAct
 
-# A module, and the name under which it has a convolution.
+# A module, and the name of a convolution in it.
 Place = tuple[nn.Module, str]
 
-# Methods that decide in which order parts run.
-ORDERS = ('forward', 'body', 'pieces', '_row')
+# Methods that determine the order in which a module's layers run.
+ORDERS = ('forward', 'sequence', '_run')
 
 
 def pack(model: nn.Module) -> None:
-    """Put a packed convolution in the place of each that `packs` allows.
+    """Replace each convolution that `can_pack` accepts by a packed one, in place.
 
-    It takes over the activation behind it in this package's modules, where no norm is between them.
-    One that is shared is the same in all places.
+    In this package's modules it absorbs the activation after it, where no norm is in between. A
+    shared convolution stays shared.
     """
     made: dict[tuple[int, nn.Module | None], PackedConv2d] = {}
-    originals = []  # so that nothing else gets their ids
+    originals = []  # kept so that their ids are not reused
 
     def put(place: Place, act: nn.Module | None) -> None:
         parent, name = place
@@ -39,18 +39,18 @@ def pack(model: nn.Module) -> None:
     modules = list(model.modules())
     for module in modules:
         places, act = _activated(module), getattr(module, 'act', None)
-        if places and joins(act) and all(packs(getattr(*place)) for place in places):
+        if places and can_absorb(act) and all(can_pack(getattr(*place)) for place in places):
             for place in places:
                 put(place, act)
             module.act = nn.Identity()
     for parent in modules:
         for name, child in list(parent._modules.items()):
-            if packs(child):
+            if can_pack(child):
                 put((parent, name), None)
 
 
 def runs_as(module: nn.Module, *classes: type[nn.Module]) -> bool:
-    """Whether this is one of `classes` and runs its parts in their order; a subclass may not."""
+    """Whether this is an instance of `classes` that does not override the order of its layers."""
     return any(
         isinstance(module, cls)
         and all(getattr(type(module), name, None) is getattr(cls, name, None) for name in ORDERS)
@@ -59,7 +59,7 @@ def runs_as(module: nn.Module, *classes: type[nn.Module]) -> bool:
 
 
 def _activated(module: Any) -> list[Place]:
-    """Where a module has all the convolutions whose output goes to its `act` at once."""
+    """List a module's convolutions whose output goes directly to its `act`."""
     if runs_as(module, ConvNormAct) and module.norm_name is None:
         return [(module, 'conv')]
     if runs_as(module, EfficientDetHead):

@@ -1,11 +1,6 @@
-"""A feature weighed by channel attention and its 1×1 projection, as one operator.
+"""Squeeze-and-excitation and the 1×1 convolution after it as one layer.
 
-Autograd reads and writes the expanded feature, with depthwise outputs the largest there is, six
-more times in the backward pass of the two. But a 1×1 convolution of a weighed feature is one by
-weighed kernels, a picture's own each: their gradients, a matrix product each, hold those of kernel
-and weights.
-
-Letters: N images, C channels in, D channels out, H × W pixels.
+Shapes: N images, C channels in, D channels out, H × W pixels.
 """
 
 from __future__ import annotations
@@ -16,57 +11,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd import Function
 
 from effnet_dense.models.layers import SqueezeExcite, channel_means
-
-Mask = tuple[bool, bool, bool, bool]
-
-
-def gated_gradients(
-    gradient: Tensor, x: Tensor, gate: Tensor, weight: Tensor, mask: Mask
-) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
-    """Those of x, gate, weight and bias of `conv2d(x * gate, weight, bias)`, where `mask` asks.
-
-    Args:
-        gradient: (N, D, H, W), of the output.
-        x: (N, C, H, W).
-        gate: (N, C, 1, 1).
-        weight: (D, C, 1, 1).
-    """
-    to_x, to_gate, to_weight, to_bias = mask
-    pixels, kernel, gates = gradient.flatten(2), weight.flatten(1), gate.flatten(1)[:, None]
-    found: list[Tensor | None] = [None, None, None, None]
-    if to_x:
-        product = torch.bmm(pixels.transpose(1, 2), kernel * gates)
-        found[0] = product.transpose(1, 2).unflatten(2, x.shape[2:])
-    if to_gate or to_weight:
-        by_picture = torch.bmm(pixels, x.flatten(2).transpose(1, 2))
-        if to_gate:
-            found[1] = (by_picture * kernel).sum(1).view_as(gate)
-        if to_weight:
-            found[2] = (by_picture * gates).sum(0).view_as(weight)
-    if to_bias:
-        found[3] = gradient.sum((0, 2, 3))
-    return found[0], found[1], found[2], found[3]
-
-
-class _Gated(Function):
-    """`conv2d(x * gate, weight, bias)`; it can be differentiated twice."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, gate: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x, gate, weight)
-        return F.conv2d(x * gate, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, gate, weight = ctx.saved_tensors
-        return gated_gradients(gradient, x, gate, weight, ctx.needs_input_grad)
+from effnet_dense.ops.gated_conv import gated_conv2d
+from effnet_dense.utils.modules import has_hooks, is_exactly
 
 
 class GatedProjection(nn.Module):
-    """Squeeze-and-excitation and the 1×1 convolution of what it weighs."""
+    """Squeeze-and-excitation and the 1×1 convolution of the weighted feature."""
 
     def __init__(self, se: SqueezeExcite, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -76,49 +28,50 @@ class GatedProjection(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, D, H, W)."""
         gate = self.gate(channel_means(x), dict(self.named_parameters()))
-        return _Gated.apply(x, gate, self.conv.weight, self.conv.bias)
+        return gated_conv2d(x, gate, self.conv.weight, self.conv.bias)
 
-    def gate(self, means: Tensor, own: Mapping[str, Tensor]) -> Tensor:
-        """Channels' weights by their means, (N, C, 1, 1) both, with `own` as its parameters.
+    def gate(self, means: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Compute the channels' gates from their means, (N, C, 1, 1) both, with given parameters.
 
-        By linear layers: for a convolution of one pixel torch takes three to ten times as long.
+        By linear layers: PyTorch takes three to ten times as long for a convolution of one pixel.
         """
-        squeezed = as_linear(means.flatten(1), own, 'squeeze')
+        squeezed = pixel_linear(means.flatten(1), parameters, 'squeeze')
         if self.act is not None:
             squeezed = self.act(squeezed)
-        return as_linear(squeezed, own, 'excite').sigmoid()[:, :, None, None]
+        return pixel_linear(squeezed, parameters, 'excite').sigmoid()[:, :, None, None]
 
 
-def as_linear(x: Tensor, own: Mapping[str, Tensor], name: str) -> Tensor:
-    """A 1×1 convolution of one pixel, its parameters in `own` under a name: (N, C) → (N, D)."""
-    return F.linear(x, own[f'{name}.weight'].flatten(1), own.get(f'{name}.bias'))
+def pixel_linear(x: Tensor, parameters: Mapping[str, Tensor], name: str) -> Tensor:
+    """Apply the 1×1 convolution called `name` to a single pixel: (N, C) → (N, D)."""
+    return F.linear(x, parameters[f'{name}.weight'].flatten(1), parameters.get(f'{name}.bias'))
 
 
-def with_gated(pieces: Iterable[Any], x: Tensor) -> list[nn.Module]:
-    """A row of modules with each attention and the projection behind it in one.
+def join_gated(layers: Iterable[Any], x: Tensor) -> list[nn.Module]:
+    """Join each attention with the projection after it, where that is faster.
 
     Args:
-        x: (N, C, H, W), the row's input, in the type of all of them.
+        layers: Layers in the order in which they run.
+        x: (N, C, H, W), the first layer's input, in the type that all of them run in.
     """
-    row: list[Any] = []
-    for piece in pieces:
-        before: Any = row[-1] if row else None
-        if _joins(before, piece, x):
-            row[-1] = GatedProjection(before, piece)
+    joined: list[Any] = []
+    for layer in layers:
+        before: Any = joined[-1] if joined else None
+        if _can_join(before, layer, x):
+            joined[-1] = GatedProjection(before, layer)
         else:
-            row.append(piece)
-    return row
+            joined.append(layer)
+    return joined
 
 
-def _joins(se: Any, conv: Any, x: Tensor) -> bool:
-    """Whether joining is faster, and nobody would notice.
+def _can_join(se: Any, conv: Any, x: Tensor) -> bool:
+    """Whether joining is faster and has no side effect.
 
-    It was measured on CPUs, in float32. A trace, and a graph that torch.compile makes, shall hold
-    torch's own operators; modules' hooks shall fire.
+    Measured on CPUs, in float32. Traces and graphs of torch.compile should hold PyTorch's own
+    operators, and modules' hooks should fire.
     """
     if type(se) is not SqueezeExcite:
         return False
-    on_cpu = x.device.type in ('cpu', 'meta')  # on meta, what a CPU would save is counted
+    on_cpu = x.device.type in ('cpu', 'meta')  # on meta, a CPU's saved tensors are counted
     if not on_cpu or x.dtype != torch.float32 or not torch.is_grad_enabled():
         return False
     if torch.is_autocast_enabled('cpu') or torch.jit.is_tracing() or torch.compiler.is_compiling():
@@ -131,18 +84,8 @@ def _joins(se: Any, conv: Any, x: Tensor) -> bool:
 
 
 def _is_pointwise(conv: nn.Module) -> bool:
-    """Whether a convolution is a linear layer at each pixel, and nothing else."""
-    if type(conv) is not nn.Conv2d or 'forward' in vars(conv):
+    """Whether a convolution is a linear layer at each pixel."""
+    if not is_exactly(conv, nn.Conv2d) or not isinstance(conv, nn.Conv2d):
         return False
     ones = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1
     return ones and conv.padding == (0, 0)
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether something is called when a module runs, forwards or backwards."""
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )

@@ -1,33 +1,21 @@
-"""What is saved for the backward pass and what is computed again in it.
+"""The autograd function of lean training: a segment saves its input and runs again in backward.
 
-`recomputed` runs a few modules and keeps their input; `checkpointed` does it with a whole block,
-for more time. Both leave gradients and running statistics as they are without them.
+Gradients and running statistics are the same as without it.
 
-Letters: N images, C channels, H × W pixels.
+Shapes: N images, C channels, H × W pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
-from effnet_dense.lean.batch_statistics import (
-    group_of,
-    knows_statistics,
-    normalise,
-    normalise_again,
-    statistics,
-)
-from effnet_dense.lean.gated import GatedProjection
-from effnet_dense.lean.steps import (
+from effnet_dense.lean.backward import (
     FRESH,
     GatedStep,
     GraphStep,
@@ -37,50 +25,60 @@ from effnet_dense.lean.steps import (
     Step,
     call,
     gated,
-    is_plain,
     module_step,
 )
-from effnet_dense.ops.autocast import same_autocast
-from effnet_dense.ops.fused_norm import fits, norm_silu
+from effnet_dense.lean.batch_norm import (
+    batch_statistics,
+    group_of,
+    normalise,
+    normalise_again,
+    supports_recomputation,
+)
+from effnet_dense.lean.gated import GatedProjection
+from effnet_dense.ops.autocast import current_autocast
+from effnet_dense.ops.fused_norm import norm_silu, supports
+from effnet_dense.utils.modules import is_exactly
 
 
 def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
-    """Run modules one after the other, keeping the inputs and each batch norm's statistics.
+    """Run modules one after the other, saving the inputs and each batch norm's statistics.
 
-    The rest is computed again in the backward pass, but for the output of a convolution at the
-    end, which nobody needs there. It has no second derivative.
+    The rest is computed again in the backward pass, except the output of a convolution at the
+    end, which is not needed there. Second derivatives are not supported.
 
     Args:
-        modules: The first one takes all inputs and leaves them as they are. None is random, and
-            none has buffers to update, but for batch norms that `knows_statistics` accepts.
+        modules: The first one takes all inputs and does not change them. None is random, and none
+            has buffers to update, except batch norms that `supports_recomputation` accepts.
         inputs: (N, C, H, W) each.
     """
-    pieces: list[_Piece] = []
+    layers: list[_Layer] = []
     tensors: list[Tensor] = []
     for module in modules:
-        last = pieces[-1] if pieces else None
-        if last and last.is_norm and last.act is None and is_plain(module, nn.SiLU):
+        last = layers[-1] if layers else None
+        if last and last.is_norm and last.act is None and is_exactly(module, nn.SiLU):
             last.act = module
             continue
-        own = _parameters(module)
-        pieces.append(_Piece(module, list(own), knows_statistics(module), module.training))
-        tensors += own.values()
-    return _Recomputed.apply(pieces, len(inputs), *inputs, *tensors)
+        parameters = _parameters(module)
+        layers.append(
+            _Layer(module, list(parameters), supports_recomputation(module), module.training)
+        )
+        tensors += parameters.values()
+    return _Recomputed.apply(layers, len(inputs), *inputs, *tensors)
 
 
 def _parameters(module: nn.Module) -> Parameters:
-    """By name. torch's way takes as long as a small convolution, and most modules are leaves."""
+    """Parameters by name; most modules are leaves, where `named_parameters` would be slow."""
     if module._modules:
         return dict(module.named_parameters())
-    return {name: own for name, own in module._parameters.items() if own is not None}
+    return {name: tensor for name, tensor in module._parameters.items() if tensor is not None}
 
 
 @dataclass
-class _Piece:
-    """A module as the first pass saw it: its mode may have changed until the second.
+class _Layer:
+    """A module in the mode of the first pass, which may change before the second.
 
     Attributes:
-        act: The SiLU behind a norm.
+        act: The SiLU after a norm.
     """
 
     module: Any
@@ -89,37 +87,37 @@ class _Piece:
     training: bool
     act: nn.Module | None = None
 
-    def is_fused(self, x: Tensor, own: Parameters) -> bool:
-        """Whether norm and activation run as one."""
+    def is_fused(self, x: Tensor, parameters: Parameters) -> bool:
+        """Whether norm and activation run as one operator."""
         if self.act is None or not self.training or group_of(self.module) is not None:
             return False
-        return fits(x, own.get('weight'), own.get('bias'))
+        return supports(x, parameters.get('weight'), parameters.get('bias'))
 
 
 class _Recomputed(Function):
-    """Pieces on inputs and the pieces' parameters, in one flat row of tensors."""
+    """Layers, applied to a flat list of tensors: their inputs, then their parameters."""
 
     @staticmethod
-    def forward(ctx: Any, pieces: list[_Piece], inputs: int, *tensors: Tensor) -> Tensor:
-        # Detached: autocast is not to cache casts made here, without a gradient, for plain users
-        # of the same weights (torch 2.14 does not; we ask for less).
+    def forward(ctx: Any, layers: list[_Layer], inputs: int, *tensors: Tensor) -> Tensor:
+        # Detached, so that autocast does not cache casts without a gradient, which plain layers
+        # with the same weights would then use (torch 2.14 does not, but it is not documented).
         detached = [tensor.detach() for tensor in tensors]
         values, rest = detached[:inputs], iter(detached[inputs:])
-        known: list[Tensor] = []
-        for piece in pieces:
-            own = dict(zip(piece.names, rest, strict=False))
-            if piece.is_norm:
-                x, *found = _normalised(piece, values[0], own)
-                known += found
-            elif isinstance(piece.module, GatedProjection):
-                x, means = gated(piece.module, own, values[0])
-                known.append(means)
+        saved: list[Tensor] = []
+        for layer in layers:
+            parameters = dict(zip(layer.names, rest, strict=False))
+            if layer.is_norm:
+                x, *statistics = _normalise(layer, values[0], parameters)
+                saved += statistics
+            elif isinstance(layer.module, GatedProjection):
+                x, means = gated(layer.module, parameters, values[0])
+                saved.append(means)
             else:
-                x = call(piece.module, own, *values)
+                x = call(layer.module, parameters, *values)
             values = [x]
-        ctx.pieces, ctx.inputs, ctx.count = pieces, inputs, len(tensors)
-        ctx.autocast = same_autocast(x.device.type)
-        ctx.save_for_backward(*tensors, *known)
+        ctx.layers, ctx.inputs, ctx.count = layers, inputs, len(tensors)
+        ctx.autocast = current_autocast(x.device.type)
+        ctx.save_for_backward(*tensors, *saved)
         return x
 
     @staticmethod
@@ -127,124 +125,95 @@ class _Recomputed(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         saved, count, inputs = ctx.saved_tensors, ctx.count, ctx.inputs
         with ctx.autocast():
-            steps = _again(
-                ctx.pieces, saved[:count], saved[count:], inputs, ctx.needs_input_grad[2:]
+            steps = _run_again(
+                ctx.layers, saved[:count], saved[count:], inputs, ctx.needs_input_grad[2:]
             )
-        before: list[Tensor | None] = [gradient]
-        found: list[Tensor | None] = []
-        while steps and before[0] is not None:
-            # With a step goes what it keeps.
-            before, own = steps.pop().backward(before[0])
-            found = [*own, *found]
-        # Of the steps that remain, nobody asks for gradients.
-        before = [None for _ in range(inputs)] if steps else before
-        rest = [None for _ in range(count - inputs - len(found))]
-        return None, None, *before, *rest, *found
+        to_inputs: list[Tensor | None] = [gradient]
+        to_parameters: list[Tensor | None] = []
+        while steps and to_inputs[0] is not None:
+            # A step and what it saved are released together.
+            to_inputs, to_own = steps.pop().backward(to_inputs[0])
+            to_parameters = [*to_own, *to_parameters]
+        # The gradients of the remaining steps are not needed.
+        to_inputs = [None for _ in range(inputs)] if steps else to_inputs
+        missing = [None for _ in range(count - inputs - len(to_parameters))]
+        return None, None, *to_inputs, *missing, *to_parameters
 
 
-def _again(
-    pieces: Sequence[_Piece],
+def _run_again(
+    layers: Sequence[_Layer],
     tensors: Sequence[Tensor],
-    found: Sequence[Tensor],
+    results: Sequence[Tensor],
     inputs: int,
     needed: Sequence[bool],
 ) -> list[Step]:
-    """The second pass.
+    """Run the second pass.
 
     Args:
-        tensors: The inputs, then the pieces' parameters.
-        found: By the first pass, in its order.
-        needed: Which of them a gradient is needed of.
+        tensors: The inputs, then the layers' parameters.
+        results: Saved by the first pass, in its order.
+        needed: Which of `tensors` need a gradient.
     """
     values, needs = tensors[:inputs], needed[:inputs]
-    rest, asks, known = iter(tensors[inputs:]), iter(needed[inputs:]), iter(found)
+    rest, flags, saved = iter(tensors[inputs:]), iter(needed[inputs:]), iter(results)
     steps: list[Step] = []
-    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
-        own = dict(zip(piece.names, rest, strict=False))
-        asked = [next(asks) for _ in own]
+    for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        parameters = dict(zip(layer.names, rest, strict=False))
+        wanted = [next(flags) for _ in parameters]
         module = None if following is None else following.module
-        if piece.is_norm:
-            pair = next(known), next(known)
-            steps += _norm_steps(piece, values[0], own, pair, needs[0], asked, module)
-        elif isinstance(piece.module, GatedProjection):
-            means, last = next(known), following is None
-            steps.append(GatedStep(piece.module, values[0], own, means, needs[0], asked, last))
+        if layer.is_norm:
+            pair = next(saved), next(saved)
+            steps += _norm_steps(layer, values[0], parameters, pair, needs[0], wanted, module)
+        elif isinstance(layer.module, GatedProjection):
+            means, last = next(saved), following is None
+            steps.append(
+                GatedStep(layer.module, values[0], parameters, means, needs[0], wanted, last)
+            )
         else:
-            steps.append(module_step(piece.module, values, own, needs, asked, module))
+            steps.append(module_step(layer.module, values, parameters, needs, wanted, module))
         if following is not None:
-            values, needs = [steps[-1].out], [any((*needs, *asked))]
+            values, needs = [steps[-1].out], [any((*needs, *wanted))]
             del steps[-1].out
     return steps
 
 
-def _normalised(piece: _Piece, x: Tensor, own: Parameters) -> tuple[Tensor, Tensor, Tensor]:
-    """A norm with the activation behind it; and what the second pass has to know."""
-    norm, weight, bias = piece.module, own.get('weight'), own.get('bias')
-    if piece.is_fused(x, own):
-        mean, inverse = statistics(norm, x)
-        return norm_silu(x, mean, inverse, own['weight'], own['bias']), mean, inverse
-    x, mean, spread = normalise(norm, piece.training, x, weight, bias)
-    return x if piece.act is None else piece.act(x), mean, spread
+def _normalise(layer: _Layer, x: Tensor, parameters: Parameters) -> tuple[Tensor, Tensor, Tensor]:
+    """Run a norm and the activation after it; also return the statistics for the second pass."""
+    norm, weight, bias = layer.module, parameters.get('weight'), parameters.get('bias')
+    if layer.is_fused(x, parameters):
+        mean, inverse = batch_statistics(norm, x)
+        return norm_silu(x, mean, inverse, parameters['weight'], parameters['bias']), mean, inverse
+    x, mean, spread = normalise(norm, layer.training, x, weight, bias)
+    return x if layer.act is None else layer.act(x), mean, spread
 
 
 def _norm_steps(
-    piece: _Piece,
+    layer: _Layer,
     x: Tensor,
-    own: Parameters,
-    found: tuple[Tensor, Tensor],
+    parameters: Parameters,
+    pair: tuple[Tensor, Tensor],
     needed: bool,
-    asked: Sequence[bool],
+    wanted: Sequence[bool],
     following: nn.Module | None,
 ) -> list[Step]:
-    """The same again, by what the first pass `found`."""
-    norm, training = piece.module, piece.training
-    if piece.is_fused(x, own):
+    """Run a norm and the activation after it again, with the saved statistics."""
+    norm, training = layer.module, layer.training
+    if layer.is_fused(x, parameters):
         fresh = type(following) in FRESH
-        return [NormSiluStep(x, own, found, norm.eps, needed, asked, fresh=fresh)]
+        return [NormSiluStep(x, parameters, pair, norm.eps, needed, wanted, fresh=fresh)]
     step: Step
     if training and group_of(norm) is None:
-        step = NormStep(x, own, found, norm.eps, needed, asked)
+        step = NormStep(x, parameters, pair, norm.eps, needed, wanted)
     else:
 
-        def run(own: Parameters, x: Tensor) -> Tensor:
-            return normalise_again(norm, training, x, own.get('weight'), own.get('bias'), *found)
+        def run(parameters: Parameters, x: Tensor) -> Tensor:
+            weight, bias = parameters.get('weight'), parameters.get('bias')
+            return normalise_again(norm, training, x, weight, bias, *pair)
 
-        step = GraphStep(run, [x], own, [needed], asked)
-    if piece.act is None:
+        step = GraphStep(run, [x], parameters, [needed], wanted)
+    if layer.act is None:
         return [step]
-    needs = [needed or any(asked)]
-    act = module_step(piece.act, [step.out], {}, needs, [], following)
+    needs = [needed or any(wanted)]
+    act = module_step(layer.act, [step.out], {}, needs, [], following)
     del step.out
     return [step, act]
-
-
-def checkpointed(block: nn.Module, x: Tensor) -> Tensor:
-    """Run a block keeping its input alone; its inside is computed again in the backward pass.
-
-    Unlike plain activation checkpointing, the second pass leaves BN's running statistics alone:
-    mmdet's `with_cp` updates them twice a step.
-
-    Args:
-        x: (N, C, H, W), the block's input.
-    """
-
-    def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
-        return nullcontext(), statistics_untouched(block)
-
-    return checkpoint(block, x, use_reentrant=False, context_fn=contexts)
-
-
-@contextmanager
-def statistics_untouched(module: nn.Module) -> Iterator[None]:
-    """Let batch norms in training update copies of their running statistics, then drop those."""
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.training]
-    kept = [dict(norm.named_buffers(recurse=False)) for norm in norms]
-    for norm, buffers in zip(norms, kept, strict=True):
-        for name, buffer in buffers.items():
-            setattr(norm, name, buffer.clone())
-    try:
-        yield
-    finally:
-        for norm, buffers in zip(norms, kept, strict=True):
-            for name, buffer in buffers.items():
-                setattr(norm, name, buffer)

@@ -17,16 +17,16 @@ ASPECTS = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))
 class EfficientDetAnchorGenerator(AnchorGenerator):
     """Anchors given by width and height, in cells that divide the image evenly.
 
-    They differ from mmdet's `AnchorGenerator` in two ways, of up to 5.8 pixels each: an aspect is
-    a pair of factors, which √ratio meets but roughly, and a cell of level l is as large as the
-    image divided by the level's size: 320 pixels ÷ 3 cells, not the stride of 128.
+    They differ from mmdet's `AnchorGenerator` in two ways, by up to 5.8 pixels each: an aspect is
+    a pair of factors, which √ratio only approximates, and the cell size of a level is the image's
+    size divided by the level's: 320 pixels ÷ 3 cells, not the stride of 128.
     Source: google/automl `tf2/anchors.py`, effdet `anchors.py`.
 
     Args:
-        strides: Of the levels in pixels, finest first.
+        strides: Strides of the levels in pixels, finest first.
         aspects: (width, height) of each shape, as factors of the base size.
         octave_base_scale: Base size in cells.
-        scales_per_octave: Sizes of each level, each 2^(1 ÷ scales_per_octave) times the last.
+        scales_per_octave: Sizes of each level, each 2^(1 ÷ scales_per_octave) times the previous.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class EfficientDetAnchorGenerator(AnchorGenerator):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = 'cuda',
     ) -> list[Tensor]:
-        """Lay the anchors over an image of `strides[0]` pixels for each cell of the finest level.
+        """Place the anchors on an image of `strides[0]` pixels per cell of the finest level.
 
         Args:
             featmap_sizes: (H_l, W_l) of each level, finest first.
 
         Returns:
-            For each level (H_l · W_l · A, 4) as (x1, y1, x2, y2) in pixels: rows, columns, then
-            sizes, then aspects.
+            For each level (H_l · W_l · A, 4), boxes (x1, y1, x2, y2) in pixels, ordered by row,
+            column, size and aspect.
 
         Raises:
-            ValueError: There are more or fewer levels than strides.
+            ValueError: The number of levels is not that of the strides.
         """
         if len(featmap_sizes) != self.num_levels:
             raise ValueError(
@@ -91,7 +91,7 @@ class EfficientDetAnchorGenerator(AnchorGenerator):
         ratios: Tensor,
         center: tuple[float, float] | None = None,
     ) -> Tensor:
-        """Anchors (A, 4) of the first cell, where the cells are squares of `base_size` pixels."""
+        """Anchors (A, 4) of the first cell, for square cells of `base_size` pixels."""
         sizes = (scales[:, None, None] * torch.tensor(self.aspects)).reshape(-1, 2)
         centre = torch.full((1, 2), self.center_offset)
         return torch.cat([centre - sizes / 2, centre + sizes / 2], -1) * base_size

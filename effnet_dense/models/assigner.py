@@ -1,4 +1,4 @@
-"""Which anchor answers for which ground truth."""
+"""Assignment of anchors to ground-truth boxes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from effnet_dense.registry import TASK_UTILS
 
 @TASK_UTILS.register_module()
 class ArgMaxAssigner(BaseAssigner):
-    """Each anchor takes the box that it overlaps most, and each box gets its best anchor at least.
+    """Assign each anchor to the box that it overlaps most, and each box at least its best anchor.
 
     There is no band of ignored anchors between positive and negative. mmdet's `MaxIoUAssigner`
-    differs where a box forces its match: all anchors that tie for it are taken there, and of two
-    boxes with the same best anchor the later one wins, here the earlier one.
+    differs where a box forces its match: there, all tied anchors are assigned, and of two boxes
+    with the same best anchor the later one wins, here the earlier one.
     Source: google/automl `object_detection/argmax_matcher.py`.
 
     Args:
-        iou_threshold: From here on an anchor is positive.
+        iou_threshold: Smallest IoU of a positive anchor.
     """
 
     def __init__(self, iou_threshold: float = 0.5) -> None:
@@ -36,7 +36,7 @@ class ArgMaxAssigner(BaseAssigner):
         gt_instances_ignore: InstanceData | None = None,
         **kwargs: object,
     ) -> AssignResult:
-        """Match the anchors `pred_instances.priors` (A, 4) with `gt_instances.bboxes` (K, 4).
+        """Match the anchors `pred_instances.priors` (A, 4) to `gt_instances.bboxes` (K, 4).
 
         Returns:
             `gt_inds` (A,): 0 for a negative, k + 1 for box k; `max_overlaps` and `labels` (A,).
@@ -53,22 +53,22 @@ class ArgMaxAssigner(BaseAssigner):
 
 
 def argmax_match(priors: Tensor, boxes: Tensor, iou_threshold: float) -> tuple[Tensor, Tensor]:
-    """Match anchors with boxes.
+    """Match anchors to boxes.
 
     Args:
         priors: (A, 4) as (x1, y1, x2, y2) in pixels.
-        boxes: (K, 4), the same.
-        iou_threshold: From here on an anchor is positive.
+        boxes: (K, 4) as (x1, y1, x2, y2) in pixels.
+        iou_threshold: Smallest IoU of a positive anchor.
 
     Returns:
-        The matched box (A,), −1 for none, and each anchor's largest overlap (A,).
+        The index of the matched box (A,), −1 for none, and each anchor's largest IoU (A,).
     """
     if not len(boxes):
         return priors.new_full((len(priors),), -1, dtype=torch.long), priors.new_zeros(len(priors))
     iou = bbox_overlaps(boxes, priors)
     overlaps, matched = iou.max(0)
     matched[overlaps < iou_threshold] = -1
-    # From the last box to the first, so that the first one keeps an anchor that both want.
+    # In reverse order, so that the first of two boxes keeps an anchor that is best for both.
     best = iou.argmax(1).flip(0)
     matched[best] = torch.arange(len(boxes) - 1, -1, -1, device=matched.device)
     return matched, overlaps

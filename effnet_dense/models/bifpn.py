@@ -1,7 +1,7 @@
-"""BiFPN (EfficientDet, arXiv 1911.09070, section 3): features flow down and up, each sum weighted.
+"""BiFPN (EfficientDet, arXiv 1911.09070, section 3): a top-down and a bottom-up path, with weights.
 
-Letters: N images, H × W pixels; level i has stride 2^i. The features of a cell are numbered: its
-inputs, finest first, then what its nodes give, in the order of computation. For P3 … P7:
+Shapes: N images, H × W pixels; level i has stride 2^i. The features of a cell are numbered: its
+inputs, finest first, then the outputs of its nodes, in the order of computation. For P3 … P7:
 
     P3  P4  P5  P6  P7
      0   1   2   3   4    the inputs
@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from effnet_dense.lean.segments import check_lean, run
+from effnet_dense.models.acceleration import apply_lean
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
@@ -41,15 +41,15 @@ from effnet_dense.models.layers import (
 from effnet_dense.registry import MODELS
 
 FUSIONS = ('fast', 'softmax', 'sum')
-# google/automl `tf2/efficientdet_keras.py`: keeps weights of zero from being divided by.
+# google/automl `tf2/efficientdet_keras.py`: avoids a division by zero.
 EPSILON = 1e-4
 
 
 @dataclass(frozen=True)
 class Node:
-    """A sum of features: `level` counts from the finest, `inputs` are numbers of features.
+    """A sum of features: `level` counts from the finest, `inputs` are feature numbers.
 
-    The first input is of the level itself.
+    The first input belongs to the level itself.
     """
 
     level: int
@@ -57,16 +57,16 @@ class Node:
 
 
 def bifpn_nodes(num_levels: int) -> tuple[Node, ...]:
-    """The nodes of one cell, in the order of computation.
+    """List the nodes of one cell, in the order of computation.
 
     Source: google/automl `tf2/fpn_configs.py: bifpn_config`.
 
     Raises:
-        ValueError: There are fewer than two levels.
+        ValueError: `num_levels` is less than 2.
     """
     if num_levels < 2:
         raise ValueError(f'a BiFPN needs at least 2 levels, got {num_levels}')
-    features = [[level] for level in range(num_levels)]  # by level; the last one is the newest
+    features = [[level] for level in range(num_levels)]  # by level, the newest last
     nodes: list[Node] = []
 
     def add(level: int, inputs: list[int]) -> None:
@@ -81,7 +81,7 @@ def bifpn_nodes(num_levels: int) -> tuple[Node, ...]:
 
 
 def fusion_shares(weights: Tensor, fusion: str) -> Tensor:
-    """What each input of a sum is multiplied with (section 3.3).
+    """Compute the factors of a node's inputs (section 3.3).
 
     Args:
         weights: (K,), one for each of K inputs.
@@ -97,24 +97,24 @@ def fusion_shares(weights: Tensor, fusion: str) -> Tensor:
 
 
 def resample(x: Tensor, size: tuple[int, int], padding: str) -> Tensor:
-    """Bring a neighbouring level's feature to this level's size.
+    """Resize a neighbouring level's feature to this level's size.
 
     Args:
         x: (N, C, h, w), from the next finer or coarser level.
-        size: (H, W) of this level, in its own pixels.
-        padding: Of the max-pooling.
+        size: (H, W) of this level.
+        padding: Padding of the max-pooling, 'same' or 'symmetric'.
 
     Returns:
-        (N, C, H, W): nearest neighbours going up, the maximum of 3×3 going down.
+        (N, C, H, W): nearest-neighbour upsampling, or 3×3 max-pooling.
     """
     if x.shape[-2] > size[0] or x.shape[-1] > size[1]:
         x = max_pool(x, padding)
-    # Sides that do not halve evenly: nearest to the finer level's very size, not twice the size.
+    # To the finer level's exact size, which is not twice the size where a side is odd.
     return x if x.shape[-2:] == size else F.interpolate(x, size, mode='nearest')
 
 
 class Fusion(nn.Module):
-    """The weighted sum of features of neighbouring levels, at the first one's size."""
+    """The weighted sum of features of neighbouring levels, at the first feature's size."""
 
     def __init__(self, inputs: int, fusion: str, padding: str) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class Fusion(nn.Module):
             self.edge_weights = nn.Parameter(torch.ones(inputs))
 
     def forward(self, *features: Tensor) -> Tensor:
-        """(N, C, H, W), and others of any size → (N, C, H, W)."""
+        """(N, C, H, W), and neighbours of other sizes → (N, C, H, W)."""
         height, width = features[0].shape[-2:]
         summands = [resample(x, (height, width), self.padding) for x in features]
         if self.edge_weights is not None:
@@ -141,8 +141,7 @@ class BiFPNNode(nn.Module):
     """Projections where channels differ → weighted sum → activation → separable convolution, norm.
 
     Args:
-        in_channels: Of each input. The first cell projects every edge on its own.
-        lean: That of `BiFPN`.
+        in_channels: Channels of each input. The first cell has a projection for every edge.
         conv: Arguments of the convolutions: bias, padding, norm_cfg.
     """
 
@@ -152,11 +151,9 @@ class BiFPNNode(nn.Module):
         out_channels: int,
         fusion: str,
         act_cfg: Config,
-        lean: int,
         conv: dict[str, Any],
     ) -> None:
         super().__init__()
-        self.lean = lean
         self.projections = nn.ModuleList(
             nn.Identity()
             if channels == out_channels
@@ -169,15 +166,12 @@ class BiFPNNode(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, in_channels[0], H, W) and its neighbours → (N, out_channels, H, W)."""
-        features = [
-            run(self.lean, (project,), x) if isinstance(project, ConvNormAct) else x
-            for project, x in zip(self.projections, inputs, strict=True)
-        ]
-        return run(self.lean, (self.fuse, self.act, self.conv), *features)
+        features = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
+        return self.conv(self.act(self.fuse(*features)))
 
 
 class BiFPNCell(nn.Module):
-    """One pass down and up: L features → L features of `out_channels`."""
+    """One top-down and one bottom-up path: L features → L features of `out_channels`."""
 
     def __init__(
         self,
@@ -195,11 +189,11 @@ class BiFPNCell(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """(N, C_l, H_l, W_l) → (N, out_channels, H_l, W_l) for each level, finest first."""
-        known = list(features)
+        numbered = list(features)
         newest = list(features)
         for wiring, node in zip(self.topology, self.nodes, strict=True):
-            out = node(*(known[i] for i in wiring.inputs))
-            known.append(out)
+            out = node(*(numbered[i] for i in wiring.inputs))
+            numbered.append(out)
             newest[wiring.level] = out
         return newest
 
@@ -209,22 +203,22 @@ class BiFPN(BaseModule):
     """Weighted bidirectional feature pyramid: a neck for mmdet's detectors and mmseg's heads.
 
     Args:
-        in_channels: Of each feature that the backbone returns, finest first.
-        out_channels: Of every level that is returned.
+        in_channels: Channels of each feature that the backbone returns, finest first.
+        out_channels: Channels of every returned level.
         num_outs: Levels to return. Those beyond the inputs are max-pooled from the coarsest one,
             the first of them after a 1×1 convolution to `out_channels`.
-        num_cells: Repetitions, each with weights of its own.
-        start_level: The first of the inputs to use.
+        num_cells: Number of cells, each with its own weights.
+        start_level: Index of the first input to use.
         fusion: 'fast' (normalised by the sum), 'softmax', or 'sum' (no weights).
         padding: 'same' (google/automl, effdet's `tf_` weights) or 'symmetric'.
-        conv_bias: Let convolutions before a norm have a bias, which changes nothing but is part
-            of google/automl's weights.
-        norm_cfg: Of all norms.
-        act_cfg: Before the convolution of a node; none follows it.
+        conv_bias: Give convolutions before a norm a bias, which has no effect but is part of
+            google/automl's weights.
+        norm_cfg: Config of all norms.
+        act_cfg: Activation before a node's convolution; none follows it.
         lean: What training saves, as in `EfficientNet`.
 
     Raises:
-        ValueError: An argument is out of its range; the message says what was expected.
+        ValueError: An argument is out of its range; the message quotes what was expected.
     """
 
     def __init__(
@@ -244,7 +238,6 @@ class BiFPN(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         _check_arguments(in_channels, num_outs, num_cells, start_level, fusion, padding)
-        check_lean(lean)
         self.in_channels = tuple(in_channels)
         self.out_channels = out_channels
         self.num_outs = num_outs
@@ -264,25 +257,24 @@ class BiFPN(BaseModule):
         self.cells = nn.ModuleList()
         for _ in range(num_cells):
             self.cells.append(
-                BiFPNCell(
-                    levels, out_channels, fusion=fusion, act_cfg=act_cfg, lean=lean, conv=conv
-                )
+                BiFPNCell(levels, out_channels, fusion=fusion, act_cfg=act_cfg, conv=conv)
             )
             levels = [out_channels] * num_outs
         self.apply(_initialise)
+        apply_lean(self, lean)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Mix the levels.
+        """Fuse the levels.
 
         Args:
-            inputs: Features (N, in_channels[l], H_l, W_l), each half as large as the one before,
+            inputs: Features (N, in_channels[l], H_l, W_l), each half the size of the previous one,
                 rounded up.
 
         Returns:
             `num_outs` features (N, out_channels, H_l, W_l), finest first.
 
         Raises:
-            ValueError: There are more or fewer features than `in_channels`.
+            ValueError: The number of features is not that of `in_channels`.
         """
         if len(inputs) != len(self.in_channels):
             raise ValueError(
@@ -299,9 +291,9 @@ class BiFPN(BaseModule):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Draw a convolution's weights uniformly, variance 2 ÷ (fan-in + fan-out), of one group each.
+    """Initialise a convolution uniformly, variance 2 ÷ (fan-in + fan-out), per group.
 
-    Source: Keras' default, which google/automl leaves as it is in BiFPN (`tf2/efficientdet_keras`).
+    Source: Keras' default, which google/automl keeps in BiFPN (`tf2/efficientdet_keras`).
     """
     if not isinstance(module, nn.Conv2d):
         return

@@ -1,6 +1,6 @@
 """BiFPN's segmentation head (EfficientDet, arXiv 1911.09070, section 5.3): level → pixel logits.
 
-Letters: N images, C classes, H × W pixels of a level, which is P2 of stride 4 by default.
+Shapes: N images, C classes, H × W pixels of a level, by default P2 of stride 4.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
-from effnet_dense.lean.segments import check_lean, run
+from effnet_dense.models.acceleration import apply_lean
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
@@ -27,24 +27,25 @@ from effnet_dense.registry import MODELS
 class BiFPNSegHead(BaseDecodeHead):
     """Separable convolutions on one level of a BiFPN, and a prediction for each of its pixels.
 
-    BiFPN has mixed the levels already, so the finest one is all that the prediction needs. With
-    another `in_index` it is an auxiliary head.
+    BiFPN has fused the levels, so the prediction only needs the finest one. With another
+    `in_index` it serves as an auxiliary head.
 
     Args:
-        in_channels: Of the level: BiFPN's `out_channels`.
-        channels: Of the convolutions.
+        in_channels: Channels of the level: BiFPN's `out_channels`.
+        channels: Channels of the convolutions.
         num_classes: C.
         num_convs: Separable convolutions before the prediction, each with a norm and an activation.
-        in_index: Which of the neck's levels, 0 for the finest.
-        padding: Of the convolutions: 'same' or 'symmetric', which agree at stride 1.
-        norm_cfg: Of all norms.
-        act_cfg: After each norm.
+        in_index: Index of the neck's level, 0 for the finest.
+        padding: 'same' or 'symmetric', which agree at stride 1.
+        norm_cfg: Config of all norms.
+        act_cfg: Activation after each norm.
         lean: What training saves, as in `EfficientNet`.
-        kwargs: Of mmseg's BaseDecodeHead: dropout_ratio, loss_decode (one or a list), sampler,
-            ignore_index, align_corners, out_channels and threshold for two classes, init_cfg.
+        kwargs: Arguments of mmseg's BaseDecodeHead: dropout_ratio, loss_decode (one or a list),
+            sampler, ignore_index, align_corners, out_channels and threshold for two classes,
+            init_cfg.
 
     Raises:
-        ValueError: `num_convs` is below 1, or `lean` is no level.
+        ValueError: `num_convs` is less than 1, or `lean` is not a level of lean training.
     """
 
     def __init__(
@@ -63,7 +64,6 @@ class BiFPNSegHead(BaseDecodeHead):
     ) -> None:
         if num_convs < 1:
             raise ValueError(f'num_convs must be at least 1, got {num_convs}')
-        check_lean(lean)
         super().__init__(
             in_channels,
             channels,
@@ -73,23 +73,27 @@ class BiFPNSegHead(BaseDecodeHead):
             act_cfg=act_cfg,
             **kwargs,
         )
-        self.lean = lean
         self.act = activation(act_cfg)
         widths = [in_channels, *[channels] * num_convs]
         self.convs = nn.ModuleList(
             SeparableConv(before, after, bias=False, padding=padding, norm_cfg=norm_cfg)
             for before, after in pairwise(widths)
         )
+        apply_lean(self, lean)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Predict on the chosen level.
+        """Predict on the level of `in_index`.
 
         Args:
             inputs: The neck's levels, finest first; (N, in_channels, H, W) at `in_index`.
 
         Returns:
-            Logits (N, C, H, W); the loss and the prediction enlarge them to the image's size.
+            Logits (N, C, H, W); loss and prediction resize them to the image.
         """
-        x = self._transform_inputs(inputs)
-        row = [module for conv in self.convs for module in (conv, self.act)]
-        return self.cls_seg(run(self.lean, row, x))
+        return self.cls_seg(self._run(self._transform_inputs(inputs)))
+
+    def _run(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) → (N, channels, H, W)."""
+        for conv in self.convs:
+            x = self.act(conv(x))
+        return x

@@ -21,8 +21,8 @@ class EfficientNetClassifier(BaseModule):
     Args:
         arch: As in `EfficientNet`.
         num_classes: Number of logits.
-        padding: 'same' or 'symmetric', as the weights'.
-        norm_cfg: Its eps must be the weights'.
+        padding: 'same' or 'symmetric'; it must be that of the weights.
+        norm_cfg: The normalisation; its eps must be that of the weights.
     """
 
     def __init__(

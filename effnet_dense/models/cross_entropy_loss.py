@@ -1,9 +1,9 @@
-"""Cross-entropy of pixels with a weight for each class.
+"""Cross-entropy of pixels with class weights.
 
-mmseg's, given class weights, looks up the weight of ignored pixels as well, and fails: their label
-is no class (mmseg 1.2 `models/losses/cross_entropy_loss.py`).
+With class weights, mmseg's looks up the weight of ignored pixels, too, and fails: their label is
+not a class (mmseg 1.2 `models/losses/cross_entropy_loss.py`).
 
-Letters: N images, C classes, H × W pixels.
+Shapes: N images, C classes, H × W pixels.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ def weighted_cross_entropy(
     pixel_weight: Tensor | None = None,
     ignore_index: int = 255,
 ) -> Tensor:
-    """The weighted mean over pixels, as torch's `cross_entropy` has it.
+    """The weighted mean over pixels, as in PyTorch's `cross_entropy`.
 
     Args:
         logits: (N, C, H, W).
         labels: (N, H, W), from 0 to C − 1, or `ignore_index`.
         class_weight: (C,).
-        pixel_weight: (N, H, W), which a sampler makes; it leaves the divisor as it is.
+        pixel_weight: (N, H, W), made by a sampler; it does not change the divisor.
 
     Returns:
-        A scalar in float32 or the logits' better precision; 0 where every pixel is ignored.
+        A scalar in float32 or the logits' higher precision; 0 if every pixel is ignored.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     counted = labels != ignore_index
@@ -53,10 +53,10 @@ def weighted_cross_entropy(
 
 @MODELS.register_module()
 class CrossEntropyLoss(nn.Module):
-    """`weighted_cross_entropy` as one of a decode head's `loss_decode`.
+    """`weighted_cross_entropy` for a decode head's `loss_decode`.
 
     Raises:
-        ValueError: In the forward pass, the weights are not as many as the classes.
+        ValueError: In the forward pass, if the number of weights is not that of the classes.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """EfficientDet's head: levels → class logits and box deltas → loss or boxes.
 
-Letters: N images, level l of H_l × W_l cells, A anchors a cell, P anchors of an image over all
+Shapes: N images, level l of H_l × W_l cells, A anchors a cell, P anchors of an image over all
 levels, C classes, K ground truths. Boxes are (x1, y1, x2, y2) in pixels.
 """
 
@@ -18,7 +18,7 @@ from mmengine.model import bias_init_with_prob, normal_init
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from effnet_dense.lean.segments import check_lean, run
+from effnet_dense.models.acceleration import apply_lean
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
@@ -26,7 +26,7 @@ from effnet_dense.models.layers import (
     SeparableConv,
     activation,
 )
-from effnet_dense.ops.batched_soft_nms import batched_soft_nms
+from effnet_dense.ops.soft_nms import batched_soft_nms
 from effnet_dense.registry import MODELS
 
 DEFAULT_ANCHORS: Config = dict(
@@ -38,29 +38,29 @@ DEFAULT_LOSS_BBOX: Config = dict(type='effnet_dense.HuberLoss')
 
 @MODELS.register_module()
 class EfficientDetHead(AnchorHead):
-    """Class and box nets whose convolutions serve all levels, with a norm per level and repeat.
+    """Class and box nets: convolutions shared by all levels, a norm for each level and repeat.
 
     Source: EfficientDet (arXiv 1911.09070), google/automl `tf2/efficientdet_keras.py`.
 
     Args:
-        num_classes: C, without a background.
-        in_channels: Of every level, and of the convolutions.
-        stacked_convs: Repeats before the prediction.
-        conv_bias: Let convolutions before a norm have a bias, as google/automl's weights do.
-        norm_cfg: Of all norms.
-        act_cfg: After each norm.
+        num_classes: C, without a background class.
+        in_channels: Channels of every level and of the convolutions.
+        stacked_convs: Repeats before the prediction layer.
+        conv_bias: Give convolutions before a norm a bias, as google/automl's weights have.
+        norm_cfg: Config of all norms.
+        act_cfg: Activation after each norm.
         lean: What training saves, as in `EfficientNet`.
         anchor_generator: `effnet_dense.EfficientDetAnchorGenerator` or mmdet's AnchorGenerator.
-        loss_cls: `effnet_dense.FocalLoss`, or a loss of mmdet's with use_sigmoid=True.
-        loss_bbox: Of deltas, or of boxes in pixels where `reg_decoded_bbox`. Both losses get the
-            batch's number of positive anchors + 1 as their normaliser.
+        loss_cls: `effnet_dense.FocalLoss`, or one of mmdet's losses with use_sigmoid=True.
+        loss_bbox: Loss of the deltas, or of boxes in pixels with `reg_decoded_bbox`. Both losses
+            are normalised by the batch's number of positive anchors + 1.
         train_cfg: `assigner`: `effnet_dense.ArgMaxAssigner` or one of mmdet's.
         test_cfg: `nms_pre` best scores over all levels and classes together, `score_thr`, `nms`
             (mmcv's, or dict(type='soft_nms', sigma, min_score, method)), `max_per_img`.
-        kwargs: Of mmdet's AnchorHead: bbox_coder, reg_decoded_bbox.
+        kwargs: Arguments of mmdet's AnchorHead: bbox_coder, reg_decoded_bbox.
 
     Raises:
-        ValueError: The classification loss is not one of sigmoids.
+        ValueError: The classification loss does not use sigmoids.
     """
 
     def __init__(
@@ -86,8 +86,6 @@ class EfficientDetHead(AnchorHead):
         self.conv_bias = conv_bias
         self.norm_cfg = norm_cfg
         self.act_cfg = act_cfg
-        check_lean(lean)
-        self.lean = lean
         super().__init__(
             num_classes,
             in_channels,
@@ -100,22 +98,23 @@ class EfficientDetHead(AnchorHead):
             init_cfg=init_cfg,
             **kwargs,
         )
+        apply_lean(self, lean)
 
     def _init_layers(self) -> None:
         self.act = activation(self.act_cfg)
-        self.cls_convs, self.cls_norms = self._tower()
-        self.reg_convs, self.reg_norms = self._tower()
+        self.cls_convs, self.cls_norms = self._make_net()
+        self.reg_convs, self.reg_norms = self._make_net()
         anchors = self.num_base_priors
         self.cls_predict = SeparableConv(self.in_channels, anchors * self.cls_out_channels)
         self.reg_predict = SeparableConv(self.in_channels, anchors * self.bbox_coder.encode_size)
         self.apply(_initialise)
-        # Objects are rare, and an anchor is a better guess than noise around it. google/automl
-        # draws these as the rest, and has 300 epochs to forget it.
+        # Objects are rare, and an anchor is a better first guess than noise around it.
+        # google/automl initialises these like the rest, and trains for 300 epochs.
         normal_init(self.cls_predict.pointwise, std=0.01, bias=bias_init_with_prob(0.01))
         normal_init(self.reg_predict.pointwise, std=0.01)
 
-    def _tower(self) -> tuple[nn.ModuleList, nn.ModuleList]:
-        """Convolutions by repeat, and norms by repeat and level."""
+    def _make_net(self) -> tuple[nn.ModuleList, nn.ModuleList]:
+        """Build the convolutions by repeat, and the norms by repeat and level."""
         channels, levels = self.in_channels, self.prior_generator.num_levels
         convs = nn.ModuleList(
             SeparableConv(channels, channels, bias=self.conv_bias)
@@ -137,7 +136,7 @@ class EfficientDetHead(AnchorHead):
             Logits (N, A·C, H_l, W_l) and deltas (N, A·4, H_l, W_l) of each level.
 
         Raises:
-            ValueError: There are more or fewer levels than strides.
+            ValueError: The number of levels is not that of the strides.
         """
         levels = self.prior_generator.num_levels
         if len(feats) != levels:
@@ -147,18 +146,22 @@ class EfficientDetHead(AnchorHead):
             )
         logits, deltas = [], []
         for level, x in enumerate(feats):
-            cls_row = self._row(self.cls_convs, self.cls_norms, level)
-            reg_row = self._row(self.reg_convs, self.reg_norms, level)
-            logits.append(run(self.lean, (*cls_row, self.cls_predict), x))
-            deltas.append(run(self.lean, (*reg_row, self.reg_predict), x))
+            logits.append(self._run(self.cls_convs, self.cls_norms, self.cls_predict, level, x))
+            deltas.append(self._run(self.reg_convs, self.reg_norms, self.reg_predict, level, x))
         return logits, deltas
 
-    def _row(self, convs: nn.ModuleList, norms: nn.ModuleList, level: int) -> list[nn.Module]:
-        """A level's convolutions, norms and activations, in the order in which they run."""
-        row = []
+    def _run(
+        self,
+        convs: nn.ModuleList,
+        norms: nn.ModuleList,
+        predict: SeparableConv,
+        level: int,
+        x: Tensor,
+    ) -> Tensor:
+        """Run one of the two nets on a level: (N, in_channels, H_l, W_l) → (N, A·k, H_l, W_l)."""
         for conv, by_level in zip(convs, norms, strict=True):
-            row += [conv, cast(nn.ModuleList, by_level)[level], self.act]
-        return row
+            x = self.act(cast(nn.ModuleList, by_level)[level](conv(x)))
+        return predict(x)
 
     def loss_by_feat(
         self,
@@ -168,14 +171,14 @@ class EfficientDetHead(AnchorHead):
         batch_img_metas: Sequence[dict[str, Any]],
         batch_gt_instances_ignore: Sequence[InstanceData] | None = None,
     ) -> dict[str, Tensor]:
-        """Compare with the ground truth. Anchors in the padding around an image are negatives.
+        """Compute the losses. Anchors in the padding around an image are negatives.
 
         Args:
             cls_scores: Logits (N, A·C, H_l, W_l) of each level.
             bbox_preds: Deltas (N, A·4, H_l, W_l) of each level.
             batch_gt_instances: N times `bboxes` (K, 4) and `labels` (K,).
-            batch_img_metas: Not used.
-            batch_gt_instances_ignore: For assigners that know them.
+            batch_img_metas: Unused.
+            batch_gt_instances_ignore: Passed to the assigner.
 
         Returns:
             loss_cls and loss_bbox, scalars.
@@ -206,12 +209,13 @@ class EfficientDetHead(AnchorHead):
         matched: Tensor,
         boxes: Tensor,
     ) -> dict[str, Tensor]:
-        """Losses of priors (P, 4), logits (N, P, C) and deltas (N, P, 4).
+        """Compute the losses from priors (P, 4), logits (N, P, C) and deltas (N, P, 4).
 
-        `matched` (N, P) is above 0 for positives, whose truths are `boxes`, and below for ignored.
+        `matched` (N, P) is positive for positive anchors, whose ground truths are `boxes`, and
+        negative for ignored ones.
         """
         positive = matched > 0
-        # One more than there are, as google/automl has it: a batch without objects has a loss too.
+        # Plus one, as in google/automl: a batch without objects has a loss, too.
         normaliser = reduce_mean(positive.sum().float() + 1)
         loss_cls = self.loss_cls(
             logits.flatten(0, 1),
@@ -245,12 +249,12 @@ class EfficientDetHead(AnchorHead):
             cls_scores: Logits (N, A·C, H_l, W_l) of each level.
             bbox_preds: Deltas (N, A·4, H_l, W_l) of each level.
             batch_img_metas: N times `img_shape`, with `rescale` also `scale_factor`.
-            cfg: Instead of `test_cfg`.
-            rescale: To the pixels of the image as it was loaded.
-            with_nms: Suppress boxes of one class that overlap.
+            cfg: Replaces `test_cfg`.
+            rescale: Scale boxes to the pixels of the image as loaded.
+            with_nms: Suppress overlapping boxes of one class.
 
         Returns:
-            N times `bboxes` (M, 4), `scores` (M,) and `labels` (M,), the best first.
+            N times `bboxes` (M, 4), `scores` (M,) and `labels` (M,), in descending order of score.
         """
         cfg = self.test_cfg if cfg is None else cfg
         priors = self._priors(cls_scores)
@@ -281,7 +285,7 @@ class EfficientDetHead(AnchorHead):
         with_nms: bool = True,
         img_meta: dict[str, Any] | None = None,
     ) -> InstanceData:
-        """As mmdet's, with a soft-NMS that takes no longer than the hard one."""
+        """Replace mmdet's soft-NMS by one that takes no longer than hard NMS."""
         nms = dict(cfg['nms']) if with_nms else {}
         if nms.pop('type', None) != 'soft_nms':
             return super()._bbox_post_process(results, cfg, rescale, with_nms, img_meta)
@@ -294,19 +298,19 @@ class EfficientDetHead(AnchorHead):
         return results
 
     def _priors(self, levels: Sequence[Tensor]) -> Tensor:
-        """The anchors (P, 4), in float32 whatever the precision of the network."""
+        """The anchors (P, 4), always in float32."""
         sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
         return torch.cat(self.prior_generator.grid_priors(sizes, device=levels[0].device))
 
 
 def flatten_levels(levels: Sequence[Tensor], channels: int) -> Tensor:
-    """(N, A·channels, H_l, W_l) by level → (N, P, channels): levels, rows, columns, anchors."""
+    """(N, A·channels, H_l, W_l) by level → (N, P, channels), by level, row, column and anchor."""
     flat = [level.permute(0, 2, 3, 1).reshape(len(level), -1, channels) for level in levels]
     return torch.cat(flat, 1)
 
 
 def _initialise(module: nn.Module) -> None:
-    """Draw a convolution's weights normally, variance 1 ÷ fan-in, as google/automl's heads do."""
+    """Initialise a convolution as google/automl's heads: normal, variance 1 ÷ fan-in."""
     if not isinstance(module, nn.Conv2d):
         return
     nn.init.normal_(module.weight, std=math.sqrt(1 / module.weight[0].numel()))

@@ -1,9 +1,8 @@
 """The EfficientNet backbone: image → features at the strides that a neck asks for.
 
-Letters: N images, H × W pixels; layer i in 1…5 has stride 2^i, layer 0 is the stem (stride 2) and
-layer 6 the 1×1 head (stride 32), but none more than `output_stride`. Layers and parameters are
-named as in mmdet's EfficientNet, so that checkpoints and parameter-wise options of either fit the
-other.
+Shapes: N images, H × W pixels. Layer i in 1…5 has stride 2^i, layer 0 is the stem (stride 2) and
+layer 6 the 1×1 head (stride 32), limited by `output_stride`. Layers and parameters have the names
+of mmdet's EfficientNet, so that checkpoints and parameter-wise options fit either.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from effnet_dense.lean.recompute import checkpointed
-from effnet_dense.lean.segments import check_lean, run
+from effnet_dense.models.acceleration import apply_lean
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.layers import DEFAULT_NORM, PADDINGS, Config, ConvNormAct
+from effnet_dense.ops.checkpoint import checkpoint_block
 from effnet_dense.registry import MODELS
 from effnet_dense.scaling import Architecture, BlockRow, architecture
 
@@ -46,28 +45,28 @@ class EfficientNet(BaseModule):
             Layers after the last one are not built.
         padding: 'same' (TensorFlow's; timm `tf_*`, efficientnet-pytorch, mmdet) or 'symmetric'
             (torchvision, timm's others). It must be that of the weights.
-        drop_path_rate: Of the last block; block i of N has rate·i/N. 0 ≤ rate < 1.
+        drop_path_rate: Rate of the last block; block i of N has rate·i/N. 0 ≤ rate < 1.
         frozen_stages: Layers 0…n−1 keep weights and statistics; 0 freezes nothing, 7 everything.
         norm_cfg: The normalisation; its eps must be that of the weights.
         norm_eval: Keep the running statistics of every batch norm in training.
         act_cfg: The activation, by default the family's own.
-        with_cp: Save each block's input alone in training, and compute the rest again.
-        lean: What training saves for the backward pass: 0 all that autograd likes to, 1 each
-            convolution's output once, 2 not those of the 1×1 expansions. The rest is computed
-            again, with the same results. See `effnet_dense.lean.segments`.
+        with_cp: Activation checkpointing: training saves only each block's input.
+        lean: What training saves for the backward pass: 0 what autograd saves, 1 each
+            convolution's output once, 2 not those of 1×1 expansions either. The rest is computed
+            again, with the same results. See `effnet_dense.lean`.
         output_stride: The largest stride: 32, or 16 or 8 for segmentation. The k×k convolutions
             beyond it are dilated instead, with the same weights, as in timm and DeepLab (arXiv
             1706.05587, section 3.1).
         conv_cfg: mmdet's spelling of the padding; `dict(type='Conv2dAdaptivePadding')` is 'same'.
         init_cfg: `dict(type='Pretrained', checkpoint=source)` with any source that
-            `effnet_dense.load_weights` knows.
+            `effnet_dense.load_weights` accepts.
 
     Attributes:
-        out_channels: Of each returned feature.
-        out_strides: Of each returned feature, in pixels of the image.
+        out_channels: Channels of each returned feature.
+        out_strides: Stride of each returned feature, in pixels of the image.
 
     Raises:
-        ValueError: An argument is out of its range; the message says what was expected.
+        ValueError: An argument is out of its range; the message quotes what was expected.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class EfficientNet(BaseModule):
     ) -> None:
         super().__init__(_through_our_loader(init_cfg))
         _check_arguments(
-            out_indices, padding, drop_path_rate, frozen_stages, lean, norm_cfg, act_cfg, conv_cfg
+            out_indices, padding, drop_path_rate, frozen_stages, norm_cfg, act_cfg, conv_cfg
         )
         if output_stride not in OUTPUT_STRIDES:
             raise ValueError(
@@ -108,18 +107,19 @@ class EfficientNet(BaseModule):
         self.out_strides = tuple(min(STRIDES[index], output_stride) for index in self.out_indices)
 
         act_cfg = act_cfg or ACTIVATIONS[self.architecture.act]
-        brick = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
-        self.layers = nn.ModuleList([brick(3, channels[0], 3, 2, act_cfg=act_cfg)])
+        conv = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
+        self.layers = nn.ModuleList([conv(3, channels[0], 3, 2, act_cfg=act_cfg)])
         last = self.out_indices[-1]
-        block: dict[str, Any] = dict(brick=brick, act_cfg=act_cfg, lean=lean)
+        block: dict[str, Any] = dict(conv=conv, act_cfg=act_cfg)
         self.layers.extend(
             _block_layers(self.architecture, last, output_stride, drop_path_rate, block)
         )
         if last == HEAD:
-            self.layers.append(brick(channels[5], channels[HEAD], act_cfg=act_cfg))
+            self.layers.append(conv(channels[5], channels[HEAD], act_cfg=act_cfg))
 
         self.apply(_initialise)
         self._freeze()
+        apply_lean(self, lean)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Extract features.
@@ -132,7 +132,7 @@ class EfficientNet(BaseModule):
             `out_indices`.
 
         Raises:
-            ValueError: `x` has another shape.
+            ValueError: `x` is not of that shape.
         """
         if x.dim() != 4 or x.shape[1] != 3:
             raise ValueError(f'expected images of shape (N, 3, H, W), got {tuple(x.shape)}')
@@ -144,10 +144,10 @@ class EfficientNet(BaseModule):
         return tuple(features)
 
     def _run(self, layer: nn.Module, x: Tensor) -> Tensor:
-        if not isinstance(layer, nn.Sequential):
-            return run(self.lean, (layer,), x)
+        if not (self.with_cp and self.training and isinstance(layer, nn.Sequential)):
+            return layer(x)
         for block in layer:
-            x = checkpointed(block, x) if self.with_cp and self.training else block(x)
+            x = checkpoint_block(block, x)
         return x
 
     def train(self, mode: bool = True) -> EfficientNet:
@@ -174,15 +174,15 @@ def _block_layers(
     drop_path_rate: float,
     common: dict[str, Any],
 ) -> list[nn.Sequential]:
-    """Layers 1…`last`: the blocks of all rows that share a stride, one after the other.
+    """Build layers 1…`last`, each the sequence of blocks of all rows that share a stride.
 
     `common` holds the arguments that all blocks share.
     """
     total = sum(row.repeats for row in arch.rows)
     layers, in_channels, position = [], arch.stem, 0
     for index, rows in enumerate(arch.layers()[:last], 1):
-        # A layer that does not stride any more is dilated behind its first block, which would
-        # have had the stride: that one sees the grid of the layer before.
+        # A layer without its stride is dilated after its first block, which would have had the
+        # stride: that one runs on the grid of the layer before.
         stride, before = min(STRIDES[index], output_stride), min(STRIDES[index - 1], output_stride)
         first = dict(stride=stride // before, dilation=STRIDES[index - 1] // before)
         others = dict(stride=1, dilation=STRIDES[index] // stride)
@@ -206,9 +206,9 @@ def _block(in_channels: int, row: BlockRow, first: bool, options: dict[str, Any]
 
 
 def _initialise(module: nn.Module) -> None:
-    """Draw a convolution's weights as google/automl does: normal, variance 2 ÷ fan-out.
+    """Initialise a convolution as google/automl does: normal, variance 2 ÷ fan-out.
 
-    The fan-out of a depthwise convolution counts its own kernel alone.
+    The fan-out of a depthwise convolution counts only its own kernel.
     """
     if not isinstance(module, nn.Conv2d):
         return
@@ -219,9 +219,9 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _through_our_loader(init_cfg: Config | list[Config] | None) -> Config | list[Config] | None:
-    """Turn mmengine's 'Pretrained' into ours, which knows other ecosystems' names.
+    """Turn mmengine's 'Pretrained' into ours, which accepts other ecosystems' names.
 
-    In a list it goes last, as mmengine applies its own: what was loaded is not drawn anew.
+    In a list it goes last, as in mmengine, so that loaded weights are not initialised again.
     """
     ours = 'effnet_dense.Pretrained'
     if isinstance(init_cfg, list | tuple):
@@ -244,7 +244,6 @@ def _check_arguments(
     padding: str,
     drop_path_rate: float,
     frozen_stages: int,
-    lean: int,
     norm_cfg: Config | None,
     act_cfg: Config | None,
     conv_cfg: Config | None,
@@ -266,7 +265,6 @@ def _check_arguments(
         raise ValueError(
             f'frozen_stages must be a number of layers from 0 to {HEAD + 1}, got {frozen_stages!r}'
         )
-    check_lean(lean)
     known = conv_cfg is None or conv_cfg.get('type') == 'Conv2dAdaptivePadding'
     if not known or (conv_cfg is not None and padding != 'same'):
         raise ValueError(

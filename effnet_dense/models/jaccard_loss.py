@@ -1,6 +1,6 @@
-"""The Jaccard loss: what a segmentation is scored by, made differentiable.
+"""The Jaccard loss: a differentiable mean IoU.
 
-Letters: N images, C classes, H × W pixels.
+Shapes: N images, C classes, H × W pixels.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from effnet_dense.registry import MODELS
 
 
 def jaccard_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
-    """1 − IoU with probabilities for predictions, averaged over the classes that are there.
+    """1 − IoU with probabilities as predictions, averaged over the classes that occur.
 
-    A class counts the same however few pixels it has, as in the mean IoU; over the whole batch,
-    since one image's thin classes are a handful of pixels (arXiv 1608.01471, section 3).
+    A class counts the same however few pixels it has, as in the mean IoU. It is computed over all
+    images of the batch, since thin classes have only a few pixels in one (arXiv 1608.01471,
+    section 3).
 
     Args:
         logits: (N, C, H, W).
         labels: (N, H, W), from 0 to C − 1, or `ignore_index`.
 
     Returns:
-        A scalar in float32 or the logits' better precision; 0 where every pixel is ignored.
+        A scalar in float32 or the logits' higher precision; 0 if every pixel is ignored.
     """
     classes = logits.shape[1]
     counted = labels != ignore_index
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    # An ignored pixel belongs to no class, in prediction and in truth.
+    # An ignored pixel belongs to no class, neither in the prediction nor in the ground truth.
     probabilities = logits.softmax(1, dtype=dtype) * counted[:, None]
     own = labels.where(counted, 0).long()
     right = probabilities.gather(1, own[:, None]).flatten()
@@ -43,7 +44,7 @@ def jaccard_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Ten
 
 @MODELS.register_module()
 class JaccardLoss(nn.Module):
-    """`jaccard_loss` as one of a decode head's `loss_decode`, beside a cross-entropy."""
+    """`jaccard_loss` for a decode head's `loss_decode`, next to a cross-entropy."""
 
     def __init__(self, loss_weight: float = 1.0, loss_name: str = 'loss_jaccard') -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class JaccardLoss(nn.Module):
         """Logits (N, C, H, W) and labels (N, H, W) → a scalar.
 
         Args:
-            kwargs: mmseg's `weight` of pixels, which a sampler makes, is not used: the loss looks
-                at whole regions.
+            kwargs: mmseg's `weight` of pixels, which a sampler makes, is unused: the loss is about
+                regions, not pixels.
         """
         return self.loss_weight * jaccard_loss(pred, target, ignore_index)

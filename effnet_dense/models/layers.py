@@ -1,6 +1,6 @@
-"""Bricks that backbones, necks and heads share: SAME padding, convolutions and their norms.
+"""Layers that backbones, necks and heads share: SAME padding, convolutions with norm, attention.
 
-Letters: N images, C channels, H × W pixels.
+Shapes: N images, C channels, H × W pixels.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from torch import Tensor, nn
 
-from effnet_dense.ops.autocast import as_autocast_does
-from effnet_dense.ops.depthwise import Side, Sides, depthwise, is_quick
+from effnet_dense.ops.depthwise import depthwise_conv2d
 
 PADDINGS = ('same', 'symmetric')
 
@@ -24,31 +23,40 @@ DEFAULT_NORM: Config = dict(type='BN', eps=1e-3, momentum=0.01)
 DEFAULT_ACT: Config = dict(type='SiLU', inplace=True)
 
 
+Padding = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after one side of an image, by TensorFlow's SAME rule.
+
+    The output then has ⌈size ÷ stride⌉ pixels; an odd zero goes to the end.
+    """
+    # By comparison, so that it is a number for torch.compile even where the size is symbolic.
+    remainder = next(left for left in range(stride) if size % stride == left)
+    total = max(kernel - (remainder or stride), 0)
+    return total // 2, total - total // 2
+
+
 def pad_same(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
-    """Pad with zeros as TensorFlow's SAME does, so that the output has ⌈size ÷ stride⌉ pixels.
+    """Pad with zeros by TensorFlow's SAME rule, see `same_padding`.
 
     Args:
         x: (N, C, H, W).
 
     Returns:
-        (N, C, H + a, W + b), the odd pixel of an odd padding at the bottom and the right.
+        (N, C, H + a, W + b).
     """
-    height, width = x.shape[-2:]
-    rows = _same_total(height, kernel[0], stride[0])
-    columns = _same_total(width, kernel[1], stride[1])
-    if not rows and not columns:
-        return x
-    return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+    (height, width), (down, right) = x.shape[-2:], stride
+    return _pad(x, (same_padding(height, kernel[0], down), same_padding(width, kernel[1], right)))
 
 
-def _same_total(size: int, kernel: int, stride: int) -> int:
-    # By comparison, so that it is a number for torch.compile, too, where the size is a symbol.
-    remainder = next(left for left in range(stride) if size % stride == left)
-    return max(kernel - (remainder or stride), 0)
+def _pad(x: Tensor, padding: Padding) -> Tensor:
+    (top, bottom), (left, right) = padding
+    return F.pad(x, (left, right, top, bottom)) if top or bottom or left or right else x
 
 
 def max_pool(x: Tensor, padding: str = 'same') -> Tensor:
-    """Halve a feature by 3×3 max-pooling with stride 2; what is padded is never the maximum.
+    """Halve a feature by 3×3 max-pooling with stride 2; padded pixels are never the maximum.
 
     Args:
         x: (N, C, H, W).
@@ -59,7 +67,7 @@ def max_pool(x: Tensor, padding: str = 'same') -> Tensor:
     """
     if padding == 'symmetric':
         return F.max_pool2d(x, 3, 2, 1)
-    # An even side lacks one pixel at its end, which ceil_mode leaves out without a padded copy.
+    # An even side lacks one pixel at its end, which ceil_mode supplies without a padded copy.
     height, width = x.shape[-2:]
     return F.max_pool2d(x, 3, 2, (height % 2, width % 2), ceil_mode=True)
 
@@ -67,19 +75,24 @@ def max_pool(x: Tensor, padding: str = 'same') -> Tensor:
 class Conv2dSame(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding at any input size.
 
-    The padding depends on the input's size where the stride is 2: even sizes get one pixel more
-    at the bottom right. That is what the weights of google/automl were trained with.
+    With stride 2 the padding depends on the input's size: even sizes get one more pixel at the
+    bottom and right. google/automl's weights were trained that way.
     """
-
-    def pad(self, x: Tensor) -> Tensor:
-        """What the convolution proper works on: (N, C_in, H + a, W + b)."""
-        return pad_same(x, self.extent, (self.stride[0], self.stride[1]))
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Rows and columns that the kernel reaches over, the holes of its dilation included."""
+        """Rows and columns that the kernel covers, including the holes of its dilation."""
         (rows, columns), (down, right) = self.kernel_size, self.dilation
         return down * (rows - 1) + 1, right * (columns - 1) + 1
+
+    def padding_for(self, x: Tensor) -> Padding:
+        """Zeros around (N, C, H, W): (top, bottom), (left, right)."""
+        (height, width), (rows, columns), (down, right) = x.shape[-2:], self.extent, self.stride
+        return same_padding(height, rows, down), same_padding(width, columns, right)
+
+    def pad(self, x: Tensor) -> Tensor:
+        """(N, C_in, H, W) → (N, C_in, H + a, W + b)."""
+        return _pad(x, self.padding_for(x))
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Convolve (N, C_in, H, W) to (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
@@ -87,42 +100,34 @@ class Conv2dSame(nn.Conv2d):
 
 
 class DepthwiseConv2d(Conv2dSame):
-    """A convolution of each channel by itself, with either padding, see `depthwise`.
+    """Convolution of each channel by itself, with either padding.
 
-    Where `is_quick` says no, or the kernel is dilated, it is torch's.
+    Attributes:
+        fixed: Zeros on each side where they are the same at every size, otherwise 0.
     """
 
     def __init__(
         self, channels: int, kernel: int, stride: int, dilation: int, bias: bool, padding: str
     ) -> None:
-        # 0 where it depends on the picture.
-        self.around = 0 if padding == 'same' and stride > 1 else dilation * (kernel // 2)
+        self.fixed = 0 if padding == 'same' and stride > 1 else dilation * (kernel // 2)
         super().__init__(
-            *(channels, channels, kernel, stride, self.around, dilation), groups=channels, bias=bias
+            *(channels, channels, kernel, stride, self.fixed, dilation), groups=channels, bias=bias
         )
 
+    def padding_for(self, x: Tensor) -> Padding:
+        """Zeros around (N, C, H, W): (top, bottom), (left, right)."""
+        if self.fixed:
+            return (self.fixed, self.fixed), (self.fixed, self.fixed)
+        return super().padding_for(x)
+
     def pad(self, x: Tensor) -> Tensor:
-        """What torch's convolution works on: (N, C, H + a, W + b)."""
-        return x if self.around else super().pad(x)
-
-    def sides(self, x: Tensor) -> Sides:
-        """What `depthwise` has to know about the rows and the columns of (N, C, H, W)."""
-        return self._side(x.shape[2], 0), self._side(x.shape[3], 1)
-
-    def _side(self, size: int, axis: int) -> Side:
-        kernel, stride = self.kernel_size[axis], self.stride[axis]
-        total = 2 * self.around or _same_total(size, kernel, stride)
-        return Side(kernel, stride, total // 2, total - total // 2)
-
-    def is_quick(self, x: Tensor) -> bool:
-        """Whether `depthwise` does it, for `x` as autocast makes it."""
-        return self.dilation == (1, 1) and is_quick(x, self.weight)
+        """Add the zeros that are not fixed: (N, C, H, W) → (N, C, H + a, W + b)."""
+        return x if self.fixed else super().pad(x)
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        cast, kernels, offsets = as_autocast_does(x, weight, bias)
-        if self.is_quick(cast):
-            return depthwise(cast, kernels, offsets, self.sides(x))
-        return super()._conv_forward(x, weight, bias)
+        """Convolve (N, C, H, W) to (N, C, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
+        padding = self.padding_for(x)
+        return depthwise_conv2d(x, weight, bias, self.stride, padding, self.dilation)
 
 
 def conv2d(
@@ -136,17 +141,17 @@ def conv2d(
     bias: bool = False,
     padding: str = 'same',
 ) -> nn.Conv2d:
-    """A convolution with either family's padding.
+    """Build a convolution with either family's padding.
 
-    With stride 1 and an odd kernel SAME is k // 2 cells of the dilated kernel on each side, which
-    needs no padding pass.
+    With stride 1 and an odd kernel, SAME is dilation · (k // 2) zeros on each side, which needs no
+    separate padding.
 
     Raises:
         ValueError: `padding` is neither 'same' nor 'symmetric'.
     """
     if padding not in PADDINGS:
         raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
-    # torch is as fast itself with three columns and equal ends.
+    # PyTorch's own is as fast with three columns and equal padding.
     equal = padding == 'symmetric' or stride == 1
     if 1 < groups == in_channels == out_channels and (kernel > 3 or not equal):
         return DepthwiseConv2d(in_channels, kernel, stride, dilation, bias, padding)
@@ -158,9 +163,9 @@ def conv2d(
 
 
 def activation(act_cfg: Config) -> nn.Module:
-    """An activation from an OpenMMLab config.
+    """Build an activation from an OpenMMLab config.
 
-    mmcv's 'Swish' is the same function as torch's SiLU in three operators; it is built as SiLU.
+    mmcv's 'Swish' computes SiLU by three operators; it is built as PyTorch's SiLU.
     """
     if act_cfg.get('type') == 'Swish':
         act_cfg = {**act_cfg, 'type': 'SiLU'}
@@ -170,8 +175,8 @@ def activation(act_cfg: Config) -> nn.Module:
 class ConvNormAct(nn.Module):
     """Convolution, normalisation and activation; either of the last two may be absent.
 
-    The norm's name in the state dict is mmcv's ('bn' for BN and SyncBN, 'gn' for GN). The
-    convolution has a bias where no norm follows, or where `bias` says so.
+    The norm has mmcv's name in the state dict ('bn' for BN and SyncBN, 'gn' for GN). The
+    convolution has a bias where no norm follows, unless `bias` decides otherwise.
     """
 
     def __init__(
@@ -207,24 +212,24 @@ class ConvNormAct(nn.Module):
 
     @property
     def norm(self) -> nn.Module | None:
-        """The normalisation, under whatever name it is registered."""
+        """The normalisation, whatever its registered name."""
         return None if self.norm_name is None else getattr(self, self.norm_name)
 
-    def pieces(self) -> list[nn.Module]:
-        """Its modules in the order in which they run."""
-        return [piece for piece in (self.conv, self.norm, self.act) if piece is not None]
+    def sequence(self) -> list[nn.Module]:
+        """The modules in the order in which they run."""
+        return [module for module in (self.conv, self.norm, self.act) if module is not None]
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, H ÷ stride, W ÷ stride)."""
-        for piece in self.pieces():
-            x = piece(x)
+        for module in self.sequence():
+            x = module(x)
         return x
 
 
 class SeparableConv(nn.Module):
-    """Depthwise 3×3 and pointwise 1×1 convolution, nothing in between; then a norm if asked for.
+    """Depthwise 3×3 and pointwise 1×1 convolution with nothing in between, then an optional norm.
 
-    As EfficientDet has it in BiFPN and in its heads (google/automl `tf2/efficientdet_keras.py`).
+    Used by EfficientDet in BiFPN and in its heads (google/automl `tf2/efficientdet_keras.py`).
     """
 
     def __init__(
@@ -244,25 +249,25 @@ class SeparableConv(nn.Module):
             self.norm_name, norm = build_norm_layer(norm_cfg, out_channels)
             self.add_module(self.norm_name, norm)
 
-    def pieces(self) -> list[nn.Module]:
-        """Its modules in the order in which they run."""
+    def sequence(self) -> list[nn.Module]:
+        """The modules in the order in which they run."""
         norm = [] if self.norm_name is None else [getattr(self, self.norm_name)]
         return [self.depthwise, self.pointwise, *norm]
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, H, W)."""
-        for piece in self.pieces():
-            x = piece(x)
+        for module in self.sequence():
+            x = module(x)
         return x
 
 
 class SqueezeExcite(nn.Module):
-    """Channel attention (arXiv 1709.01507): weigh each channel by what the whole picture holds.
+    """Squeeze-and-excitation (arXiv 1709.01507): channel attention from the image's means.
 
     Args:
-        channels: Of the input and the output.
-        squeezed: Between the two 1×1 convolutions. EfficientNet derives it from the *block's*
-            input, not from the expanded width.
+        channels: Channels of the input and the output.
+        squeezed: Channels between the two 1×1 convolutions. EfficientNet derives them from the
+            *block's* input, not from the expanded width.
         act_cfg: Activation between the two.
     """
 
@@ -277,8 +282,8 @@ class SqueezeExcite(nn.Module):
 
 
 def channel_means(x: Tensor) -> Tensor:
-    """Over the picture: (N, C, H, W) → (N, C, 1, 1)."""
-    # Not mean(), whose backward writes the gradient of every pixel down. In float32 at least: the
-    # sum over a picture overflows float16.
+    """Average over the image: (N, C, H, W) → (N, C, 1, 1)."""
+    # Not mean(), whose backward materialises the gradient of every pixel. At least float32: the
+    # sum over an image overflows float16.
     total = x.sum((2, 3), keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
     return (total / (x.shape[2] * x.shape[3])).to(x.dtype)

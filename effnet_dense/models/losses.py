@@ -1,6 +1,6 @@
-"""EfficientDet's losses: pure functions, and thin modules that configs name.
+"""EfficientDet's losses: pure functions, and thin modules for configs.
 
-Letters: A anchors of the whole batch, C classes.
+Shapes: A anchors of all images of the batch, C classes.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def focal_loss(
     Args:
         logits: (A, C).
         labels: (A,), the class from 0 to C − 1; C is the background.
-        weight: (A,), of each anchor; 0 leaves it out.
-        alpha: Weight of an anchor's own class; all else has 1 − alpha.
-        gamma: How much what is right already is weighted down.
+        weight: (A,), a weight for each anchor; 0 ignores it.
+        alpha: Weight of an anchor's own class; all others have 1 − alpha.
+        gamma: How strongly easy examples are down-weighted.
 
     Returns:
-        A scalar, in float32 or the logits' better precision.
+        A scalar, in float32 or the logits' higher precision.
     """
     return _FocalLoss.apply(logits, labels, weight, alpha, gamma)
 
 
 class _FocalLoss(torch.autograd.Function):
-    """Saves the logits alone for backward; written out in operators it would be eight such."""
+    """Saves only the logits for backward, an eighth of what its operators would save."""
 
     @staticmethod
     def forward(
@@ -66,7 +66,7 @@ class _FocalLoss(torch.autograd.Function):
 
 
 def _prepare(logits: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Logits in float32 at least, and the indices of each positive anchor's own class."""
+    """Return the logits in at least float32, and the indices of each positive anchor's class."""
     x = logits.to(torch.promote_types(logits.dtype, torch.float32))
     (positive,) = (labels < logits.shape[1]).nonzero(as_tuple=True)
     return x, (positive, labels[positive])
@@ -80,9 +80,10 @@ def _slope(x: Tensor, gamma: float) -> Tensor:
 
 @MODELS.register_module()
 class FocalLoss(nn.Module):
-    """`focal_loss` over a normaliser, as a head's `loss_cls`.
+    """`focal_loss` divided by a normaliser, for a head's `loss_cls`.
 
-    Unlike mmdet's it has one way for all devices, and saves an eighth as much for backward.
+    Unlike mmdet's, it has one implementation for all devices and saves an eighth as much for
+    backward.
     """
 
     def __init__(

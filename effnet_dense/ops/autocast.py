@@ -1,4 +1,4 @@
-"""torch.autocast for operators of one's own."""
+"""torch.autocast for custom autograd functions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 
-def as_autocast_does(*tensors: Tensor | None) -> list[Any]:
-    """What a convolution gets of its operands under autocast, which leaves float64 alone."""
+def cast_operands(*tensors: Tensor | None) -> list[Any]:
+    """Cast tensors as autocast casts a convolution's operands; float64 and None stay."""
     return [tensor if tensor is None else _cast(tensor) for tensor in tensors]
 
 
@@ -25,8 +25,8 @@ def _cast(tensor: Tensor) -> Tensor:
     return tensor.to(torch.get_autocast_dtype(device))
 
 
-def same_autocast(device: str) -> Callable[[], AbstractContextManager]:
-    """A way back into the state of autocast in which this is called."""
+def current_autocast(device: str) -> Callable[[], AbstractContextManager]:
+    """Return a context manager factory that restores the autocast state of this call."""
     if not torch.amp.is_autocast_available(device):
         return nullcontext
     dtype, enabled = torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)

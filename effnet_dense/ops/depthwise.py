@@ -1,12 +1,12 @@
-"""Depthwise convolution by the operators at which oneDNN is fast, forwards and backwards.
+"""Depthwise convolution by the operators at which oneDNN is fast, forward and backward.
 
-On CPUs a padding of one side, as SAME often is, writes a copy of an expanded feature, the largest
-tensors that there are: here the kernel gets a row and a column of zeros instead. And oneDNN's
-gradient of a kernel is vectorised for three columns that reach one pixel beyond the picture, else
-8 times slower in float32 and 100 times in bfloat16 (torch 2.14, AVX-512): here it is computed from
-such kernels, a few columns at a time.
+On CPUs, padding one side only, as SAME often does, copies an expanded feature, the largest tensor
+of a network: here the kernel is extended by a row and a column of zeros instead. And oneDNN's
+kernel gradient is vectorised only for three columns that reach at most one pixel beyond the image,
+otherwise it is 8 times slower in float32 and 100 times in bfloat16 (torch 2.14, AVX-512): here it
+is computed from such kernels, a few columns at a time.
 
-Letters: N images, C channels, H × W pixels, H' × W' of the output, k the kernel's size.
+Shapes: N images, C channels, H × W pixels, H' × W' pixels of the output, kernel size k.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
+from effnet_dense.ops.autocast import cast_operands
+
 KERNELS = (3, 5)
 DTYPES = (torch.float32, torch.bfloat16)
-WIDTH = 3  # of the kernels whose gradient is fast
+NARROW = 3  # columns of the kernels whose gradient is fast
 Mask = tuple[bool, bool, bool]
+Pair = tuple[int, ...]
+Padding = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
 
 
 @dataclass(frozen=True)
 class Side:
-    """Of one direction: the kernel's size, the stride, and the zeros before and after the picture.
+    """One direction: kernel size, stride, and the zeros before and after the image.
 
-    `after` is `before`, or one more.
+    `after` equals `before`, or is one more.
     """
 
     kernel: int
@@ -40,19 +44,58 @@ class Side:
 
     @property
     def lead(self) -> int:
-        """Zeros in front of the kernel, with which `after` is the padding of both ends."""
+        """Zeros that extend the kernel at its start, so that both ends are padded by `after`."""
         return self.after - self.before
 
 
 Sides = tuple[Side, Side]  # rows, columns
 
 
-def is_quick(x: Tensor, weight: Tensor) -> bool:
-    """Whether these are the faster operators: in oneDNN's types on CPUs, for the usual kernels.
+def depthwise_conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Padding, dilation: Pair
+) -> Tensor:
+    """Convolve each channel with its own kernel, padded by any number of zeros on each side.
 
-    A trace shall hold torch's own, and so shall a graph that torch.compile makes for training: it
-    differentiates it by itself.
+    Args:
+        x: (N, C, H, W).
+        weight: (C, 1, k, k).
+        bias: (C,).
+        padding: ((top, bottom), (left, right)).
+
+    Returns:
+        (N, C, H', W').
     """
+    cast, kernels, offsets = cast_operands(x, weight, bias)
+    sides = fast_sides(cast, weight, stride, padding, dilation)
+    if sides is not None:
+        return _fast_depthwise(cast, kernels, offsets, sides)
+    (top, bottom), (left, right) = padding
+    if (top, left) != (bottom, right):
+        x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
+    return F.conv2d(x, weight, bias, stride, (top, left), dilation, x.shape[1])
+
+
+def fast_sides(
+    x: Tensor, weight: Tensor, stride: Pair, padding: Padding, dilation: Pair
+) -> Sides | None:
+    """Return the geometry for the fast operators, or None where PyTorch's own should run.
+
+    The fast ones are for oneDNN's types on CPUs and the usual kernels. Traces hold PyTorch's own
+    operators, and so do graphs that torch.compile makes for training, which it differentiates
+    itself.
+
+    Args:
+        x: (N, C, H, W), in the type that autocast casts it to.
+        weight: (C, 1, k, k).
+    """
+    if tuple(dilation) != (1, 1) or not _is_fast(x, weight):
+        return None
+    (top, bottom), (left, right) = padding
+    rows, columns = weight.shape[2:]
+    return Side(rows, stride[0], top, bottom), Side(columns, stride[1], left, right)
+
+
+def _is_fast(x: Tensor, weight: Tensor) -> bool:
     if x.device.type != 'cpu' or x.dtype not in DTYPES or torch.jit.is_tracing():
         return False
     if any(size not in KERNELS for size in weight.shape[2:]):
@@ -62,29 +105,15 @@ def is_quick(x: Tensor, weight: Tensor) -> bool:
     return torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
 
 
-def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, sides: Sides) -> Tensor:
-    """Convolve each channel with a kernel of its own.
-
-    Args:
-        x: (N, C, H, W).
-        weight: (C, 1, k, k).
-        bias: (C,).
-
-    Returns:
-        (N, C, H', W').
-    """
-    if torch.is_grad_enabled():
-        return _Depthwise.apply(x, weight, bias, sides)
-    return _convolve(x, weight, bias, sides)
-
-
 def depthwise_gradients(
     gradient: Tensor, x: Tensor, weight: Tensor, sides: Sides, mask: Mask
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Those of `depthwise`'s input, weight and bias, where `mask` asks for them.
+    """Compute the gradients of a fast convolution's input, weight and bias, where `mask` is set.
 
     Args:
         gradient: (N, C, H', W'), of the output.
+        x: (N, C, H, W).
+        weight: (C, 1, k, k).
     """
     to_x, to_weight, to_bias = mask
     return (
@@ -94,40 +123,34 @@ def depthwise_gradients(
     )
 
 
-def parts(columns: Side) -> Iterator[tuple[int, int, list[int]]]:
-    """Cut a kernel into narrow ones that reach at most one pixel beyond the picture.
+def narrow_kernels(columns: Side) -> Iterator[tuple[int, int, list[int]]]:
+    """Cut a kernel into narrow ones that reach at most one pixel beyond the image.
 
-    Output o sees the pixels s·o + d, with s the stride and d from −before on. The narrow kernel
-    around pixel s·j sees the same if j = o + shift; where that j does not exist, the pixels that
-    are asked for lie beyond the picture.
+    Output o reads the pixels s·o + d, with stride s and d from −before. The narrow kernel around
+    pixel s·j reads the same where j = o + shift; where that j does not exist, the pixels in
+    question lie beyond the image.
 
     Yields:
-        The shift, the narrow kernel's width, and which d it is asked for.
+        The shift, the narrow kernel's width, and the offsets d that are taken from it.
     """
-    wanted = range(-columns.before, columns.kernel - columns.before)
-    yield 0, WIDTH, [d for d in wanted if abs(d) <= 1]
-    outer = [d for d in wanted if abs(d) > 1]
+    offsets = range(-columns.before, columns.kernel - columns.before)
+    yield 0, NARROW, [d for d in offsets if abs(d) <= 1]
+    outer = [d for d in offsets if abs(d) > 1]
     if columns.stride == 1:
         yield from ((d, 1, [d]) for d in outer)
         return
     for shift in sorted({int(d / columns.stride) for d in outer}):
-        yield shift, WIDTH, [d for d in outer if int(d / columns.stride) == shift]
+        yield shift, NARROW, [d for d in outer if int(d / columns.stride) == shift]
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, sides: Sides) -> Tensor:
-    rows, columns = sides
-    weight, stride = led(weight, sides), (rows.stride, columns.stride)
-    return F.conv2d(x, weight, bias, stride, (rows.after, columns.after), 1, x.shape[1])
-
-
-def led(weight: Tensor, sides: Sides) -> Tensor:
-    """The kernel for which the padding is symmetric: `after` pixels at both ends.
+def extend_kernel(weight: Tensor, sides: Sides) -> Tensor:
+    """Extend a kernel by zeros at its start so that padding `after` pixels on both ends fits.
 
     Args:
         weight: (C, 1, k, k).
 
     Returns:
-        (C, 1, k + lead, k + lead), zeros in front.
+        (C, 1, k + lead, k + lead).
     """
     rows, columns = sides
     if not rows.lead and not columns.lead:
@@ -135,46 +158,8 @@ def led(weight: Tensor, sides: Sides) -> Tensor:
     return F.pad(weight, (columns.lead, 0, rows.lead, 0))
 
 
-def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, sides: Sides) -> Tensor:
-    weight = led(weight, sides)
-    return _backward(gradient, x, weight, sides, sides[1].after, (True, False, False))[0]
-
-
-def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, sides: Sides) -> Tensor:
-    rows, columns = sides
-    found = {}
-    channels, height = weight.shape[0], rows.kernel + rows.lead
-    for shift, width, wanted in parts(columns):
-        shifted = _shifted(gradient, shift)
-        narrow = weight.new_empty((channels, 1, height, width))
-        reach = width // 2
-        own = _backward(shifted, x, narrow, sides, reach, (False, True, False))[1]
-        for d in wanted:
-            found[d] = own[:, :, rows.lead :, d - columns.stride * shift + reach]
-    return torch.stack([found[d] for d in sorted(found)], -1)
-
-
-def _shifted(x: Tensor, columns: int) -> Tensor:
-    """Move to the right, or with negative `columns` to the left, with zeros after it."""
-    if not columns:
-        return x
-    columns = max(-x.shape[-1], min(columns, x.shape[-1]))
-    return F.pad(x, (columns, -columns))
-
-
-def _backward(
-    gradient: Tensor, x: Tensor, weight: Tensor, sides: Sides, across: int, mask: Mask
-) -> tuple[Any, ...]:
-    """torch's backward pass with a padding of `across` columns."""
-    rows, columns = sides
-    return torch.ops.aten.convolution_backward(
-        *(gradient, x, weight, None, (rows.stride, columns.stride), (rows.after, across), (1, 1)),
-        *(False, (0, 0), x.shape[1], mask),
-    )
-
-
 class _Depthwise(Function):
-    """`_convolve` with `depthwise_gradients`; it can be differentiated twice."""
+    """`_convolve` with `depthwise_gradients`; supports second derivatives."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, sides: Sides) -> Tensor:
@@ -187,3 +172,54 @@ class _Depthwise(Function):
         x, weight = ctx.saved_tensors
         mask = ctx.needs_input_grad[:3]
         return *depthwise_gradients(gradient, x, weight, ctx.sides, mask), None
+
+
+def _fast_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, sides: Sides) -> Tensor:
+    if torch.is_grad_enabled():
+        return _Depthwise.apply(x, weight, bias, sides)
+    return _convolve(x, weight, bias, sides)
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, sides: Sides) -> Tensor:
+    rows, columns = sides
+    weight, stride = extend_kernel(weight, sides), (rows.stride, columns.stride)
+    return F.conv2d(x, weight, bias, stride, (rows.after, columns.after), 1, x.shape[1])
+
+
+def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, sides: Sides) -> Tensor:
+    weight = extend_kernel(weight, sides)
+    return _backward(gradient, x, weight, sides, sides[1].after, (True, False, False))[0]
+
+
+def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, sides: Sides) -> Tensor:
+    rows, columns = sides
+    by_offset = {}
+    channels, height = weight.shape[0], rows.kernel + rows.lead
+    for shift, width, offsets in narrow_kernels(columns):
+        shifted = _shift(gradient, shift)
+        narrow = weight.new_empty((channels, 1, height, width))
+        reach = width // 2
+        to_narrow = _backward(shifted, x, narrow, sides, reach, (False, True, False))[1]
+        for d in offsets:
+            column = d - columns.stride * shift + reach
+            by_offset[d] = to_narrow[:, :, rows.lead :, column]
+    return torch.stack([by_offset[d] for d in sorted(by_offset)], -1)
+
+
+def _shift(x: Tensor, columns: int) -> Tensor:
+    """Shift to the right, or to the left if `columns` is negative, filling with zeros."""
+    if not columns:
+        return x
+    columns = max(-x.shape[-1], min(columns, x.shape[-1]))
+    return F.pad(x, (columns, -columns))
+
+
+def _backward(
+    gradient: Tensor, x: Tensor, weight: Tensor, sides: Sides, across: int, mask: Mask
+) -> tuple[Any, ...]:
+    """PyTorch's backward pass with a padding of `across` columns."""
+    rows, columns = sides
+    return torch.ops.aten.convolution_backward(
+        *(gradient, x, weight, None, (rows.stride, columns.stride), (rows.after, across), (1, 1)),
+        *(False, (0, 0), x.shape[1], mask),
+    )

@@ -1,12 +1,12 @@
-"""Depthwise convolution with what is before and behind it in an MBConv, one operator on CPUs.
+"""An MBConv up to its projection as one operator on CPUs, for inference.
 
-(1×1 convolution →) SiLU → depthwise convolution → SiLU (→ attention). Those are an MBConv's largest
-features. As operators of their own they read and write them in memory up to
-five times; oneDNN's exponential, inside of its convolutions, takes twice as long, and so do its
-depthwise kernels. This one is in C++, for machines with a compiler.
+(1×1 convolution →) SiLU → depthwise convolution → SiLU (→ attention), an MBConv's largest features.
+Separate operators read and write them in memory up to five times; the exponential inside of
+oneDNN's convolutions takes twice as long, and so do its depthwise kernels. This one is in C++, for
+machines with a compiler.
 
-Letters: N images, B channels in, C channels out, S of the attention's inside, H × W pixels, H' × W'
-of the output, k the kernel's size, G groups of channels.
+Shapes: N images, B channels in, C channels out, S channels inside of the attention, H × W pixels,
+H' × W' pixels of the output, kernel size k, G groups of channels.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ STRIDES = (1, 2)
 
 SOURCE = Path(__file__).with_suffix('.cpp')
 NAME = 'effnet_dense::fused_depthwise'
-GROUP = 32  # the source's
+GROUP = 32  # as in the C++ source
 
 
 def grouped(parameter: Tensor) -> Tensor:
-    """A convolution's parameter as `fused_depthwise` takes it.
+    """Arrange a convolution's parameter in groups of channels for `fused_depthwise`.
 
     Args:
         parameter: (C, …).
 
     Returns:
-        (G, …, `GROUP`), zeros behind the last channel.
+        (G, …, `GROUP`), with zeros after the last channel.
     """
     missing = -len(parameter) % GROUP
     padded = F.pad(parameter.movedim(0, -1), (0, missing))
@@ -54,24 +54,27 @@ def fused_depthwise(
     padding: tuple[int, int, int, int],
     activate: bool,
 ) -> tuple[Tensor, Tensor]:
-    """SiLU(depthwise(SiLU(expand(x)))), weighed or not, in float32 and without gradients.
+    """Compute SiLU(depthwise(SiLU(expand(x)))), optionally with attention, in float32.
+
+    Gradients are not supported.
 
     Args:
-        x: (N, B, H, W), channels-last, or it is copied.
-        expansion: Weight (G, B, `GROUP`), see `grouped`, and bias (G, `GROUP`); or none.
-        kernel: (G, k, k, `GROUP`), k of `KERNELS`, and `bias` (G, `GROUP`).
-        attention: Weights and biases of two linear layers with SiLU between and sigmoid behind
-            them: (S, C), (S,), transposed (S, C), (C,); or none.
-        channels: C. Without an expansion it is B.
+        x: (N, B, H, W); copied unless channels-last.
+        expansion: Weight (G, B, `GROUP`), see `grouped`, and bias (G, `GROUP`); or empty.
+        kernel: (G, k, k, `GROUP`), k one of `KERNELS`.
+        bias: (G, `GROUP`).
+        attention: Weights and biases of two linear layers, with SiLU between and sigmoid after
+            them: (S, C), (S,), transposed (S, C), (C,); or empty.
+        channels: C. Without an expansion it equals B.
         stride: One of `STRIDES`.
-        padding: Pixels of zeros at the top, the bottom, the left and the right, fewer than k each.
-        activate: Whether there is a SiLU before the depthwise convolution. An expansion has one.
+        padding: Zeros at the top, bottom, left and right, fewer than k each.
+        activate: Whether a SiLU precedes the depthwise convolution, as after an expansion.
 
     Returns:
-        (N, C, H', W'), channels-last, and its means before it is weighed, (N, C).
+        (N, C, H', W'), channels-last, and its means before the attention, (N, C).
 
     Raises:
-        ValueError: One of them is not as it is said here.
+        ValueError: An argument is not as described here.
     """
     return torch.ops.effnet_dense.fused_depthwise(
         x, expansion, kernel, bias, attention, channels, stride, padding, activate
@@ -84,7 +87,7 @@ def is_available() -> bool:
 
 
 def _empty(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
-    """Memory for the results, of inputs that fit: the source reads what it is told to."""
+    """Validate the inputs, as the C++ source reads raw memory, and allocate the results."""
     expansion, kernel, bias, attention, channels, stride, padding, _ = given
     inputs = expansion[0].shape[1] if expansion else channels
     if x.dtype != torch.float32 or x.shape[1] != inputs:

@@ -1,10 +1,10 @@
-"""Batch norm in training with the SiLU behind it as one operator on CPUs, and their gradients.
+"""Batch norm in training and the SiLU after it as one operator on CPUs, and their gradients.
 
-As torch's operators one after the other they read and write an expanded feature, the largest that
-there are, seven times more often, and torch's exponential is a call for every few numbers. These
-are in C++, for machines with a compiler, and give torch's bits.
+PyTorch's separate operators read and write an expanded feature, the largest of a network, seven
+times more often, and PyTorch's exponential is a function call for every vector. These are in C++,
+for machines with a compiler, and give PyTorch's bits.
 
-Letters: N images, C channels, H × W pixels.
+Shapes: N images, C channels, H × W pixels.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from effnet_dense.ops import native
 
 SOURCE = Path(__file__).with_suffix('.cpp')
 
-# Where the last channels do not fill eight numbers, torch's compiler has rounded them otherwise.
+# The last channels, if they are fewer than eight, are rounded differently by PyTorch's build.
 MULTIPLE = 8
 
 
-def fits(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
-    """Whether the operators can take the place of torch's on a feature (N, C, H, W)."""
+def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
+    """Whether the operators support a feature (N, C, H, W) and a norm's parameters."""
     return (
         x.device.type == 'cpu'
         and weight is not None
@@ -41,24 +41,24 @@ def fits(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     )
 
 
-def fits_backward(gradient: Tensor) -> bool:
-    """Whether they can take the output's gradient (N, C, H, W)."""
+def supports_gradient(gradient: Tensor) -> bool:
+    """Whether the backward operator supports the output's gradient (N, C, H, W)."""
     return gradient.dtype == torch.float32 and _is_channels_last(gradient)
 
 
 def _is_channels_last(x: Tensor) -> bool:
-    """And nothing else: torch adds up in another order where it is contiguous too."""
+    """Whether it is channels-last only: PyTorch sums in another order if also contiguous."""
     by_channels = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
     return by_channels and not x.is_contiguous()
 
 
 def norm_silu(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """SiLU((x − mean) ÷ σ · weight + bias), of what `fits`.
+    """SiLU((x − mean) ÷ σ · weight + bias), for inputs that `supports` accepts.
 
     Args:
         x: (N, C, H, W).
-        mean: (C,), as all that follow, and in float32.
-        inverse: 1 ÷ σ.
+        mean: (C,), in float32, like all that follow.
+        inverse: (C,), 1 ÷ σ.
 
     Returns:
         (N, C, H, W).
@@ -75,21 +75,21 @@ def norm_silu_backward(
     bias: Tensor,
     to_x: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients, where mean and σ are those of x.
+    """Compute the gradients, where mean and σ are those of x.
 
     Args:
         gradient: (N, C, H, W), of the output.
-        to_x: (N, C, H, W), where x's is written to; it may be `gradient` itself.
+        to_x: (N, C, H, W), receives x's gradient; it may be `gradient` itself.
 
     Returns:
-        The weight's and the bias', (C,) each.
+        The gradients of weight and bias, (C,) each.
     """
     return torch.ops.effnet_dense.norm_silu_backward(gradient, x, mean, inverse, weight, bias, to_x)
 
 
 @cache
 def is_available() -> bool:
-    """Whether the operators could be compiled and agree with torch: its bits are its compiler's."""
+    """Whether the operators could be compiled and give PyTorch's bits, which vary by its build."""
     with _disable_current_modes(), torch.no_grad():
         return native.is_compiled(SOURCE) and _agree()
 
@@ -100,8 +100,8 @@ def _agree() -> bool:
     def draw(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float32, device='cpu')
 
-    # Enough pixels for two threads; the last channels fill no vector of sixteen, and what the
-    # threads have to do no pairs of vectors.
+    # Enough pixels for two threads; the last channels do not fill a vector of sixteen, and a
+    # thread's share does not fill pairs of vectors.
     x, gradient = (
         draw(2, 24, 37, 29).contiguous(memory_format=torch.channels_last) for _ in range(2)
     )
@@ -120,10 +120,10 @@ def _agree() -> bool:
 
 
 def _check(features: tuple[Tensor, ...], parameters: tuple[Tensor, ...]) -> None:
-    """The source reads what it is told to."""
+    """Validate before the C++ source reads raw memory."""
     channels = features[0].shape[1]
     for tensor in features:
-        if not fits_backward(tensor) or tensor.shape != features[0].shape:
+        if not supports_gradient(tensor) or tensor.shape != features[0].shape:
             raise ValueError(
                 f'expected features {tuple(features[0].shape)} in float32 and channels-last, got '
                 f'{tuple(tensor.shape)} in {tensor.dtype} with strides {tensor.stride()}'

@@ -1,6 +1,6 @@
-"""This package's C++ sources, compiled where there is a compiler.
+"""The loader of this package's C++ sources.
 
-inductor's cache compiles each of them in a few seconds, once on a machine.
+inductor's cache compiles each of them in a few seconds, once per machine.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from mmengine.logging import print_log
 
 
 def is_compiled(source: Path) -> bool:
-    """Whether a source could be compiled; if not, it is said why, once."""
+    """Whether a source could be compiled; if not, the reason is logged once."""
     return _library(source) is not None
 
 
 @cache
 def function(source: Path, name: str, pointers: int, sizes: int) -> Callable[..., None]:
-    """One of a source's functions.
+    """Return one of a source's functions.
 
     Args:
-        pointers: How many arguments are addresses, the first ones.
-        sizes: How many are whole numbers, the last ones.
+        pointers: Number of address arguments, which come first.
+        sizes: Number of integer arguments, which follow.
 
     Raises:
         RuntimeError: The source could not be compiled.
     """
     library = _library(source)
     if library is None:
-        raise RuntimeError(f'{source.name} could not be compiled, as a warning has said')
+        raise RuntimeError(f'{source.name} could not be compiled; see the warning in the log')
     found: Any = getattr(library, name)
     found.argtypes = [ctypes.c_void_p] * pointers + [ctypes.c_int64] * sizes
     found.restype = None
@@ -49,10 +49,10 @@ def _library(source: Path) -> Any:
         return CppCodeCache.load(source.read_text())
     except InvalidCxxCompiler:
         reason = (
-            'there is no C++ compiler: install g++, or name one by the environment variable CXX'
+            'no C++ compiler was found; install g++, or name one in the environment variable CXX'
         )
     except (CppCompileError, OSError) as error:
         reason = f'it could not be compiled: {error}'
-    text = f"torch's own operators do the work of {source.name}, which takes longer: {reason}"
+    text = f"using PyTorch's own, slower operators instead of {source.name}: {reason}"
     print_log(text, 'current', logging.WARNING)
     return None

@@ -1,4 +1,4 @@
-"""The floating type that the stand-in computes in."""
+"""The floating-point type for operators that half precision is too coarse for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def at_least_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Return the tensors in one type: the widest among them, and float32 at least.
+    """Return the tensors in their widest common type, at least float32.
 
-    torchvision's CPU kernels lack bfloat16, refuse mixed types, and coordinates in half precision
-    lose whole pixels.
+    torchvision's CPU kernels lack bfloat16 and reject mixed types, and coordinates in half
+    precision are off by entire pixels.
     """
     dtype = torch.float32
     for tensor in tensors:

@@ -1,10 +1,10 @@
-"""Soft-NMS of many groups of boxes at once, on NumPy; mmcv's operator and our heads share it.
+"""Soft-NMS (Bodla et al. 2017, arXiv:1704.04503) of many groups of boxes at once, exact and fast.
 
-Taking the best box, lowering the others, and again, is a chain that no device can run side by
-side; what can is the groups, and the boxes that one step lowers. NumPy starts such small steps
-faster than torch does, on the CPU and all the more on CUDA.
+Selecting the best box and lowering the scores of the others is a sequential loop. Parallel are
+only the groups, and the boxes that one step lowers. NumPy starts such small steps faster than
+PyTorch does, on the CPU and even more so than on CUDA.
 
-K boxes (x1, y1, x2, y2) in pixels, L of them left, G groups with one left.
+Shapes: K boxes (x1, y1, x2, y2) in pixels, L of them remaining, G groups with a remaining box.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+from effnet_dense.ops.precision import at_least_float32
 
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.intp]
 
-# Taken and dropped boxes stay in the arrays until this share of them is left: a step over a few
-# more costs less than making the arrays anew.
+# Selected and dropped boxes stay in the arrays until this share of them remains: a step over a few
+# more costs less than compacting the arrays.
 COMPACT_AT = 0.5
 
 
 def decay_by(method: str, sigma: float, iou_threshold: float) -> Callable[[Floats], Floats]:
-    """Return the function from overlaps (any,) to what scores of such boxes are multiplied with.
+    """Return the function from IoUs (any,) to the factors that multiply the scores.
 
     Raises:
-        ValueError: The method is none of 'naive', 'linear' and 'gaussian'.
+        ValueError: The method is not 'naive', 'linear' or 'gaussian'.
     """
     if method == 'naive':
         return lambda iou: (iou < iou_threshold).astype(iou.dtype)
@@ -39,11 +43,11 @@ def decay_by(method: str, sigma: float, iou_threshold: float) -> Callable[[Float
 
 
 def next_below(value: np.floating[Any]) -> np.floating[Any]:
-    """Return the largest number of the same type that is less."""
+    """Return the largest smaller number of the same type."""
     return np.nextafter(value, type(value)('-inf'))
 
 
-# Boxes without an end overlap by inf ÷ inf.
+# Infinite boxes overlap by inf ÷ inf.
 @np.errstate(invalid='ignore', over='ignore')
 def soft_nms(
     boxes: Floats,
@@ -55,38 +59,38 @@ def soft_nms(
     offset: int = 0,
     max_num: int | None = None,
 ) -> tuple[Indices, Floats]:
-    """Take the best box of every group again and again, lowering those of the group it overlaps.
+    """Repeatedly select the best box of every group and lower the scores that it overlaps.
 
-    A score is multiplied by one decay after the other, in the order in which the boxes were taken,
-    so that the result is that of the definition to the last bit. Boxes that do not overlap do not
-    touch each other.
+    A score is multiplied by one decay after the other, in the order in which the boxes were
+    selected, so the result equals that of the definition to the last bit. Boxes that do not
+    overlap do not affect each other.
 
     Args:
-        boxes: (K, 4), of the scores' type.
-        scores: (K,); NaN is below everything.
-        groups: (K,), numbers in any order.
-        decay: Of overlaps (any,) above 0.
-        floor: A box whose score is no higher is dropped, except the very first one taken.
+        boxes: (K, 4), in the scores' type.
+        scores: (K,); NaN is below every number.
+        groups: (K,), group numbers in any order.
+        decay: Maps IoUs (any,) above 0 to factors.
+        floor: A box whose score is no higher is dropped, except the first one selected.
         offset: 1 where a box's width is x2 - x1 + 1.
-        max_num: How many of the highest results are wanted, at least 1; some lower ones may be
-            missing then. Wants scores that do not rise, thus none below 0.
+        max_num: How many of the highest results are needed, at least 1; some lower ones may then
+            be missing. Requires non-negative scores, which never rise.
 
     Returns:
-        Indices (M,) and lowered scores (M,): of each group in the order in which they were taken,
-        of equal ones the first, the groups mixed.
+        Indices (M,) and lowered scores (M,): within a group in the order of selection, the first
+        of equal ones first; the groups are interleaved.
     """
     left = np.flatnonzero(scores > floor)
     if len(left) == 0:
         best = np.argsort(-scores, kind='stable')[:1]
         return best, scores[best]
-    # Group by group; within one, of equal scores the lowest index comes first.
+    # Sorted by group; within a group, the lowest index of equal scores comes first.
     index = left[np.argsort(groups[left], kind='stable')]
     group, score = groups[index], scores[index]
     corners = np.ascontiguousarray(boxes[index].T)
     area = (corners[2] - corners[0] + offset) * (corners[3] - corners[1] + offset)
     starts, member = _layout(group)
     highest = score[:0]
-    taken: list[tuple[Indices, Floats]] = []
+    selected: list[tuple[Indices, Floats]] = []
     while True:
         alive = score > floor
         count = np.count_nonzero(alive)
@@ -99,7 +103,7 @@ def soft_nms(
             starts, member = _layout(group)
 
         best = _first_maxima(score, starts, member)
-        taken.append((index[best], score[best]))
+        selected.append((index[best], score[best]))
         if max_num is not None:
             highest = np.sort(np.append(highest, score[best]))[-max_num:]
             if len(highest) == max_num:
@@ -119,17 +123,76 @@ def soft_nms(
         iou = common / (area[best[member[touched]]] + area[touched] - common)
         iou[np.isnan(iou)] = 0
         score[touched] *= decay(iou)
-    return np.concatenate([picks for picks, _ in taken]), np.concatenate([s for _, s in taken])
+    return np.concatenate([i for i, _ in selected]), np.concatenate([s for _, s in selected])
+
+
+def batched_soft_nms(
+    boxes: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    *,
+    sigma: float = 0.5,
+    min_score: float = 1e-3,
+    method: str = 'gaussian',
+    iou_threshold: float = 0.3,
+    max_num: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Soft-NMS class by class: select the best box, lower the scores that overlap it, repeat.
+
+    The result equals that of the definition to the last bit: classes are kept apart as groups, not
+    by shifting each class's boxes far away, which costs the coordinates their last digits. Of
+    equal scores the lowest index is selected first. Boxes without an area affect no other.
+
+    As in effdet, a box is dropped once its score is no higher than `min_score`, except the first
+    one selected; in mmcv's `soft_nms` a score equal to `min_score` stays. An IoU equal to
+    `iou_threshold` counts, as in mmcv; in effdet it does not.
+
+    Runs on the CPU wherever the tensors are, with one synchronisation: the steps depend on each
+    other, and thousands of kernels would take longer.
+
+    Args:
+        boxes: (K, 4), (x1, y1, x2, y2) in pixels.
+        scores: (K,), at least 0.
+        labels: (K,), integers.
+        sigma: For 'gaussian': an overlap multiplies a score by exp(-IoU² ÷ sigma).
+        min_score: Scores must exceed it.
+        method: 'gaussian'; 'linear': IoUs of at least `iou_threshold` multiply by 1 - IoU;
+            'naive': they drop the box, as hard NMS does.
+        iou_threshold: For 'linear' and 'naive'; above 0.
+        max_num: Return only the first `max_num`, which takes less time. None: all.
+
+    Returns:
+        Indices (M,) and lowered scores (M,) of the boxes in descending order of score. The scores
+        have the widest of the inputs' types, at least float32, and no gradient.
+
+    Raises:
+        ValueError: The method is unknown, or `max_num` is below 1.
+    """
+    if max_num is not None and max_num < 1:
+        raise ValueError(f'max_num must be at least 1, or None for all, got {max_num}')
+    device = boxes.device
+    boxes, scores = (tensor.cpu() for tensor in at_least_float32(boxes.detach(), scores.detach()))
+    points = scores.numpy()
+    index, lowered = soft_nms(
+        boxes.numpy(),
+        points,
+        labels.cpu().long().numpy(),
+        decay_by(method, sigma, iou_threshold),
+        points.dtype.type(min_score),
+        max_num=max_num,
+    )
+    order = np.lexsort((index, -lowered))[:max_num]
+    return torch.from_numpy(index[order]).to(device), torch.from_numpy(lowered[order]).to(device)
 
 
 def _layout(group: NDArray[np.int64]) -> tuple[Indices, Indices]:
-    """Where each run of equal numbers in (L,) starts (G,), and which run each is in (L,)."""
+    """Return where each run of equal numbers starts (G,), and the run of each element (L,)."""
     starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
     return starts, np.repeat(np.arange(len(starts)), np.diff(starts, append=len(group)))
 
 
 def _first_maxima(score: Floats, starts: Indices, member: Indices) -> Indices:
-    """The index (G,) of the first of the highest scores (L,) of each run."""
+    """Return the index (G,) of the first maximum of the scores (L,) in each run."""
     if len(starts) == 1:
         return score.argmax(axis=0, keepdims=True)
     maxima = np.flatnonzero(score == np.maximum.reduceat(score, starts)[member])

@@ -10,9 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from effnet_dense.deployment import deploy
-from effnet_dense.deployment import fused_mbconv as middle
-from effnet_dense.deployment.fused_mbconv import Middle
+from effnet_dense.deployment import deploy, fused_mbconv
+from effnet_dense.deployment.fused_mbconv import FusedDepthwise
 from effnet_dense.models import EfficientNet
 from effnet_dense.models.blocks import MBConv
 from effnet_dense.models.layers import ConvNormAct
@@ -32,7 +31,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(args)
         return fused_depthwise.fused_depthwise(*args)
 
-    monkeypatch.setattr(middle, 'fused_depthwise', spy)
+    monkeypatch.setattr(fused_mbconv, 'fused_depthwise', spy)
     return found
 
 
@@ -51,8 +50,8 @@ def picture(*shape: int) -> Tensor:
     return torch.randn(shape or (2, 3, 65, 48), generator=torch.Generator().manual_seed(1))
 
 
-def middles(model: nn.Module) -> list[Middle]:
-    return [module for module in model.modules() if isinstance(module, Middle)]
+def fused_parts(model: nn.Module) -> list[FusedDepthwise]:
+    return [module for module in model.modules() if isinstance(module, FusedDepthwise)]
 
 
 def check(deployed: nn.Module, model: nn.Module, x: Tensor) -> None:
@@ -66,7 +65,7 @@ def check(deployed: nn.Module, model: nn.Module, x: Tensor) -> None:
 def test_every_mbconv_with_silu(base: str) -> None:
     model = EfficientNet(dict(base=base, width=0.5, depth=0.3))
     acts = [m.depthwise_conv.act for m in model.modules() if isinstance(m, MBConv)]
-    assert len(middles(deploy(model))) == sum(isinstance(act, nn.SiLU) for act in acts)
+    assert len(fused_parts(deploy(model))) == sum(isinstance(act, nn.SiLU) for act in acts)
 
 
 @pytest.mark.compiler
@@ -92,7 +91,7 @@ def test_options(options: dict[str, Any], memory_format: Any, calls: list[Any]) 
     deployed = deploy(model)
     for size in ((2, 3, 65, 48), (1, 3, 32, 32), (2, 3, 65, 48)):
         check(deployed, model, picture(*size).contiguous(memory_format=memory_format))
-    assert len(calls) == 3 * len(middles(deployed)) > 0
+    assert len(calls) == 3 * len(fused_parts(deployed)) > 0
 
 
 @pytest.mark.compiler
@@ -103,7 +102,7 @@ def test_other_weights_are_grouped_again(monkeypatch: pytest.MonkeyPatch) -> Non
         grouped.append(parameter)
         return fused_depthwise.grouped(parameter)
 
-    monkeypatch.setattr(middle, 'grouped', spy)
+    monkeypatch.setattr(fused_mbconv, 'grouped', spy)
     model = backbone()
     deployed = deploy(model)
     check(deployed, model, picture())
@@ -138,13 +137,13 @@ def test_copies_and_files(calls: list[Any]) -> None:
     check(deployed, model, picture())
     check(copy.deepcopy(deployed), model, picture())
     again = deploy(deployed)
-    assert len(middles(again)) == len(middles(deployed))
+    assert len(fused_parts(again)) == len(fused_parts(deployed))
     check(again, model, picture())
     file = io.BytesIO()
     torch.save(deployed, file)
     file.seek(0)
     check(torch.load(file, weights_only=False), model, picture())
-    assert len(calls) == 4 * len(middles(deployed))
+    assert len(calls) == 4 * len(fused_parts(deployed))
 
 
 @pytest.mark.parametrize('name', ['depthwise_conv', 'depthwise_conv.act', 'expand_conv'])
@@ -154,7 +153,7 @@ def test_what_is_waited_for_stays(name: str) -> None:
     seen = []
     model.layers[2][0].get_submodule(name).register_forward_hook(lambda *_: seen.append(1))
     deployed = deploy(model)
-    assert len(middles(deployed)) == len(middles(deploy(backbone()))) - 1
+    assert len(fused_parts(deployed)) == len(fused_parts(deploy(backbone()))) - 1
     check(deployed, model, picture())
     assert len(seen) == 2
 
@@ -168,7 +167,7 @@ def test_an_attention_that_is_waited_for(name: str, calls: list[Any]) -> None:
     deployed = deploy(model)
     check(deployed, model, picture())
     assert len(seen) == 2
-    assert len(attentions(calls)) == len(middles(deploy(backbone()))) - 1
+    assert len(attentions(calls)) == len(fused_parts(deploy(backbone()))) - 1
 
 
 @pytest.mark.compiler
@@ -177,7 +176,7 @@ def test_an_attention_of_another_kind(calls: list[Any]) -> None:
     model.layers[2][0].se.conv1.act = nn.ReLU()
     deployed = deploy(model)
     check(deployed, model, picture())
-    assert len(attentions(calls)) == len(calls) - 1 == len(middles(deployed)) - 1
+    assert len(attentions(calls)) == len(calls) - 1 == len(fused_parts(deployed)) - 1
 
 
 @pytest.mark.compiler
@@ -189,7 +188,7 @@ def test_a_subclass_may_run_its_parts_otherwise() -> None:
     model = backbone()
     model.layers[1][0].depthwise_conv.__class__ = ActFirst
     deployed = deploy(model)
-    assert len(middles(deployed)) == len(middles(deploy(backbone()))) - 1
+    assert len(fused_parts(deployed)) == len(fused_parts(deploy(backbone()))) - 1
     check(deployed, model, picture())
 
 
@@ -197,5 +196,5 @@ def test_without_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, 'is_compiled', lambda source: False)
     model = backbone()
     deployed = deploy(model)
-    assert not middles(deployed)
+    assert not fused_parts(deployed)
     check(deployed, model, picture())

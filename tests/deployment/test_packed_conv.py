@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from effnet_dense.deployment.packed_conv import joins, pack_conv, packs
+from effnet_dense.deployment.packed_conv import can_absorb, can_pack, pack_conv
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d
 
 CONVS = {
@@ -131,22 +131,22 @@ def test_what_is_packed():
     changed, hooked = nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)
     changed.forward = lambda x: x
     hooked.register_forward_hook(lambda *_: None)
-    assert packs(nn.Conv2d(4, 4, 3, padding=1))
-    assert packs(nn.Conv2d(4, 4, 3, groups=4))
-    assert packs(Conv2dSame(4, 4, 3, 2))
-    assert not packs(nn.Conv2d(4, 4, 3, groups=2))
-    assert not packs(nn.Conv2d(4, 4, 3, padding='same'))
-    assert not packs(nn.Conv2d(4, 4, 3, padding_mode='reflect'))
-    assert not packs(changed)
-    assert not packs(hooked)
-    assert not packs(nn.Linear(1, 1))
+    assert can_pack(nn.Conv2d(4, 4, 3, padding=1))
+    assert can_pack(nn.Conv2d(4, 4, 3, groups=4))
+    assert can_pack(Conv2dSame(4, 4, 3, 2))
+    assert not can_pack(nn.Conv2d(4, 4, 3, groups=2))
+    assert not can_pack(nn.Conv2d(4, 4, 3, padding='same'))
+    assert not can_pack(nn.Conv2d(4, 4, 3, padding_mode='reflect'))
+    assert not can_pack(changed)
+    assert not can_pack(hooked)
+    assert not can_pack(nn.Linear(1, 1))
 
 
 def test_what_joins():
     hooked = nn.ReLU()
     hooked.register_forward_hook(lambda *_: None)
-    assert joins(nn.SiLU())
-    assert joins(nn.ReLU6(inplace=True))
-    assert not joins(nn.Tanh())
-    assert not joins(hooked)
-    assert not joins(None)
+    assert can_absorb(nn.SiLU())
+    assert can_absorb(nn.ReLU6(inplace=True))
+    assert not can_absorb(nn.Tanh())
+    assert not can_absorb(hooked)
+    assert not can_absorb(None)

@@ -9,9 +9,8 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from effnet_dense.deployment import deploy
-from effnet_dense.deployment import fused_mbconv as middle
-from effnet_dense.deployment.packed_conv import PackedConv2d, packs
+from effnet_dense.deployment import deploy, fused_mbconv
+from effnet_dense.deployment.packed_conv import PackedConv2d, can_pack
 from effnet_dense.deployment.packing import pack
 from effnet_dense.models import BiFPN, BiFPNSegHead, EfficientDetHead, EfficientNet
 from effnet_dense.models.layers import ConvNormAct
@@ -24,7 +23,7 @@ ACTIVATIONS = (nn.SiLU, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.Tanh)
 @pytest.fixture(autouse=True)
 def _without_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is one, another operator does most of an MBConv."""
-    monkeypatch.setattr(middle, 'is_available', lambda: False)
+    monkeypatch.setattr(fused_mbconv, 'is_available', lambda: False)
 
 
 def separate(model: nn.Module) -> list[str]:
@@ -47,7 +46,7 @@ def test_backbone(arch: str) -> None:
     deployed = deploy(EfficientNet(arch))
     # Those of attention are of one pixel.
     assert all('.se.' in name for name in separate(deployed))
-    assert not [module for module in deployed.modules() if packs(module)]
+    assert not [module for module in deployed.modules() if can_pack(module)]
 
 
 def test_detection_head() -> None:

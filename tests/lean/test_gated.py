@@ -7,10 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from effnet_dense.lean import gated
-from effnet_dense.lean.gated import GatedProjection, gated_gradients, with_gated
-from effnet_dense.lean.segments import run
+from effnet_dense.lean import backward
+from effnet_dense.lean.chain import run_chain
+from effnet_dense.lean.gated import GatedProjection, join_gated
 from effnet_dense.models.layers import ConvNormAct, SqueezeExcite
+from effnet_dense.ops import gated_conv
+from effnet_dense.ops.gated_conv import gated_gradients
 
 SILU = dict(type='SiLU', inplace=True)
 
@@ -76,7 +78,7 @@ def test_second_derivatives_are_those_of_the_two():
 
 
 def joins(se, conv, x):
-    return [type(piece) for piece in with_gated([se, conv], x)] == [GatedProjection]
+    return [type(piece) for piece in join_gated([se, conv], x)] == [GatedProjection]
 
 
 def test_when_the_two_are_one():
@@ -125,7 +127,7 @@ def test_hooks_fire_once(watched, level):
     row = nn.ModuleDict(dict(se=se, brick=brick))
     calls = []
     row.get_submodule(watched).register_forward_hook(lambda *_: calls.append(watched))
-    run(level, [se, brick], example()).sum().backward()
+    run_chain(level, [se, brick], example()).sum().backward()
     assert calls == [watched]
 
 
@@ -137,10 +139,10 @@ def test_a_block_runs_them_as_one(level, monkeypatch):
         calls.append(args)
         return gated_gradients(*args)
 
-    for module in (gated, __import__('effnet_dense.lean.steps', fromlist=['steps'])):
+    for module in (gated_conv, backward):
         monkeypatch.setattr(module, 'gated_gradients', spy)
     brick = ConvNormAct(6, 4, norm_cfg=dict(type='BN'))
-    run(level, [nn.SiLU(), SqueezeExcite(6, 2, SILU), brick], example()).sum().backward()
+    run_chain(level, [nn.SiLU(), SqueezeExcite(6, 2, SILU), brick], example()).sum().backward()
     assert len(calls) == 1
 
 

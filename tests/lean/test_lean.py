@@ -11,8 +11,8 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from effnet_dense.lean import segments as lean
-from effnet_dense.lean.segments import can_recompute, run, segments
+from effnet_dense.lean import apply, chain
+from effnet_dense.lean.chain import can_recompute, run_chain, segments
 from effnet_dense.models import EfficientNet
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.layers import ConvNormAct
@@ -78,17 +78,17 @@ def recomputes(monkeypatch) -> list[int]:
         lengths.append(len(modules))
         return original(modules, *inputs)
 
-    original = lean.recomputed
-    monkeypatch.setattr(lean, 'recomputed', spy)
+    original = chain.recomputed
+    monkeypatch.setattr(chain, 'recomputed', spy)
     return lengths
 
 
 @pytest.mark.parametrize(('side', 'expected'), [(16, [3]), (15, [])])
 def test_small_segments_are_left_alone(side, expected, recomputes, monkeypatch):
-    monkeypatch.setattr(lean, 'SMALL', 2 * 8 * 16 * 16 * 4)
+    monkeypatch.setattr(chain, 'MIN_BYTES', 2 * 8 * 16 * 16 * 4)
     block = ConvNormAct(8, 8, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU'))
     x = torch.randn(2, 8, side, side, requires_grad=True)
-    run(1, [block.conv, block.norm, block.act, nn.Conv2d(8, 8, 1)], x)
+    run_chain(1, [block.conv, block.norm, block.act, nn.Conv2d(8, 8, 1)], x)
     assert recomputes == expected
 
 
@@ -240,7 +240,7 @@ def test_one_value_per_channel_is_refused_as_plainly():
     brick = ConvNormAct(3, 4, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU')).train()
     for level in (0, 1):
         with pytest.raises(ValueError, match=r'more than (1|one) value per channel'):
-            run(level, [brick], torch.zeros(1, 3, 1, 1))
+            run_chain(level, [brick], torch.zeros(1, 3, 1, 1))
     assert brick.norm.num_batches_tracked == 1  # torch counts before it looks
 
 
@@ -267,23 +267,27 @@ def test_autocast_without_onednn(level):
 )
 @pytest.mark.parametrize('name', ['', '.conv', '.bn', '.act'])
 def test_hooks_of_modules_fire_once(name, register):
-    block = MBConv(
-        8, BlockRow('mbconv', 3, 1, 4, 8, 1, 0.25), 1, **wiring(1, inplace=False)
-    ).train()
+    row = BlockRow('mbconv', 3, 1, 4, 8, 1, 0.25)
+    block = lean_block(MBConv(8, row, 1, **wiring(inplace=False)), 1)
     seen: list[int] = []
     register(block.get_submodule('depthwise_conv' + name), seen)
     block(torch.randn(2, 8, 8, 8, requires_grad=True)).sum().backward()
     assert seen == [1]
 
 
-def wiring(level: int, inplace: bool = True) -> dict:
+def lean_block(block: nn.Module, level: int) -> nn.Module:
+    assert apply(block, level) == 1
+    return block.train()
+
+
+def wiring(inplace: bool = True) -> dict:
     norm_cfg = dict(type='BN')
 
-    def brick(*args, **kwargs) -> ConvNormAct:
+    def conv(*args, **kwargs) -> ConvNormAct:
         return ConvNormAct(*args, norm_cfg=norm_cfg, **kwargs)
 
     # torch has no full backward hooks next to modules that work in place.
-    return dict(brick=brick, act_cfg=dict(type='SiLU', inplace=inplace), lean=level)
+    return dict(conv=conv, act_cfg=dict(type='SiLU', inplace=inplace))
 
 
 def test_the_plain_path_where_nothing_can_be_gained_or_a_module_would_notice(monkeypatch):
@@ -327,7 +331,7 @@ def test_convolutions_that_pad_otherwise(options):
     plain = nn.Sequential(nn.BatchNorm2d(4), nn.SiLU(), nn.Conv2d(4, 4, 3, **options))
     leanly = copy.deepcopy(plain)
     for level, model in ((0, plain), (1, leanly)):
-        run(level, model, images()[:, [0, 1, 2, 0]]).square().sum().backward()
+        run_chain(level, model, images()[:, [0, 1, 2, 0]]).square().sum().backward()
     assert_same(leanly, plain)
 
 
@@ -373,7 +377,7 @@ def test_a_row_may_start_with_several_inputs(recomputes):
     gradients = []
     for level, modules in ((0, plain), (1, leanly)):
         a, b = (torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(n)) for n in (0, 1))
-        run(level, modules, a.requires_grad_(), b.requires_grad_()).square().sum().backward()
+        run_chain(level, modules, a.requires_grad_(), b.requires_grad_()).square().sum().backward()
         gradients += [a.grad, b.grad]
     assert recomputes == [3]
     assert_same(leanly, plain)
@@ -384,8 +388,8 @@ def test_a_row_may_start_with_several_inputs(recomputes):
 def test_a_row_that_starts_in_place_leaves_the_input_to_autograd():
     x = torch.randn(2, 4, 5, 5, requires_grad=True)
     row = [nn.Conv2d(4, 4, 1), nn.SiLU(inplace=True), nn.Conv2d(4, 4, 1)]
-    expected = torch.autograd.grad(run(0, row, x).sum(), x)
-    assert torch.equal(torch.autograd.grad(run(1, row, x).sum(), x)[0], expected[0])
+    expected = torch.autograd.grad(run_chain(0, row, x).sum(), x)
+    assert torch.equal(torch.autograd.grad(run_chain(1, row, x).sum(), x)[0], expected[0])
 
 
 @pytest.mark.parametrize('se', [0.0, 0.25])
@@ -394,7 +398,7 @@ def test_an_upstream_gradient_is_not_written_to(block, se):
     """The shortcut and the block share it."""
     row = BlockRow('any', 3, 1, 1, 8, 1, se)
     x = torch.randn(2, 8, 6, 6, requires_grad=True)
-    y = block(8, row, 1, **wiring(1)).train()(x)
+    y = lean_block(block(8, row, 1, **wiring()), 1)(x)
     gradient = torch.randn_like(y)
     kept = gradient.clone()
     y.backward(gradient)
@@ -407,7 +411,7 @@ def test_an_upstream_gradient_is_not_written_to(block, se):
     [(0, 3 * 32 + 3 * 32 + 12), (1, 32 + 32 + 12), (2, 32 + 12)],
 )
 def test_bytes_of_a_block_by_hand(level, maps):
-    block = MBConv(8, BlockRow('mbconv', 3, 1, 4, 12, 1, 0.25), 1, **wiring(level)).train()
+    block = lean_block(MBConv(8, BlockRow('mbconv', 3, 1, 4, 12, 1, 0.25), 1, **wiring()), level)
     x = torch.randn(2, 8, 16, 16)
     statistics = 2 * (32 + 32 + 12) * 4
     # Squeezed to 8 ÷ 4 = 2 channels, of two images: mean, squeezed twice, gate; lean: the mean.
@@ -426,7 +430,7 @@ def test_bytes_of_b0():
 
 def _in_two_processes(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
-    lean.SMALL = 0  # in a process of its own
+    chain.MIN_BYTES = 0  # in a process of its own
     dist.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
     models = [backbone(n) for n in (1, 0)]
     for model in models:

@@ -10,6 +10,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from effnet_dense.lean import apply
 from effnet_dense.models import BiFPN, EfficientDetHead
 from tests.helpers import peers
 
@@ -45,9 +46,7 @@ PARTS = {
 def step(part: nn.Module, inputs: list[Tensor], lean: int) -> tuple[dict[str, Any], int]:
     """Gradients and statistics after a step, and the bytes that the forward pass saved."""
     part = copy.deepcopy(part).train()
-    for module in part.modules():
-        if hasattr(module, 'lean'):
-            module.lean = lean
+    assert apply(part, lean) > 0
     inputs = [x.clone().requires_grad_() for x in inputs]
     own = {x.untyped_storage().data_ptr() for x in (*inputs, *part.parameters(), *part.buffers())}
     saved: dict[int, int] = {}

@@ -7,6 +7,7 @@ from torch import nn
 
 from effnet_dense.models import BiFPN
 from effnet_dense.models.bifpn import Node, bifpn_nodes, fusion_shares, resample
+from effnet_dense.models.layers import ConvNormAct
 from effnet_dense.registry import MODELS
 
 CHANNELS = (8, 12, 20)
@@ -93,11 +94,9 @@ def reference_forward(neck: BiFPN, inputs):
     """The paper's text for three inputs and five levels, one line after the other."""
 
     def project(module, x):
-        return (
-            F.batch_norm(module.conv(x), *statistics(module.bn))
-            if module.__class__.__name__ == ('ConvNormAct')
-            else x
-        )
+        if not isinstance(module, ConvNormAct):
+            return x
+        return F.batch_norm(module.conv(x), *statistics(module.bn))
 
     def statistics(bn):
         return bn.running_mean, bn.running_var, bn.weight, bn.bias, False, 0.0, bn.eps

@@ -15,6 +15,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from effnet_dense import lean as lean_training
 from effnet_dense.deployment import deploy
 from effnet_dense.models import BiFPN, BiFPNSegHead
 
@@ -119,7 +120,7 @@ def test_lean_is_plain_to_the_bit(lean: int) -> None:
     results = []
     for level in (0, lean):
         module = copy.deepcopy(plain).train()
-        module.lean = level
+        lean_training.apply(module, level)
         inputs = levels((8, 6), dtype=torch.float32)
         inputs[0].requires_grad_()
         module(inputs).square().sum().backward()

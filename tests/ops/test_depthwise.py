@@ -7,7 +7,7 @@ from torch import nn
 
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, conv2d, pad_same
 from effnet_dense.ops import depthwise as module
-from effnet_dense.ops.depthwise import Side, is_quick, parts
+from effnet_dense.ops.depthwise import Side, fast_sides, narrow_kernels
 
 SIZES = [(8, 8), (7, 8), (9, 7), (16, 13), (5, 4), (3, 3), (2, 2), (1, 1), (6, 1)]
 
@@ -15,8 +15,12 @@ SIZES = [(8, 8), (7, 8), (9, 7), (16, 13), (5, 4), (3, 3), (2, 2), (1, 1), (6, 1
 def padded(conv, x):
     """The definition: zeros around a copy, and a convolution without padding."""
     k, s = conv.kernel_size[0], conv.stride[0]
-    x = F.pad(x, [conv.around] * 4) if conv.around else pad_same(x, (k, k), (s, s))
+    x = F.pad(x, [conv.fixed] * 4) if conv.fixed else pad_same(x, (k, k), (s, s))
     return F.conv2d(x, conv.weight, conv.bias, s, 0, 1, conv.groups)
+
+
+def sides(conv, x):
+    return fast_sides(x, conv.weight, conv.stride, conv.padding_for(x), conv.dilation)
 
 
 @pytest.mark.parametrize('size', SIZES)
@@ -27,7 +31,7 @@ def test_outputs_and_gradients_are_those_of_a_padded_copy(size, kernel, stride, 
     torch.manual_seed(0)
     conv = DepthwiseConv2d(4, kernel, stride, 1, True, padding)
     x = torch.randn(2, 4, *size, requires_grad=True)
-    assert conv.is_quick(x)
+    assert sides(conv, x) is not None
     y, expected = conv(x), padded(conv, x)
     torch.testing.assert_close(y, expected)
     leaves = (x, conv.weight, conv.bias)
@@ -81,7 +85,7 @@ def test_parts_reach_one_pixel_beyond_the_picture(kernel, stride, before, size):
         pytest.skip('no padding of SAME, nor a symmetric one')
     asked = []
     outs = (size + before + after - kernel) // stride + 1
-    for shift, width, wanted in parts(Side(kernel, stride, before, after)):
+    for shift, width, wanted in narrow_kernels(Side(kernel, stride, before, after)):
         asked += wanted
         assert width in (1, 3)
         for d in wanted:
@@ -121,15 +125,15 @@ def test_autocast_rounds_as_torchs_convolution_does():
 def test_the_rest_is_torchs_own(x, kernel, dilation, monkeypatch):
     conv = DepthwiseConv2d(4, kernel, 2, dilation, False, 'same').to(x.device, x.dtype)
     monkeypatch.setattr(module, '_convolve', None)
-    assert not conv.is_quick(x)
+    assert sides(conv, x) is None
     assert conv(x).shape == (1, 4, 4, 4)
 
 
 def test_onednn_can_be_switched_off():
-    x, weight = torch.zeros(1, 4, 8, 8), torch.zeros(4, 1, 3, 3)
-    assert is_quick(x, weight)
+    x, conv = torch.zeros(1, 4, 8, 8), DepthwiseConv2d(4, 3, 2, 1, False, 'same')
+    assert sides(conv, x) == (Side(3, 2, 0, 1), Side(3, 2, 0, 1))
     with torch.backends.mkldnn.flags(enabled=False):
-        assert not is_quick(x, weight)
+        assert sides(conv, x) is None
 
 
 def test_the_factory_knows_depthwise_convolutions():

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, library, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from effnet_dense.lean.batch_statistics import normalise, scale, statistics
+from effnet_dense.lean.backward import NormSiluStep
+from effnet_dense.lean.batch_norm import batch_statistics, normalise, scale
 from effnet_dense.lean.recompute import recomputed
-from effnet_dense.lean.steps import NormSiluStep
 from effnet_dense.ops import fused_norm, native
-from effnet_dense.ops.fused_norm import fits, is_available, norm_silu, norm_silu_backward
+from effnet_dense.ops.fused_norm import is_available, norm_silu, norm_silu_backward, supports
 
 EPS = 1e-3
 Parts = tuple[Tensor, Tensor, Tensor, Tensor]  # mean, 1 ÷ σ, weight, bias
@@ -113,28 +113,28 @@ def test_statistics() -> None:
     norms = [nn.BatchNorm2d(24, eps=EPS, momentum=0.01) for _ in range(2)]
     with torch.no_grad():
         _, *right = normalise(norms[0], True, x, norms[0].weight, norms[0].bias)
-        assert_equal(statistics(norms[1], x), right)
+        assert_equal(batch_statistics(norms[1], x), right)
     assert_equal(norms[1].buffers(), norms[0].buffers())
 
 
 @pytest.mark.usefixtures('available')
 def test_what_fits() -> None:
     x, weight, bias = example(2, 8, 3, 4)[0], torch.ones(8), torch.zeros(8)
-    assert fits(x, weight, bias)
-    assert not fits(x, None, None)
-    assert not fits(x.contiguous(), weight, bias)
-    assert not fits(x.bfloat16(), weight, bias)
-    assert not fits(x, weight.double(), bias.double())
-    assert not fits(x, torch.ones(16)[::2], bias)
-    assert not fits(x, weight, torch.zeros(1).expand(8))
-    assert not fits(x[:, :, ::2], weight, bias)
-    assert not fits(x[..., 0].contiguous(), weight, bias)
-    assert not fits(x.to('meta'), weight.to('meta'), bias.to('meta'))
+    assert supports(x, weight, bias)
+    assert not supports(x, None, None)
+    assert not supports(x.contiguous(), weight, bias)
+    assert not supports(x.bfloat16(), weight, bias)
+    assert not supports(x, weight.double(), bias.double())
+    assert not supports(x, torch.ones(16)[::2], bias)
+    assert not supports(x, weight, torch.zeros(1).expand(8))
+    assert not supports(x[:, :, ::2], weight, bias)
+    assert not supports(x[..., 0].contiguous(), weight, bias)
+    assert not supports(x.to('meta'), weight.to('meta'), bias.to('meta'))
     # Fewer channels than torch's shortest vector has; one value per channel; and what is
     # contiguous as well.
-    assert not fits(draw(2, 12, 3, 4), torch.ones(12), torch.zeros(12))
-    assert not fits(draw(1, 8, 1, 1), weight, bias)
-    assert not fits(draw(2, 8, 1, 1), weight, bias)
+    assert not supports(draw(2, 12, 3, 4), torch.ones(12), torch.zeros(12))
+    assert not supports(draw(1, 8, 1, 1), weight, bias)
+    assert not supports(draw(2, 8, 1, 1), weight, bias)
 
 
 @pytest.mark.usefixtures('available')
@@ -149,7 +149,7 @@ def test_asked_for_the_first_time_among_fake_tensors() -> None:
     with FakeTensorMode():
         weight, bias = torch.ones(8), torch.zeros(8)
         x = torch.empty(2, 8, 4, 4).contiguous(memory_format=torch.channels_last)
-        assert fits(x, weight, bias)
+        assert supports(x, weight, bias)
         out = norm_silu(x, bias, weight, weight, bias)
         assert norm_silu_backward(out, x, bias, weight, weight, bias, out)[0].shape == (8,)
     assert out.is_contiguous(memory_format=torch.channels_last)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmcv.ops import soft_nms
 
-from effnet_dense.ops.batched_soft_nms import batched_soft_nms
+from effnet_dense.ops.soft_nms import batched_soft_nms
 
 METHODS = ['gaussian', 'linear', 'naive']
 

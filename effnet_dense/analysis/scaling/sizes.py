@@ -17,7 +17,7 @@ from effnet_dense.analysis.saved import MIB, saved_bytes
 from effnet_dense.analysis.scaling.networks import Network, without_memory
 from effnet_dense.analysis.settings import Settings
 from effnet_dense.analysis.step import Inference
-from effnet_dense.lean.segments import LEVELS
+from effnet_dense.lean import LEVELS
 
 # Statistics of one picture's coarsest level would be of one value.
 BATCH = 2

@@ -10,7 +10,7 @@ from effnet_dense.analysis.scaling.fit import Fit, detector_exceptions, fit_fami
 from effnet_dense.analysis.scaling.networks import Network
 from effnet_dense.analysis.scaling.sizes import Sizes, count, milliseconds
 from effnet_dense.analysis.settings import Settings
-from effnet_dense.lean.segments import LEVELS
+from effnet_dense.lean import LEVELS
 from effnet_dense.scaling import FAMILIES
 
 EMPTY = '–'

@@ -1,6 +1,6 @@
-"""Batch norm in two passes: the first finds the statistics, the second knows them.
+"""Batch norm that runs twice: the first pass computes the statistics, the second reuses them.
 
-Letters: N images, C channels, H × W pixels.
+Shapes: N images, C channels, H × W pixels.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# What derives from these may have a forward pass of its own.
+# Subclasses with another forward pass are not supported.
 FORWARDS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
-Group = Any  # a process group
+ProcessGroup = Any
 
 
-def knows_statistics(module: nn.Module) -> bool:
-    """Whether this is a batch norm whose statistics the first pass can hand to the second.
+def supports_recomputation(module: nn.Module) -> bool:
+    """Whether this is a batch norm whose first pass can hand its statistics to the second.
 
-    It cannot where they are cumulative (momentum None) or nowhere written down.
+    Not supported are cumulative statistics (momentum None) and norms without running statistics.
     """
     if not isinstance(module, _BatchNorm) or type(module).forward not in FORWARDS:
         return False
@@ -32,17 +32,17 @@ def knows_statistics(module: nn.Module) -> bool:
 def normalise(
     norm: Any, training: bool, x: Tensor, weight: Tensor | None, bias: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch norm, running statistics included; the first pass, without a graph.
+    """Run the first pass, without a graph, and update the running statistics.
 
     Args:
-        norm: A module that `knows_statistics` accepts.
+        norm: A module that `supports_recomputation` accepts.
         training: Its mode.
         x: (N, C, H, W).
-        weight: (C,), in place of the module's.
-        bias: (C,), in place of the module's.
+        weight: (C,), replaces the module's.
+        bias: (C,), replaces the module's.
 
     Returns:
-        The output, and what `normalise_again` has to know: the batch's mean and 1 ÷ σ, (C,) each,
+        The output, and the arguments of `normalise_again`: the batch's mean and 1 ÷ σ, (C,) each,
         or the running mean and variance.
     """
     mean, var = norm.running_mean, norm.running_var
@@ -56,18 +56,18 @@ def normalise(
     norm.num_batches_tracked.add_(1)
     if group is None:
         return torch.native_batch_norm(x, weight, bias, mean, var, True, norm.momentum, norm.eps)
-    batch_mean, batch_var, count = _statistics_of_all(x, group)
+    batch_mean, batch_var, count = _global_statistics(x, group)
     mean.lerp_(batch_mean.to(mean.dtype), norm.momentum)
     var.lerp_((batch_var * (count / (count - 1))).to(var.dtype), norm.momentum)
     inverse = (batch_var + norm.eps).rsqrt()
     return scale(x, weight, bias, batch_mean, inverse), batch_mean, inverse
 
 
-def statistics(norm: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The batch's mean and 1 ÷ σ as `normalise` finds them in one process; running ones follow.
+def batch_statistics(norm: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the batch's mean and 1 ÷ σ as `normalise` does in one process; update running ones.
 
     Args:
-        norm: A module that `knows_statistics` accepts.
+        norm: A module that `supports_recomputation` accepts.
         x: (N, C, H, W).
 
     Returns:
@@ -75,7 +75,7 @@ def statistics(norm: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     """
     norm.num_batches_tracked.add_(1)
     mean, var = torch.batch_norm_update_stats(x, norm.running_mean, norm.running_var, norm.momentum)
-    # In double precision, as the kernel that finds all at once.
+    # In double precision, like the kernel that computes statistics and output at once.
     return mean, (var.double() + norm.eps).rsqrt().to(var.dtype)
 
 
@@ -88,17 +88,17 @@ def normalise_again(
     mean: Tensor,
     spread: Tensor,
 ) -> Tensor:
-    """The same output with a graph, from what `normalise` returned.
+    """Run the second pass, with a graph, from the values that `normalise` returned.
 
-    Of a frozen norm or of several processes' SyncBN; `steps.NormStep` is for the others.
+    For frozen norms and SyncBN over several processes; `backward.NormStep` is for the others.
     """
     if not training:
         return F.batch_norm(x, mean, spread, weight, bias, eps=norm.eps)
-    return _KnownSyncBatchNorm.apply(x, weight, bias, mean, spread, group_of(norm))
+    return _RecomputedSyncBatchNorm.apply(x, weight, bias, mean, spread, group_of(norm))
 
 
-def group_of(norm: nn.Module) -> Group | None:
-    """The processes that share a norm's batch statistics, if there are several."""
+def group_of(norm: nn.Module) -> ProcessGroup | None:
+    """Return the process group that shares a norm's batch statistics, if it has several members."""
     if not isinstance(norm, nn.SyncBatchNorm):
         return None
     if not dist.is_available() or not dist.is_initialized():
@@ -107,8 +107,8 @@ def group_of(norm: nn.Module) -> Group | None:
     return group if dist.get_world_size(group) > 1 else None
 
 
-def _statistics_of_all(x: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and biased variance (C,) of all processes' batches, and their pixels' number."""
+def _global_statistics(x: Tensor, group: ProcessGroup) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean and biased variance (C,) over all processes, and the pixel count (1,)."""
     mean, var = torch.batch_norm_update_stats(x, None, None, 0.0)
     count = mean.new_full((1,), x.numel() / x.shape[1])
     own = torch.cat([mean, var, count])
@@ -125,17 +125,17 @@ def _statistics_of_all(x: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor]
 def scale(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, inverse: Tensor
 ) -> Tensor:
-    """Batch norm by mean and 1 ÷ σ, (C,) each, to the bits of the pass that found them."""
+    """Normalise by mean and 1 ÷ σ, (C,) each, with the bits of the pass that computed them."""
     # The kernel multiplies weight by 1 ÷ σ first: with σ = 1 its bits are those of training.
     scale = inverse if weight is None else inverse * weight
     one = torch.ones_like(mean)
     return torch.native_batch_norm(x, scale, bias, mean, one, False, 0.0, 0.0)[0]
 
 
-class _KnownSyncBatchNorm(Function):
-    """SyncBN in training, with the mean and 1 ÷ σ of all processes' batches at hand.
+class _RecomputedSyncBatchNorm(Function):
+    """SyncBN in training with given mean and 1 ÷ σ of all processes' batches.
 
-    Weight and bias get this process's share of their gradients, which DDP sums up.
+    Weight and bias get this process's share of their gradients, which DDP sums.
     """
 
     @staticmethod
@@ -146,7 +146,7 @@ class _KnownSyncBatchNorm(Function):
         bias: Tensor | None,
         mean: Tensor,
         inverse: Tensor,
-        group: Group,
+        group: ProcessGroup,
     ) -> Tensor:
         ctx.save_for_backward(x, weight, mean, inverse)
         ctx.group = group
@@ -156,7 +156,7 @@ class _KnownSyncBatchNorm(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, inverse = ctx.saved_tensors
         scale = inverse if weight is None else inverse * weight
-        # Σ dy·x̂ and Σ dy; the kernel wants a weight of the statistics' type.
+        # Σ dy·x̂ and Σ dy; the kernel requires a weight of the statistics' type.
         one = torch.ones_like(mean)
         _, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(
             gradient, x, one, None, None, mean, inverse, True, 0.0, [False, True, True]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from effnet_dense.lean.steps import (
+from effnet_dense.lean.backward import (
     ActivationStep,
     ConvolutionStep,
     GraphStep,

@@ -10,11 +10,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
-from effnet_dense.lean import segments as lean
-from effnet_dense.lean.batch_statistics import knows_statistics, normalise, normalise_again
+from effnet_dense.lean import chain
+from effnet_dense.lean.backward import NormStep
+from effnet_dense.lean.batch_norm import normalise, normalise_again, supports_recomputation
+from effnet_dense.lean.chain import run_chain
 from effnet_dense.lean.recompute import _Recomputed
-from effnet_dense.lean.segments import run
-from effnet_dense.lean.steps import NormStep
 from tests.helpers import peers
 
 
@@ -51,23 +51,23 @@ def test_both_passes_are_torchs_to_the_bit(training, affine):
 
 
 def test_which_norms_are_known():
-    assert knows_statistics(nn.BatchNorm2d(3))
-    assert knows_statistics(nn.SyncBatchNorm(3))
-    assert not knows_statistics(nn.BatchNorm2d(3, momentum=None))
-    assert not knows_statistics(nn.BatchNorm2d(3, track_running_stats=False))
-    assert not knows_statistics(nn.GroupNorm(3, 3))
+    assert supports_recomputation(nn.BatchNorm2d(3))
+    assert supports_recomputation(nn.SyncBatchNorm(3))
+    assert not supports_recomputation(nn.BatchNorm2d(3, momentum=None))
+    assert not supports_recomputation(nn.BatchNorm2d(3, track_running_stats=False))
+    assert not supports_recomputation(nn.GroupNorm(3, 3))
 
     class Other(nn.BatchNorm2d):
         def forward(self, x: Tensor) -> Tensor:
             return x
 
-    assert not knows_statistics(Other(3))
+    assert not supports_recomputation(Other(3))
 
 
 def _part_of_the_batch(rank: int, folder: str) -> None:
     """SyncBN → SiLU → convolution over two processes, against BN over the whole batch."""
     torch.set_num_threads(1)
-    lean.SMALL = 0  # in a process of its own
+    chain.MIN_BYTES = 0  # in a process of its own
     dist.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
     torch.manual_seed(0)
     whole = peers.randomise_(nn.Sequential(nn.BatchNorm2d(5), nn.SiLU(), nn.Conv2d(5, 4, 3)))
@@ -77,7 +77,7 @@ def _part_of_the_batch(rank: int, folder: str) -> None:
     x = torch.randn(4, 5, 6, 7, dtype=torch.float64) * torch.arange(1, 5).view(-1, 1, 1, 1)
     mine = slice(0, 3) if rank == 0 else slice(3, 4)
     inputs = [x.clone().requires_grad_(), x[mine].clone().requires_grad_()]
-    expected, found = whole(inputs[0]), run(1, part, inputs[1])
+    expected, found = whole(inputs[0]), run_chain(1, part, inputs[1])
     assert isinstance(found.grad_fn, _Recomputed._backward_cls)
     torch.testing.assert_close(found, expected[mine])
     for out in (expected, found):

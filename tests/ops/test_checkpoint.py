@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from effnet_dense.lean.recompute import statistics_untouched
 from effnet_dense.models import EfficientNet
+from effnet_dense.ops.checkpoint import frozen_statistics
 
 
 def step(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -48,10 +48,10 @@ def test_checkpointing_saves_memory():
     assert saved_bytes(EfficientNet('b0', with_cp=True), x) < 0.5 * plain
 
 
-def test_statistics_are_untouched_inside_and_restored_outside():
+def test_statistics_are_frozen_inside_and_restored_outside():
     norm = nn.BatchNorm2d(2)
     mean = norm.running_mean
-    with statistics_untouched(norm):
+    with frozen_statistics(norm):
         norm(torch.randn(4, 2, 3, 3))
     assert norm.num_batches_tracked == 0
     assert norm.running_mean is mean

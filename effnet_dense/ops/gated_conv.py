@@ -1,0 +1,75 @@
+"""A feature weighted by channel gates and its 1×1 convolution, as one operator.
+
+Autograd reads and writes the expanded feature, with the depthwise output the largest of a block,
+six more times in the backward pass of the two. But the 1×1 convolution of a weighted feature is
+one with weighted kernels, one set for each image: their gradients, a matrix product each, contain
+those of the kernel and of the gates.
+
+Shapes: N images, C channels in, D channels out, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+
+Mask = tuple[bool, bool, bool, bool]
+
+
+def gated_conv2d(x: Tensor, gate: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return `conv2d(x * gate, weight, bias)`; supports second derivatives.
+
+    Args:
+        x: (N, C, H, W).
+        gate: (N, C, 1, 1).
+        weight: (D, C, 1, 1).
+        bias: (D,).
+
+    Returns:
+        (N, D, H, W).
+    """
+    return _GatedConv.apply(x, gate, weight, bias)
+
+
+def gated_gradients(
+    gradient: Tensor, x: Tensor, gate: Tensor, weight: Tensor, mask: Mask
+) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
+    """Compute the gradients of x, gate, weight and bias of `gated_conv2d`, where `mask` is set.
+
+    Args:
+        gradient: (N, D, H, W), of the output.
+        x: (N, C, H, W).
+        gate: (N, C, 1, 1).
+        weight: (D, C, 1, 1).
+    """
+    to_x, to_gate, to_weight, to_bias = mask
+    pixels, kernel, gates = gradient.flatten(2), weight.flatten(1), gate.flatten(1)[:, None]
+    gradients: list[Tensor | None] = [None, None, None, None]
+    if to_x:
+        product = torch.bmm(pixels.transpose(1, 2), kernel * gates)
+        gradients[0] = product.transpose(1, 2).unflatten(2, x.shape[2:])
+    if to_gate or to_weight:
+        by_image = torch.bmm(pixels, x.flatten(2).transpose(1, 2))
+        if to_gate:
+            gradients[1] = (by_image * kernel).sum(1).view_as(gate)
+        if to_weight:
+            gradients[2] = (by_image * gates).sum(0).view_as(weight)
+    if to_bias:
+        gradients[3] = gradient.sum((0, 2, 3))
+    return gradients[0], gradients[1], gradients[2], gradients[3]
+
+
+class _GatedConv(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gate: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, gate, weight)
+        return F.conv2d(x * gate, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, gate, weight = ctx.saved_tensors
+        return gated_gradients(gradient, x, gate, weight, ctx.needs_input_grad)

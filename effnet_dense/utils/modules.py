@@ -1,0 +1,23 @@
+"""Questions about a module that decide whether another implementation may take its place."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether hooks are registered that fire when the module runs, forward or backward."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
+
+
+def is_exactly(module: nn.Module, *classes: type[nn.Module]) -> bool:
+    """Whether the module's type is one of `classes` and its own `forward` is not overridden.
+
+    Subclasses do not count: they may compute something else.
+    """
+    return type(module) in classes and 'forward' not in vars(module)
