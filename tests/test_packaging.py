@@ -1,16 +1,21 @@
-"""The wheel as a user gets it: unpacked beside nothing of the checkout."""
+"""The wheel as a user gets it: unpacked away from the checkout."""
 
+import email
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
+from email.message import Message
+from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 
 @pytest.fixture(scope='module')
-def unpacked(repository, tmp_path_factory):
+def unpacked(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('wheel')
     # From a copy: building leaves folders in the source tree.
     source = folder / 'source'
@@ -52,9 +57,107 @@ def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
     assert arch == 'b3'
 
 
-def test_wheel_has_what_is_compiled_later(unpacked, repository):
-    path = 'effnet_dense/ops/fused_depthwise.cpp'
-    assert (unpacked / path).read_text() == (repository / path).read_text()
+def test_wheel_has_every_file_of_the_package_and_no_other_package(unpacked, repository):
+    tracked = subprocess.run(
+        ['git', 'ls-files', 'effnet_dense'],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for path in tracked.stdout.split():
+        assert (unpacked / path).read_bytes() == (repository / path).read_bytes()
+    assert (unpacked / 'effnet_dense' / 'py.typed').is_file()  # PEP 561
+    folders = {path.name for path in unpacked.iterdir()}
+    assert folders == {'effnet_dense', metadata_folder(unpacked).name}
+    assert not {'tests', 'benchmarks'} & {path.name for path in unpacked.rglob('*')}
+
+
+def metadata_folder(unpacked: Path) -> Path:
+    (folder,) = unpacked.glob('*.dist-info')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def metadata(unpacked: Path) -> Message:
+    return email.message_from_string((metadata_folder(unpacked) / 'METADATA').read_text())
+
+
+def test_metadata(metadata, repository):
+    import effnet_dense
+
+    assert metadata['Version'] == effnet_dense.__version__
+    assert metadata['License-Expression'] == 'Apache-2.0'
+    assert metadata['Description-Content-Type'] == 'text/markdown'
+    assert metadata.get_payload().strip() == (repository / 'README.md').read_text().strip()
+    urls = dict(line.split(', ') for line in metadata.get_all('Project-URL'))
+    assert urls.keys() == {'Homepage', 'Documentation', 'Repository', 'Changelog', 'Issues'}
+
+
+def test_extras_are_those_of_the_requirement_files(metadata, repository):
+    found: dict[str, set[str]] = {}
+    for text in metadata.get_all('Requires-Dist'):
+        requirement = Requirement(text)
+        extra = str(requirement.marker).rpartition(' ')[2].strip('"') if requirement.marker else ''
+        found.setdefault(extra, set()).add(requirement.name)
+    names = {path.stem: set(requirements(path)) for path in files(repository)}
+    assert found == {
+        '': names['runtime'],
+        'mmcv-lite': names['mmcv-lite'],
+        'weights': names['weights'],
+        'docs': names['docs'],
+        'tests': names['weights'] | names['docs'] | names['tests'],
+    }
+
+
+def files(repository: Path) -> list[Path]:
+    return sorted((repository / 'requirements').glob('*.txt'))
+
+
+def requirements(path: Path) -> dict[str, Requirement]:
+    """Name → requirement of each line."""
+    lines = (line.strip() for line in path.read_text().splitlines())
+    found = [Requirement(line) for line in lines if line and not line.startswith('#')]
+    return {requirement.name: requirement for requirement in found}
+
+
+def test_lowest_versions_are_the_lower_bounds(repository):
+    """`requirements/lowest.txt` pins exactly the bounds that users are promised."""
+    folder = repository / 'requirements'
+    promised = requirements(folder / 'runtime.txt') | requirements(folder / 'mmcv-lite.txt')
+    lowest = requirements(folder / 'lowest.txt')
+    bounded = {
+        name
+        for name, requirement in promised.items()
+        if any(bound.operator == '>=' for bound in requirement.specifier)
+    }
+    assert lowest.keys() == bounded
+    assert bounded == promised.keys() - {'setuptools'}  # which has an upper bound only
+    for name, pin in lowest.items():
+        (exact,) = pin.specifier
+        (lower,) = (b for b in promised[name].specifier if b.operator == '>=')
+        assert exact.operator == '=='
+        assert padded(exact.version) == padded(lower.version), name
+
+
+def padded(version: str) -> tuple[int, ...]:
+    """A version's numbers, with zeros to three."""
+    return tuple(int(part) for part in (version + '.0.0').split('.')[:3])
+
+
+def test_constraints_pin_every_requirement(repository):
+    folder = repository / 'requirements'
+    pinned = {name.lower() for name in requirements(folder / 'constraints.txt')}
+    for path in files(repository):
+        if path.stem not in ('constraints', 'lowest'):
+            assert {name.lower() for name in requirements(path)} <= pinned, path.name
+
+
+def test_python_versions_are_those_of_the_classifiers(repository):
+    project = tomllib.loads((repository / 'pyproject.toml').read_text())['project']
+    assert project['requires-python'] == '>=3.11,<3.14'
+    versions = [line.rpartition(' ')[2] for line in project['classifiers'] if ':: 3.' in line]
+    assert versions == ['3.11', '3.12', '3.13']
 
 
 def test_model_index_names_every_shipped_config(repository):

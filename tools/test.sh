@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs what has to be green: format, lint, types, tests. Arguments go to pytest instead of its
+# Run every check: format, lint, types, tests. Arguments go to pytest instead of its
 # defaults, for example: bash tools/test.sh tests/models -x
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +12,6 @@ ruff check .
 say 'mypy'
 mypy
 say 'pytest'
-# One thread for each worker: two cores are then busy with two tests.
+# One thread for each worker, so that workers do not compete for cores.
 export OMP_NUM_THREADS=1
 if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --durations=15; fi

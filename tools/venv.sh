@@ -1,4 +1,4 @@
-# Sourced by demo.sh and test.sh: makes or reuses .venv and installs the package into it.
+# Sourced by demo.sh and test.sh: creates or reuses .venv and installs the package into it.
 #
 # Usage: source tools/venv.sh EXTRAS     (for example "weights" or "tests")
 # PYTHON names the interpreter for a new .venv; by default python3.11, else python3.
@@ -19,27 +19,27 @@ choose_python() {
 make_venv() {
   if .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
   local python; python=$(choose_python) || exit 1
-  say "making .venv with $("$python" --version)"
+  say "creating .venv with $("$python" --version)"
   "$python" -m venv --clear .venv || fail "$python -m venv failed (on Debian: apt install python3-venv)"
 }
 
 # A file that changes when what has to be installed changes; written last, so that an
-# interrupted installation is taken up again.
-stamp() { cat setup.py requirements/*.txt | cksum | sed "s/^/$1 /"; }
+# interrupted installation is resumed.
+stamp() { cat pyproject.toml setup.py requirements/*.txt | cksum | sed "s/^/$1 /"; }
 
 install_package() {
   local extras=$1 marker=.venv/effnet_dense-$1.stamp
   if [ "$(stamp "$extras")" = "$(cat "$marker" 2>/dev/null)" ]; then
     say "reusing .venv"; return
   fi
-  # mmcv and mmcv-lite own the same folder: a full mmcv that is there stays.
+  # mmcv and mmcv-lite own the same folder: an installed mmcv stays.
   if ! .venv/bin/python -m pip show --quiet mmcv 2>/dev/null; then extras="$extras,mmcv-lite"; fi
   say "installing effnet_dense[$extras] into .venv (about 3 GB, a few minutes)"
   .venv/bin/python -m pip install --quiet --upgrade pip || fail 'pip could not be upgraded'
   if ! .venv/bin/python -m pip install --progress-bar off -c requirements/constraints.txt \
     -e ".[$extras]" | { grep --line-buffered -E '^(Collecting|Installing|Successfully)' || true; } \
-    | cut -c -100; then fail 'pip install failed; run this script again to go on'; fi
-  # opencv-python, which mmcv asks for, needs a desktop's libraries; the headless build does not.
+    | cut -c -100; then fail 'pip install failed; run this script again to resume'; fi
+  # opencv-python, which mmcv requires, needs a desktop's libraries; the headless build does not.
   if ! .venv/bin/python -c 'import cv2' 2>/dev/null; then
     say 'no desktop libraries here: using the headless OpenCV'
     .venv/bin/python -m pip install --quiet --force-reinstall --no-deps \
