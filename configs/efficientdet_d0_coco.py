@@ -22,7 +22,7 @@ model = dict(
     ),
     backbone=dict(
         arch='b0',
-        drop_path_rate=0.0,  # the release drops no paths in its smallest network
+        drop_path_rate=0.0,  # the release uses no drop path in its smallest network
         init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.aa_in1k'),
     ),
     neck=dict(
@@ -58,4 +58,4 @@ test_pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

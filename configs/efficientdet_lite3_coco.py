@@ -3,7 +3,7 @@
 Command:  bash tools/dist_train.sh configs/efficientdet_lite3_coco.py 8
 Hardware: 8 GPUs × 8 images (7 GiB of activations); for n GPUs add --auto-scale-lr.
 Expected: 38.77 box AP, 38.42 in int8.
-Source:   published by google/automl for this network; the recipe is that of D1. Not trained here.
+Source:   published by google/automl for this network; the recipe is D1's. Not trained here.
 """
 
 _base_ = [
@@ -61,4 +61,4 @@ test_pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

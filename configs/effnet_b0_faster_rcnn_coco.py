@@ -2,9 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b0_faster_rcnn_coco.py 8
 Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: unknown.
-Source:   untrained; no published figure for this pair. mmdet's Faster R-CNN, its 1x schedule
-          (0.02 for 16 images a step, so 0.04 for 32).
+Expected: not measured.
+Source:   mmdet's Faster R-CNN with its 1x schedule (lr 0.02 for 16 images per step, so 0.04
+          for 32). No published figure for this pair; not trained here.
 """
 
 _base_ = [
@@ -17,4 +17,4 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(batch_augments=[dict(type='BatchFixedSizePad', size=(640, 640))]),
 )
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

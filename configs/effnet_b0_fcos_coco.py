@@ -2,9 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b0_fcos_coco.py 8
 Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: unknown.
-Source:   untrained; no published figure for this pair. mmdet's FCOS with centre sampling,
-          normalised boxes and GIoU; 0.01 for 16 images a step, so 0.02 for 32.
+Expected: not measured.
+Source:   mmdet's FCOS with centre sampling, normalised boxes and GIoU (lr 0.01 for 16 images
+          per step, so 0.02 for 32). No published figure for this pair; not trained here.
 """
 
 _base_ = [
@@ -22,4 +22,4 @@ optim_wrapper = dict(
     paramwise_cfg=dict(bias_lr_mult=2.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=35, norm_type=2),
 )
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

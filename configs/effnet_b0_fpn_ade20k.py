@@ -2,7 +2,7 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b0_fpn_ade20k.py 4
 Hardware: 4 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: no figure yet.
+Expected: not measured.
 Source:   mmseg's fpn_r50_4xb4-160k_ade20k-512x512 with another backbone and half the steps. Not
           trained here.
 """

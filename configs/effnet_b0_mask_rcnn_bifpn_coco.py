@@ -2,9 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b0_mask_rcnn_bifpn_coco.py 8
 Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: unknown.
-Source:   untrained; no published figure for this pair. mmdet's Mask R-CNN, its 1x schedule
-          (0.02 for 16 images a step, so 0.04 for 32).
+Expected: not measured.
+Source:   mmdet's Mask R-CNN with its 1x schedule (lr 0.02 for 16 images per step, so 0.04
+          for 32). No published figure for this pair; not trained here.
 """
 
 _base_ = [
@@ -18,7 +18,7 @@ model = dict(
     data_preprocessor=dict(
         batch_augments=[dict(type='BatchFixedSizePad', size=(640, 640), pad_mask=True)]
     ),
-    # D0's cells, as wide as D2's: masks are read from P2, where 64 channels are few.
+    # D0's cells with D2's channels: masks are pooled from P2, for which 64 channels are few.
     neck=dict(
         _delete_=True,
         type='effnet_dense.BiFPN',
@@ -35,4 +35,4 @@ model = dict(
         mask_head=dict(in_channels=112),
     ),
 )
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

@@ -2,8 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b0_retinanet_coco.py 8
 Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: unknown.
-Source:   untrained; no published figure for this pair. The recipe is effnet_b3_retinanet_coco's.
+Expected: not measured.
+Source:   the recipe of effnet_b3_retinanet_coco. No published figure for this pair; not trained
+          here.
 """
 
 _base_ = [
@@ -16,4 +17,4 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(batch_augments=[dict(type='BatchFixedSizePad', size=(640, 640))]),
 )
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

@@ -2,8 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b0_rtmdet_ins_coco.py 8
 Hardware: 8 GPUs × 32 images; for n GPUs add --auto-scale-lr.
-Expected: unknown.
-Source:   untrained; no published figure for this pair. mmdet's RTMDet-Ins-s, head and recipe.
+Expected: not measured.
+Source:   head and recipe of mmdet's RTMDet-Ins-s. No published figure for this pair; not
+          trained here.
 """
 
 _base_ = [
@@ -27,4 +28,4 @@ custom_hooks = [
         switch_pipeline={{_base_.last_pipeline}},
     ),
 ]
-env_cfg = dict(cudnn_benchmark=True)  # the pictures have one size
+env_cfg = dict(cudnn_benchmark=True)  # all images have the same size

@@ -2,9 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b3_bifpn_ade20k.py 4
 Hardware: 4 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: no figure yet.
+Expected: not measured.
 Source:   EfficientDet's model for segmentation (arXiv 1911.09070, section 5.3) with a smaller
-          backbone, on the crops and steps of mmseg's *_4xb4-80k_ade20k-512x512. Not trained here.
+          backbone, with the crops and steps of mmseg's *_4xb4-80k_ade20k-512x512. Not trained here.
 """
 
 _base_ = [

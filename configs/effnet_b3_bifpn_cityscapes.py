@@ -1,12 +1,12 @@
 """BiFPN on EfficientNet-B3, prediction from P2: Cityscapes, 512 × 1024 px crops, 80,000 steps.
 
 Command:  bash tools/dist_train.sh configs/effnet_b3_bifpn_cityscapes.py 4
-          Pictures are tested whole; in windows with --cfg-options model.test_cfg.mode=slide.
+          Tests full images; for sliding windows add --cfg-options model.test_cfg.mode=slide.
 Hardware: 4 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: no figure yet.
+Expected: not measured.
 Source:   EfficientDet's model for segmentation (arXiv 1911.09070, section 5.3) with a smaller
-          backbone, on the crops and steps of mmseg's *_4xb2-80k_cityscapes-512x1024, with twice
-          the images a step. Not trained here.
+          backbone, with the crops and steps of mmseg's *_4xb2-80k_cityscapes-512x1024 and twice
+          the images per step. Not trained here.
 """
 
 _base_ = [

@@ -2,10 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b3_deeplabv3plus_ade20k.py 4
 Hardware: 4 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: no figure yet.
+Expected: not measured.
 Source:   mmseg's deeplabv3plus_r50-d8_4xb4-80k_ade20k-512x512 with another backbone, and with the
-          stride and the rates (6, 12, 18) that the paper (arXiv 1802.02611) trains with. Not
-          trained here.
+          paper's stride and rates (6, 12, 18) for training (arXiv 1802.02611). Not trained here.
 """
 
 _base_ = [

@@ -2,9 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b3_mask_rcnn_coco.py 8
 Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: unknown.
-Source:   untrained; no published figure for this pair. mmdet's Mask R-CNN, its 1x schedule
-          (0.02 for 16 images a step, so 0.04 for 32).
+Expected: not measured.
+Source:   mmdet's Mask R-CNN with its 1x schedule (lr 0.02 for 16 images per step, so 0.04
+          for 32). No published figure for this pair; not trained here.
 """
 
 _base_ = [
@@ -21,4 +21,4 @@ model = dict(
     backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.aa_in1k')),
     neck=dict(in_channels=[32, 48, 136, 384]),
 )
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

@@ -2,9 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b3_panoptic_fpn_coco.py 8
 Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: unknown.
-Source:   untrained; no published figure for this pair. mmdet's Panoptic FPN, its 1x
-          schedule (0.02 for 16 images a step, so 0.04 for 32).
+Expected: not measured.
+Source:   mmdet's Panoptic FPN with its 1x schedule (lr 0.02 for 16 images per step, so 0.04
+          for 32). No published figure for this pair; not trained here.
 """
 
 _base_ = [
@@ -30,4 +30,4 @@ model = dict(
     neck=dict(in_channels=[32, 48, 136, 384]),
 )
 visualizer = dict(type='effnet_dense.PanopticVisualizer')
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

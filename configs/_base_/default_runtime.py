@@ -1,6 +1,6 @@
 default_scope = 'mmdet'
-# mmdet's own tools/train.py reads these two as well: the import registers the plugin, the runner
-# loads every checkpoint with weights_only=True and trains on CPUs, too.
+# Also for mmdet's own tools/train.py: the import registers the plugin; the runner loads every
+# checkpoint with weights_only=True, and also trains on CPUs.
 custom_imports = dict(imports=['effnet_dense'], allow_failed_imports=False)
 runner_type = 'effnet_dense.Runner'
 

@@ -1,6 +1,6 @@
 default_scope = 'mmseg'
-# mmseg's own tools/train.py reads these two as well: the import registers the plugin, the runner
-# loads every checkpoint with weights_only=True and trains on CPUs, too.
+# Also for mmseg's own tools/train.py: the import registers the plugin; the runner loads every
+# checkpoint with weights_only=True, and also trains on CPUs.
 custom_imports = dict(imports=['effnet_dense'], allow_failed_imports=False)
 runner_type = 'effnet_dense.Runner'
 
@@ -13,7 +13,7 @@ default_hooks = dict(
 )
 
 env_cfg = dict(
-    cudnn_benchmark=True,  # the crops have one size
+    cudnn_benchmark=True,  # all crops have the same size
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
@@ -28,5 +28,5 @@ log_level = 'INFO'
 load_from = None
 resume = False
 
-# tools/test.py --tta: with the data set's tta_pipeline.
+# For tools/test.py --tta, with the data set's tta_pipeline.
 tta_model = dict(type='SegTTAModel')

@@ -1,7 +1,7 @@
-# ADE20K (SceneParsing, 150 classes): scale jitter 0.5–2, 512 × 512 crops; 4 images for each GPU.
-# data_root is ADEChallengeData2016.zip of http://sceneparsing.csail.mit.edu unpacked:
+# ADE20K (SceneParsing, 150 classes): scale jitter 0.5–2, 512 × 512 crops; 4 images per GPU.
+# data_root is the unpacked ADEChallengeData2016.zip from http://sceneparsing.csail.mit.edu:
 #   images/{training,validation}/*.jpg, annotations/{training,validation}/*.png
-# The label maps hold 0 for what is no class, which reduce_zero_label makes 255, and 1…150.
+# Label maps contain 1…150, and 0 for no class, which reduce_zero_label turns into 255.
 dataset_type = 'ADE20KDataset'
 data_root = 'data/ade/ADEChallengeData2016'
 backend_args = None
@@ -16,14 +16,14 @@ train_pipeline = [
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
 ]
-# The annotations come after Resize: predictions are compared at the picture's own size.
+# Annotations are loaded after Resize: predictions are evaluated at the original image size.
 test_pipeline = [
     dict(type='effnet_dense.LoadImageFromFile', backend_args=backend_args),
     dict(type='Resize', scale=(2048, 512), keep_ratio=True),
     dict(type='LoadAnnotations', backend_args=backend_args),
     dict(type='PackSegInputs'),
 ]
-# 0.5 to 1.75 of the scale above. (In mmseg 1.2 they multiply the picture's own size.)
+# 0.5 to 1.75 times the scale above. (In mmseg 1.2 they multiply the original image size.)
 tta_pipeline = [
     dict(type='effnet_dense.LoadImageFromFile', backend_args=backend_args),
     dict(

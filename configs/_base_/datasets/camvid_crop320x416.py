@@ -1,10 +1,10 @@
-# CamVid in SegNet's version of 11 classes (480 × 360), as a folder of pictures and label maps:
-# scale jitter 0.75–1.75, crops, flips; 8 images a step on one device.
+# CamVid in SegNet's version of 11 classes (480 × 360 px), as a folder of images and label maps:
+# scale jitter 0.75–1.75, crops, flips; 8 images per step on one device.
 dataset_type = 'BaseSegDataset'
 data_root = 'data/camvid/'
 backend_args = None
 crop_size = (320, 416)  # height, width
-ignore = 11  # void, in the files
+ignore = 11  # void in the label maps
 
 metainfo = dict(
     classes=(

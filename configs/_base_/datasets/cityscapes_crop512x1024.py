@@ -1,10 +1,10 @@
-# Cityscapes (19 classes): scale jitter 0.5–2, 512 × 1024 crops; 4 images for each GPU.
-# data_root holds leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip of
-# https://www.cityscapes-dataset.com, and the label maps that csCreateTrainIdLabelImgs of
-# cityscapesScripts makes of them:
+# Cityscapes (19 classes): scale jitter 0.5–2, 512 × 1024 crops; 4 images per GPU.
+# data_root contains leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip from
+# https://www.cityscapes-dataset.com, unpacked, and the label maps that cityscapesScripts'
+# csCreateTrainIdLabelImgs converts them to:
 #   leftImg8bit/{train,val}/CITY/*_leftImg8bit.png
 #   gtFine/{train,val}/CITY/*_gtFine_labelTrainIds.png
-# Train ids are 0…18, and 255 for what is not evaluated. (*_labelIds.png, 0…33, are others.)
+# Train ids are 0…18, and 255 where nothing is evaluated. (The ids 0…33 of *_labelIds.png differ.)
 dataset_type = 'CityscapesDataset'
 data_root = 'data/cityscapes'
 backend_args = None
@@ -19,14 +19,14 @@ train_pipeline = [
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
 ]
-# The annotations come after Resize: predictions are compared at the picture's own size.
+# Annotations are loaded after Resize: predictions are evaluated at the original image size.
 test_pipeline = [
     dict(type='effnet_dense.LoadImageFromFile', backend_args=backend_args),
     dict(type='Resize', scale=(2048, 1024), keep_ratio=True),
     dict(type='LoadAnnotations', backend_args=backend_args),
     dict(type='PackSegInputs'),
 ]
-# 0.5 to 1.75 of the scale above.
+# 0.5 to 1.75 times the scale above.
 tta_pipeline = [
     dict(type='effnet_dense.LoadImageFromFile', backend_args=backend_args),
     dict(

@@ -1,4 +1,4 @@
-# COCO at 896 px: scale jitter 0.8–1.2, 896 × 896 crops, flips; 4 images for each GPU.
+# COCO at 896 px: scale jitter 0.8–1.2, 896 × 896 crops, flips; 4 images per GPU.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 backend_args = None

@@ -1,4 +1,4 @@
-# COCO for EfficientDet, 8 images for each GPU; the pipelines hold the image's size: the leaf's.
+# COCO for EfficientDet, 8 images per GPU; leaves define the pipelines, which depend on the size.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 backend_args = None

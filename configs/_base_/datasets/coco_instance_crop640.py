@@ -1,4 +1,4 @@
-# COCO with masks at 640 px: scale jitter 0.8–1.2, 640 × 640 crops, flips; 4 images for each GPU.
+# COCO with masks at 640 px: scale jitter 0.8–1.2, 640 × 640 crops, flips; 4 images per GPU.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 backend_args = None

@@ -1,5 +1,5 @@
-# COCO with masks for RTMDet at 640 px: mosaics and mixtures of pictures, 32 for each GPU, and
-# `last_pipeline`, without these two, for the last epochs.
+# COCO with masks for RTMDet at 640 px: mosaic and mixup, 32 images per GPU, and `last_pipeline`
+# without these two for the last epochs.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 backend_args = None

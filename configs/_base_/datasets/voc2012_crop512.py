@@ -1,10 +1,10 @@
 # Pascal VOC 2012 (20 classes and background) with the 9,118 further label maps of SBD (Hariharan
-# et al., 2011): scale jitter 0.5–2, 512 × 512 crops; 4 images for each GPU.
-# data_root is VOCtrainval_11-May-2012.tar unpacked; mmseg's tools/dataset_converters/voc_aug.py
-# makes of SBD's benchmark.tgz what ends in Aug, and aug.txt, the pictures not in train.txt:
+# et al., 2011): scale jitter 0.5–2, 512 × 512 crops; 4 images per GPU.
+# data_root is the unpacked VOCtrainval_11-May-2012.tar; mmseg's tools/dataset_converters/voc_aug.py
+# converts SBD's benchmark.tgz to SegmentationClassAug and aug.txt, the images not in train.txt:
 #   JPEGImages/*.jpg, SegmentationClass/*.png, SegmentationClassAug/*.png,
 #   ImageSets/Segmentation/{train,aug,val}.txt
-# A PNG with a palette is read by its indices: 0 the background, 1…20, 255 borders and void.
+# PNGs with a palette are read as indices: 0 background, 1…20 classes, 255 borders and void.
 dataset_type = 'PascalVOCDataset'
 data_root = 'data/VOCdevkit/VOC2012'
 backend_args = None
@@ -19,14 +19,14 @@ train_pipeline = [
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
 ]
-# The annotations come after Resize: predictions are compared at the picture's own size.
+# Annotations are loaded after Resize: predictions are evaluated at the original image size.
 test_pipeline = [
     dict(type='effnet_dense.LoadImageFromFile', backend_args=backend_args),
     dict(type='Resize', scale=(2048, 512), keep_ratio=True),
     dict(type='LoadAnnotations', backend_args=backend_args),
     dict(type='PackSegInputs'),
 ]
-# 0.5 to 1.75 of the scale above. (In mmseg 1.2 they multiply the picture's own size.)
+# 0.5 to 1.75 times the scale above. (In mmseg 1.2 they multiply the original image size.)
 tta_pipeline = [
     dict(type='effnet_dense.LoadImageFromFile', backend_args=backend_args),
     dict(

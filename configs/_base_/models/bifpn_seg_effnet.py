@@ -10,7 +10,7 @@ model = dict(
         pad_val=0,
         seg_pad_val=255,
         size=(512, 512),
-        # Sides that halve evenly, as those of the crops: with SAME padding odd ones shift features.
+        # Sides that halve evenly, as the crops' do: with SAME padding odd sides shift features.
         test_cfg=dict(size_divisor=32),
     ),
     backbone=dict(

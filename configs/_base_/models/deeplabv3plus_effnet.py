@@ -1,6 +1,5 @@
-# DeepLabV3+ (arXiv 1802.02611) on EfficientNet-B3, as mmseg's deeplabv3plus_r50-d8 but at output
-# stride 16, not 8, which would take three times the computation. The rates of the pyramid are those
-# of the paper for 16.
+# DeepLabV3+ (arXiv 1802.02611) on EfficientNet-B3: mmseg's deeplabv3plus_r50-d8 at output stride
+# 16, since 8 would take three times the computation, with the paper's pyramid rates for 16.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -12,7 +11,7 @@ model = dict(
         pad_val=0,
         seg_pad_val=255,
         size=(512, 512),
-        # Sides that halve evenly, as those of the crops: with SAME padding odd ones shift features.
+        # Sides that halve evenly, as the crops' do: with SAME padding odd sides shift features.
         test_cfg=dict(size_divisor=32),
     ),
     backbone=dict(

@@ -1,4 +1,4 @@
-# EfficientDet (arXiv 1911.09070) as released; its sizes are the leaf's, as in scaling.DETECTORS.
+# EfficientDet (arXiv 1911.09070) as released; leaves set the sizes of scaling.DETECTORS.
 norm_cfg = dict(type='SyncBN', requires_grad=True, eps=1e-3, momentum=0.01)
 model = dict(
     type='RetinaNet',
@@ -18,7 +18,7 @@ model = dict(
     neck=dict(
         type='effnet_dense.BiFPN',
         padding='same',
-        conv_bias=True,  # before a norm it does nothing, but released weights have it
+        conv_bias=True,  # without effect before a norm, but released weights have it
         norm_cfg=norm_cfg,
         act_cfg=dict(type='SiLU', inplace=True),
     ),

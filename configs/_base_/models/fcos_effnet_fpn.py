@@ -1,4 +1,4 @@
-# FCOS (arXiv 1904.01355), GN in its head, on EfficientNet-B0 and FPN.
+# FCOS (arXiv 1904.01355) with GN in its head, on EfficientNet-B0 and FPN.
 model = dict(
     type='FCOS',
     data_preprocessor=dict(

@@ -1,4 +1,4 @@
-# Semantic FPN (Panoptic FPN, arXiv 1901.02446, section 3): C2–C5 of EfficientNet-B0, strides 4–32.
+# Semantic FPN (arXiv 1901.02446, section 3) on C2–C5 of EfficientNet-B0, strides 4–32.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -10,7 +10,7 @@ model = dict(
         pad_val=0,
         seg_pad_val=255,
         size=(512, 512),
-        # Sides that halve evenly, as those of the crops: with SAME padding odd ones shift features.
+        # Sides that halve evenly, as the crops' do: with SAME padding odd sides shift features.
         test_cfg=dict(size_divisor=32),
     ),
     backbone=dict(

@@ -1,4 +1,4 @@
-# Panoptic FPN (arXiv 1901.02446) on EfficientNet-B0: Mask R-CNN, and a branch for stuff.
+# Panoptic FPN (arXiv 1901.02446) on EfficientNet-B0: Mask R-CNN with a branch for stuff.
 model = dict(
     type='PanopticFPN',
     data_preprocessor=dict(

@@ -1,4 +1,4 @@
-# RetinaNet with a BN per level in its head (NAS-FPN, arXiv 1904.07392), on EfficientNet-B0 and FPN.
+# RetinaNet with a BN per level in its head (NAS-FPN, arXiv 1904.07392) on EfficientNet-B0 and FPN.
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     type='RetinaNet',
@@ -60,7 +60,7 @@ model = dict(
             min_pos_iou=0,
             ignore_iof_thr=-1,
         ),
-        sampler=dict(type='PseudoSampler'),  # focal loss looks at every anchor
+        sampler=dict(type='PseudoSampler'),  # focal loss uses every anchor
         allowed_border=-1,
         pos_weight=-1,
         debug=False,

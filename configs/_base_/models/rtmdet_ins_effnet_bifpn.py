@@ -1,4 +1,4 @@
-# RTMDet-Ins (arXiv 2212.07784), the head of its size s, on EfficientNet-B0 and BiFPN: P3–P5.
+# RTMDet-Ins (arXiv 2212.07784), with the head of RTMDet-Ins-s, on EfficientNet-B0 and BiFPN: P3–P5.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='RTMDet',

@@ -1,4 +1,5 @@
-# UPerNet (arXiv 1807.10221) on EfficientNet-B5, as mmseg's upernet_r50: an FCN on C4 beside it.
+# UPerNet (arXiv 1807.10221) on EfficientNet-B5, as mmseg's upernet_r50, with an FCN on C4 as
+# auxiliary head.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
@@ -10,7 +11,7 @@ model = dict(
         pad_val=0,
         seg_pad_val=255,
         size=(512, 512),
-        # Sides that halve evenly, as those of the crops: with SAME padding odd ones shift features.
+        # Sides that halve evenly, as the crops' do: with SAME padding odd sides shift features.
         test_cfg=dict(size_divisor=32),
     ),
     backbone=dict(

@@ -1,4 +1,4 @@
-# 368 steps of AdamW, 8 images each on one device: linear warm-up, then polynomial to zero.
+# 368 steps of AdamW, 8 images per step on one device: linear warm-up, then poly to zero.
 max_iters = 368
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')

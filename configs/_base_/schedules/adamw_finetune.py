@@ -1,4 +1,4 @@
-# 15 epochs of AdamW at 8 images a step on one device: linear warm-up, then a cosine to zero.
+# 15 epochs of AdamW with 8 images per step on one device: linear warm-up, then cosine to zero.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=15, val_interval=5)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -1,4 +1,4 @@
-# 600 epochs of SGD at 64 images a step: one to warm up, then a cosine to zero; averaged weights.
+# 600 epochs of SGD with 64 images per step: one of warm-up, then cosine to zero; averaged weights.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=600, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -25,7 +25,7 @@ param_scheduler = [
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.08, momentum=0.9, weight_decay=4e-5),
-    # Kernels alone decay: biases, norms and the weights of sums have one dimension.
+    # Only kernels decay: biases, norms and fusion weights have one dimension.
     paramwise_cfg=dict(flat_decay_mult=0),
     clip_grad=dict(max_norm=10.0),
 )

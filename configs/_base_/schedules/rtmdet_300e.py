@@ -1,4 +1,4 @@
-# 300 epochs of AdamW at 256 images a step: a flat rate, from the middle on a cosine to a twentieth.
+# 300 epochs of AdamW with 256 images per step: constant lr, in the second half cosine to 1/20.
 train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=300, val_interval=10, dynamic_intervals=[(280, 1)]
 )

@@ -1,4 +1,4 @@
-# 12 epochs of SGD at 32 images a step (8 GPUs × 4), the rate divided by ten after 8 and 11.
+# 12 epochs of SGD with 32 images per step (8 GPUs × 4); lr divided by ten after epochs 8 and 11.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -12,6 +12,6 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.04, momentum=0.9, weight_decay=0.0001),
     paramwise_cfg=dict(norm_decay_mult=0, bypass_duplicate=True),
 )
-# base_batch_size is the number of images a step that the rate above is meant for;
-# --auto-scale-lr multiplies the rate by (images a step here) / base_batch_size.
+# base_batch_size is the number of images per step that the lr above is for;
+# --auto-scale-lr multiplies the lr by (images per step of this run) / base_batch_size.
 auto_scale_lr = dict(enable=False, base_batch_size=32)

@@ -1,4 +1,4 @@
-# 80,000 steps of SGD at 16 images a step (4 GPUs × 4), as mmseg's schedule_80k: poly from 0.01.
+# 80,000 steps of SGD with 16 images per step (4 GPUs × 4), as mmseg's schedule_80k: poly from 0.01.
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=80000, val_interval=8000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
