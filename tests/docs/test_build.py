@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs import documents
+from tests.helpers import documents
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,7 @@ import pytest
 from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, RUNNERS, TASK_UTILS, TRANSFORMS
 
 from effnet_dense.engine.config import shipped_configs
-from tests.docs import documents
+from tests.helpers import documents
 
 pages = pytest.mark.parametrize('page', documents.PAGES, ids=documents.name_of)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.docs import documents
+from tests.helpers import documents
 
 README = documents.ROOT / 'README.md'
 FIGURE_BYTES = 150_000

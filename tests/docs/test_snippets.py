@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
-from tests.docs import documents
+from tests.helpers import documents
 
 ELSEWHERE = ('.pth', '.jpg', 'timm://', 'my_folder')  # files and hubs that a test does not have
 SCRIPTS = [

@@ -1,0 +1,103 @@
+"""The test tree mirrors the package, and test modules share code through `tests/helpers` only."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+PACKAGE = TESTS.parent / 'effnet_dense'
+MODULES = sorted(TESTS.rglob('*.py'))
+SHARED = ('helpers', 'reference')
+# Folders that mirror a folder next to the package.
+BESIDE = ('benchmarks', 'configs', 'docs', 'tools')
+# Tests of no single module.
+CROSS_CUTTING = {
+    'analysis/memory/test_devices.py',
+    'compat/mmcv_ops/test_cuda.py',
+    'compat/test_mmcv_extension.py',
+    'deployment/test_compile.py',
+    'engine/test_foreign_checkpoint.py',
+    'engine/test_hostile.py',
+    'lean/test_lean.py',
+    'lean/test_lean_detector.py',
+    'models/test_cuda.py',
+    'models/test_efficientdet_parity.py',
+    'models/test_lite_weights.py',
+    'models/test_output_stride.py',
+    'models/test_parity.py',
+    'models/test_plugged_in.py',
+    'test_contract.py',
+    'test_package.py',
+    'test_packaging.py',
+    'test_structure.py',
+    'weights/test_detectors.py',
+}
+
+
+def imports(source: str, path: Path) -> Iterator[str]:
+    """Absolute names of what a file's source imports; `from a import b` counts as `a.b`."""
+    package = path.relative_to(TESTS.parent).parent.parts
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            start = '.'.join([*base, *(node.module or '').split('.')]).strip('.')
+            yield from (f'{start}.{alias.name}' for alias in node.names)
+
+
+def name_of(path: Path) -> str:
+    """The path within tests/."""
+    return path.relative_to(TESTS).as_posix()
+
+
+@pytest.mark.parametrize('path', MODULES, ids=name_of)
+def test_modules_import_nothing_but_helpers_and_references(path: Path) -> None:
+    names = [name.split('.') for name in imports(path.read_text(encoding='utf-8'), path)]
+    own = [parts for parts in names if parts[0] == 'tests']
+    assert ['.'.join(parts) for parts in own if parts[1] not in SHARED] == []
+
+
+def test_every_form_of_import_is_seen() -> None:
+    source = (
+        'import tests.a.test_b\n'
+        'from tests.a import conftest, test_b\n'
+        'from . import test_c\n'
+        'def f():\n'
+        '    from ..a.test_b import d\n'
+    )
+    assert list(imports(source, TESTS / 'room' / 'test_x.py')) == [
+        'tests.a.test_b',
+        'tests.a.conftest',
+        'tests.a.test_b',
+        'tests.room.test_c',
+        'tests.a.test_b.d',
+    ]
+
+
+def test_every_test_module_has_its_module() -> None:
+    found = {name_of(path) for path in MODULES if path.name.startswith('test_')}
+    unmatched = {name for name in found if not is_mirrored(name)}
+    assert unmatched - CROSS_CUTTING == set(), 'name them after a module, or list them above'
+    assert CROSS_CUTTING - unmatched == set(), 'listed above, but absent or named after a module'
+
+
+def is_mirrored(name: str) -> bool:
+    """Whether tests/a/test_x.py has an effnet_dense/a/x.py, an effnet_dense/a/x/ or a folder a/."""
+    folder, _, file = name.rpartition('/')
+    module = PACKAGE / folder / file.removeprefix('test_').removesuffix('.py')
+    return module.is_dir() or module.with_suffix('.py').is_file() or folder in BESIDE
+
+
+def test_folders_mirror_folders() -> None:
+    """Every package of effnet_dense has a folder of tests, and the others lie beside it."""
+    rooms = {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
+    tested = {path.parent.name for path in TESTS.glob('*/test_*.py')}
+    tested |= {path.parent.parent.name for path in TESTS.glob('*/*/test_*.py')}
+    assert rooms - tested == {'scaling'}, 'its tests are in test_scaling.py'
+    assert tested - rooms == set(BESIDE)
+    assert all((TESTS.parent / folder).is_dir() for folder in BESIDE)
