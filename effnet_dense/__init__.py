@@ -1,8 +1,8 @@
 """EfficientNets for dense prediction: an OpenMMLab plugin for detection and segmentation.
 
-Importing the package is cheap: it makes mmcv's operators findable where mmcv was installed
-without them, and panopticapi where it was not installed, and loads everything else, torch
-included, when it is first asked for.
+Importing the package is cheap. It makes substitutes for mmcv's compiled operators and for
+panopticapi importable where these are not installed; public names, and torch, are loaded on first
+use.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from effnet_dense import compat
 
 __version__ = '0.1.0'
 
-_HOMES = {
+_MODULES = {
     'Albumentations': 'effnet_dense.data',
     'BiFPN': 'effnet_dense.models',
     'BiFPNSegHead': 'effnet_dense.models',
@@ -29,16 +29,16 @@ _HOMES = {
     'export_weights': 'effnet_dense.weights',
     'load_weights': 'effnet_dense.weights',
 }
-__all__ = ['__version__', *_HOMES]
+__all__ = ['__version__', *_MODULES]
 
 compat.install()
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_MODULES})

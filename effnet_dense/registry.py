@@ -1,8 +1,8 @@
-"""Child registries of mmengine's, so that `type='effnet_dense.X'` builds from anywhere.
+"""Registries for `type='effnet_dense.X'` in configs of mmdet and mmseg.
 
-mmdet's and mmseg's registries are siblings of these: both find the classes through mmengine's
-root by the scope in front of the dot. This file imports mmengine alone: an ImportError in here
-would be swallowed by `Registry.get`, which then hides a failed registration.
+They are children of mmengine's root registries. mmdet's and mmseg's are siblings, and find these
+classes through the root by the scope before the dot. This file imports mmengine only:
+`Registry.get` would swallow an ImportError from here and hide a failed registration.
 """
 
 from mmengine import registry as root
@@ -10,6 +10,7 @@ from mmengine.registry import Registry
 
 
 def _child(parent: Registry, *locations: str) -> Registry:
+    """Create a registry; `locations` are the modules that register classes when imported."""
     return Registry(parent.name, parent=parent, scope='effnet_dense', locations=list(locations))
 
 

@@ -1,4 +1,4 @@
-"""Mixed precision on the CPU, which mmengine's AmpOptimWrapper refuses."""
+"""Train in mixed precision on the CPU, which mmengine's AmpOptimWrapper refuses."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
-    """Forward passes of the training under bfloat16 autocast on the CPU.
+    """Run training's forward passes under bfloat16 autocast on the CPU.
 
     bfloat16 has float32's range, so the loss needs no scaling.
     """
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast, beside what `OptimWrapper` does for gradient accumulation."""
+        """Autocast, inside of `OptimWrapper`'s context for gradient accumulation."""
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
             yield

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from effnet_dense.data.folders import SPLITS
-from effnet_dense.engine.runner import Runner, built_from
+from effnet_dense.engine.runner import Runner
+from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.progress import track
 
 Image = NDArray[np.uint8]
@@ -78,7 +79,7 @@ def build_loader(config: Config, split: str) -> DataLoader:
     changes: dict[str, Any] = dict(num_workers=0, persistent_workers=False)
     changes |= dict.fromkeys(('prefetch_factor', 'multiprocessing_context'))
     seed = config.get('randomness', {}).get('seed') or 0
-    with built_from(name):
+    with config_errors(name):
         return Runner.build_dataloader({**config[name], **changes}, seed=seed)
 
 

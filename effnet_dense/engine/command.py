@@ -1,4 +1,4 @@
-"""The tools' common ground: arguments, and errors that a user can act on."""
+"""Command line arguments that the tools share, and errors as one line for users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ USER_ERRORS = (ValueError, KeyError, OSError, ImportError, FloatingPointError)
 
 
 class Options(DictAction):
-    """mmengine's KEY=VALUE pairs; a malformed one is argparse's error, not a traceback."""
+    """mmengine's KEY=VALUE pairs; a malformed one ends in argparse's error, not a traceback."""
 
     def __call__(
         self,
@@ -32,11 +32,11 @@ class Options(DictAction):
         """Add the pairs to the dictionary."""
         try:
             super().__call__(parser, namespace, values, option_string)
-        except RecursionError as error:  # mmengine's, of a value such as dict(a=1, b=2)
+        except RecursionError as error:  # mmengine's, for a value such as dict(a=1, b=2)
             raise argparse.ArgumentError(
                 self,
-                f'expected KEY=VALUE pairs, where a value is a number, a name, (…) or […] of them, '
-                f'and an entry of a dictionary KEY.ENTRY=VALUE; got {values}',
+                'expected KEY=VALUE pairs, where a value is a number, a name, or (…) or […] of '
+                f'them, and KEY.ENTRY=VALUE for an entry of a dictionary; got {values}',
             ) from error
         except (ValueError, AssertionError) as error:
             raise argparse.ArgumentError(
@@ -45,19 +45,21 @@ class Options(DictAction):
 
 
 def config_parser(description: str | None) -> argparse.ArgumentParser:
-    """The arguments that every tool has which runs a config."""
+    """Return a parser with the arguments of every tool that runs a config."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config file, or the name of one that the package ships')
+    parser.add_argument(
+        'config', help='config file, or the name of a config that the package ships'
+    )
     parser.add_argument(
         '--data',
         metavar='DIR',
-        help="folder in COCO's layout, or of images and label maps, or 'demo': its classes and "
+        help="folder in COCO's layout, or of images and label maps, or 'demo'; its classes and "
         "files replace the config's",
     )
     parser.add_argument(
-        '--work-dir', metavar='DIR', help='for checkpoints and logs; default work_dirs/<config>'
+        '--work-dir', metavar='DIR', help='for checkpoints and logs (default: work_dirs/<config>)'
     )
     parser.add_argument(
         '--cfg-options',
@@ -69,7 +71,7 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--channels-last',
         action='store_true',
-        help='keep weights and features in channels-last memory format, which is mostly faster',
+        help='keep weights and features in channels-last memory format, usually faster',
     )
     parser.add_argument(
         '--launcher', choices=LAUNCHERS, default='none', help='what starts the processes'
@@ -80,19 +82,19 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
         type=float,
         const=DEFAULT_LIMIT,
         metavar='SHARE',
-        help='leave out broken images, and broken annotations of --data, up to a share of them '
-        f'({DEFAULT_LIMIT} by default), and list them in the work folder',
+        help='leave out broken images, and broken annotations of --data, up to this share of them '
+        f'(default: {DEFAULT_LIMIT}), and list them in the work folder',
     )
-    # torch.distributed.launch, which mim runs, adds it; torch reads the environment.
+    # Added by torch.distributed.launch, which mim runs; torch itself reads the environment.
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     parser.add_argument(
-        '--debug', action='store_true', help="show an error's traceback, not its message alone"
+        '--debug', action='store_true', help="show an error's traceback instead of its message only"
     )
     return parser
 
 
 def config_of(args: argparse.Namespace, splits: Sequence[str] = ('train', 'val')) -> Config:
-    """The config that `config_parser`'s arguments describe (`splits`: see `load_config`)."""
+    """Load the config that `config_parser`'s arguments describe; `splits` as in `load_config`."""
     config = load_config(
         args.config,
         data=args.data,
@@ -112,12 +114,15 @@ def run(
     parser: argparse.ArgumentParser,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Run a tool; a user's error ends as one line `error: …` and exit status 2, Ctrl-C with 130.
+    """Run a tool; user errors print one line `error: …` and return 2, Ctrl-C returns 130.
 
     Args:
         tool: The tool's main function.
-        parser: Its arguments; has `--debug`.
+        parser: Its arguments; must have `--debug`.
         argv: The command line after the program's name; by default the process's own.
+
+    Returns:
+        The exit status.
     """
     args = parser.parse_args(argv)
     try:
@@ -131,13 +136,13 @@ def run(
         print(f'{stop or "stopped"}', file=sys.stderr)
         return 128 + getattr(stop, 'signum', signal.SIGINT)
     if dist.is_initialized():
-        # Else gloo's threads may abort a process that has done its work (pytorch#179291).
+        # Otherwise gloo's threads may abort a process that has finished (pytorch#179291).
         dist.destroy_process_group()
     return 0
 
 
 def message(error: BaseException) -> str:
-    """An error's message; of one that crossed from a data loader's worker, the last line."""
+    """Return an error's message; the last line of one that came from a data loader's worker."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if 'Original Traceback' in text:
         text = text.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""torch.compile for what it can make one graph of: a model's parts of tensors alone."""
+"""Compile those parts of a model that torch.compile captures as one graph each."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from effnet_dense.deployment.deploy import tensor_parts
 
 
 def compile_parts(model: nn.Module, **options: Any) -> list[str]:
-    """Compile backbone, neck and dense heads in place, those that are not yet.
+    """Compile backbone, neck and dense heads in place, unless they already are.
 
-    mmengine compiles the whole training step, in which every assigner, every loss and the
-    optimizer break the graph, and the last breaks torch's compiler as well (2.14).
+    mmengine compiles the whole training step instead, in which every assigner, every loss and
+    the optimizer break the graph, and the optimizer breaks torch's compiler as well (2.14).
 
     Args:
-        model: A detector or segmentor, or a module that is compiled as a whole.
-        options: Of `torch.compile`.
+        model: A detector or segmentor, or another module, which is compiled as one part.
+        options: Arguments of `torch.compile`.
 
     Returns:
-        The parts' names.
+        The names of the parts.
     """
     parts = tensor_parts(model)
     for part in parts.values():

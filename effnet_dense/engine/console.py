@@ -1,11 +1,12 @@
-"""What a run prints, and what only its log file has."""
+"""Keep long listings off the console; the log file has them."""
 
 from __future__ import annotations
 
 import logging
 
-# mmengine's lists at the start of a run: 600 lines, in which a user's own data report drowns.
-DETAILS = (
+# mmengine's listings at the start of a run: 600 lines, between which a report on the user's data
+# would be lost.
+LISTINGS = (
     'System environment:',
     'Config:\n',
     'Hooks will be executed in the following order:',
@@ -14,17 +15,17 @@ DETAILS = (
 )
 
 
-class WithoutDetails(logging.Filter):
-    """Keeps environment, config, hooks and parameter-wise options off the console."""
+class NoListings(logging.Filter):
+    """Filter out environment, config, hooks and parameter-wise options."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is for people who watch."""
+        """Return whether the record is shown."""
         start = record.getMessage()[:300]
-        return not any(detail in start for detail in DETAILS)
+        return not any(listing in start for listing in LISTINGS)
 
 
 def quieten_console(logger: logging.Logger) -> None:
-    """Let the logger's file have everything, its console what `WithoutDetails` leaves."""
+    """Filter the logger's console output by `NoListings`; its files stay complete."""
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler):
-            handler.addFilter(WithoutDetails())
+            handler.addFilter(NoListings())

@@ -1,4 +1,4 @@
-"""Train and test a config: what tools/train.py and tools/test.py call."""
+"""Train and test a config: the functions behind tools/train.py and tools/test.py."""
 
 from __future__ import annotations
 
@@ -6,47 +6,45 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.hooks import Hook, PrepareTTAHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
 from effnet_dense.data import check_data_files
 from effnet_dense.data.config_walk import type_name
-from effnet_dense.deployment import deploy
-from effnet_dense.engine.config import (
-    augment_tests,
+from effnet_dense.engine.flags import (
+    draw_predictions,
     resume_from,
     scale_learning_rate,
-    show_in,
     use_amp,
+    use_tta,
 )
-from effnet_dense.utils.wrappers import unwrap_model
+from effnet_dense.engine.hooks.evaluated_model import DeployHook, UnwrappedTTAHook
 
 PICKLES = ('.pkl', '.pickle')
-# mmseg's metrics that write label maps.
+# mmseg's metrics that can write label maps.
 LABEL_MAP_METRICS = ('IoUMetric', 'CityscapesMetric')
-# Pictures that a test leaves unasked.
-SAMPLE = 20
+DRAWN = 20
+"""Images that a test draws by default."""
 
 
 def train(
     config: Config, amp: bool = False, resume: str | None = None, auto_scale_lr: bool = False
 ) -> nn.Module:
-    """Train a model as its config says.
+    """Train a config's model.
 
     Args:
         config: From `load_config`.
-        amp: In mixed precision.
-        resume: A checkpoint to go on from, or 'auto' for the last one in the work folder.
-        auto_scale_lr: Scale the learning rate to the images a step of this run.
+        amp: Use mixed precision.
+        resume: A checkpoint to resume from, or 'auto' for the last one of the work folder.
+        auto_scale_lr: Scale the learning rate to this run's images per step.
 
     Returns:
         The trained model.
 
     Raises:
-        FileNotFoundError: a checkpoint or data file is missing.
-        ValueError: the config does not fit itself, its weights or its data.
+        FileNotFoundError: A checkpoint or data file is missing.
+        ValueError: The config contradicts itself, its weights or its data.
     """
     if amp:
         use_amp(config)
@@ -71,31 +69,31 @@ def test(
     Args:
         config: From `load_config`.
         checkpoint: Any source of `effnet_dense.load_weights`.
-        show_dir: Draw every picture's prediction beside its ground truth into this folder; by
-            default twenty of them, into the work folder's pictures/.
-        out: Keep the predictions: a .pkl file of mmdet's, or a folder for mmseg's label maps.
+        show_dir: Draw every image's prediction beside its ground truth into this folder; by
+            default `DRAWN` of them, into the work folder's pictures/.
+        out: Where to save the predictions: a .pkl file for mmdet, a folder of label maps for mmseg.
         deployed: Evaluate what `effnet_dense.deploy` makes of the model.
-        tta: Merge the predictions on flipped and resized pictures, as the config says.
+        tta: Merge the predictions on flipped and resized images, as the config defines them.
 
     Returns:
         The metrics, such as 'coco/bbox_mAP'.
 
     Raises:
-        FileNotFoundError: the checkpoint or a data file is missing.
-        ValueError: the checkpoint is damaged or of another model, `out` has the wrong form, or
-            the config knows no augmentations.
+        FileNotFoundError: The checkpoint or a data file is missing.
+        ValueError: The checkpoint is damaged or of another model, `out` has the wrong suffix, or
+            the config defines no augmentations.
     """
     config.load_from = str(checkpoint)
     config.resume = False
     if show_dir is None:
-        show_in(config, Path(config.work_dir, 'pictures'), SAMPLE)
+        draw_predictions(config, Path(config.work_dir, 'pictures'), DRAWN)
     else:
-        show_in(config, show_dir)
+        draw_predictions(config, show_dir)
     if tta:
-        augment_tests(config)
+        use_tta(config)
     segments = config.get('default_scope') == 'mmseg'
     if out is not None:
-        _keep_label_maps(config, out) if segments else _check_pickle(out)
+        _save_label_maps(config, out) if segments else _check_pickle(out)
     check_data_files(config, ('test',))
     runner = build_runner(config)
     if out is not None and not segments:
@@ -103,32 +101,15 @@ def test(
 
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=str(out)))
     if tta:
-        runner.register_hook(MergeHook(dict(config.tta_model)))
+        runner.register_hook(UnwrappedTTAHook(dict(config.tta_model)))
     if deployed:
-        # Behind EMAHook, which may still swap weights.
+        # After EMAHook, which may still swap weights.
         runner.register_hook(DeployHook(), priority='LOWEST')
     return runner.test()
 
 
-class DeployHook(Hook):
-    """Puts the model for inference in the place of the one that was loaded, before it is tested."""
-
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Replace the model."""
-        runner.model = deploy(unwrap_model(runner.model))
-
-
-class MergeHook(PrepareTTAHook):
-    """Puts a BaseTTAModel around the model, which merges the predictions on augmented pictures."""
-
-    def before_test(self, runner: Runner) -> None:
-        """Replace the model."""
-        runner.model = unwrap_model(runner.model)
-        super().before_test(runner)
-
-
 def build_runner(config: Config) -> Runner:
-    """The runner that the config names by its `runner_type`."""
+    """Build the runner of the config's `runner_type`."""
     return RUNNERS.build(config)
 
 
@@ -137,7 +118,7 @@ def _check_pickle(out: str | Path) -> None:
         raise ValueError(f'--out must end with one of {PICKLES} for detections, got {str(out)!r}')
 
 
-def _keep_label_maps(config: Config, folder: str | Path) -> None:
+def _save_label_maps(config: Config, folder: str | Path) -> None:
     metrics: Any = config.test_evaluator
     for metric in metrics if isinstance(metrics, list) else [metrics]:
         if type_name(metric) in LABEL_MAP_METRICS:

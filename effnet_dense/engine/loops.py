@@ -1,10 +1,11 @@
-"""mmengine's training loops, which go on in the middle of an epoch as if they had never stopped."""
+"""Training loops that resume in the middle of an epoch, equal to an uninterrupted run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.dataset import InfiniteSampler
 from mmengine.runner import BaseLoop
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
@@ -12,32 +13,46 @@ from mmengine.runner.utils import calc_dynamic_intervals
 from torch import nn
 from torch.utils.data import DataLoader
 
-from effnet_dense.engine.resume.batches import BatchStream, batches_behind, images_a_step
-from effnet_dense.engine.resume.state import Position, set_random_state
+from effnet_dense.engine.resume.batches import (
+    BatchStream,
+    images_per_iteration,
+    remaining_batches,
+    sampler_of,
+)
+from effnet_dense.engine.resume.progress import Position, set_random_state
 from effnet_dense.registry import LOOPS
 
 
-class Resumable:
-    """What both loops share: a position in the data, and a random state to start from."""
+class ResumableLoop:
+    """Common part of both loops: the position in the data and the random state to start from."""
 
     runner: Any
+    dataloader: Any
     _iter: int
     _random: Mapping[str, Any] | None = None
     position: Position
 
-    def continue_from(self, position: Position, random: Mapping[str, Any] | None) -> None:
-        """Begin `run` behind this position, with these states of the random generators."""
+    def start_from(self, position: Position, random: Mapping[str, Any] | None) -> None:
+        """Set where `run` starts, and the random state it starts with; None leaves the current."""
         self.position = position
         self._random = random
 
+    def position_from_counters(self, images: int) -> Position:
+        """Return the position of a checkpoint that mmengine wrote, from its epoch and iteration.
+
+        Args:
+            images: Images per iteration.
+        """
+        raise NotImplementedError
+
     def _restore_random(self) -> None:
-        """Once; after what an uninterrupted run had done before its state was taken."""
+        """Restore the state once, after all that an uninterrupted run did before it was saved."""
         if self._random is not None:
             set_random_state(self._random)
         self._random = None
 
     def _train_step(self, batch: int, data: Any) -> None:
-        """One step with its hooks, as mmengine's; the position counts it before the hooks save."""
+        """Run mmengine's step with its hooks; count the batch before hooks save a checkpoint."""
         runner = self.runner
         runner.call_hook('before_train_iter', batch_idx=batch, data_batch=data)
         outputs = runner.model.train_step(data, optim_wrapper=runner.optim_wrapper)
@@ -54,17 +69,17 @@ class Resumable:
 
 
 @LOOPS.register_module()
-class EpochBasedTrainLoop(Resumable, MMEngineEpochBasedTrainLoop):
-    """mmengine's loop over epochs; arguments are the same.
+class EpochBasedTrainLoop(ResumableLoop, MMEngineEpochBasedTrainLoop):
+    """mmengine's loop over epochs, with the same arguments.
 
-    A checkpoint that was written inside of an epoch (`CheckpointHook(by_epoch=False)`) is gone on
-    with behind its last batch, and a validation that was due behind the checkpoint is made up
-    for, since schedules may depend on it.
+    From a checkpoint written inside an epoch (`CheckpointHook(by_epoch=False)`) it resumes after
+    that checkpoint's last batch. If a validation was due then, it is run first, since schedules
+    may depend on it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.position = Position(images=images_a_step(self.dataloader))
+        self.position = Position(images=images_per_iteration(self.dataloader))
 
     def run(self) -> nn.Module:
         """Train to the end."""
@@ -80,11 +95,11 @@ class EpochBasedTrainLoop(Resumable, MMEngineEpochBasedTrainLoop):
         return self.runner.model
 
     def run_epoch(self) -> None:
-        """Train on the batches of an epoch that have not been done."""
+        """Train on the remaining batches of an epoch."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         done = self.position.batch
-        batches = batches_behind(self.dataloader, done)
+        batches = remaining_batches(self.dataloader, done)
         self._restore_random()
         for batch, data in enumerate(batches, start=done):
             self.run_iter(batch, data)
@@ -95,6 +110,12 @@ class EpochBasedTrainLoop(Resumable, MMEngineEpochBasedTrainLoop):
     def run_iter(self, idx: int, data_batch: Any) -> None:
         """Train on one batch."""
         self._train_step(idx, data_batch)
+
+    def position_from_counters(self, images: int) -> Position:
+        """See the base class."""
+        done = self._iter - self._epoch * len(self.dataloader)
+        inside = 0 < done <= len(self.dataloader)
+        return Position(batch=done if inside else 0, images=images)
 
     def _count_batch(self, batch: int) -> None:
         self.position.batch = batch + 1
@@ -108,11 +129,11 @@ class EpochBasedTrainLoop(Resumable, MMEngineEpochBasedTrainLoop):
 
 
 @LOOPS.register_module()
-class IterBasedTrainLoop(Resumable, MMEngineIterBasedTrainLoop):
-    """mmengine's loop over iterations; arguments are the same.
+class IterBasedTrainLoop(ResumableLoop, MMEngineIterBasedTrainLoop):
+    """mmengine's loop over iterations, with the same arguments.
 
-    It goes on without reading again what has been trained on (mmengine#1520), and starts the
-    loader's workers when it runs, not before.
+    It resumes without reading trained batches again (mmengine#1520), and starts the loader's
+    workers in `run`, not earlier.
     """
 
     def __init__(
@@ -124,7 +145,7 @@ class IterBasedTrainLoop(Resumable, MMEngineIterBasedTrainLoop):
         val_interval: int = 1000,
         dynamic_intervals: list[tuple[int, int]] | None = None,
     ) -> None:
-        # mmengine's own would start to read batches, of an order that may not stay.
+        # mmengine's own constructor would start reading batches, in an order that may change.
         BaseLoop.__init__(self, runner, dataloader)
         if int(max_iters) != max_iters:
             raise ValueError(f'max_iters must be a whole number, got {max_iters}')
@@ -135,7 +156,7 @@ class IterBasedTrainLoop(Resumable, MMEngineIterBasedTrainLoop):
         self.val_begin = val_begin
         self.val_interval = val_interval
         self.stop_training = False
-        self.position = Position(images=images_a_step(self.dataloader))
+        self.position = Position(images=images_per_iteration(self.dataloader))
         self.runner.visualizer.dataset_meta = getattr(self.dataloader.dataset, 'metainfo', None)
         self.dynamic_milestones, self.dynamic_intervals = calc_dynamic_intervals(
             self.val_interval, dynamic_intervals
@@ -161,6 +182,13 @@ class IterBasedTrainLoop(Resumable, MMEngineIterBasedTrainLoop):
     def run_iter(self, data_batch: Any) -> None:
         """Train on one batch."""
         self._train_step(self._iter, data_batch)
+
+    def position_from_counters(self, images: int) -> Position:
+        """See the base class."""
+        if isinstance(sampler_of(self.dataloader), InfiniteSampler):
+            return Position(batch=self._iter, images=images)
+        epoch, batch = divmod(self._iter, len(self.dataloader))
+        return Position(epoch, batch, images)
 
     def _count_batch(self, batch: int) -> None:
         stream = self.dataloader_iterator

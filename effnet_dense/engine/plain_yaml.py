@@ -1,4 +1,4 @@
-"""YAML files as data: without the tags that make Python objects."""
+"""Read YAML configs as plain data, without tags that create Python objects."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ SUFFIXES = ('yaml', 'yml')
 
 
 class PlainYamlHandler(YamlHandler):
-    """mmengine's handler, whose loader calls what a file asks for by `!!python/object/apply`."""
+    """mmengine's handler with a safe loader: its own runs `!!python/object/apply` tags."""
 
     def load_from_fileobj(self, file: Any, **kwargs: Any) -> Any:
         """Read strings, numbers, lists and dictionaries.
 
         Raises:
-            yaml.YAMLError: anything else is in the file, or it is no YAML.
+            yaml.YAMLError: The file has anything else in it, or is not YAML.
         """
         return yaml.safe_load(file)
 
 
 @contextmanager
 def plain_yaml() -> Iterator[None]:
-    """Let mmengine read YAML by `PlainYamlHandler`, in base files of configs too."""
+    """Make mmengine read YAML, base files of configs included, by `PlainYamlHandler`."""
     before: dict[str, BaseFileHandler] = {suffix: file_handlers[suffix] for suffix in SUFFIXES}
     file_handlers.update({suffix: PlainYamlHandler() for suffix in SUFFIXES})
     try:

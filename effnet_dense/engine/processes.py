@@ -1,7 +1,7 @@
-"""Several processes on machines without a GPU.
+"""Start distributed processes on machines without a GPU.
 
-mmengine starts every process group with `torch.cuda.set_device`; here gloo is started before it
-looks, from the same launchers' variables.
+mmengine calls `torch.cuda.set_device` before it starts any process group. Here gloo is started
+first, from the launcher's environment variables; mmengine then finds it running.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import torch.distributed as dist
 
-# What torch reads, and where the launchers of other worlds leave it.
+# Launcher → variable that torch reads → variable that the launcher sets.
 LAUNCHER_VARIABLES = {
     'pytorch': {
         'RANK': 'RANK',
@@ -33,7 +33,7 @@ LAUNCHER_VARIABLES = {
         'MASTER_ADDR': 'MASTER_ADDR',
     },
 }
-HOW_TO_START = {
+START_COMMANDS = {
     'pytorch': 'bash tools/dist_train.sh CONFIG PROCESSES',
     'slurm': 'bash tools/slurm_train.sh PARTITION JOB CONFIG',
     'mpi': 'mpirun -x MASTER_ADDR=HOST -n PROCESSES',
@@ -42,13 +42,13 @@ DEFAULT_PORT = '29500'
 
 
 def export_variables(launcher: str) -> None:
-    """Give torch the variables of the launcher that is named on the command line.
+    """Set the environment variables that torch reads from those of a launcher.
 
     Args:
         launcher: 'pytorch', 'slurm' or 'mpi'.
 
     Raises:
-        ValueError: the name is unknown, or the launcher has not started this process.
+        ValueError: Unknown launcher, or this process was not started by it.
     """
     if launcher not in LAUNCHER_VARIABLES:
         raise ValueError(f'launcher must be none, pytorch, slurm or mpi, got {launcher!r}')
@@ -57,7 +57,7 @@ def export_variables(launcher: str) -> None:
     if missing:
         raise ValueError(
             f'--launcher {launcher} expects the environment variables {", ".join(missing)}; '
-            f'start it with {HOW_TO_START[launcher]}'
+            f'start it with {START_COMMANDS[launcher]}'
         )
     for name, source in variables.items():
         os.environ[name] = os.environ[source]

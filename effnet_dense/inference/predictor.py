@@ -21,9 +21,9 @@ from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.config import load_config
-from effnet_dense.engine.runner import built_from
 from effnet_dense.inference.images import ImageInput, Picture, as_bgr
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
+from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.weights import fetch, load_weights
 from effnet_dense.weights.mmengine_loader import register_safe_loader
 from effnet_dense.weights.safe import safe_load
@@ -141,7 +141,7 @@ class Predictor:
 
 
 def _build(config: Any) -> nn.Module:
-    with built_from('model'):
+    with config_errors('model'):
         return revert_sync_batchnorm(MODELS.build(config))
 
 

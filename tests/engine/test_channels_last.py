@@ -2,7 +2,8 @@
 
 import torch
 
-from effnet_dense.engine.channels_last import ChannelsLastHook, use_channels_last
+from effnet_dense.engine import ChannelsLastHook
+from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.models import EfficientNet
 from tests.helpers import peers
 

@@ -13,7 +13,7 @@ from effnet_dense import lean
 from effnet_dense.analysis.memory.batch import check_takes_images
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.checks.channels import check_channels
-from effnet_dense.engine.runner import built_from
+from effnet_dense.utils.config_errors import config_errors
 
 
 def build_model(config: Config, level: int | None = None) -> nn.Module:
@@ -30,7 +30,7 @@ def build_model(config: Config, level: int | None = None) -> nn.Module:
     if not config.get('model'):
         raise ValueError('the config has no model')
     init_default_scope(config.get('default_scope') or 'mmdet')
-    with built_from('model'):
+    with config_errors('model'):
         # Building changes some configs, such as Deformable DETR's.
         model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(config.model)))
     check_takes_images(model)

@@ -16,7 +16,7 @@ from effnet_dense.analysis.memory.precision import GPUAutocast, autocast
 from effnet_dense.analysis.memory.stand_ins import HostReads, StandIns
 from effnet_dense.analysis.memory.tally import CUDA_BLOCK, Kind, Tally
 from effnet_dense.data.config_walk import type_name
-from effnet_dense.engine.runner import built_from
+from effnet_dense.utils.config_errors import config_errors
 
 # Of AmpOptimWrapper, which refuses to be without a GPU. Its loss scale is one number.
 OF_AMP = ('type', 'dtype', 'loss_scale', 'use_fsdp')
@@ -74,7 +74,7 @@ def _average(model: nn.Module, config: Config, tally: Tally) -> list[Tensor]:
 
 def _optimizer(model: nn.Module, config: Config, gpu: bool) -> OptimWrapper:
     settings = {k: v for k, v in config.optim_wrapper.items() if k not in OF_AMP}
-    with built_from('optim_wrapper'):
+    with config_errors('optim_wrapper'):
         wrapper = build_optim_wrapper(model, dict(settings, type='OptimWrapper'))
     for group in wrapper.optimizer.param_groups:
         # The default on a GPU.

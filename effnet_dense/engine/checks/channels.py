@@ -1,4 +1,4 @@
-"""Do neck and heads expect the channels that the backbone gives? Else the first step would fail."""
+"""Check that neck and heads expect the channels that the backbone returns, before a first step."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SEGMENTATION_HEADS = ('decode_head', 'auxiliary_head')
 
 
 def check_channels(model: nn.Module) -> None:
-    """Compare an EfficientNet's features with what comes after it, and a neck's with the heads.
+    """Compare an EfficientNet's features with the neck's inputs, and the neck's with the heads'.
 
     Args:
-        model: A detector or segmentor of mmdet's or mmseg's; other backbones are not looked at.
+        model: A detector or segmentor of mmdet or mmseg; other backbones are not checked.
 
     Raises:
-        ValueError: naming the part, the channels it expects and those it would get.
+        ValueError: Names the module, the channels that it expects and those it would get.
     """
     backbone = getattr(model, 'backbone', None)
     if not isinstance(backbone, EfficientNet):
@@ -29,25 +29,25 @@ def check_channels(model: nn.Module) -> None:
     source = 'backbone'
     if neck is not None:
         expected = getattr(neck, 'in_channels', None)
-        # Some necks list theirs from the coarsest level, some keep another number by that name.
+        # Some necks list the coarsest level first, some use the name for another number.
         if isinstance(expected, list | tuple) and sorted(expected) != sorted(given):
             _compare('neck', expected, given, source)
         width, levels = getattr(neck, 'out_channels', None), getattr(neck, 'num_outs', None)
         if not isinstance(width, int) or not isinstance(levels, int):
-            return  # a neck of its own kind
+            return  # a neck with other attributes
         source, given = 'neck', (width,) * levels
     for name in SEGMENTATION_HEADS:
         heads: Any = getattr(model, name, None)
         for head in heads if isinstance(heads, nn.ModuleList) else [heads]:
             if getattr(head, 'in_index', None) is not None:
-                _compare(name, head.in_channels, _selected(head, given, source), source)
+                _compare(name, head.in_channels, _inputs_of(head, given, source), source)
 
 
-def _selected(head: Any, given: Sequence[int], source: str) -> Sequence[int]:
-    """The features that a head of mmseg's takes, summed where it concatenates them."""
-    wanted = [head.in_index] if isinstance(head.in_index, int) else head.in_index
+def _inputs_of(head: Any, given: Sequence[int], source: str) -> Sequence[int]:
+    """Select the features that an mmseg head uses; their sum where it concatenates them."""
+    indices = [head.in_index] if isinstance(head.in_index, int) else head.in_index
     try:
-        channels = [given[index] for index in wanted]
+        channels = [given[index] for index in indices]
     except IndexError:
         raise ValueError(
             f'a head has in_index={head.in_index}, but the {source} gives {len(given)} features'

@@ -1,4 +1,4 @@
-"""mmengine's CheckpointHook, in an order in which a kill at any moment leaves a checkpoint."""
+"""Write checkpoints in an order that leaves a complete one after a kill at any moment."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from effnet_dense.engine.loops import Resumable
+from effnet_dense.engine.loops import ResumableLoop
 from effnet_dense.engine.resume.checkpoints import LAST
-from effnet_dense.engine.resume.state import gather_progress
+from effnet_dense.engine.resume.progress import gather_progress
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.atomic import atomic_write
 
@@ -20,29 +21,30 @@ INTERRUPTED = 'interrupted.pth'
 
 @HOOKS.register_module()
 class CheckpointHook(MMEngineCheckpointHook):
-    """mmengine's hook; arguments, names of files and what they hold are the same, and more.
+    """mmengine's hook, with the same arguments, file names and content, and two differences.
 
     - mmengine removes an old checkpoint, then writes the new one: with `max_keep_ckpts=1` there
-      is none between. Here a new one is on the disk, and `last_checkpoint` names it, first.
-    - A checkpoint also holds the progress in the data and the random states of all processes
-      (`meta['progress']`, see `progress`), with which our loops go on exactly.
+      is none in between. Here the old one is removed after the new one is on the disk and
+      `last_checkpoint` names it.
+    - A checkpoint also has the run's progress (`meta['progress']`, see `resume.progress`), from
+      which `loops` resume exactly.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare folders; from now on what is removed waits."""
+        """Prepare folders; from here on removals are deferred."""
         super().before_train(runner)
-        self.file_backend: Any = LateRemoval(self.file_backend)
+        self.file_backend: Any = DeferredRemoval(self.file_backend)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
-        """Keep the best checkpoint."""
+        """Save the best checkpoint."""
         loop = runner._train_loop
-        if isinstance(loop, Resumable):
+        if isinstance(loop, ResumableLoop):
             loop.position.validated = True
         super().after_val_epoch(runner, metrics)
         self._remove_outdated()
 
     def save_interrupted(self, runner: Runner) -> str:
-        """Save the state behind a step, for `--resume`, beside the regular checkpoints.
+        """Save the state after the current step, apart from the regular checkpoints.
 
         Returns:
             The checkpoint's path.
@@ -57,7 +59,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         self._write(runner, self.filename_tmpl.format(step), meta)
 
     def _keep(self, runner: Runner, step: int) -> None:
-        """Add a step to those that are kept; the oldest beyond their number is to be removed."""
+        """Add a step to those that are kept; beyond `max_keep_ckpts` the oldest is removed."""
         kept = self.keep_ckpt_ids
         if kept and kept[-1] == step:
             return
@@ -68,9 +70,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         runner.message_hub.update_info('keep_ckpt_ids', list(kept))
 
     def _write(self, runner: Runner, filename: str, meta: dict[str, Any]) -> None:
-        """Write a checkpoint, name it the last one, and only then remove old ones."""
+        """Write a checkpoint, name it in `last_checkpoint`, and only then remove old ones."""
         loop = runner.train_loop
-        if isinstance(loop, Resumable):
+        if isinstance(loop, ResumableLoop):
             progress = gather_progress(loop.position, runner.model, runner.optim_wrapper)
             meta = {**meta, 'progress': progress}
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
@@ -93,11 +95,11 @@ class CheckpointHook(MMEngineCheckpointHook):
     def _remove_outdated(self) -> None:
         best = [getattr(self, 'best_ckpt_path', None)]
         best += getattr(self, 'best_ckpt_path_dict', {}).values()
-        if isinstance(self.file_backend, LateRemoval):
+        if isinstance(self.file_backend, DeferredRemoval):
             self.file_backend.remove_now(keep={str(path) for path in (*best, self.last_ckpt)})
 
 
-class LateRemoval:
+class DeferredRemoval:
     """A file backend whose `remove` waits for `remove_now`."""
 
     def __init__(self, backend: Any) -> None:
@@ -105,11 +107,11 @@ class LateRemoval:
         self.outdated: list[str] = []
 
     def remove(self, path: str) -> None:
-        """Note a file that is to be removed."""
+        """Schedule a file for removal."""
         self.outdated.append(path)
 
     def remove_now(self, keep: set[str]) -> None:
-        """Remove what was noted, unless it was written anew, in the main process."""
+        """Remove the scheduled files, except those in `keep`, in the main process."""
         outdated, self.outdated = self.outdated, []
         for path in outdated if is_main_process() else ():
             if path not in keep and self.backend.isfile(path):
@@ -119,3 +121,17 @@ class LateRemoval:
         if name == 'backend':
             raise AttributeError(name)
         return getattr(self.backend, name)
+
+
+class PlainSchedulerStates(Hook):
+    """Drop functions from the schedulers' saved states, which weights_only=True refuses to read.
+
+    `OneCycleLR` keeps its annealing function as an attribute, and sets it again when built.
+    """
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Drop them from a checkpoint that is about to be written."""
+        states = checkpoint.get('param_schedulers', [])
+        groups = states.values() if isinstance(states, dict) else [states]
+        for group in groups:
+            group[:] = [{k: v for k, v in state.items() if not callable(v)} for state in group]

@@ -1,4 +1,4 @@
-"""Pictures of predictions beside ground truth, drawn while a model is tested."""
+"""Draw predictions beside the ground truth while a model is tested."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from effnet_dense.registry import HOOKS
 
 @HOOKS.register_module()
 class PicturesHook(Hook):
-    """Draws tested images by the runner's visualizer: ground truth on the left, prediction right.
+    """Draw test images with the runner's visualizer: ground truth left, prediction right.
 
-    mmdet's and mmseg's own hooks name files differently, and draw every image of the former, every
-    fiftieth of the latter.
+    Takes the place of mmdet's and mmseg's visualization hooks, which differ in file names and
+    intervals.
 
     Args:
-        folder: For the pictures, which are named as the images.
+        folder: Where the drawings go; they have the images' names.
         count: Images to draw, evenly spread over the data set; None for all.
         score_thr: Boxes and masks of a lower score are left out.
     """
@@ -41,7 +41,7 @@ class PicturesHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[Any] | None = None,
     ) -> None:
-        """Draw the batch, if it is its turn."""
+        """Draw the batch if the interval has come to it."""
         every = 1 if self.count is None else -(-len(runner.test_dataloader) // self.count)
         if batch_idx % every:
             return

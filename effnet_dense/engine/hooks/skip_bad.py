@@ -1,4 +1,4 @@
-"""`--skip-bad` while training and testing: bad pictures counted, named, and not too many."""
+"""Apply `--skip-bad` during training and testing: replace, list and limit unreadable images."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ LIST = 'skipped_images.json'
 
 @HOOKS.register_module()
 class SkipBadHook(Hook):
-    """Replaces pictures that cannot be read by the next in the data set's order.
+    """Replace images that cannot be read by the next ones in the data set's order.
 
-    They are listed in the work folder's skipped_images.json as soon as they are met, and in the
-    log at the end of each epoch. A metric on fewer images says so.
+    They are listed in the work folder's skipped_images.json as soon as they occur, and logged at
+    the end of each epoch. An evaluation on fewer images logs a warning.
 
     Args:
-        limit: The share of the data set's pictures that may be bad; one always may.
-        evaluated: Images that are evaluated.
-        left_out: Images that were left out of these, by `clean_coco`.
+        limit: Largest allowed share of bad images in the data set; one is always allowed.
+        evaluated: Images of the evaluation, including those left out.
+        left_out: Images that `clean_coco` left out of it.
     """
 
     def __init__(self, limit: float = DEFAULT_LIMIT, evaluated: int = 0, left_out: int = 0) -> None:
@@ -40,7 +40,7 @@ class SkipBadHook(Hook):
         self.size = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Let the data set replace pictures; a run that is gone on with keeps its list."""
+        """Make the data set replace images; a resumed run keeps its list."""
         notes = Path(runner.work_dir, NOTES)
         if is_main_process() and not runner._resume:
             notes.unlink(missing_ok=True)
@@ -51,10 +51,10 @@ class SkipBadHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Write the list, if a picture was met.
+        """Write the list if there is a new bad image.
 
         Raises:
-            ValueError: too many pictures are bad; all of them are listed.
+            ValueError: More images are bad than the limit allows; the message lists them all.
         """
         notes = Path(runner.work_dir, NOTES)
         size = notes.stat().st_size if notes.exists() else 0
@@ -66,27 +66,27 @@ class SkipBadHook(Hook):
         total = len(runner.train_dataloader.dataset)
         allowed = SkipBad(notes.parent, self.limit).allowed(total)
         if len(bad) > allowed:
-            listed = '\n'.join(f'  {why}' for why in bad.values())
+            listed = '\n'.join(f'  {reason}' for reason in bad.values())
             raise ValueError(
-                f'{len(bad)} of {total} pictures cannot be read, --skip-bad leaves out at most '
+                f'{len(bad)} of {total} images cannot be read, --skip-bad leaves out at most '
                 f'{allowed} ({self.limit:.0%}):\n{listed}'
             )
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Say how many, and name them."""
+        """Log the bad images."""
         bad = read_notes(Path(runner.work_dir, NOTES))
         if bad:
             runner.logger.warning(
-                f'epoch {runner.epoch + 1}: {len(bad)} pictures cannot be read, others took '
-                f'their place: {", ".join(bad)}'
+                f'epoch {runner.epoch + 1}: {len(bad)} images cannot be read and were replaced '
+                f'by others: {", ".join(bad)}'
             )
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Say that the metric lacks images."""
+        """Warn that the metric lacks images."""
         if self.left_out:
             runner.logger.warning(
                 f'evaluated on {self.evaluated - self.left_out} of {self.evaluated} images: '
-                f'{self.left_out} cannot be used, skipped_val.json lists them'
+                f'{self.left_out} cannot be used, see skipped_val.json'
             )
 
     after_test_epoch = after_val_epoch

@@ -1,4 +1,4 @@
-"""How a training that cannot go on ends: with a line that says why, and from where to go on."""
+"""Stop a training on Ctrl-C, and tell from which checkpoint an ended one can be resumed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """A training was stopped by a signal; exit status is 128 + its number."""
+    """A signal stopped a training; the exit status is 128 + its number."""
 
     def __init__(self, signum: int, line: str) -> None:
         super().__init__(line)
@@ -28,10 +28,10 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopHook(Hook):
-    """Ctrl-C, and SIGTERM, end a training behind the step it is in, with a checkpoint.
+    """On Ctrl-C or SIGTERM, finish the current step, save a checkpoint and stop.
 
-    A second signal ends it at once. Of several processes each is ended at once, since they
-    would have to agree on the step.
+    A second signal stops at once. Several processes always stop at once, since they would have to
+    agree on the step.
     """
 
     priority = 'LOWEST'
@@ -40,14 +40,14 @@ class StopHook(Hook):
         self.signum = 0
 
     @contextmanager
-    def listening(self, alone: bool) -> Iterator[None]:
-        """Handle the signals in here.
+    def handle_signals(self, single_process: bool) -> Iterator[None]:
+        """Handle the signals inside the block.
 
         Args:
-            alone: There are no other processes; else the signals do what they always do.
+            single_process: With False the signals keep their handlers.
         """
         self.signum = 0
-        if not alone or threading.current_thread() is not threading.main_thread():
+        if not single_process or threading.current_thread() is not threading.main_thread():
             yield
             return
         old = {signum: signal.signal(signum, self._remember) for signum in SIGNALS}
@@ -65,57 +65,57 @@ class StopHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Save and stop, if a signal has come."""
+        """Save and stop after a signal."""
         if not self.signum:
             return
         savers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
         if savers:
             savers[0].save_interrupted(runner)
-        raise Stopped(self.signum, f'stopped behind iteration {runner.iter + 1}')
+        raise Stopped(self.signum, f'stopped after iteration {runner.iter + 1}')
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Stop, if a signal has come: the weights are the averaged ones now, not to be saved."""
+        """Stop after a signal without saving: EMAHook has swapped in the averaged weights."""
         if self.signum:
             raise Stopped(self.signum, 'stopped while validating')
 
 
 @contextmanager
-def told_end(work_dir: str) -> Iterator[None]:
-    """Say in an error that ends a training where it can go on.
+def resume_hint(work_dir: str) -> Iterator[None]:
+    """Add the last checkpoint to an error that ends a training; other errors are unchanged.
 
     Raises:
-        Stopped: by a signal.
-        ChildProcessError: the system killed a data loader's worker.
-        OSError: the disk is full, say.
-        FloatingPointError: the loss was not finite too often.
+        Stopped: A signal came.
+        ChildProcessError: The system killed a data loader's worker.
+        OSError: The disk is full.
+        FloatingPointError: The loss was not finite too often.
     """
     try:
         yield
     except KeyboardInterrupt as stop:
         signum = getattr(stop, 'signum', signal.SIGINT)
-        why = str(stop) or 'stopped at once'
-        raise Stopped(signum, f'{why}; {where_to_go_on(work_dir)}') from None
+        reason = str(stop) or 'stopped at once'
+        raise Stopped(signum, f'{reason}; {describe_last_checkpoint(work_dir)}') from None
     except RuntimeError as error:
         if 'DataLoader worker' not in str(error):
             raise
         raise ChildProcessError(
-            f'{str(error).strip()} Often memory has run out, or /dev/shm has: try a smaller '
-            f'train_dataloader.num_workers; {where_to_go_on(work_dir)}'
+            f'{str(error).strip()} Often memory or /dev/shm is exhausted: try a smaller '
+            f'train_dataloader.num_workers; {describe_last_checkpoint(work_dir)}'
         ) from error
     except FloatingPointError as error:
-        raise FloatingPointError(f'{error}\n{where_to_go_on(work_dir)}') from error
+        raise FloatingPointError(f'{error}\n{describe_last_checkpoint(work_dir)}') from error
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        reason = f'{error.strerror}; {where_to_go_on(work_dir)}'
+        reason = f'{error.strerror}; {describe_last_checkpoint(work_dir)}'
         raise type(error)(error.errno, reason, error.filename) from error
 
 
-def where_to_go_on(work_dir: str) -> str:
-    """A line on the last checkpoint."""
+def describe_last_checkpoint(work_dir: str) -> str:
+    """Return one line on the last checkpoint of a work folder."""
     last = last_checkpoint(work_dir)
     if last is None:
         return 'there is no checkpoint yet'
-    return f'the last checkpoint is {last}: go on with --resume'
+    return f'the last checkpoint is {last}: continue with --resume'

@@ -1,4 +1,7 @@
-"""A data loader's batches, from the middle of an epoch on without reading what comes before."""
+"""Iterate over a data loader from the middle of an epoch, without reading skipped samples.
+
+mmengine's loops read the skipped batches and throw them away (mmengine#1520).
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from mmengine.dist import get_world_size
 from torch.utils.data import DataLoader
 
 
-class SkippingBatches:
-    """A batch sampler that leaves out its first batches of indices, once.
+class SkippingBatchSampler:
+    """Wrap a batch sampler and leave out its first batches of indices, once.
 
     Args:
         batches: The batch sampler.
-        skip: Batches to leave out when it is iterated the next time.
+        skip: Batches to leave out in the next iteration over it.
     """
 
     def __init__(self, batches: Any, skip: int) -> None:
@@ -31,32 +34,30 @@ class SkippingBatches:
         return len(self.batches)
 
     def __getattr__(self, name: str) -> Any:
-        # Hooks look for `sampler`. While it is unpickled there is no `batches` yet.
+        # Hooks look for `sampler`. While unpickling there is no `batches` yet.
         if name == 'batches':
             raise AttributeError(name)
         return getattr(self.batches, name)
 
 
-def batches_behind(loader: DataLoader, done: int) -> Iterator[Any]:
-    """Iterate a loader, without the first `done` batches, of which no sample is read.
-
-    mmengine's loops read and throw them away (mmengine#1520).
-    """
+def remaining_batches(loader: DataLoader, done: int) -> Iterator[Any]:
+    """Iterate over a loader without its first `done` batches."""
     if done:
-        # DataLoader forbids to assign it; its workers are not started before `iter`.
-        object.__setattr__(loader, 'batch_sampler', SkippingBatches(loader.batch_sampler, done))
+        # DataLoader forbids assigning it, but starts no worker before `iter`.
+        sampler = SkippingBatchSampler(loader.batch_sampler, done)
+        object.__setattr__(loader, 'batch_sampler', sampler)
     return iter(loader)
 
 
 def set_epoch(loader: DataLoader, epoch: int) -> None:
-    """Tell the sampler the epoch, on which its order depends."""
+    """Set the sampler's epoch, on which its order depends."""
     sampler = sampler_of(loader)
     if hasattr(sampler, 'set_epoch'):
         sampler.set_epoch(epoch)
 
 
 def reseed(loader: DataLoader, seed: int) -> None:
-    """Give sampler and workers, which have not started yet, the seed of the run gone on with."""
+    """Give the sampler, and workers that have not started yet, the resumed run's seed."""
     sampler = sampler_of(loader)
     if hasattr(sampler, 'seed'):
         sampler.seed = seed
@@ -66,22 +67,22 @@ def reseed(loader: DataLoader, seed: int) -> None:
 
 
 def sampler_of(loader: DataLoader) -> Any:
-    """The sampler of single indices, inside of a batch sampler."""
+    """Return the sampler of single indices, also from inside of a batch sampler."""
     return getattr(loader.batch_sampler, 'sampler', loader.sampler)
 
 
-def images_a_step(loader: DataLoader) -> int:
-    """Images of one batch of every process; 0 if the batch sampler does not say."""
+def images_per_iteration(loader: DataLoader) -> int:
+    """Return the images in one batch of every process; 0 if the batch sampler has no size."""
     return (getattr(loader.batch_sampler, 'batch_size', None) or 0) * get_world_size()
 
 
 class BatchStream:
-    """A loader's batches without an end: epoch after epoch, if its sampler has an end.
+    """Iterate over a loader endlessly, epoch after epoch where its sampler ends.
 
     Args:
-        loader: What is iterated, from now on.
-        epoch: Times that the sampler has come to its end.
-        batch: Batches of this epoch that are done, which are not read.
+        loader: Iteration over it starts at once.
+        epoch: Completed passes of its sampler.
+        batch: Completed batches of this epoch, which are skipped.
     """
 
     def __init__(self, loader: DataLoader, epoch: int = 0, batch: int = 0) -> None:
@@ -90,7 +91,7 @@ class BatchStream:
         self.batch = batch
         if epoch:
             set_epoch(loader, epoch)
-        self._iterator = batches_behind(loader, batch)
+        self._iterator = remaining_batches(loader, batch)
 
     def __iter__(self) -> BatchStream:
         return self

@@ -1,4 +1,4 @@
-"""The checkpoints of a work folder: read, and the newest whole one found."""
+"""Read checkpoints to resume from, and find the newest complete one of a work folder."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from effnet_dense.weights.safe import safe_load
 
 TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
 LAST = 'last_checkpoint'
-"""The file that names the last checkpoint, as mmengine's does."""
+"""The file that names the last checkpoint; mmengine's convention."""
 
 
 def read_training_state(filename: str | Path) -> dict[str, Any]:
-    """Read a checkpoint that a run can go on from.
+    """Read a checkpoint that a run can resume from.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: damaged, or weights alone.
+        FileNotFoundError: No such file.
+        ValueError: The file is damaged, or has weights only.
     """
     checkpoint = safe_load(filename)
     _check_sums(Path(filename))
@@ -39,7 +39,7 @@ def read_training_state(filename: str | Path) -> dict[str, Any]:
 
 
 def _check_sums(path: Path) -> None:
-    """Compare the sums that torch writes beside each tensor, which `torch.load` does not."""
+    """Compare the checksums that torch stores with each tensor; `torch.load` ignores them."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as file:
             damaged = file.testzip()
@@ -47,17 +47,17 @@ def _check_sums(path: Path) -> None:
             raise ValueError(f'{path} is damaged: the checksum of {damaged} is wrong')
 
 
-def find_whole_checkpoint(work_dir: str | Path) -> Path | None:
-    """The newest checkpoint of a folder that a run can go on from.
+def find_complete_checkpoint(work_dir: str | Path) -> Path | None:
+    """Find the newest checkpoint of a folder that a run can resume from.
 
-    That is the one which `last_checkpoint` names; if it is missing or damaged, which is said,
+    This is the one that `last_checkpoint` names; if it is missing or damaged, which is logged,
     the next newest.
 
     Returns:
         None if the folder has no checkpoint at all.
 
     Raises:
-        ValueError: there are checkpoints, and none is whole.
+        ValueError: There are checkpoints, but none is complete.
     """
     faults = []
     for path in _candidates(Path(work_dir)):
@@ -67,15 +67,15 @@ def find_whole_checkpoint(work_dir: str | Path) -> Path | None:
             faults.append(str(error))
             continue
         for fault in faults:
-            print_log(f'passed over: {fault}', 'current', logging.WARNING)
+            print_log(f'checkpoint skipped: {fault}', 'current', logging.WARNING)
         return path
     if faults:
-        raise ValueError(f'no checkpoint in {work_dir} is whole: {"; ".join(faults)}')
+        raise ValueError(f'no checkpoint in {work_dir} is complete: {"; ".join(faults)}')
     return None
 
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:
-    """What `last_checkpoint` names, in this folder if it has moved; None if it names nothing."""
+    """Return the path in `last_checkpoint`, also in a folder that has moved; None if empty."""
     try:
         name = Path(work_dir, LAST).read_text(encoding='utf-8').strip()
     except (OSError, UnicodeDecodeError):
@@ -85,11 +85,11 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def _candidates(work_dir: Path) -> Iterator[Path]:
-    """The one that is named, then the others from the last that was written on."""
+    """Yield the checkpoint named last, then the others by time, newest first."""
     named = last_checkpoint(work_dir)
     if named is not None:
         yield named
-    # The best ones have weights alone.
+    # The best ones have weights only; names with a leading dot are unfinished (`utils.atomic`).
     others = [path for path in work_dir.glob('[!.]*.pth') if not path.name.startswith('best_')]
     for path in sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         if named is None or path.name != named.name:

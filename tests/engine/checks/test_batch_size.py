@@ -1,4 +1,4 @@
-"""The learning rate and the images of a step it is meant for."""
+"""The learning rate and the images per step that it is meant for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from torch import nn
 
-from effnet_dense.engine.checks.batch_size import batch_size_note, images_of_a_step
+from effnet_dense.engine.checks.batch_size import batch_size_warning, images_per_step
 from tests.helpers import resumable
 
 
@@ -27,13 +27,13 @@ def runner(batch: int, world: int, accumulate: int, setting: dict[str, Any] | No
 
 
 def test_batch_times_processes_times_accumulated() -> None:
-    assert images_of_a_step(runner(4, 2, 3, None)) == 24
+    assert images_per_step(runner(4, 2, 3, None)) == 24
 
 
 @pytest.mark.parametrize(
-    ('given', 'setting', 'note'),
+    ('given', 'setting', 'expected'),
     [
-        ((4, 2, 1), dict(base_batch_size=32), 'for 32 images a step, this run has 8: '),
+        ((4, 2, 1), dict(base_batch_size=32), 'for 32 images per step, this run has 8: '),
         ((4, 2, 1), dict(base_batch_size=32), '--auto-scale-lr would make it 0.01'),
         ((4, 2, 8), dict(base_batch_size=32), '--auto-scale-lr would make it 0.08'),
         ((4, 2, 4), dict(base_batch_size=32), ''),
@@ -41,15 +41,17 @@ def test_batch_times_processes_times_accumulated() -> None:
         ((4, 2, 1), None, ''),
     ],
 )
-def test_note(given: tuple[int, int, int], setting: dict[str, Any] | None, note: str) -> None:
+def test_warning(
+    given: tuple[int, int, int], setting: dict[str, Any] | None, expected: str
+) -> None:
     one = runner(*given, setting)
-    said = batch_size_note(one, one.optim_wrapper)
-    assert note in said and bool(note) == bool(said)
-    assert '\n' not in said
+    warning = batch_size_warning(one, one.optim_wrapper)
+    assert expected in warning and bool(expected) == bool(warning)
+    assert '\n' not in warning
 
 
 @pytest.mark.parametrize('enable', [False, True])
-def test_said_once_or_scaled(enable: bool, tiny_data: Path, tmp_path: Path) -> None:
+def test_warned_once_or_scaled(enable: bool, tiny_data: Path, tmp_path: Path) -> None:
     """Two images, accumulated twice, where the rate is meant for eight."""
     config = resumable.config(
         tiny_data,

@@ -1,4 +1,4 @@
-"""Channels that a neck or a head expects against those that a backbone gives."""
+"""Channels that a neck or a head expects against those that a backbone returns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def model(**parts: Any) -> Any:
 
 
 def head(in_channels: Any, in_index: Any, input_transform: str | None = None) -> Any:
-    """What mmseg's BaseDecodeHead tells of itself."""
+    """The attributes of mmseg's BaseDecodeHead."""
     return SimpleNamespace(
         in_channels=in_channels, in_index=in_index, input_transform=input_transform
     )
@@ -48,7 +48,7 @@ def test_heads_of_a_segmentor() -> None:
         check_channels(model(decode_head=head(320, 3)))
 
 
-def test_heads_behind_a_neck() -> None:
+def test_heads_after_a_neck() -> None:
     neck = SimpleNamespace(in_channels=[40, 112, 320], out_channels=64, num_outs=5)
     check_channels(model(neck=neck, decode_head=head(64, 0), auxiliary_head=head(64, 4)))
     with pytest.raises(

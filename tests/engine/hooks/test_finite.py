@@ -30,12 +30,12 @@ def quick() -> Iterator[None]:
 
 
 class Poison(Hook):
-    """Makes a picture NaN in some iterations, and keeps the state before and behind each."""
+    """Makes an image NaN in some iterations, and keeps the state before and after each."""
 
     def __init__(self, *iterations: int) -> None:
         self.iterations = iterations
         self.before: list[dict[str, Tensor]] = []
-        self.behind: list[dict[str, Tensor]] = []
+        self.after: list[dict[str, Tensor]] = []
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Poison."""
@@ -45,7 +45,7 @@ class Poison(Hook):
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Keep."""
-        self.behind.append(state_of(runner))
+        self.after.append(state_of(runner))
 
 
 def state_of(runner: Runner) -> dict[str, Tensor]:
@@ -72,9 +72,9 @@ def log_of(work_dir: Path) -> str:
 def test_a_poisoned_step_leaves_no_trace(tiny_data: Path, tmp_path: Path) -> None:
     runner, poison = poisoned(tiny_data, tmp_path, 3)
     runner.train()
-    assert resumable.differences(poison.before[2], poison.behind[2]) == []
+    assert resumable.differences(poison.before[2], poison.after[2]) == []
     for step in (1, 3):  # while the others learn, batch norm included
-        changed = resumable.differences(poison.before[step], poison.behind[step])
+        changed = resumable.differences(poison.before[step], poison.after[step])
         assert any('running_mean' in name for name in changed)
         assert any(name.endswith('exp_avg') for name in changed)
     assert all(torch.isfinite(v).all() for v in runner.model.state_dict().values())
@@ -90,9 +90,9 @@ def test_too_many_in_a_row_end_it_with_a_diagnosis(tiny_data: Path, tmp_path: Pa
         runner.train()
     lines = str(caught.value)
     assert 'iteration 4: the loss is not finite (loss nan' in lines and '(2 in a row)' in lines
-    assert 'at 2 images a step, which is meant for 8 (--auto-scale-lr scales it)' in lines
-    assert 'norm of the gradients in the last good step: ' in lines
-    assert 'pictures that are not finite: ' in lines and '.png' in lines
+    assert 'at 2 images per step, which is meant for 8 (--auto-scale-lr scales it)' in lines
+    assert 'norm of the gradients in the last finite step: ' in lines
+    assert 'images that are not finite: ' in lines and '.png' in lines
     assert 'weights that are not finite' not in lines
     assert re.search(r'sides of the boxes: [\d.]+ to [\d.]+ pixels', lines)
     assert 'the last checkpoint is ' in lines and 'epoch_1.pth' in lines
@@ -110,8 +110,8 @@ def test_finite_loss_with_infinite_gradients(tiny_data: Path, tmp_path: Path) ->
 
     weight.register_hook(explode)
     runner.train()
-    assert resumable.differences(poison.before[1], poison.behind[1]) == []
-    assert 'iteration 2: the gradients are not finite, the step is left out' in log_of(tmp_path)
+    assert resumable.differences(poison.before[1], poison.after[1]) == []
+    assert 'iteration 2: the gradients are not finite, the step is skipped' in log_of(tmp_path)
 
 
 class Steps:
@@ -127,7 +127,7 @@ class Steps:
             self.wrapper.loss_scaler = object()
         self.wrapper.initialize_count_status(self.model, 0, 7)
         if watched:
-            self.wrapper.update_params = self.hook._update(self.wrapper)
+            self.wrapper.update_params = self.hook._checked_update(self.wrapper)
 
     def run(self, *factors: float) -> dict[str, Tensor]:
         for factor in factors:
@@ -156,10 +156,10 @@ def test_a_gradient_scaler_sees_to_its_infinite_gradients() -> None:
     steps.model.weight.register_hook(lambda gradient: gradient * math.inf)
     steps.run(1.0)
     assert not torch.isfinite(steps.model.weight).all(), 'left to the scaler, here none'
-    assert steps.hook.what == ''
+    assert steps.hook.fault == ''
     Steps(1, True, scaler=True).run(math.nan)
     steps.run(math.inf)
-    assert steps.hook.what == 'the loss is not finite'
+    assert steps.hook.fault == 'the loss is not finite'
 
 
 def test_patience_is_a_number_of_steps() -> None:

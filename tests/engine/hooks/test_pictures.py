@@ -1,4 +1,4 @@
-"""Which pictures are drawn while testing, and how they are named."""
+"""Which images are drawn while testing, and how the drawings are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings that are ended from outside: a clear line, and nothing is lost."""
+"""Trainings that end early: one clear line, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
 from effnet_dense.engine.command import config_parser, run
-from effnet_dense.engine.hooks.stopping import Stopped, told_end
+from effnet_dense.engine.hooks.stopping import Stopped, resume_hint
 from effnet_dense.engine.runner import Runner
 from tests.helpers import resumable
 from tests.helpers.resumable import EPOCHS, differences, end_state
@@ -31,12 +31,12 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight pictures to train on: four batches."""
+    """Eight images to train on: four batches."""
     return write_data(tmp_path_factory.mktemp('eight'), train=8)
 
 
 class At(Hook):
-    """Does something in front of an iteration, or in a validation."""
+    """Does something before an iteration, or in a validation."""
 
     def __init__(self, iteration: int, action: Callable[[], Any], validating: bool = False) -> None:
         self.iteration = iteration
@@ -81,8 +81,8 @@ def test_ctrl_c_saves_where_it_was(
     handler = signal.getsignal(signum)
     assert status(build(data, tmp_path, At(6, send(signum)))) == expected
     last_line = capfd.readouterr().err.splitlines()[-1]
-    assert last_line.startswith('stopped behind iteration 6; the last checkpoint is ')
-    assert last_line.endswith('interrupted.pth: go on with --resume')
+    assert last_line.startswith('stopped after iteration 6; the last checkpoint is ')
+    assert last_line.endswith('interrupted.pth: continue with --resume')
     assert signal.getsignal(signum) == handler
     if signum == signal.SIGINT:
         build(data, tmp_path / 'whole').train()
@@ -104,7 +104,7 @@ def test_in_a_validation(data: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
     assert 'stopped while validating; the last checkpoint is ' in error and 'epoch_1.pth' in error
 
 
-def test_a_killed_worker_is_told(
+def test_a_killed_worker_is_reported(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def kill() -> None:
@@ -115,20 +115,20 @@ def test_a_killed_worker_is_told(
     assert status(build(data, tmp_path, At(5, kill), **workers)) == 2
     error = capfd.readouterr().err
     assert 'error: DataLoader worker' in error and 'num_workers' in error
-    assert 'the last checkpoint is ' in error and 'epoch_1.pth: go on with --resume' in error
+    assert 'the last checkpoint is ' in error and 'epoch_1.pth: continue with --resume' in error
 
 
 @pytest.mark.parametrize(
     'error', [ValueError('three'), RuntimeError('out of memory'), OSError('x')]
 )
-def test_other_errors_stay_as_they_are(error: Exception, tmp_path: Path) -> None:
-    with pytest.raises(type(error)) as caught, told_end(str(tmp_path)):
+def test_other_errors_are_unchanged(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)) as caught, resume_hint(str(tmp_path)):
         raise error
     assert caught.value is error
 
 
 def test_ctrl_c_before_the_training_is_130(tmp_path: Path) -> None:
-    with pytest.raises(Stopped) as caught, told_end(str(tmp_path)):
+    with pytest.raises(Stopped) as caught, resume_hint(str(tmp_path)):
         raise KeyboardInterrupt
     assert caught.value.signum == signal.SIGINT
 

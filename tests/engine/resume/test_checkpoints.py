@@ -1,4 +1,4 @@
-"""A kill at any moment of saving leaves a whole checkpoint, and it is found."""
+"""A kill at any moment of saving leaves a complete checkpoint, and it is found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mmengine.registry import RUNNERS
 
-from effnet_dense.engine.resume.checkpoints import find_whole_checkpoint, last_checkpoint
+from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint, last_checkpoint
 from effnet_dense.engine.runner import Runner
 from effnet_dense.weights.safe import safe_load
 from tests.helpers import resumable
@@ -38,7 +38,7 @@ def build(data: Path, work_dir: Path, **changes: Any) -> Runner:
 
 
 def cut(data: Path, work_dir: Path, after: int = 3, **changes: Any) -> Path:
-    """A folder with the checkpoints of a run that ended behind a step."""
+    """A folder with the checkpoints of a run that ended after a step."""
     runner = build(data, work_dir, **changes)
     runner.register_hook(CutHook(after))
     with pytest.raises(PowerCut):
@@ -53,7 +53,7 @@ def names(folder: Path) -> set[str]:
 def test_a_new_checkpoint_is_named_before_the_old_one_goes(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The power is cut in front of each change of the folder's names in turn."""
+    """The power is cut before each change of the folder's names in turn."""
     work_dir = cut(tiny_data, tmp_path, 2, **{'default_hooks.checkpoint.max_keep_ckpts': 1})
     runner = build(
         tiny_data, work_dir, resume=True, **{'default_hooks.checkpoint.max_keep_ckpts': 1}
@@ -64,9 +64,9 @@ def test_a_new_checkpoint_is_named_before_the_old_one_goes(
         real = getattr(os, function)
 
         def looked(*args: Any, real: Any = real) -> None:
-            whole = find_whole_checkpoint(work_dir)
-            assert whole is not None
-            found.append(whole.name)
+            complete = find_complete_checkpoint(work_dir)
+            assert complete is not None
+            found.append(complete.name)
             real(*args)
 
         monkeypatch.setattr(os, function, looked)
@@ -77,7 +77,7 @@ def test_a_new_checkpoint_is_named_before_the_old_one_goes(
     assert {name for name in names(work_dir) if name.endswith('.pth')} == {'iter_4.pth'}
 
 
-def test_a_damaged_one_is_passed_over_and_said(tiny_data: Path, tmp_path: Path) -> None:
+def test_a_damaged_one_is_skipped_and_logged(tiny_data: Path, tmp_path: Path) -> None:
     work_dir = cut(tiny_data, tmp_path)
     path = work_dir / 'iter_3.pth'
     content = bytearray(path.read_bytes())
@@ -89,7 +89,7 @@ def test_a_damaged_one_is_passed_over_and_said(tiny_data: Path, tmp_path: Path) 
     with pytest.raises(PowerCut):
         runner.train()
     log = max(work_dir.glob('*/*.log')).read_text()
-    assert 'passed over' in log and 'iter_3.pth is damaged: the checksum' in log
+    assert 'checkpoint skipped: ' in log and 'iter_3.pth is damaged: the checksum' in log
     assert 'resumed epoch: 0, iter: 2' in log
 
 
@@ -107,16 +107,18 @@ def test_another_one_is_found(damage: str, tiny_data: Path, tmp_path: Path) -> N
     else:
         (work_dir / 'last_checkpoint').write_text('')
         expected = 'iter_3.pth'
-    found = find_whole_checkpoint(work_dir)
+    found = find_complete_checkpoint(work_dir)
     assert found is not None and found.name == expected
 
 
-def test_no_whole_one_is_an_error_none_at_all_is_a_start(tiny_data: Path, tmp_path: Path) -> None:
-    assert find_whole_checkpoint(tmp_path) is None
+def test_no_complete_one_is_an_error_none_at_all_is_a_start(
+    tiny_data: Path, tmp_path: Path
+) -> None:
+    assert find_complete_checkpoint(tmp_path) is None
     work_dir = cut(tiny_data, tmp_path / 'run', 1)
     (work_dir / 'iter_1.pth').write_bytes(b'')
     with pytest.raises(
-        ValueError, match=r'no checkpoint in .*run is whole: .*iter_1\.pth is empty'
+        ValueError, match=r'no checkpoint in .*run is complete: .*iter_1\.pth is empty'
     ):
         build(tiny_data, work_dir, resume=True).train()
 
@@ -139,14 +141,14 @@ def test_a_full_disk_keeps_the_old_checkpoint(
     with pytest.raises(OSError, match=r'disk is full.*last checkpoint is .*iter_3.pth.*--resume'):
         build(tiny_data, work_dir, resume=True).train()
     assert not [name for name in names(work_dir) if name.startswith('.part-')]
-    found = find_whole_checkpoint(work_dir)
+    found = find_complete_checkpoint(work_dir)
     assert found is not None and found.name == 'iter_3.pth'
 
 
 def test_weights_to_start_with_serve_until_there_is_a_checkpoint(
     tiny_data: Path, tmp_path: Path
 ) -> None:
-    from effnet_dense.engine.config import resume_from
+    from effnet_dense.engine.flags import resume_from
 
     source = cut(tiny_data, tmp_path / 'first', 1) / 'iter_1.pth'
     config = resumable.config(tiny_data, tmp_path / 'second', load_from=str(source), **EACH_STEP)

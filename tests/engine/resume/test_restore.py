@@ -1,4 +1,4 @@
-"""A run that was stopped and gone on with ends with the bits of one that never stopped."""
+"""A stopped and resumed run ends with the same bits as one that never stopped."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight pictures to train on: four batches."""
+    """Eight images to train on: four batches."""
     return write_data(tmp_path_factory.mktemp('eight'), train=8)
 
 
@@ -108,7 +108,7 @@ def test_equals_the_uninterrupted_run(
 
 
 class Reads(Hook):
-    """Counts the pictures read, and remembers the images of each step."""
+    """Counts the images read, and remembers the images of each step."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
@@ -127,7 +127,7 @@ class Reads(Hook):
 
 
 @pytest.mark.parametrize('kind', ['inside an epoch', 'iterations'])
-def test_no_picture_is_read_again(
+def test_no_image_is_read_again(
     kind: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {**KINDS[kind], 'val_cfg': None, 'val_dataloader': None, 'val_evaluator': None}
@@ -142,12 +142,12 @@ def test_no_picture_is_read_again(
     runner.register_hook(reads)
     runner.train()
     assert reads.count == 2 * (STEPS - 5)
-    if kind == 'inside an epoch':  # each picture once in the epoch of both halves
+    if kind == 'inside an epoch':  # each image once in the epoch of both halves
         assert sorted(chain(*before.images[4:], *reads.images[:3])) == list(range(1, 9))
 
 
-def test_a_seed_of_chance_is_the_resumed_runs_too(data: Path, tmp_path: Path) -> None:
-    """`randomness=dict(seed=None)`: the order of the pictures must not be another."""
+def test_a_random_seed_is_the_resumed_runs_too(data: Path, tmp_path: Path) -> None:
+    """`randomness=dict(seed=None)`: the order of the images must not change."""
     changes = {**ITERATIONS, 'randomness.seed': None}
     whole = build(data, tmp_path / 'cut', **changes)
     whole.register_hook(CutHook(7))
@@ -159,7 +159,7 @@ def test_a_seed_of_chance_is_the_resumed_runs_too(data: Path, tmp_path: Path) ->
     assert runner.train_dataloader.sampler.seed == whole.seed
 
 
-def test_another_batch_size_goes_on_at_the_same_place(data: Path, tmp_path: Path) -> None:
+def test_another_batch_size_resumes_at_the_same_place(data: Path, tmp_path: Path) -> None:
     stopped = build(data, tmp_path, **BY_ITER)
     stopped.register_hook(CutHook(7))  # three batches of two
     with pytest.raises(PowerCut):
@@ -169,10 +169,10 @@ def test_another_batch_size_goes_on_at_the_same_place(data: Path, tmp_path: Path
     with pytest.raises(PowerCut):
         runner.train()
     assert runner.train_loop.position.batch == 3  # of three; six images were done
-    assert any('with 2 images a step' in log.read_text() for log in tmp_path.glob('*/*.log'))
+    assert any('with 2 images per iteration' in log.read_text() for log in tmp_path.glob('*/*.log'))
 
 
-def test_mmengines_own_checkpoint_is_gone_on_with(data: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_mmengine_is_resumed(data: Path, tmp_path: Path) -> None:
     """It has no progress: its counters tell the batch."""
     stopped = build(data, tmp_path, **BY_ITER)
     stopped.register_hook(CutHook(6))

@@ -1,4 +1,4 @@
-"""Bars in a terminal, beneath whole log lines."""
+"""Bars in a terminal, below complete log lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from effnet_dense.engine.hooks.progress_bar import ProgressHook, wants_progress
+from effnet_dense.engine.hooks.progress import ProgressHook, is_interactive
 
 
 class Terminal(StringIO):
@@ -28,12 +28,12 @@ def fake_runner(logger: logging.Logger) -> Any:
     )
 
 
-def test_only_where_somebody_watches() -> None:
-    assert wants_progress(Terminal())
-    assert not wants_progress(StringIO())
+def test_only_in_a_terminal() -> None:
+    assert is_interactive(Terminal())
+    assert not is_interactive(StringIO())
 
 
-def test_bars_losses_and_whole_log_lines() -> None:
+def test_bars_losses_and_complete_log_lines() -> None:
     screen = Terminal()
     logger = logging.Logger('progress')
     handler = logging.StreamHandler(screen)
@@ -61,6 +61,6 @@ def test_bars_losses_and_whole_log_lines() -> None:
     assert hook.progress is None
     assert handler.stream is screen
     lines = [line.rstrip() for line in screen.getvalue().replace('\r', '\n').splitlines()]
-    # Rich puts control codes, which erase the bar, in front of the line.
+    # Rich puts control codes, which erase the bar, before the line.
     assert any(line.endswith('Epoch(train) a line [of mmengine]') for line in lines)
     assert any('train' in line and '3/4' in line for line in lines)

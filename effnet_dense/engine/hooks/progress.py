@@ -1,4 +1,4 @@
-"""Progress bars in a terminal: what is left, the loss, the memory."""
+"""Show progress bars in a terminal, with the remaining time, the loss and the memory."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from effnet_dense.utils.progress import progress_bar
 MIB = 2**20
 
 
-def wants_progress(stream: TextIO | None = None) -> bool:
-    """Tell whether somebody watches: the first process, on a terminal."""
+def is_interactive(stream: TextIO | None = None) -> bool:
+    """Return whether this is the main process, and the stream (standard output) a terminal."""
     stream = sys.stdout if stream is None else stream
     return stream.isatty() and is_main_process()
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """A bar for the training and one for each evaluation, beneath mmengine's log lines.
+    """Draw a bar for the training and one for each evaluation, below mmengine's log lines.
 
-    Our runner registers it where its output is a terminal.
+    The runner registers it where `is_interactive` holds.
 
     Args:
         console: Where to draw; standard output by default.
@@ -46,54 +46,54 @@ class ProgressHook(Hook):
         self.evaluation: Any = None
 
     def before_run(self, runner: Runner) -> None:
-        """Take over the terminal."""
+        """Start drawing."""
         self.progress = progress_bar(TextColumn('{task.fields[note]}'), console=self.console)
         self.training = self.evaluation = None
         self.progress.start()
         self._redirect(runner.logger)
-        # An error ends a run without `after_run`, and would leave a terminal without a cursor.
+        # An error ends a run without `after_run`, and would leave the terminal without a cursor.
         atexit.register(self.stop)
 
     def before_train(self, runner: Runner) -> None:
-        """Begin where the training does, which may have been resumed."""
+        """Add the training's bar, at the iteration that the run starts or resumes from."""
         if self.progress is not None:
             self.training = self.progress.add_task(
                 'train', total=runner.max_iters, completed=runner.iter, note=''
             )
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        """Move the training's bar."""
+        """Advance the training's bar."""
         if self.progress is not None:
             note = f'{_loss(runner)}{_memory()}'
             self.progress.update(self.training, completed=runner.iter + 1, note=note)
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Begin a bar for a validation."""
+        """Add a validation's bar."""
         self._begin('validate', len(runner.val_dataloader))
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Begin a bar for a test."""
+        """Add a test's bar."""
         self._begin('test', len(runner.test_dataloader))
 
     def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        """Move the evaluation's bar."""
-        self._move()
+        """Advance the evaluation's bar."""
+        self._advance()
 
     def after_test_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        """Move the evaluation's bar."""
-        self._move()
+        """Advance the evaluation's bar."""
+        self._advance()
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Take the validation's bar away."""
+        """Remove the validation's bar."""
         if self.progress is not None:
             self.progress.remove_task(self.evaluation)
 
     def after_run(self, runner: Runner) -> None:
-        """Give the terminal back."""
+        """Stop drawing."""
         self.stop()
 
     def stop(self) -> None:
-        """Leave the bars as they are; log lines go where they went before."""
+        """Leave the bars on the screen, and log lines to their own stream again."""
         for handler, stream in self.handlers:
             handler.setStream(stream)
         self.handlers.clear()
@@ -106,12 +106,12 @@ class ProgressHook(Hook):
         if self.progress is not None:
             self.evaluation = self.progress.add_task(name, total=total, note='')
 
-    def _move(self) -> None:
+    def _advance(self) -> None:
         if self.progress is not None:
             self.progress.update(self.evaluation, advance=1, note=_memory())
 
     def _redirect(self, logger: logging.Logger) -> None:
-        """Print log lines above the bars: their handlers hold the stream that rich replaced."""
+        """Print log lines above the bars: handlers hold the stream that rich has replaced."""
         for handler in logger.handlers:
             if isinstance(handler, logging.StreamHandler) and not isinstance(
                 handler, logging.FileHandler
@@ -128,7 +128,7 @@ def _loss(runner: Runner) -> str:
 
 
 def _memory() -> str:
-    """The peak so far: the allocator's on a GPU, else the process's."""
+    """The peak so far: of the CUDA allocator, or of the process without a GPU."""
     if torch.cuda.is_available():
         return f'{torch.cuda.max_memory_allocated() / MIB:.0f} MiB'
     return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB'

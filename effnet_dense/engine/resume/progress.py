@@ -1,7 +1,8 @@
-"""What a checkpoint must hold beyond mmengine's state for a run to go on as if never stopped.
+"""Save and restore a run's progress: position in the data, random states, pending gradients.
 
-It lies in the checkpoint's `meta['progress']`, in plain values and tensors, which
-`weights_only=True` reads.
+A checkpoint of mmengine lacks these; they are stored in its `meta['progress']`, as plain values
+and tensors that `weights_only=True` reads. With them a resumed run equals an uninterrupted one to
+the bit.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ from torch import Tensor, nn
 
 from effnet_dense.utils.wrappers import unwrap_model
 
-Record = dict[str, Any]
+State = dict[str, Any]
 
 
 @dataclass
 class Position:
-    """Where in the data a run is.
+    """A run's position in the data.
 
     Attributes:
-        epoch: Of an endless stream, times that the sampler came to its end; else not used.
-        batch: Batches done in this epoch.
-        images: In a step of all processes, by which a changed batch size is seen; 0: unknown.
-        validated: Nothing has been learnt since the last validation.
+        epoch: Completed passes over the data, in loops over iterations; else unused.
+        batch: Completed batches of this epoch.
+        images: Images per iteration of all processes, to notice a changed batch size; 0 if
+            unknown.
+        validated: No step has been trained since the last validation.
     """
 
     epoch: int = 0
@@ -38,17 +40,17 @@ class Position:
     images: int = 0
     validated: bool = True
 
-    def in_steps_of(self, images: int) -> Position:
-        """The same place in the data for steps of another number of images, rounded down."""
+    def with_images(self, images: int) -> Position:
+        """Return the same position for another number of images per iteration, rounded down."""
         batch = self.batch * self.images // images if self.images and images else self.batch
         return Position(self.epoch, batch, images, self.validated)
 
 
-def random_state() -> Record:
-    """The states of this process's random generators: Python's, numpy's, torch's and CUDA's."""
+def random_state() -> State:
+    """Return the states of this process's random generators: Python, numpy, torch and CUDA."""
     version, words, gauss = random.getstate()
     kind, keys, at, has_gauss, cached = np.random.get_state()
-    state: Record = dict(
+    state: State = dict(
         python=[version, list(words), gauss],
         numpy=[str(kind), np.asarray(keys).tolist(), int(at), int(has_gauss), float(cached)],
         torch=torch.get_rng_state(),
@@ -59,7 +61,7 @@ def random_state() -> Record:
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """Restore what `random_state` returned."""
+    """Restore the states that `random_state` returned."""
     version, words, gauss = state['python']
     random.setstate((version, tuple(words), gauss))
     kind, keys, *rest = state['numpy']
@@ -69,28 +71,28 @@ def set_random_state(state: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state(state['cuda'])
 
 
-def gather_progress(position: Position, model: nn.Module, optim_wrapper: Any) -> Record:
-    """A run's progress, of all processes, which must call this together."""
-    mine = random_state()
+def gather_progress(position: Position, model: nn.Module, optim_wrapper: Any) -> State:
+    """Collect the progress of all processes, which must call this together."""
+    own = random_state()
     return dict(
         position=asdict(position),
-        random=all_gather_object(mine),
+        random=all_gather_object(own),
         gradients=pending_gradients(model, optim_wrapper),
     )
 
 
-def my_random_state(states: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """This process's state among all processes'; None if the run had another number of them."""
+def own_random_state(states: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Select this process's state; None if the run had another number of processes."""
     return states[get_rank()] if len(states) == get_world_size() else None
 
 
 def pending_gradients(model: nn.Module, optim_wrapper: Any) -> dict[str, Tensor]:
-    """The gradients that wait for more steps to be accumulated, averaged over the processes.
+    """Return accumulated gradients that wait for the optimizer's step, averaged over processes.
 
-    Averaged, since each process has its own until the last of these steps; the average of what
-    they come to then stays the same.
+    Each process has its own until the last accumulated batch, at which DDP averages them; averaging
+    them earlier gives the same mean.
     """
-    if not _accumulates(optim_wrapper):
+    if not _accumulating(optim_wrapper):
         return {}
     gradients = {
         name: parameter.grad.detach().cpu().clone()
@@ -104,11 +106,11 @@ def pending_gradients(model: nn.Module, optim_wrapper: Any) -> dict[str, Tensor]
 
 
 def restore_gradients(model: nn.Module, gradients: Mapping[str, Tensor]) -> None:
-    """Put `pending_gradients` back."""
+    """Restore the gradients that `pending_gradients` returned."""
     for name, parameter in unwrap_model(model).named_parameters():
         if name in gradients:
             parameter.grad = gradients[name].to(parameter.device, copy=True)
 
 
-def _accumulates(optim_wrapper: Any) -> bool:
+def _accumulating(optim_wrapper: Any) -> bool:
     return isinstance(optim_wrapper, OptimWrapper) and not optim_wrapper.should_update()

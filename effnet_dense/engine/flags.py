@@ -1,0 +1,107 @@
+"""Change a config as the tools' flags request: `--amp`, `--resume`, `--skip-bad`, `--tta` …"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from effnet_dense.data import CocoSource, use_data
+from effnet_dense.data.coco import SkipBad
+from effnet_dense.data.config_walk import leaf_datasets
+
+
+def use_amp(config: Config) -> None:
+    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on the CPU."""
+    wrapper = config.optim_wrapper
+    wrapper.pop('loss_scale', None)
+    if torch.cuda.is_available():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.loss_scale = 'dynamic'
+    else:
+        wrapper.pop('dtype', None)
+        wrapper.type = 'CPUAmpOptimWrapper'
+
+
+def scale_learning_rate(config: Config) -> None:
+    """Scale the learning rate to this run's images per step (`--auto-scale-lr`).
+
+    Raises:
+        ValueError: The config has no batch size that its rate is meant for.
+    """
+    if not config.get('auto_scale_lr', {}).get('base_batch_size'):
+        raise ValueError(
+            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config, '
+            f'got {config.get("auto_scale_lr")}'
+        )
+    config.auto_scale_lr.enable = True
+
+
+def resume_from(config: Config, checkpoint: str) -> None:
+    """Resume a run from a checkpoint, or from the work folder's last one ('auto').
+
+    Raises:
+        FileNotFoundError: No such checkpoint.
+    """
+    config.resume = True
+    if checkpoint == 'auto':
+        config.load_from_first = config.get('load_from')  # if there is no checkpoint yet
+        config.load_from = None
+    else:
+        config.load_from = checkpoint
+    if checkpoint != 'auto' and not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'--resume: no checkpoint {checkpoint!r}')
+
+
+def use_tta(config: Config) -> None:
+    """Test with the config's `tta_pipeline`, whose outputs its `tta_model` merges (`--tta`).
+
+    Raises:
+        ValueError: The config lacks one of the two.
+    """
+    missing = [key for key in ('tta_model', 'tta_pipeline') if not config.get(key)]
+    if missing:
+        raise ValueError(
+            f'--tta needs {" and ".join(missing)} in the config: for example tta_model='
+            "dict(type='SegTTAModel') or DetTTAModel, and a tta_pipeline with TestTimeAug"
+        )
+    for dataset in leaf_datasets(config.test_dataloader.dataset):
+        dataset.pipeline = config.tta_pipeline
+
+
+def draw_predictions(config: Config, folder: str | Path, count: int | None = None) -> None:
+    """Draw test images' predictions beside their ground truth into a folder (`--show-dir`).
+
+    Args:
+        config: Its visualization hook is replaced.
+        folder: Where the drawings go.
+        count: Images to draw, evenly spread; None for all.
+    """
+    hooks = config.get('default_hooks') or {}
+    pictures = dict(
+        type='effnet_dense.PicturesHook',
+        folder=str(Path(folder).resolve()),
+        count=count,
+        score_thr=(hooks.get('visualization') or {}).get('score_thr', 0.3),
+    )
+    config.default_hooks = {**hooks, 'visualization': pictures}
+
+
+def skip_bad_data(
+    config: Config, skip: SkipBad, data: str | Path | None, splits: Sequence[str]
+) -> None:
+    """Leave out broken images and annotations (`--skip-bad`): of `data` now, of others in training.
+
+    Raises:
+        ValueError: The limit is not a share, or more of `data` is broken.
+    """
+    if not 0 < skip.limit <= 1:
+        raise ValueError(f'--skip-bad expects a share above 0, up to 1, got {skip.limit}')
+    hook = dict(type='effnet_dense.SkipBadHook', limit=skip.limit)
+    source = use_data(config, data, splits, skip=skip) if data is not None else None
+    if isinstance(source, CocoSource) and 'val' in source.cleaned:
+        val = source.cleaned['val']
+        hook.update(evaluated=val.images, left_out=len(val.left_out_images))
+    config.custom_hooks = [*(config.get('custom_hooks') or []), hook]

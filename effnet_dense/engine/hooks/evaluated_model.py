@@ -1,0 +1,26 @@
+"""Replace the model before it is tested: by its inference version, or with augmentations."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook, PrepareTTAHook
+from mmengine.runner import Runner
+
+from effnet_dense.deployment import deploy
+from effnet_dense.utils.wrappers import unwrap_model
+
+
+class DeployHook(Hook):
+    """Test what `effnet_dense.deploy` makes of the model (`--deploy`)."""
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Replace the model."""
+        runner.model = deploy(unwrap_model(runner.model))
+
+
+class UnwrappedTTAHook(PrepareTTAHook):
+    """mmengine's hook for test-time augmentation (`--tta`), also in distributed runs."""
+
+    def before_test(self, runner: Runner) -> None:
+        """Wrap the model into a BaseTTAModel, which merges predictions."""
+        runner.model = unwrap_model(runner.model)
+        super().before_test(runner)
