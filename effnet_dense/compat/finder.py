@@ -1,6 +1,6 @@
-"""The import hook that serves modules which an installation lacks.
+"""Import substitutes for modules that are not installed.
 
-Imports the standard library alone, so that installing the hook costs nothing.
+This file imports only the standard library, so that installing the import hook costs nothing.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-ROOM = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
-# The missing module → the file, or the package's folder, that is served in its place.
+# Name of the missing module → file, or folder of the package, to import in its place.
 SUBSTITUTES: Mapping[str, Path] = {
-    'mmcv._ext': ROOM / 'mmcv_ops' / 'extension.py',
-    'panopticapi': ROOM / 'panopticapi',
+    'mmcv._ext': FOLDER / 'mmcv_ops' / 'extension.py',
+    'panopticapi': FOLDER / 'panopticapi',
 }
 
 
 class SubstituteFinder(MetaPathFinder):
-    """Serve a file of this package under the name of a module that is not installed.
+    """Find a file of this package for the name of a module that is not installed.
 
-    An ordinary file location gives the module an ordinary spec and loader, which is what
-    ``mmengine.utils.dl_utils.mmcv_full_available`` looks for. The modules of a package are found
-    by Python itself, in the folder that the package's spec names.
+    The module gets the usual spec and loader of a file, which
+    ``mmengine.utils.dl_utils.mmcv_full_available`` looks for. Python itself finds the submodules
+    of a package, in the folder that its spec names.
     """
 
     def find_spec(
@@ -45,9 +45,9 @@ class SubstituteFinder(MetaPathFinder):
 
 
 def install() -> None:
-    """Make the substitutes importable. May be called again.
+    """Make the substitutes importable; further calls do nothing.
 
-    The finder goes to the end of ``sys.meta_path``, so that an installed module always wins.
+    The finder goes to the end of ``sys.meta_path``, so that installed modules take precedence.
     """
     if not any(isinstance(finder, SubstituteFinder) for finder in sys.meta_path):
         sys.meta_path.append(SubstituteFinder())

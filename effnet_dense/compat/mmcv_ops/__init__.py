@@ -1,11 +1,11 @@
-"""A stand-in for mmcv's compiled operators, on torch and torchvision.
+"""Implement mmcv's compiled operators with torch and torchvision.
 
-mmcv-lite has all of ``mmcv/ops/*.py`` but not the extension module ``mmcv._ext`` behind it, and
-full mmcv does not build against current PyTorch. `effnet_dense.compat.install` makes ``mmcv._ext``
-importable, so that mmdet and mmseg import, train, predict and evaluate, on CPU and CUDA tensors. A
-real ``mmcv._ext`` always wins.
+mmcv-lite has all of ``mmcv/ops/*.py`` but not the extension module ``mmcv._ext`` that they call,
+and full mmcv does not build with current PyTorch. `effnet_dense.compat.install` makes ``mmcv._ext``
+importable, so that mmdet and mmseg import, train, predict and evaluate, on CPU and CUDA tensors. An
+installed ``mmcv._ext`` takes precedence.
 
-Covered, each with mmcv 2.1.0's calling convention, outputs written in place:
+Implemented, with the signatures of mmcv 2.1.0, which write outputs in place:
 
 =====================  ==========================================================================
 `boxes`, `nms`         bbox_overlaps, nms (and batched_nms on it), softnms, nms_match
@@ -21,6 +21,6 @@ Covered, each with mmcv 2.1.0's calling convention, outputs written in place:
 `build_info`           get_compiler_version, get_compiling_cuda_version
 =====================  ==========================================================================
 
-Any other operator raises NotImplementedError when it is called, not before, and names itself and
-what to install. Importing this package costs nothing: torch is imported with ``mmcv._ext``.
+Other operators raise NotImplementedError when called, which names the operator and what to
+install. Importing this package costs nothing: torch is imported with ``mmcv._ext``.
 """

@@ -1,8 +1,8 @@
 """Multi-scale deformable attention (Zhu et al. 2020, arXiv:2010.04159).
 
-mmcv calls these for CUDA tensors; for CPU tensors it has the same in plain torch, which is what
-they run. Letters: N images, M heads of D channels, L levels, P points, Q queries, S the levels'
-pixels together.
+mmcv calls these for CUDA tensors. They run mmcv's own torch version, which it uses for CPU tensors.
+
+Shapes: N images, M heads of D channels, L levels, P points, Q queries, S pixels of all levels.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ def _attend(
     value: Tensor, spatial_shapes: Tensor, sampling_locations: Tensor, attention_weights: Tensor
 ) -> Tensor:
     """Return the attended values (N, Q, M * D), differentiable."""
-    # mmcv.ops imports mmcv._ext, and so this module, while it is itself half imported.
+    # mmcv.ops imports mmcv._ext, and with it this module, before it is fully imported itself.
     from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 
-    # The shapes become Python integers one by one: better from the CPU, after one transfer.
+    # mmcv converts the shapes to Python integers one by one: one transfer instead of many.
     return multi_scale_deformable_attn_pytorch(
         value, spatial_shapes.cpu(), sampling_locations, attention_weights
     )
@@ -37,12 +37,12 @@ def ms_deform_attn_forward(
     """Return the attended values (N, Q, M * D).
 
     Args:
-        value: (N, S, M, D), the levels one after the other.
+        value: (N, S, M, D), the levels concatenated.
         value_spatial_shapes: (L, 2), height and width of each level.
-        value_level_start_index: (L,), not needed: it follows from the shapes.
-        sampling_locations: (N, Q, M, L, P, 2), (x, y) in fractions of the level's size.
+        value_level_start_index: (L,), unused: it follows from the shapes.
+        sampling_locations: (N, Q, M, L, P, 2), (x, y) as fractions of the level's size.
         attention_weights: (N, Q, M, L, P).
-        im2col_step: not needed, the batch is not split.
+        im2col_step: Unused, the batch is not split.
     """
     operands = at_least_float32(value, sampling_locations, attention_weights)
     return _attend(operands[0], value_spatial_shapes, *operands[1:]).to(value.dtype)

@@ -1,4 +1,4 @@
-"""Overlaps of boxes (x1, y1, x2, y2). With offset 1 a box's width is x2 - x1 + 1."""
+"""Compute overlaps of boxes (x1, y1, x2, y2); with offset 1 a box's width is x2 - x1 + 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def areas(boxes: Tensor, offset: int) -> Tensor:
 
 
 def intersections(boxes1: Tensor, boxes2: Tensor, offset: int) -> Tensor:
-    """Return the common areas of boxes (..., 4) that broadcast against each other."""
+    """Return the intersection areas of boxes (..., 4) that broadcast against each other."""
     top_left = torch.maximum(boxes1[..., :2], boxes2[..., :2])
     bottom_right = torch.minimum(boxes1[..., 2:], boxes2[..., 2:])
     return (bottom_right - top_left + offset).clamp(min=0).prod(-1)

@@ -1,9 +1,9 @@
 """CARAFE: content-aware reassembly of features (Wang et al. 2019, arXiv:1905.02188).
 
-Letters: N images, C channels in G groups of D, a kernel of k × k, a scale of s.
+Shapes: N images, C channels in G groups of D, a k × k kernel, upsampling by s.
 
 * features (N, C, H, W)
-* masks (N, G * k * k, sH, sW), for each output pixel the weights of the k × k features around it
+* masks (N, G * k * k, sH, sW): for each output pixel, the weights of the k × k features around it
 * output (N, C, sH, sW)
 """
 
@@ -19,7 +19,7 @@ from effnet_dense.ops.precision import at_least_float32
 
 
 def _grouped(map: Tensor, groups: int, scale: int) -> Tensor:
-    """View a map (N, G * D, sH, sW) as (N, G, D, H, s, W, s): the pixels of each feature."""
+    """View a map (N, G * D, sH, sW) as (N, G, D, H, s, W, s): the output pixels of each feature."""
     batch, channels, height, width = map.shape
     return map.view(
         batch, groups, channels // groups, height // scale, scale, width // scale, scale
@@ -27,7 +27,7 @@ def _grouped(map: Tensor, groups: int, scale: int) -> Tensor:
 
 
 def _taps(padded: Tensor, kernel_size: int) -> Iterator[Tensor]:
-    """Yield views of padded (N, G, D, H + k - 1, W + k - 1), one per place in the kernel."""
+    """Yield views of padded (N, G, D, H + k - 1, W + k - 1), one per position in the kernel."""
     height, width = (size - kernel_size + 1 for size in padded.shape[-2:])
     for y in range(kernel_size):
         for x in range(kernel_size):
@@ -67,7 +67,7 @@ def carafe_naive_backward(
     group_size: int,
     scale_factor: int,
 ) -> None:
-    """Write the gradients of features and masks from that of the output."""
+    """Write the gradients of features and masks, given the output's."""
     top_grad, features, masks = at_least_float32(top_grad, features, masks)
     grad = _grouped(top_grad, group_size, scale_factor)
     weights = _grouped(masks, group_size, scale_factor)
@@ -98,8 +98,8 @@ def carafe_forward(
 ) -> None:
     """Write the reassembled features to output.
 
-    mmcv's kernel leaves a reordered copy of the features in rfeatures, which is all that its
-    backward is given; here it is a plain copy.
+    mmcv's kernel writes a reordered copy of the features to rfeatures, and its backward gets only
+    that; here it is a plain copy.
     """
     rfeatures.copy_(features)
     carafe_naive_forward(features, masks, output, kernel_size, group_size, scale_factor)
@@ -119,7 +119,7 @@ def carafe_backward(
     group_size: int,
     scale_factor: int,
 ) -> None:
-    """Write the gradients of features and masks from that of the output."""
+    """Write the gradients of features and masks, given the output's."""
     carafe_naive_backward(
         top_grad, rfeatures, masks, bottom_grad, mask_grad, kernel_size, group_size, scale_factor
     )

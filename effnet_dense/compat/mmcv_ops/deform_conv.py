@@ -1,8 +1,10 @@
 """Deformable convolution v1 (arXiv:1703.06211) and v2, modulated (arXiv:1811.11168).
 
-torchvision's operator has the same layout of offsets and mask and the same border rule, so only
-the calling conventions differ. Letters: N images, C channels, O outputs, H × W the output's size,
-G deformable groups, K = kH * kW.
+torchvision's operator has the same layout of offsets and mask and the same border rule; only the
+signatures differ.
+
+Shapes: N images, C channels, O output channels, output size H × W, G deformable groups,
+K = kH * kW.
 
 * input (N, C, Hin, Win), weight (O, C / groups, kH, kW)
 * offset (N, 2 * G * K, H, W) in pixels, (y, x) alternating; mask (N, G * K, H, W)
@@ -22,7 +24,7 @@ Geometry = tuple[int, int, int, int, int, int, int, int]
 def _operands(
     input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None, bias: Tensor | None
 ) -> tuple[Tensor, ...]:
-    """Fill in torchvision's placeholders for an absent mask and bias; all in one type."""
+    """Fill in torchvision's placeholders for an absent mask and bias; convert all to one dtype."""
     if mask is None:
         mask = input.new_zeros(len(input), 1)
     if bias is None:
@@ -61,11 +63,11 @@ def _backward(
 
 
 def _as_kernel_reads(values: Tensor, like: Tensor) -> Tensor:
-    """Return offsets or mask as maps of the size of the output `like` (N, O, H, W).
+    """Return offsets or mask as maps of the output's size, given the output `like` (N, O, H, W).
 
     mmcv's kernel for v2 takes H and W from the output and reads each image's offsets and mask as
-    contiguous maps of that size, whatever their own. mmdet's DyHead hands over larger ones for
-    the coarser level, and its checkpoints were trained with what is read there.
+    contiguous maps of that size, even if they are larger. mmdet's DyHead passes larger ones for
+    the coarser level, and its checkpoints were trained with the values that are read there.
     """
     height, width = like.shape[2:]
     if values.shape[2:] == (height, width):
@@ -80,7 +82,7 @@ def _as_kernel_reads(values: Tensor, like: Tensor) -> Tensor:
 
 
 def _write_gradient(grad: Tensor, result: Tensor) -> None:
-    """Write the gradient of what `_as_kernel_reads` returned; what was not read has 0."""
+    """Write the gradient of the values that `_as_kernel_reads` returned; 0 for the others."""
     flat = grad.new_zeros(len(grad), grad[0].numel())
     flat[:, : result[0].numel()] = result.flatten(1)
     grad.copy_(flat.view(grad.shape))
@@ -135,8 +137,8 @@ def deform_conv_backward_input(
     grads = _backward(gradOutput, input, weight, offset, None, None, geometry)
     gradInput.copy_(grads[0])
     gradOffset.copy_(grads[2])
-    # torchvision computes all the gradients at once. The weight's waits in mmcv's buffer for
-    # deform_conv_backward_parameters, which is called next; else it would cost as much again.
+    # torchvision computes all gradients at once. The weight's is kept in mmcv's buffer for
+    # deform_conv_backward_parameters, which is called next and would compute them all again.
     columns.resize_(grads[1].shape).copy_(grads[1])
 
 
@@ -162,8 +164,8 @@ def deform_conv_backward_parameters(
 ) -> None:
     """Add scale times the weight's gradient to gradWeight.
 
-    It lies in columns where deform_conv_backward_input was called before. Where only the weight
-    has a gradient it is computed here, without the weight, on which it does not depend.
+    deform_conv_backward_input has left it in `columns`. Where only the weight requires a gradient
+    it is computed here, with zeros for the weight, on which it does not depend.
     """
     if columns.shape == gradWeight.shape:
         gradWeight.add_(columns, alpha=scale)

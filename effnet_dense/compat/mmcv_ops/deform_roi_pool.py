@@ -1,8 +1,7 @@
-"""Deformable RoI pooling (Dai et al. 2017, arXiv:1703.06211): RoIAlign whose bins are moved.
+"""Deformable RoI pooling (Dai et al. 2017, arXiv:1703.06211): RoIAlign with shifted bins.
 
-Letters: N images, C channels, R regions, A × B bins. rois are (R, 5): image index and x1, y1, x2,
-y2. offset is (R, 2, A, B), x and y in fractions of the region's size times gamma, or empty: then
-this is RoIAlign.
+Shapes: N images, C channels, R regions, A × B bins. rois (R, 5) are image index and x1, y1, x2, y2.
+offset (R, 2, A, B) is x and y as fractions of the region's size times gamma; empty for RoIAlign.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from effnet_dense.ops.precision import at_least_float32
 
 
 def _pool(features: Tensor, where: Regions, offset: Tensor, gamma: float) -> Tensor:
-    """Return the pooled features (R, C, A, B) of regions with equally many samples."""
+    """Return the pooled features (R, C, A, B) of regions with equal numbers of samples."""
     columns, rows = where.samples[0].tolist()
     height, width = offset.shape[2:]
     moved = where.start[..., None, None] + gamma * where.size[..., None, None] * offset
@@ -75,7 +74,7 @@ def deform_roi_pool_backward(
     sampling_ratio: int,
     gamma: float,
 ) -> None:
-    """Write the gradients of input and offset from that of output (R, C, A, B)."""
+    """Write the gradients of input and offset, given that of output (R, C, A, B)."""
     grad, features, rois, offset = at_least_float32(grad_output, input, rois, offset)
     size = (pooled_height, pooled_width)
     if offset.numel() == 0:

@@ -1,7 +1,7 @@
-"""What ``import mmcv._ext`` gives where mmcv was installed without its compiled operators.
+"""The module ``mmcv._ext`` where mmcv was installed without its compiled operators.
 
-`finder` executes this file under the name ``mmcv._ext``. mmcv looks its operators up by attribute
-(``mmcv.utils.ext_loader.load_ext``), for all of ``mmcv.ops`` at once, so every name must be there.
+`finder` runs this file under the name ``mmcv._ext``. mmcv looks up all operators of ``mmcv.ops`` as
+attributes at once (``mmcv.utils.ext_loader.load_ext``), so every name must exist.
 """
 
 from __future__ import annotations
@@ -92,15 +92,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Callable[..., NoReturn]:
-    """Give the operators that have no counterpart: callables that raise NotImplementedError."""
+    """Return a callable that raises NotImplementedError, for operators not implemented here."""
     if name.startswith('_'):
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
     def missing_operator(*args: Any, **kwargs: Any) -> NoReturn:
         raise NotImplementedError(
-            f'mmcv operator {name!r} has no counterpart among the torch operators with which '
-            'effnet_dense replaces the compiled ones that this installation of mmcv lacks. '
-            'It needs full mmcv (2.0.0rc4 or newer, below 2.2.0 for mmdet 3.3) compiled for '
+            f'mmcv operator {name!r} is not among those that effnet_dense implements in place of '
+            'the compiled ones, which this installation of mmcv lacks. It needs full '
+            'mmcv (2.0.0rc4 or newer, below 2.2.0 for mmdet 3.3) compiled for '
             f'torch {torch.__version__}, instead of mmcv-lite: '
             'https://mmcv.readthedocs.io/en/latest/get_started/installation.html'
         )

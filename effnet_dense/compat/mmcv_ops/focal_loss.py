@@ -1,8 +1,8 @@
 """Focal loss (Lin et al. 2017, arXiv:1708.02002) on N samples and C classes.
 
-mmcv's kernels take the logarithm of a probability that has already been rounded, clamped at
-float32's smallest number: for the sigmoid, logits beyond ±17 jump to a loss of 87. These take
-log-sigmoid of the logit and are exact there; elsewhere the two agree.
+mmcv's kernels take the logarithm of a rounded probability, clamped at float32's smallest number:
+with the sigmoid, the loss jumps to 87 at logits beyond ±17. These functions take the log-sigmoid of
+the logit and are exact there; elsewhere the two agree.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from effnet_dense.ops.precision import at_least_float32
 
 
 def _class_weights(weight: Tensor, target: Tensor) -> Tensor:
-    """Return each sample's class weight (N,); 1 where weight (C,) is empty or has no such class.
+    """Return each sample's class weight (N,); 1 where weight (C,) is empty or lacks the class.
 
-    The background class, C in the sigmoid's targets, has no weight of its own.
+    The background, class C in the sigmoid's targets, has no weight.
     """
     if weight.numel() == 0:
         return weight.new_ones(len(target))
@@ -26,7 +26,7 @@ def _class_weights(weight: Tensor, target: Tensor) -> Tensor:
 
 
 def _is_target(input: Tensor, target: Tensor) -> Tensor:
-    """Return (N, C), True at each sample's own class; a row of False for the background."""
+    """Return (N, C), True at each sample's class; all False in the background's rows."""
     return target[:, None] == torch.arange(input.shape[1], device=input.device)
 
 
@@ -45,7 +45,7 @@ def sigmoid_focal_loss_forward(
 def sigmoid_focal_loss_backward(
     input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Write the derivative of the loss by its own logit to grad_input (N, C)."""
+    """Write the derivative of each loss by its logit to grad_input (N, C)."""
     logits, weight = at_least_float32(input, weight)
     p, q = logits.sigmoid(), (-logits).sigmoid()
     positive = -alpha * q.pow(gamma) * (q - gamma * p * F.logsigmoid(logits))
@@ -55,7 +55,7 @@ def sigmoid_focal_loss_backward(
 
 
 def _probability_of_target(softmax: Tensor, target: Tensor) -> Tensor:
-    """Return each sample's probability (N,) of its own class, above 0; 1 where it has none."""
+    """Return the probability (N,) of each sample's class, above 0; 1 where it has none."""
     chosen = softmax.gather(1, target.clamp(min=0)[:, None])[:, 0]
     return torch.where(target >= 0, chosen, 1.0).clamp(min=torch.finfo(softmax.dtype).tiny)
 
@@ -89,7 +89,7 @@ def softmax_focal_loss_backward(
     """
     softmax, weight = at_least_float32(input, weight)
     p = _probability_of_target(softmax, target)
-    # For γ < 1 the power of 1 - p = 0 would be infinite, though log p = 0 makes the product 0.
+    # For γ < 1 the power of 1 - p = 0 is infinite, but the product is 0, since log p = 0.
     q = (1 - p).clamp(min=torch.finfo(p.dtype).tiny)
     by_log_p = alpha * (gamma * q.pow(gamma - 1) * p * p.log() - (1 - p).pow(gamma))
     by_log_p = torch.where(target >= 0, by_log_p * _class_weights(weight, target), 0.0)

@@ -1,4 +1,4 @@
-"""The two halves of ``mmcv.ops.MaskedConv2d``: a convolution at M chosen places of one image."""
+"""The two steps of ``mmcv.ops.MaskedConv2d``, a convolution at M selected pixels of one image."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def masked_im2col_forward(
     pad_h: int,
     pad_w: int,
 ) -> None:
-    """Write the kernel's windows at places (M,), (M,) of im (1, C, H, W) to col (C * K, M).
+    """Write the kernel's windows at pixels (M,), (M,) of im (1, C, H, W) to col (C * K, M).
 
-    Outside the image is zero. Stride and dilation are 1.
+    Padding is zero. Stride and dilation are 1.
     """
-    # Every window starts inside the image widened by the padding, but may end beyond it.
+    # Every window starts inside the padded image, but may end outside of it.
     padded = F.pad(im[0], (pad_w, kernel_w - 1, pad_h, kernel_h - 1))
     windows = padded.unfold(1, kernel_h, 1).unfold(2, kernel_w, 1)  # (C, H', W', kH, kW)
-    chosen = windows[:, mask_h_idx, mask_w_idx]  # (C, M, kH, kW)
-    col.copy_(chosen.permute(0, 2, 3, 1).flatten(0, 2))
+    selected = windows[:, mask_h_idx, mask_w_idx]  # (C, M, kH, kW)
+    col.copy_(selected.permute(0, 2, 3, 1).flatten(0, 2))
 
 
 def masked_col2im_forward(
@@ -36,5 +36,5 @@ def masked_col2im_forward(
     width: int,
     channels: int,
 ) -> None:
-    """Write columns (C, M) to their places (M,), (M,) of im (1, C, H, W)."""
+    """Write columns (C, M) to their pixels (M,), (M,) of im (1, C, H, W)."""
     im[0, :, mask_h_idx, mask_w_idx] = col.to(im.dtype)

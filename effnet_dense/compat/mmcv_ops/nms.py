@@ -1,4 +1,4 @@
-"""Non-maximum suppression: hard, soft (Bodla et al. 2017, arXiv:1704.04503), and with its matches.
+"""Non-maximum suppression: hard, soft (Bodla et al. 2017, arXiv:1704.04503), and grouping.
 
 Boxes are (K, 4) as (x1, y1, x2, y2) in pixels; with offset 1 a box's width is x2 - x1 + 1.
 """
@@ -17,9 +17,9 @@ METHODS = ('naive', 'linear', 'gaussian')
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Return the indices of the kept boxes, by falling score; IoU above the threshold drops."""
+    """Return the indices of kept boxes by falling score; an IoU above the threshold suppresses."""
     boxes, scores = at_least_float32(boxes, scores)
-    # Adding the offset to the far corner adds it to every width, height and overlap alike.
+    # Adding the offset to the bottom right corners adds it to every width, height and overlap.
     boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
     return torch.ops.torchvision.nms(boxes, scores, iou_threshold)
 
@@ -34,12 +34,22 @@ def softnms(
     method: int,
     offset: int,
 ) -> Tensor:
-    """Take the best box again and again, lowering the scores of those that overlap it.
+    """Select the box of highest score repeatedly, lowering the scores of those that overlap it.
 
-    Writes the taken boxes and their lowered scores to the first rows of dets (K, 5) and returns
-    their indices, in the order they were taken. As in mmcv the first box is taken whatever its
-    score; others end below min_score. Boxes that do not overlap leave each other alone, whatever
-    the threshold; so do boxes without area, whose overlap is 0/0.
+    Boxes that do not overlap do not affect each other, whatever the threshold; nor do boxes
+    without area, whose overlap is 0/0.
+
+    Args:
+        boxes: (K, 4).
+        scores: (K,).
+        dets: (K, 5); the selected boxes and their lowered scores are written to its first rows.
+        iou_threshold, sigma: See `ops.soft_nms.decay_by`.
+        min_score: Selection ends below it. As in mmcv, the first box is always selected.
+        method: Index into `METHODS`.
+        offset: 0 or 1, see above.
+
+    Returns:
+        The indices of the selected boxes, in order.
     """
     if method not in range(len(METHODS)):
         raise ValueError(
@@ -54,17 +64,17 @@ def softnms(
         next_below(left_scores.dtype.type(min_score)),
         offset=offset,
     )
-    taken = torch.from_numpy(index).to(boxes.device)
-    dets[: len(taken), :4] = boxes[taken]
-    dets[: len(taken), 4] = torch.from_numpy(lowered)
-    return taken
+    selected = torch.from_numpy(index).to(boxes.device)
+    dets[: len(selected), :4] = boxes[selected]
+    dets[: len(selected), 4] = torch.from_numpy(lowered)
+    return selected
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """Group boxes (K, 5), score last: each kept box's index and those that it suppressed.
+    """Group boxes (K, 5), score last: each kept box's index and those that it suppresses.
 
-    Unlike `nms`, an IoU equal to the threshold suppresses. Groups and their members come by
-    falling score.
+    Unlike in `nms`, an IoU equal to the threshold suppresses. Groups and their members are ordered
+    by falling score.
     """
     (dets,) = at_least_float32(dets)
     order = dets[:, 4].argsort(descending=True, stable=True)

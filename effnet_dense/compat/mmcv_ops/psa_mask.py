@@ -1,12 +1,12 @@
-"""PSANet's attention masks (Zhao et al. 2018): from "relative to a pixel" to "of the whole map".
+"""Convert PSANet's attention masks (Zhao et al. 2018) from relative to absolute positions.
 
-Letters: N images, a map of H × W pixels, a mask of A × B around each pixel, its centre at
+Shapes: N images, maps of H × W pixels, a mask of A × B around each pixel, centred at
 (half_h_mask, half_w_mask).
 
-* relative (N, A * B, H, W): pixel (h, w) has a value for each of the A × B places around it
-* absolute (N, H * W, H, W): "collect" has that value at [(h', w'), h, w], (h', w') being the place
-  it is about; "distribute" at [(h, w), h', w']. Values about places outside the map are dropped,
-  places outside the mask are 0.
+* relative (N, A * B, H, W): pixel (h, w) has a value for each of the A × B pixels around it
+* absolute (N, H * W, H, W): "collect" stores the value for pixel (h', w') at [(h', w'), h, w],
+  "distribute" at [(h, w), h', w']. Values for pixels outside the map are dropped; pixels outside
+  the mask get 0.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ COLLECT, DISTRIBUTE = 0, 1
 
 
 def _axis(size: int, offsets: Tensor, limit: int) -> tuple[Tensor, Tensor]:
-    """Return the sums (size, P) of 0 … size - 1 and offsets (P,), and which are in 0 … limit - 1.
+    """Return the sums (size, P) of 0 … size - 1 and offsets (P,), and which lie in 0 … limit - 1.
 
-    The others are clamped, so that they can be used as an index.
+    The others are clamped to valid indices.
     """
     index = torch.arange(size, device=offsets.device)[:, None] + offsets
     return index.clamp(0, limit - 1), (index >= 0) & (index < limit)
 
 
 def _gather(values: Tensor, sizes: tuple[int, int], shifts: tuple[int, int], sign: int) -> Tensor:
-    """Return (N, T, U, H, W), at [t, u, h, w] the value at [t + shift ± h, u + shift ± w, h, w].
+    """Return (N, T, U, H, W): at [t, u, h, w], the value at [t + shift ± h, u + shift ± w, h, w].
 
-    values is (N, S, R, H, W), sizes (T, U); what falls outside S × R is 0.
+    values is (N, S, R, H, W), sizes (T, U); outside of S × R the result is 0.
     """
     *_, rows, columns, height, width = values.shape
     h = torch.arange(height, device=values.device)
@@ -58,7 +58,7 @@ def psamask_forward(
     half_h_mask: int,
     half_w_mask: int,
 ) -> None:
-    """Write the absolute masks of relative ones to output."""
+    """Write the absolute masks of the relative input to output."""
     _check(psa_type)
     relative = input.reshape(num_, h_mask, w_mask, h_feature, w_feature)
     collect = _gather(relative, (h_feature, w_feature), (half_h_mask, half_w_mask), -1)
@@ -78,7 +78,7 @@ def psamask_backward(
     half_h_mask: int,
     half_w_mask: int,
 ) -> None:
-    """Write the gradient of the relative masks; a value that was dropped has 0."""
+    """Write the gradient of the relative masks; 0 for dropped values."""
     _check(psa_type)
     collect = grad_output.reshape(num_, h_feature * w_feature, -1)
     if psa_type == DISTRIBUTE:

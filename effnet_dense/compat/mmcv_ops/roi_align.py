@@ -1,7 +1,8 @@
 """RoIAlign (He et al. 2017, arXiv:1703.06870), with the average or the maximum of each bin.
 
-Letters: N images, C channels, R regions, A × B bins. rois are (R, 5): image index and x1, y1, x2,
-y2. The average is torchvision's operator; torchvision has no maximum.
+The average is torchvision's operator; torchvision has no maximum.
+
+Shapes: N images, C channels, R regions, A × B bins. rois (R, 5) are image index and x1, y1, x2, y2.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ MAXIMUM, AVERAGE = 0, 1
 
 
 def _maxima(features: Tensor, where: Regions, size: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Return the maxima of regions with equally many samples, and where they lie: y and x.
+    """Return the maxima of regions with equal numbers of samples, and their positions y and x.
 
-    All are (R, C, A, B). A bin without samples has the value 0 at the place (-1, -1).
+    All are (R, C, A, B). A bin without samples has the value 0 at position (-1, -1).
     """
     columns, rows = where.samples[0].tolist()
     shape = (len(where.image), *size, rows, columns)
@@ -60,8 +61,8 @@ def roi_align_forward(
     """Write the pooled features of input (N, C, H, W) to output (R, C, A, B).
 
     Args:
-        pool_mode: 0 for the maximum, whose places go to argmax_y and argmax_x (R, C, A, B); 1 for
-            the average.
+        pool_mode: 0 for the maximum, whose positions are written to argmax_y and argmax_x
+            (R, C, A, B); 1 for the average.
     """
     input, rois = at_least_float32(input, rois)
     size = (aligned_height, aligned_width)
@@ -91,7 +92,7 @@ def roi_align_backward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Write the gradient of input (N, C, H, W) from that of output (R, C, A, B)."""
+    """Write the gradient of input (N, C, H, W), given that of output (R, C, A, B)."""
     if pool_mode == AVERAGE:
         grad, boxes = at_least_float32(grad_output, rois)
         grads = torch.ops.torchvision._roi_align_backward(
@@ -108,7 +109,7 @@ def roi_align_backward(
         return
     grad, y, x = at_least_float32(grad_output, argmax_y, argmax_x)
     channels = grad_input.shape[1]
-    # Every channel has its maximum elsewhere: each is a map of its own.
+    # The channels' maxima lie at different positions, so each channel is sampled as its own map.
     channel = torch.arange(channels, device=grad.device)
     plane = (rois[:, :1].long() * channels + channel)[..., None, None].expand_as(y)
     pooled = y != -1

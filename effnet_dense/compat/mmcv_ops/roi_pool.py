@@ -1,7 +1,9 @@
 """RoIPool (Girshick 2015, arXiv:1504.08083) with mmcv's bins.
 
-torchvision rounds a region to whole pixels before it divides it into bins; mmcv divides first, and
-a region includes its last pixel. Letters: N images, C channels, R regions, A × B bins.
+torchvision rounds a region to pixels and then divides it into bins; mmcv divides first, and
+includes the last pixel of a region.
+
+Shapes: N images, C channels, R regions, A × B bins.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from effnet_dense.ops.precision import at_least_float32
 
 
 def _bins(start: Tensor, end: Tensor, bins: int, limit: int) -> tuple[Tensor, Tensor]:
-    """Return the first pixel and the one after the last of each bin, (R, bins), within the map.
+    """Return the first pixel of each bin and the one after its last, both (R, bins), in the map.
 
-    A region of no size has empty bins.
+    A region without area has empty bins.
     """
     size = end - start
     index = torch.arange(bins, device=start.device, dtype=start.dtype)
@@ -26,9 +28,10 @@ def _bins(start: Tensor, end: Tensor, bins: int, limit: int) -> tuple[Tensor, Te
 
 
 def _window(first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the pixels of each bin (A, G), padded to equal length with its last, and if any.
+    """Return the pixels of each bin (A, G), and whether it has any (A,).
 
-    first and last are (A,); the repeated pixel does not change a maximum.
+    first and last are (A,). Bins are padded to equal length with their last pixel, which does not
+    change a maximum.
     """
     steps = torch.arange(int((last - first).max().clamp(min=1)), device=first.device)
     pixels = torch.minimum(first[:, None] + steps, last[:, None] - 1)
@@ -36,7 +39,7 @@ def _window(first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _maxima(feature: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the maxima of one image's feature (C, H, W) and their flat index, each (C, A, B).
+    """Return the maxima of one image's feature (C, H, W) and their flat indices, both (C, A, B).
 
     rows (A, G) and columns (B, G') are the pixels of each row and column of bins.
     """
@@ -59,9 +62,10 @@ def roi_pool_forward(
     pooled_width: int,
     spatial_scale: float,
 ) -> None:
-    """Write the maxima of input (N, C, H, W) to output and their places to argmax (R, C, A, B).
+    """Write the maxima of input (N, C, H, W) to output and their indices to argmax (R, C, A, B).
 
-    rois are (R, 5): image index and x1, y1, x2, y2, the last included. An empty bin is 0 at -1.
+    rois (R, 5) are image index and x1, y1, x2, y2, the last pixel included. An empty bin has the
+    value 0 at index -1.
     """
     (boxes,) = at_least_float32(rois)
     start, end = boxes[:, 1:3] * spatial_scale, (boxes[:, 3:] + 1) * spatial_scale

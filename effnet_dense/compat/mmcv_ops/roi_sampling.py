@@ -1,7 +1,9 @@
 """Bilinear sampling of feature maps inside regions of interest, as RoIAlign does it.
 
-Letters: N images, C channels, R regions, P points. A region's bin is averaged over a grid of
-samples; with sampling_ratio 0 their number adapts to the region, about one per feature pixel.
+A bin is averaged over a grid of samples; with sampling_ratio 0 their number adapts to the region,
+about one per feature pixel.
+
+Shapes: N images, C channels, R regions, P points.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Points sampled at a time, which bounds the memory: with 256 channels a few times 32 MB
+# Points sampled at a time, to bound the memory: a few times 32 MB with 256 channels
 CHUNK_POINTS = 2**15
 
 
 class Regions(NamedTuple):
-    """Regions (x, y) in pixels of the feature map: all tensors (R, 2) but `image`, (R,)."""
+    """Regions in pixels of the feature map: tensors (R, 2), x and y, except `image` (R,)."""
 
     image: Tensor
     start: Tensor
@@ -33,11 +35,14 @@ def regions(
     sampling_ratio: int,
     aligned: bool,
 ) -> Regions:
-    """Return where the rois (R, 5), image index and x1, y1, x2, y2, lie on the feature map.
+    """Locate rois (R, 5), image index and x1, y1, x2, y2, on the feature map.
 
     Args:
-        pooled_size: bins per region, (height, width).
-        aligned: shift by half a pixel, to pixel centres; else regions are at least one pixel.
+        rois: In pixels of the image.
+        spatial_scale: Feature pixels per image pixel.
+        pooled_size: Bins per region, (height, width).
+        sampling_ratio: Samples per bin along each axis, or 0.
+        aligned: Shift by half a pixel, to pixel centres; else regions are at least one pixel.
     """
     corners = rois[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
     start, size = corners[:, :2], corners[:, 2:] - corners[:, :2]
@@ -52,9 +57,11 @@ def regions(
 
 
 def chunks(where: Regions, bins: int) -> Iterator[tuple[Tensor, Regions]]:
-    """Yield the indices of some regions with equally many samples, and these regions.
+    """Yield the indices of regions with equal numbers of samples, and these regions.
 
-    bins is the number of bins per region.
+    Args:
+        where: All regions.
+        bins: Bins per region.
     """
     grids, group = torch.unique(where.samples, dim=0, return_inverse=True)
     for number, samples in enumerate(grids.prod(1).tolist()):
@@ -64,10 +71,10 @@ def chunks(where: Regions, bins: int) -> Iterator[tuple[Tensor, Regions]]:
 
 
 def ordered(rois: Tensor, sampling_ratio: int) -> Tensor:
-    """Return the rois (R, 5) for torchvision's operators, those turned inside out made empty.
+    """Return rois (R, 5) for torchvision's operators, with inverted ones (x2 < x1) made empty.
 
-    With an adaptive number of samples these have none and pool to 0, as in mmcv's CUDA kernel;
-    torchvision's CPU kernel fails on them.
+    With an adaptive number of samples they have none and pool to 0, as in mmcv's CUDA kernel;
+    torchvision's CPU kernel fails on inverted ones.
     """
     if sampling_ratio > 0:
         return rois
@@ -75,9 +82,9 @@ def ordered(rois: Tensor, sampling_ratio: int) -> Tensor:
 
 
 def sample_offsets(bins: Tensor, pooled: int, samples: int) -> Tensor:
-    """Return how far the samples of one axis lie from the start: (R, pooled, samples).
+    """Return the samples' distances from the region's start on one axis: (R, pooled, samples).
 
-    bins (R,) are the bins' sizes; a bin's samples stand evenly, half a step from its borders.
+    bins (R,) are the bins' sizes; a bin's samples are evenly spaced, half a step from its borders.
     """
     bin_index = torch.arange(pooled, device=bins.device, dtype=bins.dtype)[:, None]
     step = (torch.arange(samples, device=bins.device, dtype=bins.dtype) + 0.5) / max(samples, 1)
@@ -85,9 +92,9 @@ def sample_offsets(bins: Tensor, pooled: int, samples: int) -> Tensor:
 
 
 def bilinear_sample(features: Tensor, image: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Return features (N, C, H, W) at points (P,) of the images (P,): (P, C), differentiable.
+    """Return features (N, C, H, W) at points (P,) of images (P,): (P, C), differentiable.
 
-    More than a pixel outside the map they are 0; nearer the map's border continues.
+    They are 0 more than a pixel outside the map, and the border's value within that pixel.
     """
     channels, height, width = features.shape[1:]
     inside = (y >= -1) & (y <= height) & (x >= -1) & (x <= width)

@@ -1,4 +1,4 @@
-"""The pieces of ``mmcv.ops.SyncBatchNorm`` (registered as MMSyncBN) between its all-reduces.
+"""The steps of ``mmcv.ops.SyncBatchNorm`` (registered as MMSyncBN) between its all-reduces.
 
 Features are (N, C, S), S = H * W; statistics (C,) and norm (N, C, S) are float32.
 """
@@ -15,7 +15,7 @@ def sync_bn_forward_mean(input: Tensor, mean: Tensor) -> None:
 
 
 def sync_bn_forward_var(input: Tensor, mean: Tensor, var: Tensor) -> None:
-    """Write the channels' biased variances around the given mean, that of all processes."""
+    """Write the channels' biased variances around the mean of all processes."""
     var.copy_((input.float() - mean[:, None]).square().mean((0, 2)))
 
 
@@ -34,7 +34,7 @@ def sync_bn_forward_output(
     momentum: float | Tensor,
     group_size: int,
 ) -> None:
-    """Write norm, std and output, and move the running statistics by momentum."""
+    """Write norm, std and output, and update the running statistics with momentum."""
     torch.sqrt(var + eps, out=std)
     norm.copy_((input.float() - mean[:, None]) / std[:, None])
     output.copy_(norm * weight[:, None] + bias[:, None])
@@ -47,7 +47,7 @@ def sync_bn_forward_output(
 def sync_bn_backward_param(
     grad_output: Tensor, norm: Tensor, grad_weight: Tensor, grad_bias: Tensor
 ) -> None:
-    """Write this process's gradients of weight and bias."""
+    """Write the gradients of weight and bias of this process."""
     grad_weight.copy_((grad_output * norm).sum((0, 2)))
     grad_bias.copy_(grad_output.float().sum((0, 2)))
 
@@ -61,7 +61,7 @@ def sync_bn_backward_data(
     std: Tensor,
     grad_input: Tensor,
 ) -> None:
-    """Write the input's gradient from the parameters' gradients averaged over the processes."""
+    """Write the input's gradient, given the parameters' averaged over the processes."""
     count = norm.shape[0] * norm.shape[2]
     by_statistics = (grad_weight[:, None] * norm + grad_bias[:, None]) / count
     grad_input.copy_((weight / std)[:, None] * (grad_output - by_statistics))

@@ -1,14 +1,14 @@
-"""What mmdet uses of COCO's panopticapi, which is on no package index.
+"""The part of COCO's panopticapi that mmdet uses; the original is on no package index.
 
-mmdet's `LoadPanopticAnnotations` and `CocoPanopticMetric` import the names below and refuse to
-work without them. `effnet_dense.compat.install` serves this folder as the top-level package
-``panopticapi`` where there is none; one that is installed always wins.
+mmdet's `LoadPanopticAnnotations` and `CocoPanopticMetric` require the names below.
+`effnet_dense.compat.install` makes this folder importable as the top-level package
+``panopticapi``; an installed one takes precedence.
 
 ==============  =====================================
 `evaluation`    OFFSET, VOID, PQStat, PQStatCat
 `utils`         rgb2id, id2rgb
 ==============  =====================================
 
-Any other name is an ImportError, as it would be without this folder:
-``pip install git+https://github.com/cocodataset/panopticapi.git`` has them all.
+Other names raise ImportError, as without this folder;
+``pip install git+https://github.com/cocodataset/panopticapi.git`` installs them all.
 """

@@ -1,7 +1,7 @@
 """Panoptic quality from counts of matched segments (Kirillov et al., arXiv 1801.00868, sec. 4).
 
-Who matches whom is mmdet's affair (`mmdet/evaluation/functional/panoptic_utils.py`): it adds to the
-counts in here, sums them over images and processes, and asks for the averages.
+mmdet matches the segments (`mmdet/evaluation/functional/panoptic_utils.py`), increments these
+counts, sums them over images and processes, and requests the averages.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 VOID = 0
-"""The id of pixels that belong to no segment."""
+"""Id of pixels that belong to no segment."""
 
 OFFSET = 256**3
-"""More than any id: ground truth · OFFSET + prediction names a pair of segments."""
+"""Larger than any id: ground truth · OFFSET + prediction identifies a pair of segments."""
 
 MEASURES = ('pq', 'sq', 'rq')
 
 
 @dataclass
 class PQStatCat:
-    """One category's counts: matched pairs, the sum of their IoUs, segments without a partner."""
+    """A category's counts: matched pairs, the sum of their IoUs, unmatched segments."""
 
     iou: float = 0.0
     tp: int = 0
@@ -30,7 +30,7 @@ class PQStatCat:
     fn: int = 0
 
     def __iadd__(self, other: PQStatCat) -> PQStatCat:
-        """Add another part's counts."""
+        """Add the counts of other images."""
         self.iou += other.iou
         self.tp += other.tp
         self.fp += other.fp
@@ -38,7 +38,7 @@ class PQStatCat:
         return self
 
     def qualities(self) -> dict[str, float]:
-        """Panoptic, segmentation and recognition quality, PQ = SQ · RQ (equations 1 and 2)."""
+        """Return panoptic, segmentation and recognition quality; PQ = SQ · RQ (equations 1, 2)."""
         segments = self.tp + 0.5 * self.fp + 0.5 * self.fn
         return {
             'pq': float(self.iou / segments) if segments else 0.0,
@@ -48,7 +48,7 @@ class PQStatCat:
 
 
 class PQStat:
-    """The counts of every category, by its id."""
+    """The counts of all categories, by id."""
 
     def __init__(self) -> None:
         self.pq_per_cat: defaultdict[int, PQStatCat] = defaultdict(PQStatCat)
@@ -71,15 +71,15 @@ class PQStat:
     def pq_average(
         self, categories: Mapping[int, Mapping[str, Any]], isthing: bool | None
     ) -> tuple[dict[str, float], dict[int, dict[str, float]]]:
-        """Average over the categories that occur, in the ground truth or among the predictions.
+        """Average over the categories that occur in the ground truth or in the predictions.
 
         Args:
-            categories: By id, each with its 'isthing'.
-            isthing: True for things alone, False for stuff alone, None for both.
+            categories: By id, each with 'isthing'.
+            isthing: True for things only, False for stuff only, None for both.
 
         Returns:
-            The averages 'pq', 'sq', 'rq' with the number 'n' of categories behind them (zeros where
-            there is none), and the same three of every category; one that does not occur has zeros.
+            The averages 'pq', 'sq', 'rq' and the number 'n' of categories averaged (zeros without
+            any), and the same three of each category; zeros for one that does not occur.
         """
         chosen = {
             category: self.pq_per_cat.get(category, PQStatCat())

@@ -1,4 +1,4 @@
-"""COCO's panoptic pictures: a segment's id is R + 256 G + 256² B (cocodataset.org, Format data)."""
+"""Convert COCO's panoptic images: id = R + 256 G + 256² B (cocodataset.org, Format data)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from numpy.typing import NDArray
 
 
 def rgb2id(color: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Segment ids (H, W) of a panoptic picture (H, W, 3) in RGB order.
+    """Return the segment ids (H, W) of a panoptic image (H, W, 3) in RGB order.
 
     Raises:
-        ValueError: the last axis is not R, G, B.
+        ValueError: The last axis is not R, G, B.
     """
     color = np.asarray(color)
     if color.ndim == 0 or color.shape[-1] != 3:
         raise ValueError(f'expected colours of shape (H, W, 3), got {color.shape}')
-    # 256² does not fit the picture's uint8.
+    # 256² does not fit the image's uint8.
     red, green, blue = np.moveaxis(color.astype(np.int32), -1, 0)
     return red + 256 * green + 256**2 * blue
 
 
 def id2rgb(id_map: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """The panoptic picture (H, W, 3), RGB, of segment ids (H, W); `rgb2id` backwards.
+    """Return the panoptic image (H, W, 3), RGB, of segment ids (H, W): the inverse of `rgb2id`.
 
     Raises:
-        ValueError: an id that three bytes cannot hold.
+        ValueError: An id that three bytes cannot hold.
     """
     ids = np.asarray(id_map)
     if ids.size and not 0 <= ids.min() <= ids.max() < 256**3:
