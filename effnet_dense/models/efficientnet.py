@@ -1,4 +1,4 @@
-"""The EfficientNet backbone: image → features at the strides that a neck asks for.
+"""The EfficientNet backbone: image → features at the strides that a neck needs.
 
 Shapes: N images, H × W pixels. Layer i in 1…5 has stride 2^i, layer 0 is the stem (stride 2) and
 layer 6 the 1×1 head (stride 32), limited by `output_stride`. Layers and parameters have the names

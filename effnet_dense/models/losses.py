@@ -116,7 +116,7 @@ class FocalLoss(nn.Module):
 class HuberLoss(nn.Module):
     """Huber's loss of box deltas: ½d² up to δ, δ·(|d| − ½δ) beyond; the mean of the coordinates.
 
-    google/automl (`tf2/train_lib.py: BoxLoss`) weighs it by 50. mmdet would spell it SmoothL1Loss
+    google/automl (`tf2/train_lib.py: BoxLoss`) weights it by 50. In mmdet it is SmoothL1Loss
     with beta=0.1 and a weight of 1.25.
     """
 

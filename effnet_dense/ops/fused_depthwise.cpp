@@ -1,8 +1,7 @@
-// Depthwise convolution with what is before and behind it in an MBConv, in float32 and
-// channels-last order. See fused_depthwise.py.
+// An MBConv from its input to its attention, in float32 and channels-last. See fused_depthwise.py.
 //
-// A few channels at a time go through the picture row by row: the k rows that a row of the output
-// sees lie in the cache, each computed once; what is before the last SiLU is never in memory.
+// A few channels at a time are processed row by row: the k input rows of an output row stay in the
+// cache, each computed once; values before the last SiLU are never written to memory.
 
 #include <ATen/Parallel.h>
 #include <ATen/cpu/vec/functional.h>
@@ -19,20 +18,20 @@ namespace {
 using Vec = at::vec::Vectorized<float>;
 
 constexpr int64_t LANES = Vec::size();
-constexpr int64_t GROUP = 32;  // channels at a time; with more, wide rows leave the cache
+constexpr int64_t GROUP = 32;  // channels at a time; with more, wide rows do not fit into the cache
 constexpr int64_t EXPANDED = 6;  // pixels that share a load of weights
 constexpr int64_t CONVOLVED = LANES > 8 ? 8 : 4;  // AVX-512 has twice the registers
-constexpr int64_t LEAST = 16384;  // multiplications of a matrix that are worth a thread
+constexpr int64_t LEAST = 16384;  // fewest multiplications for which a thread pays off
 
 struct Layer {
   const float *x, *expand, *expand_bias, *kernel, *bias;
   float* out;
   int64_t in_channels, channels, height, width, out_height, out_width;
-  int64_t top, left;  // pixels of padding
-  bool activate;  // the input, where it is not expanded
+  int64_t top, left;  // zeros of padding
+  bool activate;  // the input, if it is not expanded
 };
 
-// Channels' weights by their means. `excite` is transposed, (squeezed, channels).
+// Channel gates from the channels' means. `excite` is transposed, (squeezed, channels).
 struct Attention {
   const float *squeeze, *squeeze_bias, *excite, *excite_bias;
   int64_t squeezed;
@@ -43,10 +42,10 @@ struct Group {
   int64_t image, index, channels;
 };
 
-// 1 + 2^t, t = -x / ln 2, to 4e-7 of the value. ATen's exp takes a fifth more of the whole.
+// 1 + 2^t, t = -x / ln 2, to 4e-7 of the value. With ATen's exp the operator takes a fifth longer.
 C10_ALWAYS_INLINE Vec one_plus_exp(const Vec& x) {
   const Vec t = at::vec::clamp(x * Vec(-1.44269504f), Vec(-126.f), Vec(126.f));
-  const Vec round(12582912.f);  // 1.5 · 2^23: a sum with it ends in a whole number
+  const Vec round(12582912.f);  // 1.5 · 2^23: adding it rounds to an integer
   const Vec sum = t + round;
   const Vec rest = t - (sum - round);  // from -1/2 to 1/2
   Vec power(1.33933670e-3f);  // 2^rest
@@ -62,7 +61,7 @@ C10_ALWAYS_INLINE Vec one_plus_exp(const Vec& x) {
 
 C10_ALWAYS_INLINE Vec silu(const Vec& x) { return x / one_plus_exp(x); }
 
-// COUNT pixels of the input → of the expansion.
+// COUNT input pixels → COUNT pixels of the expansion.
 template <int COUNT>
 void expand(const Layer& l, const Group& g, const float* pixels, float* row) {
   const float* weights = l.expand + g.index * l.in_channels * GROUP;
@@ -94,7 +93,7 @@ void expand(const Layer& l, const Group& g, const float* pixels, float* row) {
 
 // A pixel of the input, activated.
 C10_ALWAYS_INLINE void activate(const float* pixel, int64_t channels, float* row) {
-  if (channels == GROUP) {  // a number that the compiler knows: a third faster
+  if (channels == GROUP) {  // a compile-time constant: a third faster
 #pragma GCC unroll 8
     for (int64_t c = 0; c < GROUP; c += LANES) silu(Vec::loadu(pixel + c)).store(row + c);
     return;
@@ -104,7 +103,7 @@ C10_ALWAYS_INLINE void activate(const float* pixel, int64_t channels, float* row
   }
 }
 
-// Row y of what is convolved: `columns` pixels, zeros beyond the picture.
+// Row y of the convolution's input: `columns` pixels, zeros outside of the image.
 void load_row(const Layer& l, const Group& g, int64_t y, int64_t columns, float* row) {
   if (y < 0 || y >= l.height) {
     std::fill(row, row + columns * GROUP, 0.f);
@@ -138,7 +137,7 @@ void load_row(const Layer& l, const Group& g, int64_t y, int64_t columns, float*
   }
 }
 
-// COUNT pixels of a row of the output; `totals` grow by them.
+// COUNT pixels of an output row, which are added to `totals`.
 template <int K, int STRIDE, int COUNT>
 void convolve(
     const Layer& l, const Group& g, const float* const* rows, float* out, float* totals) {
@@ -170,12 +169,12 @@ void convolve(
   }
 }
 
-// Rows `begin` to `end` of the output; `totals` are their sums.
+// Output rows `begin` to `end`; `totals` receives their sums.
 template <int K, int STRIDE>
 void convolve_rows(
     const Layer& l, const Group& g, int64_t begin, int64_t end, float* totals) {
   const int64_t columns = (l.out_width - 1) * STRIDE + K;
-  thread_local std::vector<float> ring;  // kept: new pages from the kernel cost more than the work
+  thread_local std::vector<float> ring;  // reused: new pages from the kernel take longer than the work
   ring.resize(std::max<size_t>(ring.size(), K * columns * GROUP));
   float* const memory = ring.data();
   const auto row = [=](int64_t y) { return memory + (y + K) % K * columns * GROUP; };
@@ -187,7 +186,7 @@ void convolve_rows(
     for (int v = 0; v < K; ++v) rows[v] = row(first + v);
     float* out =
         l.out + (g.image * l.out_height + y) * l.out_width * l.channels + g.index * GROUP;
-    float of_row[GROUP] = {};  // a sum of sums is the more exact
+    float of_row[GROUP] = {};  // a sum of sums is more accurate
     int64_t x = 0;
     const auto pixels = [&](auto count) {
       constexpr int COUNT = decltype(count)::value;
@@ -203,8 +202,8 @@ void convolve_rows(
   }
 }
 
-// Into how many bands of rows to cut the groups, so that `threads` end early: each band loads rows
-// at its edge again.
+// The number of bands of rows for which `threads` finish first; each band loads the rows at its
+// edges again.
 int64_t best_bands(int64_t groups, int64_t height, int64_t overlap, int64_t threads) {
   int64_t best = 1, least = INT64_MAX;
   for (int64_t bands = 1; bands <= std::min(height, threads); ++bands) {
@@ -240,7 +239,7 @@ void run(const Layer& l, int64_t images, float* means) {
   }
 }
 
-// Channels times their weights, in the place of the output.
+// Multiplies the output's channels by their gates, in place.
 void weigh(const Layer& l, const Attention& a, int64_t images, const float* means) {
   const int64_t channels = l.channels, pixels = l.out_height * l.out_width;
   const int64_t vectors = (channels + LANES - 1) / LANES;
@@ -290,9 +289,9 @@ void weigh(const Layer& l, const Attention& a, int64_t images, const float* mean
 }  // namespace
 
 // x (images, height, width, in_channels) → out (images, out_height, out_width, channels) and their
-// means (images, channels). Of the weights GROUP channels lie together: (groups, …, GROUP), zeros
-// behind the last. `expand` may be null, then both numbers of channels are the same; and `squeeze`
-// (squeezed, channels), then nothing is weighed.
+// means (images, channels). Weights are stored in groups of GROUP channels, (groups, …, GROUP), with
+// zeros after the last channel. `expand` may be null, then both channel counts are equal; and
+// `squeeze` (squeezed, channels), then there is no attention.
 extern "C" void fused_depthwise(
     const float* x, const float* expand, const float* expand_bias, const float* kernel,
     const float* bias, const float* squeeze, const float* squeeze_bias, const float* excite,

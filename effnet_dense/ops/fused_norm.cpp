@@ -1,8 +1,8 @@
 // Batch norm in training and SiLU, and their gradients, in float32 and channels-last order. See
 // fused_norm.py.
 //
-// The bits are those of torch's operators one after the other: the same operations on each number,
-// rounded where theirs are, and sums in the same order.
+// The bits are those of PyTorch's separate operators: the same operations on each number, with the
+// same rounding, and sums in the same order.
 
 #include <ATen/Parallel.h>
 #include <ATen/cpu/vec/vec.h>
@@ -18,10 +18,10 @@
 namespace {
 
 using Vec = at::vec::Vectorized<float>;
-using Vecs = std::vector<Vec>;  // of channels, aligned, with a rest behind the last
+using Vecs = std::vector<Vec>;  // of channels, aligned, padded after the last channel
 
 constexpr int64_t LANES = Vec::size();
-constexpr int64_t GRAIN = 32768;  // elements for which torch starts a thread (TensorIterator.h)
+constexpr int64_t GRAIN = 32768;  // elements per thread in PyTorch (TensorIterator.h)
 using Full = std::integral_constant<int64_t, LANES>;
 
 Vec load(const float* from, Full) { return Vec::loadu(from); }
@@ -57,12 +57,12 @@ struct Norm {
   Vec operator()(const Vec& x, int64_t v) const { return at::vec::fmadd(x, alpha[v], beta[v]); }
 };
 
-// 1 + exp(−z), by the arithmetic of Sleef's expf, which is ATen's, but in line: a call of it costs
-// as much as its work.
+// 1 + exp(−z), by the arithmetic of Sleef's expf, which ATen uses, but inlined: a call takes as long
+// as the computation.
 C10_ALWAYS_INLINE Vec one_plus_exp(const Vec& z) {
-  // Below, the sum is 1, and above, exp is infinite.
+  // Below this range the sum is 1, above it exp is infinite.
   const Vec d = at::vec::clamp(z.neg(), Vec(-86.f), Vec(89.f));
-  const Vec round(12582912.f);  // 1.5 · 2^23: a sum with it ends in a whole number
+  const Vec round(12582912.f);  // 1.5 · 2^23: adding it rounds to an integer
   const Vec sum = d * Vec(1.442695040888963407f) + round;
   const Vec power = sum - round;
   Vec rest = at::vec::fmadd(power, Vec(-0.693145751953125f), d);
@@ -74,7 +74,7 @@ C10_ALWAYS_INLINE Vec one_plus_exp(const Vec& z) {
   u = at::vec::fmadd(u, rest, Vec(1.66666671633720398e-1f));
   u = at::vec::fmadd(u, rest, Vec(0.5f));
   u = Vec(1.f) + at::vec::fmadd(rest * rest, u, rest);
-  // Half of it, since 2^128 is none.
+  // Half of it, since 2^128 overflows.
   using Int = at::vec::Vectorized<int32_t>;
   const Int exponent = (at::vec::cast<int32_t>(sum) - Int(1)) << Int(23);
   const Vec half = at::vec::cast<float>(at::vec::cast<int32_t>(u) + exponent);
@@ -89,8 +89,8 @@ C10_ALWAYS_INLINE Vec silu_backward(const Vec& gradient, const Vec& z) {
   return gradient * sigmoid * at::vec::fmadd(z, one - sigmoid, one);
 }
 
-// torch's SiLU takes two vectors at a time; what is left of a thread's share goes through the C
-// library's exponential, with other bits.
+// PyTorch's SiLU takes two vectors at a time; the remainder of a thread's share uses the C library's
+// exponential, which gives other bits.
 template <typename F>
 void each_leftover(int64_t size, const F& act) {
   const int64_t threads = std::min<int64_t>(at::get_num_threads(), at::divup(size, GRAIN));
@@ -101,7 +101,7 @@ void each_leftover(int64_t size, const F& act) {
   }
 }
 
-// A pixel's channels, vector by vector.
+// Loops over a pixel's channels, vector by vector.
 template <typename F>
 C10_ALWAYS_INLINE void each_vector(int64_t channels, const F& act) {
   int64_t c = 0;
@@ -135,7 +135,7 @@ extern "C" void norm_silu(
   });
 }
 
-// From the output's gradient to those of x, which may take its place, weight and bias.
+// The output's gradient → the gradients of x (may be in place), weight and bias.
 extern "C" void norm_silu_backward(
     const float* gradient, const float* x, const float* mean, const float* inverse,
     const float* weight, const float* bias, float* to_x, float* to_weight, float* to_bias,
@@ -148,7 +148,7 @@ extern "C" void norm_silu_backward(
     const float sigmoid = 1.f / (1.f + std::exp(-z));
     leftovers.push_back({i, gradient[i] * sigmoid * std::fma(z, 1.f - sigmoid, 1.f)});
   });
-  // z's gradient into the place of x's, and with it the sums that the latter needs.
+  // Writes z's gradient to x's, and computes the sums that x's gradient needs.
   const int64_t threads = at::get_num_threads(), vectors = norm.mean.size();
   Vecs sums(threads * vectors, Vec(0.f)), products(threads * vectors, Vec(0.f));
   at::parallel_for(0, pixels, 1, [&](int64_t begin, int64_t end) {

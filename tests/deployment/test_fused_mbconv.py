@@ -46,7 +46,7 @@ def attentions(calls: list[Any]) -> list[Any]:
     return [args[4] for args in calls if args[4]]
 
 
-def picture(*shape: int) -> Tensor:
+def image(*shape: int) -> Tensor:
     return torch.randn(shape or (2, 3, 65, 48), generator=torch.Generator().manual_seed(1))
 
 
@@ -72,7 +72,7 @@ def test_every_mbconv_with_silu(base: str) -> None:
 def test_wide_and_narrow_expansions(calls: list[Any]) -> None:
     model = peers.randomise_(EfficientNet('b0', out_indices=(6,))).eval()
     deployed = deploy(model)
-    check(deployed, model, picture())
+    check(deployed, model, image())
     narrow = [args for args in calls if args[1]]
     assert len(calls) == 16
     assert {args[0].shape[1] for args in narrow} == {16, 24, 40}  # the first block has none
@@ -90,7 +90,7 @@ def test_options(options: dict[str, Any], memory_format: Any, calls: list[Any]) 
     model = backbone(**options)
     deployed = deploy(model)
     for size in ((2, 3, 65, 48), (1, 3, 32, 32), (2, 3, 65, 48)):
-        check(deployed, model, picture(*size).contiguous(memory_format=memory_format))
+        check(deployed, model, image(*size).contiguous(memory_format=memory_format))
     assert len(calls) == 3 * len(fused_parts(deployed)) > 0
 
 
@@ -105,44 +105,44 @@ def test_other_weights_are_grouped_again(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(fused_mbconv, 'grouped', spy)
     model = backbone()
     deployed = deploy(model)
-    check(deployed, model, picture())
+    check(deployed, model, image())
     count = len(grouped)
-    check(deployed, model, picture())
+    check(deployed, model, image())
     assert len(grouped) == count > 0
     other = peers.randomise_(backbone(), seed=5).eval()
     deployed.load_state_dict(deploy(other).state_dict())
-    check(deployed, other, picture())
+    check(deployed, other, image())
     assert len(grouped) == 2 * count
 
 
 def test_torchs_own_elsewhere(calls: list[Any]) -> None:
     model = backbone()
     deployed = deploy(model)
-    x = picture().requires_grad_()
+    x = image().requires_grad_()
     gradients = [torch.autograd.grad(m(x)[0].square().sum(), x)[0] for m in (deployed, model)]
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4 * float(gradients[1].abs().max()))
     with torch.no_grad():
         with torch.autocast('cpu', torch.bfloat16):
-            assert deployed(picture())[0].dtype == torch.bfloat16
-        traced = torch.jit.trace(deployed, picture(), check_trace=False)
+            assert deployed(image())[0].dtype == torch.bfloat16
+        traced = torch.jit.trace(deployed, image(), check_trace=False)
         assert 'fused_depthwise' not in str(traced.inlined_graph)
-        check(copy.deepcopy(deployed).double(), copy.deepcopy(model).double(), picture().double())
-        assert deployed(picture(0, 3, 32, 32))[0].shape == (0, 640, 1, 1)
+        check(copy.deepcopy(deployed).double(), copy.deepcopy(model).double(), image().double())
+        assert deployed(image(0, 3, 32, 32))[0].shape == (0, 640, 1, 1)
     assert not calls
 
 
 def test_copies_and_files(calls: list[Any]) -> None:
     model = backbone()
     deployed = deploy(model)
-    check(deployed, model, picture())
-    check(copy.deepcopy(deployed), model, picture())
+    check(deployed, model, image())
+    check(copy.deepcopy(deployed), model, image())
     again = deploy(deployed)
     assert len(fused_parts(again)) == len(fused_parts(deployed))
-    check(again, model, picture())
+    check(again, model, image())
     file = io.BytesIO()
     torch.save(deployed, file)
     file.seek(0)
-    check(torch.load(file, weights_only=False), model, picture())
+    check(torch.load(file, weights_only=False), model, image())
     assert len(calls) == 4 * len(fused_parts(deployed))
 
 
@@ -154,7 +154,7 @@ def test_what_is_waited_for_stays(name: str) -> None:
     model.layers[2][0].get_submodule(name).register_forward_hook(lambda *_: seen.append(1))
     deployed = deploy(model)
     assert len(fused_parts(deployed)) == len(fused_parts(deploy(backbone()))) - 1
-    check(deployed, model, picture())
+    check(deployed, model, image())
     assert len(seen) == 2
 
 
@@ -165,7 +165,7 @@ def test_an_attention_that_is_waited_for(name: str, calls: list[Any]) -> None:
     seen = []
     model.layers[2][0].get_submodule(name).register_forward_hook(lambda *_: seen.append(1))
     deployed = deploy(model)
-    check(deployed, model, picture())
+    check(deployed, model, image())
     assert len(seen) == 2
     assert len(attentions(calls)) == len(fused_parts(deploy(backbone()))) - 1
 
@@ -175,7 +175,7 @@ def test_an_attention_of_another_kind(calls: list[Any]) -> None:
     model = backbone()
     model.layers[2][0].se.conv1.act = nn.ReLU()
     deployed = deploy(model)
-    check(deployed, model, picture())
+    check(deployed, model, image())
     assert len(attentions(calls)) == len(calls) - 1 == len(fused_parts(deployed)) - 1
 
 
@@ -189,7 +189,7 @@ def test_a_subclass_may_run_its_parts_otherwise() -> None:
     model.layers[1][0].depthwise_conv.__class__ = ActFirst
     deployed = deploy(model)
     assert len(fused_parts(deployed)) == len(fused_parts(deploy(backbone()))) - 1
-    check(deployed, model, picture())
+    check(deployed, model, image())
 
 
 def test_without_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,4 +197,4 @@ def test_without_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     model = backbone()
     deployed = deploy(model)
     assert not fused_parts(deployed)
-    check(deployed, model, picture())
+    check(deployed, model, image())

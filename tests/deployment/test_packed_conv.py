@@ -52,7 +52,7 @@ def test_the_same_results_at_several_sizes(name, memory_format, calls):
 
 @pytest.mark.parametrize('conv', CONVS)
 @pytest.mark.parametrize('act', ACTS)
-def test_with_the_activation_behind_it(act, conv, calls):
+def test_with_the_activation_after_it(act, conv, calls):
     conv, act = CONVS[conv](), ACTS[act]
     joined = pack_conv(conv, act)
     x = 30 * torch.randn(2, 6, 9, 7).contiguous(memory_format=torch.channels_last)

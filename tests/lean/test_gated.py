@@ -78,7 +78,7 @@ def test_second_derivatives_are_those_of_the_two():
 
 
 def joins(se, conv, x):
-    return [type(piece) for piece in join_gated([se, conv], x)] == [GatedProjection]
+    return [type(module) for module in join_gated([se, conv], x)] == [GatedProjection]
 
 
 def test_when_the_two_are_one():
@@ -107,8 +107,8 @@ class Other(nn.Conv2d):
 @pytest.mark.parametrize('name', ['conv1', 'conv2'])
 def test_an_attention_of_other_modules_stays(name):
     se, conv = pair()
-    brick = getattr(se, name)
-    brick.conv = Other(brick.conv.in_channels, brick.conv.out_channels, 1)
+    layer = getattr(se, name)
+    layer.conv = Other(layer.conv.in_channels, layer.conv.out_channels, 1)
     assert not joins(se, conv, example())
     assert not joins(SqueezeExcite(6, 2, dict(type='PReLU')), conv, example())
 
@@ -120,14 +120,14 @@ def test_graphs_hold_torchs_own(condition, monkeypatch):
 
 
 @pytest.mark.parametrize('level', [0, 1])
-@pytest.mark.parametrize('watched', ['se', 'se.conv1', 'brick', 'brick.conv'])
+@pytest.mark.parametrize('watched', ['se', 'se.conv1', 'layer', 'layer.conv'])
 def test_hooks_fire_once(watched, level):
     se = SqueezeExcite(6, 2, SILU)
-    brick = ConvNormAct(6, 4, norm_cfg=dict(type='BN'))
-    row = nn.ModuleDict(dict(se=se, brick=brick))
+    layer = ConvNormAct(6, 4, norm_cfg=dict(type='BN'))
+    row = nn.ModuleDict(dict(se=se, layer=layer))
     calls = []
     row.get_submodule(watched).register_forward_hook(lambda *_: calls.append(watched))
-    run_chain(level, [se, brick], example()).sum().backward()
+    run_chain(level, [se, layer], example()).sum().backward()
     assert calls == [watched]
 
 
@@ -141,13 +141,13 @@ def test_a_block_runs_them_as_one(level, monkeypatch):
 
     for module in (gated_conv, backward):
         monkeypatch.setattr(module, 'gated_gradients', spy)
-    brick = ConvNormAct(6, 4, norm_cfg=dict(type='BN'))
-    run_chain(level, [nn.SiLU(), SqueezeExcite(6, 2, SILU), brick], example()).sum().backward()
+    layer = ConvNormAct(6, 4, norm_cfg=dict(type='BN'))
+    run_chain(level, [nn.SiLU(), SqueezeExcite(6, 2, SILU), layer], example()).sum().backward()
     assert len(calls) == 1
 
 
 def test_the_formula_by_hand():
-    """One picture, one pixel, one channel: y = w·g·x."""
+    """One image, one pixel, one channel: y = w·g·x."""
     x, gate, weight = (torch.full((1, 1, 1, 1), value) for value in (3.0, 0.5, 2.0))
     found = gated_gradients(torch.ones(1, 1, 1, 1), x, gate, weight, (True, True, True, True))
     assert [float(grad) for grad in found] == [1.0, 6.0, 1.5, 1.0]

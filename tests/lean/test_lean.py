@@ -237,11 +237,11 @@ def test_momentum(momentum, recomputes):
 
 
 def test_one_value_per_channel_is_refused_as_plainly():
-    brick = ConvNormAct(3, 4, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU')).train()
+    layer = ConvNormAct(3, 4, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU')).train()
     for level in (0, 1):
         with pytest.raises(ValueError, match=r'more than (1|one) value per channel'):
-            run_chain(level, [brick], torch.zeros(1, 3, 1, 1))
-    assert brick.norm.num_batches_tracked == 1  # torch counts before it looks
+            run_chain(level, [layer], torch.zeros(1, 3, 1, 1))
+    assert layer.norm.num_batches_tracked == 1  # torch counts before it looks
 
 
 @pytest.mark.parametrize('level', [1, 2])
@@ -291,27 +291,27 @@ def wiring(inplace: bool = True) -> dict:
 
 
 def test_the_plain_path_where_nothing_can_be_gained_or_a_module_would_notice(monkeypatch):
-    brick = ConvNormAct(3, 4, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU')).train()
+    layer = ConvNormAct(3, 4, norm_cfg=dict(type='BN'), act_cfg=dict(type='SiLU')).train()
     x = torch.randn(2, 3, 4, 4)
-    assert can_recompute([brick], [x])
+    assert can_recompute([layer], [x])
     with torch.no_grad():
-        assert not can_recompute([brick], [x])
-    assert not can_recompute([copy.deepcopy(brick).eval()], [x])
-    assert not can_recompute([copy.deepcopy(brick).requires_grad_(False)], [x])
-    assert can_recompute([copy.deepcopy(brick).requires_grad_(False)], [x.requires_grad_()])
+        assert not can_recompute([layer], [x])
+    assert not can_recompute([copy.deepcopy(layer).eval()], [x])
+    assert not can_recompute([copy.deepcopy(layer).requires_grad_(False)], [x])
+    assert can_recompute([copy.deepcopy(layer).requires_grad_(False)], [x.requires_grad_()])
     for random in (nn.Dropout2d(), nn.RReLU()):
-        assert not can_recompute([brick, random], [x])
-    # Batch norm inside a piece, or of a type that only derives from the known one.
+        assert not can_recompute([layer, random], [x])
+    # Batch norm inside another module, or of a subclass with another forward.
     assert not can_recompute([nn.Sequential(nn.BatchNorm2d(3))], [x])
     derived = type('Other', (nn.BatchNorm2d,), {'forward': nn.Identity.forward})(3)
     assert not can_recompute([derived], [x])
-    replica = copy.deepcopy(brick)
+    replica = copy.deepcopy(layer)
     replica.conv._is_replica = True
     assert not can_recompute([replica], [x])
     for condition in ('torch.compiler.is_compiling', 'torch.jit.is_tracing'):
         with monkeypatch.context() as patch:
             patch.setattr(condition, lambda: True)
-            assert not can_recompute([brick], [x])
+            assert not can_recompute([layer], [x])
 
 
 def test_torch_compile_sees_one_graph():
@@ -335,7 +335,7 @@ def test_convolutions_that_pad_otherwise(options):
     assert_same(leanly, plain)
 
 
-def test_rows_are_cut_behind_convolutions():
+def test_chains_are_cut_after_convolutions():
     expand, depthwise, project = (
         nn.Conv2d(4, 8, 1),
         nn.Conv2d(8, 8, 3, groups=8),
@@ -422,7 +422,7 @@ def test_bytes_of_a_block_by_hand(level, maps):
 
 
 def test_bytes_of_b0():
-    """Small pictures let statistics and weights count; plainly, too, no weighed feature is kept."""
+    """Small images let statistics and weights count; plainly, too, no weighed feature is kept."""
     plain = max(saved_bytes(backbone(0, arch='b0'), images(128, 128)))
     assert max(saved_bytes(backbone(1, arch='b0'), images(128, 128))) < 0.38 * plain
     assert max(saved_bytes(backbone(2, arch='b0'), images(128, 128))) < 0.23 * plain

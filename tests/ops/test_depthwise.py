@@ -79,7 +79,7 @@ def test_second_derivatives_are_those_of_a_padded_copy(stride):
 @pytest.mark.parametrize('before', [0, 1, 2])
 @pytest.mark.parametrize('size', [1, 2, 5, 8])
 def test_parts_reach_one_pixel_beyond_the_picture(kernel, stride, before, size):
-    """Each column once; and what a shift pushes out of the picture has only seen zeros."""
+    """Each column once; and what a shift pushes out of the image has only seen zeros."""
     after = kernel - stride - before + (size % 2 if stride == 2 else 0)
     if after not in (before, before + 1):
         pytest.skip('no padding of SAME, nor a symmetric one')

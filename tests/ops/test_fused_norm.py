@@ -177,10 +177,10 @@ def test_what_does_not_fit_is_refused() -> None:
         norm_silu(x, torch.zeros(16)[::2], *rest)
 
 
-def modules(*behind: nn.Module) -> nn.Sequential:
+def modules(*after: nn.Module) -> nn.Sequential:
     norm = nn.BatchNorm2d(16, eps=EPS)
     nn.init.uniform_(norm.weight, 0.5, 1.5)
-    return nn.Sequential(norm, nn.SiLU(inplace=True), *behind)
+    return nn.Sequential(norm, nn.SiLU(inplace=True), *after)
 
 
 def gradients(row: nn.Sequential, x: Tensor, gradient: Tensor, lean: bool) -> list[Tensor | None]:
@@ -207,10 +207,10 @@ def fused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize('frozen', ['', 'weight', 'bias', 'weight bias'])
-@pytest.mark.parametrize('behind', [(), (nn.Conv2d(16, 4, 1),)])
+@pytest.mark.parametrize('after', [(), (nn.Conv2d(16, 4, 1),)])
 @pytest.mark.usefixtures('available')
-def test_in_lean_training(behind: tuple[nn.Module, ...], frozen: str, fused: list[str]) -> None:
-    row = modules(*behind)
+def test_in_lean_training(after: tuple[nn.Module, ...], frozen: str, fused: list[str]) -> None:
+    row = modules(*after)
     for name in frozen.split():
         getattr(row[0], name).requires_grad_(False)
     x = draw(2, 16, 24, 20)
@@ -223,7 +223,7 @@ def test_in_lean_training(behind: tuple[nn.Module, ...], frozen: str, fused: lis
 
 
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
-def test_two_activations_behind_a_norm(memory_format: Any) -> None:
+def test_two_activations_after_a_norm(memory_format: Any) -> None:
     row, x = modules(nn.SiLU()), draw(2, 16, 24, 20).contiguous(memory_format=memory_format)
     gradient = draw(2, 16, 24, 20, seed=1)
     found = gradients(row, x, gradient, lean=True)
