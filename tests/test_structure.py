@@ -31,6 +31,8 @@ CROSS_CUTTING = {
     'models/test_parity.py',
     'models/test_plugged_in.py',
     'test_contract.py',
+    'test_github.py',
+    'test_imports.py',
     'test_package.py',
     'test_packaging.py',
     'test_structure.py',

@@ -11,6 +11,8 @@ ruff format --check .
 ruff check .
 say 'mypy'
 mypy
+say 'imports'
+lint-imports
 say 'pytest'
 # One thread for each worker, so that workers do not compete for cores.
 export OMP_NUM_THREADS=1
