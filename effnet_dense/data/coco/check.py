@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
-from effnet_dense.data.coco.faults import Fault, Kind, drop_faulty, find_faults
+from effnet_dense.data.coco.faults import Fault, Kind, drop_faulty, find_faults, sound_images
 from effnet_dense.data.findings import Finding, by_severity, errors_of, list_finding
 
 
@@ -88,7 +88,6 @@ def _check_totals(data: Record, faults: list[Fault]) -> list[Finding]:
         findings.append(Finding('error', "no category at all in 'categories'", 1))
     if not drop_faulty(data, faults, training=True)['annotations']:
         findings.append(Finding('error', 'no annotation at all that can be used', 1))
-    named = {str(annotation.get('image_id')) for annotation in data['annotations']}
-    images = drop_faulty({**data, 'annotations': []}, faults, training=False)['images']
-    bare = [image['file_name'] for image in images if str(image['id']) not in named]
+    named = {a['image_id'] for a in data['annotations'] if type(a.get('image_id')) is int}
+    bare = [i['file_name'] for i in sound_images(data, faults) if i['id'] not in named]
     return findings + list_finding('note', 'image without annotations', bare)

@@ -6,7 +6,7 @@ Shapes: K annotations; boxes are COCO's [x, y, width, height] in pixels of the i
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -67,8 +67,8 @@ class Fault:
     def __str__(self) -> str:
         return f'{self.name}: {self.why}'
 
-    def is_dropped(self, training: bool) -> bool:
-        """Whether the record must be dropped for training, or else for evaluation."""
+    def is_dropped(self, training: bool = False) -> bool:
+        """Whether the record must be dropped always, or for `training`."""
         return self.kind.dropped == 'always' or (training and self.kind.dropped == 'in training')
 
 
@@ -114,12 +114,17 @@ def find_faults(
     image_faults = list(_image_faults(data['images'], image_dir, reading))
     yield from image_faults
     yield from _category_faults(data['categories'])
-    kept = drop_faulty({**data, 'annotations': []}, image_faults, training=False)['images']
-    images = {image['id']: image for image in kept}
+    images = {image['id']: image for image in sound_images(data, image_faults)}
     yield from _annotation_faults(data, images, annotation_fields(masks, evaluated), evaluated)
 
 
-def drop_faulty(data: Record, faults: Iterable[Fault], training: bool) -> Record:
+def sound_images(data: Record, faults: Iterable[Fault]) -> list[Record]:
+    """List the images that no fault drops."""
+    dropped = {fault.index for fault in faults if fault.key == 'images' and fault.is_dropped()}
+    return [image for i, image in enumerate(data['images']) if i not in dropped]
+
+
+def drop_faulty(data: Record, faults: Sequence[Fault], training: bool) -> Record:
     """Copy a COCO file's data without faulty records and without annotations of dropped images.
 
     Args:
@@ -127,13 +132,16 @@ def drop_faulty(data: Record, faults: Iterable[Fault], training: bool) -> Record
         faults: From `find_faults`.
         training: Also drop the annotations that mmdet would not train on.
     """
-    dropped = {(fault.key, fault.index) for fault in faults if fault.is_dropped(training)}
-    images, annotations = (
-        [record for i, record in enumerate(data[key]) if (key, i) not in dropped]
-        for key in ('images', 'annotations')
-    )
+    images = sound_images(data, faults)
     ids = {image['id'] for image in images}
-    annotations = [record for record in annotations if record['image_id'] in ids]
+    dropped = {
+        fault.index for fault in faults if fault.key == 'annotations' and fault.is_dropped(training)
+    }
+    annotations = [
+        record
+        for i, record in enumerate(data['annotations'])
+        if i not in dropped and record['image_id'] in ids
+    ]
     return {**data, 'images': images, 'annotations': annotations}
 
 
@@ -145,16 +153,17 @@ def field_faults(key: str, records: list[Record], fields: Fields) -> Iterator[Fa
         for index, record in enumerate(records):
             if not is_valid(record.get(field)):
                 found = f'{record[field]!r:.60}' if field in record else 'missing'
-                yield Fault(kind, key, index, _name(key, index, record), found)
+                yield _fault(kind, key, index, record, found)
 
 
-def _name(key: str, index: int, record: Record) -> str:
-    """Name a record for the user: by its file or id, by its position if it has none."""
+def _fault(kind: Kind, key: str, index: int, record: Record, detail: str = '') -> Fault:
+    """Name the record for the user: by its file or id, by its position if it has none."""
+    name = f'{key}[{index}]'
     if key == 'images' and type(record.get('file_name')) is str:
-        return record['file_name'] or f'images[{index}]'
-    if key == 'annotations' and type(record.get('id')) is int:
-        return f'id {record["id"]} (image {record.get("image_id")})'
-    return f'{key}[{index}]'
+        name = record['file_name'] or name
+    elif key == 'annotations' and type(record.get('id')) is int:
+        name = f'id {record["id"]} (image {record.get("image_id")})'
+    return Fault(kind, key, index, name, detail)
 
 
 def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> Iterator[Fault]:
@@ -167,13 +176,14 @@ def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> I
     folders: dict[str, set[str]] = {}
     present: list[int] = []
     for index in (i for i in range(len(records)) if i not in faulty):
-        id_, name = records[index]['id'], records[index]['file_name']
+        record = records[index]
+        id_, name = record['id'], record['file_name']
         if name in names:
-            yield Fault(LISTED_TWICE, 'images', index, name, f'also id {id_}')
+            yield _fault(LISTED_TWICE, 'images', index, record, f'also id {id_}')
         if id_ in ids:
-            yield Fault(REPEATED_IMAGE, 'images', index, name, f'id {id_}')
+            yield _fault(REPEATED_IMAGE, 'images', index, record, f'id {id_}')
         elif not _exists(os.path.join(image_dir, name), folders):
-            yield Fault(missing, 'images', index, name)
+            yield _fault(missing, 'images', index, record)
         else:
             present.append(index)
         ids.add(id_)
@@ -192,18 +202,20 @@ def _exists(path: str, folders: dict[str, set[str]]) -> bool:
 
 
 def _file_faults(index: int, record: Record, image_dir: Path, decode: bool) -> Iterator[Fault]:
-    name, expected = record['file_name'], (record['width'], record['height'])
-    path = os.path.join(image_dir, name)
+    path, expected = (
+        os.path.join(image_dir, record['file_name']),
+        (record['width'], record['height']),
+    )
     try:
         size = image_size(path)
         if decode and size is not None:
             LoadImageFromFile()({'img_path': path})
     except UNREADABLE as error:
-        yield Fault(UNREADABLE_IMAGE, 'images', index, name, str(error))
+        yield _fault(UNREADABLE_IMAGE, 'images', index, record, str(error))
         return
     if size is not None and size != expected:
         found = f'{size_name(*size)}, not {size_name(*expected)}'
-        yield Fault(OTHER_SIZE, 'images', index, name, found)
+        yield _fault(OTHER_SIZE, 'images', index, record, found)
 
 
 def _category_faults(records: list[Record]) -> Iterator[Fault]:
@@ -215,8 +227,7 @@ def _category_faults(records: list[Record]) -> Iterator[Fault]:
         for index in (i for i in range(len(records)) if i not in faulty):
             value = records[index][field]
             if value in seen:
-                name = _name('categories', index, records[index])
-                yield Fault(kind, 'categories', index, name, f'{field} {value!r}')
+                yield _fault(kind, 'categories', index, records[index], f'{field} {value!r}')
             seen.add(value)
 
 
@@ -233,19 +244,18 @@ def _annotation_faults(
     sound: list[int] = []
     for index in (i for i in range(len(records)) if i not in faulty):
         record = records[index]
-        name = _name('annotations', index, record)
         if record['image_id'] not in known['images']:
-            yield Fault(UNKNOWN_IMAGE, 'annotations', index, name)
+            yield _fault(UNKNOWN_IMAGE, 'annotations', index, record)
         elif record['category_id'] not in known['categories']:
             found = f'category {record["category_id"]}'
-            yield Fault(UNKNOWN_CATEGORY, 'annotations', index, name, found)
+            yield _fault(UNKNOWN_CATEGORY, 'annotations', index, record, found)
         elif record['image_id'] not in images:
             continue
         elif record['id'] in ids:
-            yield Fault(REPEATED_ANNOTATION, 'annotations', index, name)
+            yield _fault(REPEATED_ANNOTATION, 'annotations', index, record)
         else:
             if evaluated and record['id'] == 0:
-                yield Fault(ID_ZERO, 'annotations', index, name)
+                yield _fault(ID_ZERO, 'annotations', index, record)
             ids.add(record['id'])
             sound.append(index)
     yield from _box_faults(records, sound, images)
@@ -260,16 +270,14 @@ def _box_faults(
 ) -> Iterator[Fault]:
     """Compare the boxes of the annotations at the positions `sound`, K of them, to their images."""
     annotations = [records[index] for index in sound]
-    sizes = [
-        (image['width'], image['height']) for image in (images[a['image_id']] for a in annotations)
-    ]
+    sizes = {id_: (image['width'], image['height']) for id_, image in images.items()}
+    size = np.array([sizes[a['image_id']] for a in annotations]).reshape(-1, 2)
     boxes = np.array([a['bbox'] for a in annotations], dtype=np.float64).reshape(-1, 4)
     area = np.array([a['area'] for a in annotations], dtype=np.float64)
-    for kind, hits in _box_kinds(boxes, area, np.array(sizes).reshape(-1, 2)).items():
+    for kind, hits in _box_kinds(boxes, area, size).items():
         for hit in np.flatnonzero(hits):
             record = annotations[hit]
-            name = _name('annotations', sound[hit], record)
-            yield Fault(kind, 'annotations', sound[hit], name, str(record['bbox']))
+            yield _fault(kind, 'annotations', sound[hit], record, str(record['bbox']))
 
 
 def _box_kinds(boxes: np.ndarray, area: np.ndarray, size: np.ndarray) -> dict[Kind, np.ndarray]:

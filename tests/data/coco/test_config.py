@@ -15,9 +15,9 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from effnet_dense.data import set_num_classes, use_data
+from effnet_dense.data import use_data
 from effnet_dense.data.config_walk import leaf_datasets
-from effnet_dense.data.palette import palette
+from tests.data.coco.test_heads import num_classes
 from tests.helpers.coco_folder import Coco, tiny_coco
 
 CLASSES = ('cat', 'ant', 'bee')
@@ -39,20 +39,6 @@ def mmdet_config(*names: str) -> Config:
     return cfg
 
 
-def num_classes(node: Any, path: str = '') -> dict[str, int]:
-    """Every num_classes in a config, by its path."""
-    if isinstance(node, dict):
-        items = [(f'{path}.{key}', value) for key, value in node.items()]
-    elif isinstance(node, list | tuple):
-        items = [(f'{path}[{i}]', value) for i, value in enumerate(node)]
-    else:
-        return {}
-    found = {p[1:]: v for p, v in items if p.endswith('.num_classes')}
-    for p, value in items:
-        found |= num_classes(value, p)
-    return found
-
-
 HEADS = {
     'retinanet_r50_fpn': ['bbox_head'],
     'faster-rcnn_r50_fpn': ['roi_head.bbox_head'],
@@ -72,44 +58,6 @@ def test_heads_of_mmdet(make_folder: Callable[..., Path], model: str) -> None:
     assert set(num_classes(cfg.model).values()) == {80}
     use_data(cfg, make_folder())
     assert num_classes(cfg.model) == {f'{head}.num_classes': 3 for head in HEADS[model]}
-
-
-def test_which_heads_count_classes() -> None:
-    model = {
-        'rpn_head': {'num_classes': 1},
-        'semantic_head': {'num_classes': 183},
-        'roi_head': {
-            'bbox_head': {'type': 'Shared2FCBBoxHead', 'loss_cls': {'num_classes': 1203}},
-            'mask_head': [{'num_classes': 80}, {}],
-            'mask_iou_head': {'num_classes': 80},
-            'semantic_head': {'num_classes': 183},
-            'grid_head': {},
-        },
-    }
-    assert set_num_classes(model, 5) == 4
-    assert num_classes(model) == {
-        'rpn_head.num_classes': 1,
-        'semantic_head.num_classes': 183,
-        'roi_head.bbox_head.num_classes': 5,  # mmdet's default would be 80
-        'roi_head.bbox_head.loss_cls.num_classes': 5,
-        'roi_head.mask_head[0].num_classes': 5,
-        'roi_head.mask_head[1].num_classes': 5,
-        'roi_head.mask_iou_head.num_classes': 5,
-        'roi_head.semantic_head.num_classes': 183,
-    }
-
-
-def test_one_stage_and_wrapped_models() -> None:
-    model = {'detector': {'bbox_head': [{}, {'num_classes': 80}], 'mask_head': {}}}
-    assert set_num_classes(model, 2) == 2
-    assert model == {
-        'detector': {'bbox_head': [{'num_classes': 2}, {'num_classes': 2}], 'mask_head': {}}
-    }
-
-
-def test_panoptic_model_is_refused() -> None:
-    with pytest.raises(ValueError, match="box or mask heads for --data, got a 'panoptic_head'"):
-        set_num_classes({'panoptic_head': {'num_things_classes': 80}}, 2)
 
 
 def test_model_without_heads_is_refused(make_folder: Callable[..., Path]) -> None:
@@ -275,13 +223,6 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     sample = dataset[0]
     assert len(sample['data_samples'].gt_instances.masks) > 0
-
-
-def test_palette_has_as_many_different_colours() -> None:
-    for n in (0, 1, 80, 200):
-        colours = palette(n)
-        assert len(set(colours)) == n
-        assert all(0 <= value <= 255 for colour in colours for value in colour)
 
 
 def reordered(content: Coco, order: list[int]) -> Coco:

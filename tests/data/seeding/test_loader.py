@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 import random
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -19,7 +18,7 @@ from mmdet.datasets.transforms import MixUp
 from mmengine.dataset import BaseDataset, DefaultSampler, InfiniteSampler
 from torch.utils.data import DataLoader, SequentialSampler
 
-from effnet_dense.data.seeding import SeededIndex, seed_draws, seed_generators, set_loader_seed
+from effnet_dense.data.seeding import SeededIndex, seed_draws, set_loader_seed
 from effnet_dense.engine.runner import Runner
 
 SIZE = 6
@@ -211,15 +210,3 @@ def test_the_runner_seeds_what_it_builds(expected: list[Any]) -> None:
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(ValueError, match='not negative, got -1'):
         loader(seed=-1)
-
-
-def test_an_error_puts_the_generators_back() -> None:
-    def broken() -> Iterator[None]:
-        with seed_generators(SeededIndex(0, (1, 2)), None):
-            raise KeyError('x')
-        yield
-
-    state = random.getstate()
-    with pytest.raises(KeyError):
-        next(broken())
-    assert random.getstate() == state
