@@ -1,4 +1,4 @@
-"""What takes the place of a picture that cannot be read, and what is noted."""
+"""Images that cannot be read are replaced and noted."""
 
 from __future__ import annotations
 

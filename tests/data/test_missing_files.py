@@ -1,4 +1,4 @@
-"""A config whose data are not there says so before training, and what to do."""
+"""A config whose data do not exist fails before training, and tells what to do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def coco_config(root: str) -> Config:
     )
 
 
-def test_missing_coco_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_coco_names_where_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError) as error:
         check_data_files(coco_config('data/coco/'))
@@ -50,7 +52,7 @@ def test_missing_coco_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.M
         assert words in str(error.value)
 
 
-def test_missing_panoptic_coco_says_where_to_get_it(
+def test_missing_panoptic_coco_names_where_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -104,7 +106,7 @@ def segmentation_config(kind: str, root: str, **prefix: str) -> Config:
         ('BaseSegDataset', '/no/mine', 'BaseSegDataset must be downloaded'),
     ],
 )
-def test_data_sets_of_mmseg(kind: str, root: str, words: str) -> None:
+def test_datasets_of_mmseg(kind: str, root: str, words: str) -> None:
     with pytest.raises(FileNotFoundError) as error:
         check_data_files(segmentation_config(kind, root))
     lines = str(error.value).splitlines()

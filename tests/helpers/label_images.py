@@ -13,18 +13,18 @@ from PIL import Image
 VALUES = np.array([[0, 1, 2, 3], [3, 2, 1, 0], [0, 0, 1, 1]], dtype=np.uint8)
 
 
-def encode(picture: Image.Image, kind: str = 'PNG', **options: Any) -> bytes:
+def encode(image: Image.Image, kind: str = 'PNG', **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def palette_image(values: np.ndarray) -> Image.Image:
     """Colours that resemble no index, one of them twice."""
-    picture = Image.fromarray(values).convert('P')
-    picture.putdata(values.ravel().tolist())
-    picture.putpalette([200, 9, 9, 7, 210, 7, 200, 9, 9, 90, 90, 90])
-    return picture
+    image = Image.fromarray(values).convert('P')
+    image.putdata(values.ravel().tolist())
+    image.putpalette([200, 9, 9, 7, 210, 7, 200, 9, 9, 90, 90, 90])
+    return image
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

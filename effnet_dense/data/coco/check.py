@@ -1,7 +1,7 @@
 """Check a COCO annotation file and its images before training.
 
 mmdet and pycocotools silently drop many faulty records, and fail on others only when they reach
-them: at the end of the first epoch for what evaluation alone reads. A fault that would stop a run
+them: at the end of the first epoch for what only evaluation reads. A fault that would stop a run
 later or make it learn something wrong is an error here, anything else is a warning.
 """
 

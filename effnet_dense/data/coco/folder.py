@@ -28,7 +28,7 @@ EXPECTED_COCO = """\
   COCO's layout:  annotations/instances_{train,val}2017.json, images in train2017/ and val2017/
   or              annotations/{train,val}.json, images in images/ or in images/{train,val}/"""
 
-SKIP_HINT = '--skip-bad leaves out single images and annotations that are broken'
+SKIP_HINT = '--skip-bad leaves out single images and annotations that are faulty'
 
 
 @dataclass(frozen=True)

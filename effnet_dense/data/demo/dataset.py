@@ -75,8 +75,8 @@ def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50
     if _is_foreign(target):
         raise FileExistsError(f'expected {target} to be free for the demo dataset, it has files')
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.name}-') as beside:
-        drawn = Path(beside) / 'new'
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.name}-') as temporary:
+        drawn = Path(temporary) / 'new'
         _write(drawn, recipe)
         _replace(target, drawn, recipe)
     return target

@@ -72,7 +72,7 @@ def seeded_dataset(base: Any) -> Any:
         draws_by_index = True
 
         def __getitem__(self, index: int) -> Any:
-            """Make a sample; a plain integer leaves the generators as they are."""
+            """Make a sample; a plain integer leaves the generators unchanged."""
             if not isinstance(index, SeededIndex):
                 return super().__getitem__(index)
             with seed_generators(index, self):
@@ -125,7 +125,7 @@ def seeded_passes(base: Any) -> Any:
 
 
 def _named_as(base: type, made: type) -> type:
-    """Name a subclass as its base, so that logs and errors show the class that a user knows."""
+    """Name a subclass as its base: logs and errors show the class that the user chose."""
     made.__name__, made.__qualname__, made.__module__ = base.__name__, base.__qualname__, __name__
     return made
 

@@ -145,7 +145,7 @@ def test_images_in_subfolders_are_found(tmp_path: Path) -> None:
 
 def test_broken_header(tmp_path: Path) -> None:
     folder = write_images(tmp_path / 'images')
-    (folder / 'a.png').write_bytes(b'no picture')
+    (folder / 'a.png').write_bytes(b'no image')
     (finding,) = check_coco(
         CocoSplit(write_json(tiny_coco(), tmp_path / 't.json'), folder)
     ).findings

@@ -1,4 +1,4 @@
-"""`--data` on mmdet's own configs, and data sets and metrics built from the result."""
+"""`--data` on mmdet's own configs, and datasets and metrics built from the result."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_heads_of_mmdet(make_folder: Callable[..., Path], model: str) -> None:
     assert num_classes(cfg.model) == {f'{head}.num_classes': 3 for head in HEADS[model]}
 
 
-def test_model_without_heads_is_refused(make_folder: Callable[..., Path]) -> None:
+def test_model_without_heads_is_rejected(make_folder: Callable[..., Path]) -> None:
     cfg = mmdet_config('datasets/coco_detection')
     cfg.model = {'type': 'Other', 'net': {'num_classes': 80}}
     with pytest.raises(ValueError, match=r"no head that counts classes in \['net', 'type'\]"):
         use_data(cfg, make_folder())
 
 
-def test_fields_of_data_sets_and_evaluators(make_folder: Callable[..., Path]) -> None:
+def test_fields_of_datasets_and_evaluators(make_folder: Callable[..., Path]) -> None:
     cfg = mmdet_config('models/retinanet_r50_fpn', 'datasets/coco_detection')
     root = make_folder()
     source = use_data(cfg, root)
@@ -123,7 +123,7 @@ def wrappers(dataset: Any) -> dict[str, Any]:
     ('wrapper', 'length'),
     [('repeat', 6), ('balanced', 2), ('mix', 2), ('concat', 2), ('nested', 4)],
 )
-def test_wrapped_data_sets_build(
+def test_wrapped_datasets_build(
     make_folder: Callable[..., Path], wrapper: str, length: int
 ) -> None:
     cfg = mmdet_config('models/retinanet_r50_fpn', 'datasets/coco_detection')
@@ -136,7 +136,7 @@ def test_wrapped_data_sets_build(
     assert tuple(built.metainfo['classes']) == CLASSES
 
 
-def test_of_concatenated_data_sets_the_users_counts_once(
+def test_of_concatenated_datasets_the_users_counts_once(
     make_folder: Callable[..., Path],
 ) -> None:
     cfg = mmdet_config('models/retinanet_r50_fpn', 'datasets/coco_detection')
@@ -166,13 +166,13 @@ def test_config_without_evaluation(make_folder: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize('name', ['voc0712', 'lvis_v1_instance', 'coco_panoptic'])
-def test_other_kinds_of_data_sets_are_refused(make_folder: Callable[..., Path], name: str) -> None:
+def test_other_kinds_of_datasets_are_rejected(make_folder: Callable[..., Path], name: str) -> None:
     cfg = mmdet_config('models/retinanet_r50_fpn', f'datasets/{name}')
     with pytest.raises(ValueError, match=r'expected a CocoDataset in train_dataloader, got '):
         use_data(cfg, make_folder())
 
 
-def test_other_metrics_on_a_file_are_refused(make_folder: Callable[..., Path]) -> None:
+def test_other_metrics_on_a_file_are_rejected(make_folder: Callable[..., Path]) -> None:
     cfg = mmdet_config('models/retinanet_r50_fpn', 'datasets/coco_detection')
     cfg.val_evaluator.type = 'LVISMetric'
     with pytest.raises(ValueError, match="a CocoMetric in val_evaluator, got 'LVISMetric'"):
@@ -230,7 +230,7 @@ def reordered(content: Coco, order: list[int]) -> Coco:
 
 
 def ground_truth_as_predictions(dataset: Any, shift: int = 0) -> list[dict[str, Any]]:
-    """What a perfect detector would return for the data set's samples."""
+    """What a perfect detector would return for the dataset's samples."""
     samples = []
     for i in range(len(dataset)):
         info = dataset.get_data_info(i)

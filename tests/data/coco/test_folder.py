@@ -65,7 +65,7 @@ def test_empty_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(('gone', 'left'), [('train', 'val'), ('val', 'train')])
-def test_half_a_data_set(make_folder: Callable[..., Path], gone: str, left: str) -> None:
+def test_half_a_dataset(make_folder: Callable[..., Path], gone: str, left: str) -> None:
     root = make_folder()
     (root / f'annotations/{gone}.json').unlink()
     with pytest.raises(FileNotFoundError, match=rf"annotations of \['{left}'\].*none of '{gone}'"):

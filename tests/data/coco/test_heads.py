@@ -56,6 +56,6 @@ def test_one_stage_and_wrapped_models() -> None:
     }
 
 
-def test_panoptic_model_is_refused() -> None:
+def test_panoptic_model_is_rejected() -> None:
     with pytest.raises(ValueError, match="box or mask heads for --data, got a 'panoptic_head'"):
         set_num_classes({'panoptic_head': {'num_things_classes': 80}}, 2)

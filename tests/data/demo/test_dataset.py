@@ -32,8 +32,8 @@ def test_same_seed_same_bytes(demo: Path, tmp_path: Path) -> None:
 
 
 def test_train_and_val_differ(demo: Path) -> None:
-    pictures = {b for path, b in content(demo).items() if path.startswith('images')}
-    assert len(pictures) == 18
+    images = {b for path, b in content(demo).items() if path.startswith('images')}
+    assert len(images) == 18
 
 
 def test_is_found_and_sound(demo: Path) -> None:
@@ -73,16 +73,16 @@ def test_label_maps_are_the_union_of_the_masks(demo: Path) -> None:
 
 def test_is_reused_until_the_recipe_changes(tmp_path: Path) -> None:
     folder = make_demo(tmp_path / 'demo', train=2, val=1)
-    picture = folder / 'images/train/train_0000.jpg'
-    first = picture.stat().st_mtime_ns
+    image = folder / 'images/train/train_0000.jpg'
+    first = image.stat().st_mtime_ns
     make_demo(folder, train=2, val=1)
-    assert picture.stat().st_mtime_ns == first
+    assert image.stat().st_mtime_ns == first
     make_demo(folder, seed=5, train=2, val=1)
-    assert picture.stat().st_mtime_ns != first
-    second = picture.stat().st_mtime_ns
+    assert image.stat().st_mtime_ns != first
+    second = image.stat().st_mtime_ns
     (folder / 'demo.json').write_text('{"seed": 5, "train": 2, "val": 1, "version": 0}')
     make_demo(folder, seed=5, train=2, val=1)
-    assert picture.stat().st_mtime_ns != second
+    assert image.stat().st_mtime_ns != second
 
 
 def test_an_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

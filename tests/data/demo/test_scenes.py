@@ -10,7 +10,7 @@ from effnet_dense.data.demo.scenes import SHAPES, VISIBLE, _area, _cover, draw_s
 
 
 def test_masks_lie_on_the_objects() -> None:
-    """Along the rims of the masks the picture's colours must change more than elsewhere."""
+    """Along the rims of the masks the image's colours must change more than elsewhere."""
     ratios = []
     for seed in range(20):
         scene = draw_scene(np.random.default_rng(seed))

@@ -91,17 +91,17 @@ def test_sizes(root: Path) -> None:
     assert finding.examples == ('a.png is 8 × 6, the image 6 × 8',)
 
 
-def test_sizes_of_a_picture_that_exif_turns(root: Path) -> None:
+def test_sizes_of_a_image_that_exif_turns(root: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture = Image.fromarray(np.full((8, 6, 3), 90, np.uint8))  # is shown 8 wide and 6 high
-    picture.save(root / 'images/train/a.jpg', exif=exif)
+    image = Image.fromarray(np.full((8, 6, 3), 90, np.uint8))  # displayed 8 wide and 6 high
+    image.save(root / 'images/train/a.jpg', exif=exif)
     assert cv2.imread(str(root / 'images/train/a.jpg')).shape[:2] == (6, 8)
     assert check(root).findings == ()
 
 
 def test_files_that_cannot_be_read(root: Path) -> None:
-    (root / 'images/train/a.jpg').write_bytes(b'no picture')
+    (root / 'images/train/a.jpg').write_bytes(b'no image')
     (root / 'labels/train/b.png').write_bytes(b'')
     report = check(root)
     assert [(f.severity, f.what) for f in report.errors] == [

@@ -1,4 +1,4 @@
-"""`--data` on mmseg's own configs, and data sets built from the result."""
+"""`--data` on mmseg's own configs, and datasets built from the result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def segmentor(data: str = 'ade20k') -> Config:
 
 
 @pytest.mark.parametrize('data', ['ade20k', 'cityscapes', 'pascal_voc12', 'pascal_voc12_aug'])
-def test_fields_of_data_sets(root: Path, data: str) -> None:
+def test_fields_of_datasets(root: Path, data: str) -> None:
     cfg = segmentor(data)
     source = use_data(cfg, root)
     assert (source.classes, source.root) == (CLASSES, root)
@@ -94,7 +94,7 @@ def test_samples(root: Path) -> None:
         np.testing.assert_array_equal(maps, expected[loop])
 
 
-def test_whole_pipelines_run(root: Path) -> None:
+def test_complete_pipelines_run(root: Path) -> None:
     cfg = segmentor()
     use_data(cfg, root)
     for loop in ('train', 'val'):
@@ -129,7 +129,7 @@ def test_mixed_suffixes(root: Path) -> None:
     assert names == ['a.jpg', 'b.PNG', 'd.jpeg', 'e.bmp', 'f.TIF', 'g.webp']
 
 
-def test_wrapped_data_sets_and_those_of_several(root: Path) -> None:
+def test_wrapped_datasets_and_those_of_several(root: Path) -> None:
     cfg = segmentor()
     dataset = cfg.train_dataloader.dataset
     several = {'type': 'ConcatDataset', 'datasets': [dataset, dataset]}
@@ -217,7 +217,7 @@ def refusal(cfg: Config, root: Path) -> str:
     return str(error.value)
 
 
-def test_data_of_other_tasks_is_refused(root: Path) -> None:
+def test_data_of_other_tasks_is_rejected(root: Path) -> None:
     for name, words in {
         'levir_256x256': 'img_path and seg_map_path in train_dataloader, got LEVIRCDDataset with '
         'img_path2',
@@ -230,13 +230,13 @@ def test_data_of_other_tasks_is_refused(root: Path) -> None:
     assert words in refusal(cfg, root)
 
 
-def test_a_metric_of_one_data_set_is_refused(root: Path) -> None:
+def test_a_metric_of_one_dataset_is_rejected(root: Path) -> None:
     cfg = segmentor('cityscapes')
     cfg.test_evaluator = [cfg.val_evaluator, {'type': 'CityscapesMetric', 'output_dir': '.'}]
     assert 'an IoUMetric in test_evaluator, got CityscapesMetric' in refusal(cfg, root)
 
 
-def test_model_without_heads_is_refused(root: Path) -> None:
+def test_model_without_heads_is_rejected(root: Path) -> None:
     cfg: Any = segmentor()
     cfg.model = {'type': 'Other', 'net': {'num_classes': 80}}
     with pytest.raises(ValueError, match=r"no head that counts classes in \['net', 'type'\]"):

@@ -1,4 +1,4 @@
-"""The data set of label maps, beside mmseg's own."""
+"""`LabelMapDataset` compared with mmseg's own dataset."""
 
 from __future__ import annotations
 

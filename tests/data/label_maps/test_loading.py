@@ -143,7 +143,7 @@ def test_number_of_classes(number: int) -> None:
         LoadLabelMap(num_classes=number)
 
 
-def test_camvid_beside_mmseg(shared_data: Path) -> None:
+def test_camvid_compared_with_mmseg(shared_data: Path) -> None:
     path = sorted((shared_data / 'camvid/labels/val').glob('*.png'))[0]
     plain = mmsegs(path)
     ours = load(path, num_classes=11, ignore=11)

@@ -127,12 +127,12 @@ def test_an_infinite_stream_counts_its_permutations() -> None:
 
 def test_ranks_count_the_stream_that_they_share() -> None:
     sampler: Any = loader(InfiniteSampler).sampler
-    whole = list(islice(iter(sampler), 12))
+    stream = list(islice(iter(sampler), 12))
     for rank in range(4):
         part: Any = loader(InfiniteSampler).sampler
         part.rank, part.world_size = rank, 4
         mine = list(islice(iter(part), 3))
-        assert [(int(d), d.entropy) for d in mine] == [(int(d), d.entropy) for d in whole[rank::4]]
+        assert [(int(d), d.entropy) for d in mine] == [(int(d), d.entropy) for d in stream[rank::4]]
 
 
 def test_an_index_that_comes_twice_is_drawn_anew() -> None:
@@ -185,7 +185,7 @@ def test_what_is_mixed_in_is_drawn_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert epoch_of(one, 1) == epoch_of(two, 1) != epoch_of(one, 0)
 
 
-def test_data_set_and_index_survive_pickling_and_copying(expected: list[Any]) -> None:
+def test_dataset_and_index_survive_pickling_and_copying(expected: list[Any]) -> None:
     dataset = loader().dataset
     assert isinstance(dataset, Samples)
     for again in (pickle.loads(pickle.dumps(dataset)), copy.deepcopy(dataset)):
@@ -207,6 +207,6 @@ def test_the_runner_seeds_what_it_builds(expected: list[Any]) -> None:
     set_loader_seed(unseeded, 6)  # does nothing
 
 
-def test_a_negative_seed_is_refused() -> None:
+def test_a_negative_seed_is_rejected() -> None:
     with pytest.raises(ValueError, match='not negative, got -1'):
         loader(seed=-1)

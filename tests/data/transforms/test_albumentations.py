@@ -41,7 +41,7 @@ def test_a_flip_moves_everything() -> None:
     assert made['img_path'] == 'a.jpg'
 
 
-def test_what_leaves_the_picture_takes_everything_along() -> None:
+def test_what_leaves_the_image_takes_everything_along() -> None:
     boxes = [(60, 10, 90, 40), (30, 20, 50, 50)]
     made = apply([CROP], sample(boxes))
     check_types(made)
@@ -196,17 +196,17 @@ def test_policies_keep_everything_in_step(policy: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         made = Albumentations(policy)
-        pictures = set()
+        images = set()
         for seed in range(8):
             np.random.seed(seed)
             results = made(sample([(10, 20, 30, 50), (60, 10, 90, 40), (0, 0, 5, 5)]))
             check_types(results)
-            pictures.add(results['img'].tobytes())
-    assert len(pictures) == 8
+            images.add(results['img'].tobytes())
+    assert len(images) == 8
 
 
 def test_boxes_without_an_area_go() -> None:
-    """One of no width, and one that lies beyond the picture whole."""
+    """One of no width, and one that lies beyond the image completely."""
     made = apply([FLIP], sample(((10, 20, 10, 50), (60, 10, 90, 40), (120, 0, 150, 20))))
     check_types(made)
     assert made['gt_bboxes_labels'].tolist() == [6]

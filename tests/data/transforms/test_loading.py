@@ -1,4 +1,4 @@
-"""A file that is no whole picture is an error that names it."""
+"""Images are loaded as mmcv does; errors name files that are not complete images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from effnet_dense.data.transforms.loading import jpeg_ends_early
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
     return cv2.GaussianBlur(noise, (5, 5), 0)
 
@@ -31,9 +31,9 @@ def test_is_ours_and_registered() -> None:
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg', '.bmp', '.webp'])
-def test_loads_what_mmcv_loads(tmp_path: Path, picture: np.ndarray, suffix: str) -> None:
+def test_loads_what_mmcv_loads(tmp_path: Path, image: np.ndarray, suffix: str) -> None:
     path = tmp_path / f'a{suffix}'
-    cv2.imwrite(str(path), picture)
+    cv2.imwrite(str(path), image)
     ours = load(path, to_float32=True)
     mmcvs = TRANSFORMS.build({'type': 'LoadImageFromFile', 'to_float32': True})(
         {'img_path': str(path)}
@@ -47,12 +47,12 @@ def grey_ramp() -> Image.Image:
     return Image.fromarray(np.arange(0, 240, dtype=np.uint8).reshape(12, 20))
 
 
-def bgr(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture.convert('RGB'))[..., ::-1]
+def bgr(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert('RGB'))[..., ::-1]
 
 
-def test_grey_palette_and_alpha_become_three_channels(tmp_path: Path, picture: np.ndarray) -> None:
-    colours = Image.fromarray(picture)
+def test_grey_palette_and_alpha_become_three_channels(tmp_path: Path, image: np.ndarray) -> None:
+    colours = Image.fromarray(image)
     palette = colours.quantize(16)
     alpha = colours.copy()
     alpha.putalpha(100)
@@ -91,22 +91,22 @@ def test_cmyk_is_converted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_exif_orientation_is_applied_unless_asked(
-    tmp_path: Path, picture: np.ndarray, orientation: int
+    tmp_path: Path, image: np.ndarray, orientation: int
 ) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / 'a.png'
-    Image.fromarray(picture).save(path, exif=exif)
+    Image.fromarray(image).save(path, exif=exif)
     turned = ImageOps.exif_transpose(Image.open(path))
     np.testing.assert_array_equal(load(path)['img'], bgr(turned))
     as_stored = load(path, color_type='color_ignore_orientation')['img']
-    np.testing.assert_array_equal(as_stored, picture[..., ::-1])
+    np.testing.assert_array_equal(as_stored, image[..., ::-1])
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg', '.bmp', '.webp'])
 @pytest.mark.parametrize('part', [0.0, 0.02, 0.5, 0.95])
-def test_truncated(tmp_path: Path, picture: np.ndarray, suffix: str, part: float) -> None:
-    content = cv2.imencode(suffix, picture)[1].tobytes()
+def test_truncated(tmp_path: Path, image: np.ndarray, suffix: str, part: float) -> None:
+    content = cv2.imencode(suffix, image)[1].tobytes()
     path = tmp_path / f'a{suffix}'
     path.write_bytes(content[: int(part * len(content))])
     with pytest.raises(ValueError, match=rf'cannot decode image .*a\{suffix}: '):
@@ -115,7 +115,7 @@ def test_truncated(tmp_path: Path, picture: np.ndarray, suffix: str, part: float
 
 
 @pytest.mark.parametrize('backend', ['cv2', 'pillow'])
-def test_no_picture(tmp_path: Path, backend: str) -> None:
+def test_no_image(tmp_path: Path, backend: str) -> None:
     path = tmp_path / 'a.jpg'
     path.write_text('<html>404</html>')
     with pytest.raises(ValueError, match=r'cannot decode image .*a\.jpg'):
@@ -136,13 +136,13 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('progressive', [False, True])
-def test_jpeg_end_is_looked_for_behind_the_preview(
-    tmp_path: Path, picture: np.ndarray, progressive: bool
+def test_jpeg_end_is_searched_after_the_preview(
+    tmp_path: Path, image: np.ndarray, progressive: bool
 ) -> None:
-    preview = cv2.imencode('.jpg', picture[:8, :8])[1].tobytes()  # has an end marker itself
+    preview = cv2.imencode('.jpg', image[:8, :8])[1].tobytes()  # has an end marker itself
     path = tmp_path / 'a.jpg'
     exif = b'Exif\x00\x00' + preview
-    Image.fromarray(picture).save(path, quality=95, progressive=progressive, exif=exif)
+    Image.fromarray(image).save(path, quality=95, progressive=progressive, exif=exif)
     content = path.read_bytes()
     assert content.count(b'\xff\xd9') == 2
     assert not jpeg_ends_early(content)
