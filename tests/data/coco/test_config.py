@@ -17,7 +17,7 @@ from mmengine.registry import DefaultScope
 
 from effnet_dense.data import use_data
 from effnet_dense.data.config_walk import leaf_datasets
-from tests.data.coco.test_heads import num_classes
+from tests.helpers.class_counts import num_classes
 from tests.helpers.coco_folder import Coco, tiny_coco
 
 CLASSES = ('cat', 'ant', 'bee')

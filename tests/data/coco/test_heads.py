@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from effnet_dense.data import set_num_classes
-
-
-def num_classes(node: Any, path: str = '') -> dict[str, int]:
-    """Every num_classes in a config, by its path."""
-    if isinstance(node, dict):
-        items = [(f'{path}.{key}', value) for key, value in node.items()]
-    elif isinstance(node, list | tuple):
-        items = [(f'{path}[{i}]', value) for i, value in enumerate(node)]
-    else:
-        return {}
-    found = {p[1:]: v for p, v in items if p.endswith('.num_classes')}
-    for p, value in items:
-        found |= num_classes(value, p)
-    return found
+from tests.helpers.class_counts import num_classes
 
 
 def test_which_heads_count_classes() -> None:
