@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to a trained model: sets up .venv, trains on the embedded data set, evaluates, and
-# leaves pictures of predictions beside ground truth.
-#   bash tools/demo.sh                  a detector, pictures in work_dirs/demo/pictures
+# Set up .venv, train on the built-in data set, evaluate, and draw predictions beside the ground truth.
+#   bash tools/demo.sh                  a detector, drawings in work_dirs/demo/pictures
 #   bash tools/demo.sh --segmentation   a segmentor, in work_dirs/demo_segmentation/pictures
 # Needs Python 3.11 to 3.13, bash, and a network for the installation. Can be run again.
 set -euo pipefail
@@ -13,9 +12,8 @@ cd "$(dirname "$0")/.."
 source tools/venv.sh weights
 source .venv/bin/activate
 
-# The README's walk, with the demo data in the place of one's own: looks at what training sees,
-# trains, evaluates, draws, makes the report again, predicts; goes on from its last checkpoint
-# when it was interrupted.
+# The README's steps with the demo data: draw what training sees, train, evaluate, draw, write the
+# report again, predict. Resumes from the last checkpoint if it was interrupted.
 #   run_demo CONFIG WORK CHECKPOINT KEY=VALUE...
 run_demo() {
   local config=$1 work=$2 checkpoint=$3
@@ -28,14 +26,14 @@ run_demo() {
   python tools/test.py "$config" "$work/$checkpoint" --data demo --work-dir "$work" \
     --show-dir "$work/pictures"
   python tools/report.py "$work"
-  say "predicting on pictures without ground truth, into $work/found"
+  say "predicting on images without ground truth, into $work/found"
   python tools/infer.py "$config" "$work/$checkpoint" data/demo/images/val --out "$work/found"
-  say "done. Look at $work/report/index.html in a browser, and at the pictures in
+  say "done. See $work/report/index.html in a browser, and the drawings in
     $work/pictures (ground truth on the left, predictions on the right) and $work/found"
 }
 
 demo_detection() {
-  say 'the main config, RetinaNet on EfficientNet-B3: four steps from random weights, and an evaluation (AP 0 yet)'
+  say 'the main config, RetinaNet on EfficientNet-B3: four steps from random weights, and an evaluation (AP still 0)'
   python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir work_dirs/demo_b3 \
     --cfg-options model.backbone.init_cfg=None train_cfg.max_epochs=1 default_hooks.logger.interval=2 \
       'model.data_preprocessor.batch_augments.0.size=(320,320)' \
@@ -51,7 +49,7 @@ demo_detection() {
 }
 
 demo_segmentation() {
-  # Seven of eight pixels are background: with equal weights nothing else would be found so soon.
+  # Seven of eight pixels are background: with equal weights so few steps would predict nothing else.
   local steps=180 weights='[0.25,1,1,1,1,1,1]'
   say "training BiFPN segmentation on EfficientNet-Lite0 (ImageNet weights) on the demo data set, $steps steps"
   run_demo configs/effnet_lite0_bifpn_camvid.py work_dirs/demo_segmentation "iter_$steps.pth" \

@@ -2,7 +2,7 @@
 # Train with several processes on this machine, one for each GPU (or on the CPU, over gloo).
 #   bash tools/dist_train.sh CONFIG PROCESSES [arguments of tools/train.py]
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT (or MASTER_PORT) on each of them.
-# MAX_RESTARTS=3, with --resume: when a process dies, all start again from the last checkpoint.
+# MAX_RESTARTS=3, with --resume: when a process dies, all restart from the last checkpoint.
 set -euo pipefail
 if [ $# -lt 2 ]; then
     sed -n '2,5p' "$0" >&2
@@ -17,8 +17,8 @@ port=${PORT:-${MASTER_PORT:-29500}}
 restarts=${MAX_RESTARTS:-0}
 where=(--master-addr="$address" --master-port="$port")
 if [ "$restarts" -gt 0 ]; then
-    # Processes that start again have to find each other anew, at the first machine; in the store
-    # that torchrun would keep lie the dead ones' addresses, at which gloo waits for ever.
+    # Restarted processes must find each other again, at the first machine. The store that torchrun
+    # would keep has the dead processes' addresses, at which gloo would wait forever.
     export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
     where=(--max-restarts="$restarts" --rdzv-backend=c10d --rdzv-endpoint="$address:$port"
         --rdzv-id="effnet_dense_$port" --rdzv-conf="is_host=$((${NODE_RANK:-0} == 0))")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train as a job of slurm.
+# Train as a Slurm job.
 #   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [SRUN_ARGS=...] \
 #       bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of tools/train.py]
 set -euo pipefail

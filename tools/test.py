@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint on the test data, and draw its predictions.
+"""Evaluate a checkpoint on the test data and draw its predictions.
 
 python tools/test.py configs/effnet_b3_retinanet_coco.py epoch_12.pth --show-dir pictures
 """
@@ -13,30 +13,32 @@ from effnet_dense.engine.jobs import test
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Return the parser of the command line."""
     arguments = config_parser(__doc__)
     arguments.add_argument(
-        'checkpoint', help="file, URL or named source; other ecosystems' weights are recognised"
+        'checkpoint', help='file, URL or named source, also in the formats of other ecosystems'
     )
     arguments.add_argument(
-        '--show-dir', metavar='DIR', help='draw predictions beside ground truth into this folder'
+        '--show-dir',
+        metavar='DIR',
+        help='folder for drawings of predictions beside the ground truth',
     )
     arguments.add_argument(
-        '--out', metavar='PATH', help='keep the predictions: .pkl (mmdet) or folder (mmseg)'
+        '--out', metavar='PATH', help='save the predictions: .pkl file (mmdet) or folder (mmseg)'
     )
     arguments.add_argument(
-        '--deploy', action='store_true', help='fold norms into convolutions first: faster'
+        '--deploy', action='store_true', help='fold norms into convolutions first, which is faster'
     )
     arguments.add_argument(
         '--tta',
         action='store_true',
-        help="merge predictions on flipped and resized pictures, by the config's tta_model",
+        help="merge predictions on flipped and resized images by the config's tta_model",
     )
     return arguments
 
 
 def main(args: argparse.Namespace) -> None:
-    """Evaluate what the command line describes."""
+    """Evaluate as the arguments request."""
     config = config_of(args, splits=('val',))
     test(config, args.checkpoint, args.show_dir, args.out, args.deploy, args.tta)
 

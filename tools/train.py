@@ -1,4 +1,4 @@
-"""Train a detector or a segmentor; checkpoints and logs go to the work folder.
+"""Train a detector or segmentor; checkpoints and logs go to the work folder.
 
 python tools/train.py configs/effnet_b3_retinanet_coco.py
 python tools/train.py configs/effnet_lite0_retinanet_finetune.py --data my_folder
@@ -14,7 +14,7 @@ from effnet_dense.engine.jobs import train
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Return the parser of the command line."""
     arguments = config_parser(__doc__)
     arguments.add_argument('--amp', action='store_true', help='train in mixed precision')
     arguments.add_argument(
@@ -22,18 +22,18 @@ def parser() -> argparse.ArgumentParser:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help="go on from this checkpoint; without a name, or with 'auto', from the last one",
+        help="resume from this checkpoint; without a name, or with 'auto', from the last one",
     )
     arguments.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate to the images a step of this run',
+        help="scale the learning rate to this run's images per step",
     )
     return arguments
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train what the command line describes."""
+    """Train as the arguments request."""
     train(config_of(args), args.amp, args.resume, args.auto_scale_lr)
 
 

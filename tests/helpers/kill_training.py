@@ -1,10 +1,10 @@
-"""Kill a training at moments of chance, go on each time, and compare with one never killed.
+"""Kill a training at random moments, resume it each time, and compare with one never killed.
 
 python -m tests.helpers.kill_training --times 20 --loop epochs
 python -m tests.helpers.kill_training --times 20 --loop iterations
 
 Each start is a process forked from this one, which has imported everything: it trains with
-`--resume auto` and gets SIGKILL. A checkpoint is written behind every step, one is kept, and the
+`--resume auto` and gets SIGKILL. A checkpoint is written after every step; one is kept, and the
 best one; every second kill waits for the next file being written. Validations run in between.
 """
 
@@ -36,7 +36,7 @@ LOOPS = {
     'iterations': resumable.ITERATIONS,
 }
 STARTED = 'starting'
-"""A file that a process makes when it begins to train."""
+"""A file that a process creates when it starts to train."""
 
 
 def options(loop: str, steps: int) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def options(loop: str, steps: int) -> dict[str, Any]:
 
 
 def start(data: Path, work_dir: Path, changes: dict[str, Any]) -> int:
-    """Fork a process that trains, or goes on; its number."""
+    """Fork a process that trains, or resumes; return its id."""
     (work_dir / STARTED).unlink(missing_ok=True)
     child = os.fork()
     if child:
@@ -77,7 +77,7 @@ def start(data: Path, work_dir: Path, changes: dict[str, Any]) -> int:
 
 
 def finish(child: int, work_dir: Path) -> None:
-    """Wait for a process that must end well."""
+    """Wait for a process that must succeed."""
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status:
         lines = (work_dir / 'output').read_text().splitlines()
@@ -98,7 +98,7 @@ def kill(child: int, work_dir: Path, steps: int, delay: float, writing: bool) ->
         child: The process.
         work_dir: The training's.
         steps: Checkpoints that it writes before; without any it may not have begun.
-        delay: In seconds, behind them.
+        delay: In seconds, after them.
         writing: Wait for the next file that is being written.
 
     Returns:
@@ -120,7 +120,7 @@ def kill(child: int, work_dir: Path, steps: int, delay: float, writing: bool) ->
 
 
 def end(work_dir: Path) -> dict[str, torch.Tensor]:
-    """All that the training came to."""
+    """Return all tensors that the training ended with."""
     path = last_checkpoint(work_dir)
     if path is None:
         raise RuntimeError(f'no checkpoint in {work_dir}')
@@ -135,29 +135,29 @@ def kill_training(times: int, loop: str, folder: Path, steps: int = 120, seed: i
         loop: 'epochs' or 'iterations'.
         folder: For data and both trainings.
         steps: The training's iterations, a multiple of 4.
-        seed: Of the moments.
+        seed: Of the random moments.
 
     Returns:
         What was being written, and how often.
 
     Raises:
         ValueError: too few steps for the kills.
-        RuntimeError: a training could not go on, or ended with another state.
+        RuntimeError: a training could not resume, or ended in another state.
     """
     if steps < 6 * times:
         raise ValueError(f'{times} kills need {6 * times} steps, got {steps}')
-    draw = random.Random(seed)
+    rng = random.Random(seed)
     data = write_data(folder / 'data', train=8)
     changes = options(loop, steps)
-    whole, killed = folder / 'whole', folder / 'killed'
-    for work_dir in (whole, killed):
+    complete, killed = folder / 'complete', folder / 'killed'
+    for work_dir in (complete, killed):
         work_dir.mkdir()
-    finish(start(data, whole, changes), whole)
+    finish(start(data, complete, changes), complete)
     met: Counter = Counter()
     for number in range(times):
         # So that the training lasts for all kills, each of which may meet the step after the next.
-        advance = draw.randint(0, steps // times - 3)
-        delay = draw.uniform(0, 0.1 if advance else 1.0)
+        advance = rng.randint(0, steps // times - 3)
+        delay = rng.uniform(0, 0.1 if advance else 1.0)
         child = start(data, killed, changes)
         doing = kill(child, killed, advance, delay, writing=bool(number % 2))
         if not doing:
@@ -166,7 +166,7 @@ def kill_training(times: int, loop: str, folder: Path, steps: int = 120, seed: i
         named = last_checkpoint(killed)
         print(f'killed {advance} steps on, writing {doing}; last: {named and named.name}')
     finish(start(data, killed, changes), killed)
-    different = resumable.differences(end(whole), end(killed))
+    different = resumable.differences(end(complete), end(killed))
     if different:
         raise RuntimeError(f'{len(different)} tensors are not equal: {different[:5]}')
     return met
@@ -178,7 +178,7 @@ def main() -> int:
     arguments.add_argument('--times', type=int, default=20, help='kills')
     arguments.add_argument('--loop', choices=LOOPS, default='epochs')
     arguments.add_argument('--steps', type=int, default=120, help="the training's iterations")
-    arguments.add_argument('--seed', type=int, default=0, help='of the moments')
+    arguments.add_argument('--seed', type=int, default=0, help='of the random moments')
     args = arguments.parse_args()
     with contextlib.ExitStack() as stack:
         stack.callback(resumable.plain_config_text().undo)

@@ -1,4 +1,4 @@
-"""Trainings of seconds that can be stopped anywhere, and what they come to."""
+"""Trainings of seconds that can be stopped anywhere, and the states that they end in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = 12
 SMALL = {
     'report': False,
     'model.backbone.arch': dict(_delete_=True, base='b0', width=0.25, depth=0.5),
-    # Draws from torch's generator, in the blocks that are repeated.
+    # Uses torch's generator, in the blocks that are repeated.
     'model.backbone.drop_path_rate': 0.2,
     'model.backbone.norm_eval': False,
     'model.neck.in_channels': [16, 32, 80],
@@ -48,7 +48,7 @@ def config(data: Path, work_dir: Path, **changes: Any) -> Config:
         values = {k: v for k, v in values.items() if not k.startswith('train_cfg.')}
     found = load_config('effnet_lite0_retinanet_finetune', data, values, work_dir)
     if train_cfg is not None:
-        found.train_cfg = train_cfg  # in the place of, not merged into, the epochs'
+        found.train_cfg = train_cfg  # in place of, not merged into, the epochs'
     return found
 
 
@@ -65,7 +65,7 @@ def end_state(checkpoint: Path) -> dict[str, Tensor]:
 
 
 def differences(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
-    """The names of what is not equal to the bit."""
+    """The names of tensors that are not equal to the bit."""
     names = one.keys() | other.keys()
     return sorted(
         name
@@ -86,7 +86,7 @@ class PowerCut(Exception):
 
 
 class CutHook(Hook):
-    """Ends a run behind some iteration, after everything that the other hooks do."""
+    """Ends a run after some iteration, after everything that the other hooks do."""
 
     priority = 'LOWEST'
 

@@ -23,7 +23,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_config(data: Path, work_dir: Path, *hooks: dict[str, Any]) -> Path:
-    """A whole config in a file, with a checkpoint behind each step."""
+    """A complete config in a file, with a checkpoint after each step."""
     changes = {
         'train_cfg.max_epochs': 2,
         'train_cfg.val_interval': 99,
@@ -51,10 +51,10 @@ def test_starts_again_where_a_process_died(data: Path, tmp_path: Path) -> None:
     """And ends with the uninterrupted run's bits: both processes' random states are restored."""
     train(data, tmp_path / 'whole')
     died = dict(type='DieOnceHook', after=3)
-    said = train(data, tmp_path / 'died', died, MAX_RESTARTS='1')
+    output = train(data, tmp_path / 'died', died, MAX_RESTARTS='1')
     assert (tmp_path / 'died' / 'died').exists()
     # The first process may have died with the other before it had written its last checkpoint.
-    assert re.search(r'resumed epoch: [01], iter: [23]', said)
+    assert re.search(r'resumed epoch: [01], iter: [23]', output)
     ends = [
         resumable.end_state(tmp_path / name / f'iter_{STEPS}.pth') for name in ('whole', 'died')
     ]
@@ -64,8 +64,8 @@ def test_starts_again_where_a_process_died(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_machines_leave_the_same_step_out(data: Path, tmp_path: Path) -> None:
-    """Two agents stand for them; the second one's picture is NaN, which both must learn."""
+def test_two_machines_skip_the_same_step(data: Path, tmp_path: Path) -> None:
+    """Two agents stand for them; the second one's image is NaN, and both must skip."""
     work_dir = tmp_path / 'run'
     config = write_config(data, work_dir, dict(type='PoisonLastHook', iteration=2))
     port = environment()['MASTER_PORT']
@@ -79,11 +79,11 @@ def test_two_machines_leave_the_same_step_out(data: Path, tmp_path: Path) -> Non
         for node in (0, 1)
     ]
     statuses = [agent.wait(timeout=240) for agent in agents]
-    said = [(tmp_path / f'log{node}').read_text() for node in (0, 1)]
-    assert statuses == [0, 0], said[0][-3000:] + said[1][-3000:]
-    assert 'iteration 2: the loss is not finite' in said[0], 'the first had a finite one'
+    output = [(tmp_path / f'log{node}').read_text() for node in (0, 1)]
+    assert statuses == [0, 0], output[0][-3000:] + output[1][-3000:]
+    assert 'iteration 2: the loss is not finite' in output[0], 'the first had a finite one'
     one, two = (safe_load(work_dir / f'iter_{step}.pth')['ema_state_dict'] for step in (1, 2))
     own = [k for k in one if k.startswith('module.')]
     moved = [k for k in own if not (one[k] == two[k]).all()]
-    assert moved == [], 'EMA keeps the trained weights here; a step that is left out moves none'
+    assert moved == [], 'EMA keeps the trained weights here; a skipped step moves none'
     assert safe_load(work_dir / f'iter_{STEPS}.pth')['meta']['iter'] == STEPS

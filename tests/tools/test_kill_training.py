@@ -1,4 +1,4 @@
-"""A training killed at moments of chance ends with the tensors of one never killed."""
+"""A training killed at random moments ends with the tensors of one never killed."""
 
 from __future__ import annotations
 

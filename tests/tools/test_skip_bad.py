@@ -37,7 +37,7 @@ DAMAGE: dict[int, Callable[[Path], Any]] = {
     61: truncate,
     119: truncate,  # the last one: the first takes its place
 }
-"""Number of the picture in train → what is done to it, 5 % of them."""
+"""Number of the picture in train → the damage done to it, 5 % of them."""
 WHILE_TRAINING = (61, 119)
 
 
@@ -131,7 +131,7 @@ def test_trains_to_its_end_and_lists_exactly(
     assert [Path(name).name for name in met] == pictures(WHILE_TRAINING)
     assert all('ends early' in why for why in met.values())
     log = max(tmp_path.glob('*/*.log')).read_text()
-    assert log.count('2 pictures cannot be read, others took their place: ') == 2  # epochs
+    assert log.count('2 images cannot be read and were replaced by others: ') == 2  # epochs
     assert 'evaluated on 19 of 20 images' in log
     assert 'left out of train: 4 of 120 images' in capfd.readouterr().out
 
@@ -155,6 +155,6 @@ def test_too_many_stop_the_training_with_the_list(
     words = arguments(data, tmp_path / 'run', **{'train_dataloader.batch_size': 2})
     assert call('train', *words, '--skip-bad') == 2
     error = capfd.readouterr().err
-    assert '2 of 4 pictures cannot be read, --skip-bad leaves out at most 1 (5%)' in error
+    assert '2 of 4 images cannot be read, --skip-bad leaves out at most 1 (5%)' in error
     assert '1.png' in error and '2.png' in error
     assert call('train', *words, '--skip-bad', '0.5') == 0

@@ -57,7 +57,7 @@ def test_trains_evaluates_and_resumes(tiny_data: Path, tmp_path: Path) -> None:
     second = safe_load(tmp_path / 'epoch_2.pth')
     assert (second['meta']['epoch'], second['meta']['iter']) == (2, 4)
     steps = {state['step'].item() for state in second['optimizer']['state'].values()}
-    assert steps == {4}, 'the optimizer did not go on from its own state'
+    assert steps == {4}, 'the optimizer did not resume from its own state'
 
 
 def test_resume_names_a_checkpoint(tiny_data: Path, tmp_path: Path) -> None:
@@ -86,14 +86,14 @@ def test_auto_scale_lr_is_linear(tiny_data: Path, tmp_path: Path) -> None:
     constant = {'param_scheduler': None, 'optim_wrapper.optimizer.lr': 0.008}
     words = arguments(tiny_data, tmp_path, **constant)
     assert call('train', *words, '--auto-scale-lr') == 0
-    # Two images a step, where the rate is meant for eight; the head's groups have no multiplier.
+    # Two images per step, where the rate is meant for eight; the head's groups have no multiplier.
     assert max(line['lr'] for line in scalars(tmp_path) if 'lr' in line) <= 0.002 + 1e-9
     rates = [g['lr'] for g in safe_load(tmp_path / 'epoch_1.pth')['optimizer']['param_groups']]
     assert max(rates) == pytest.approx(0.002)
 
 
 @pytest.mark.slow
-def test_killed_run_goes_on(tiny_data: Path, tmp_path: Path) -> None:
+def test_killed_run_resumes(tiny_data: Path, tmp_path: Path) -> None:
     words = arguments(tiny_data, tmp_path, **{'train_cfg.max_epochs': 1000})
     process = start(tmp_path / 'log', sys.executable, 'tools/train.py', *words)
     deadline = time.monotonic() + 240
