@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from effnet_dense.data.folders import SPLITS
+from effnet_dense.data.seeding import sampler_of
+from effnet_dense.engine.resume.batches import set_epoch
 from effnet_dense.engine.runner import Runner
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.progress import track
@@ -85,11 +87,10 @@ def build_loader(config: Config, split: str) -> DataLoader:
 
 def epoch_indices(loader: DataLoader, epoch: int) -> Iterator[int]:
     """Yield the indices of an epoch in the sampler's order."""
-    sampler: Any = getattr(loader.batch_sampler, 'sampler', loader.sampler)
+    sampler = sampler_of(loader)
     if isinstance(sampler, InfiniteSampler):
         return islice(sampler, epoch * sampler.size, (epoch + 1) * sampler.size)
-    if hasattr(sampler, 'set_epoch'):
-        sampler.set_epoch(epoch)
+    set_epoch(loader, epoch)
     return iter(sampler)
 
 

@@ -13,12 +13,8 @@ from mmengine.runner.utils import calc_dynamic_intervals
 from torch import nn
 from torch.utils.data import DataLoader
 
-from effnet_dense.engine.resume.batches import (
-    BatchStream,
-    images_per_iteration,
-    remaining_batches,
-    sampler_of,
-)
+from effnet_dense.data.seeding import sampler_of
+from effnet_dense.engine.resume.batches import BatchStream, images_per_iteration, remaining_batches
 from effnet_dense.engine.resume.progress import Position, set_random_state
 from effnet_dense.registry import LOOPS
 

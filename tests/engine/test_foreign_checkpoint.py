@@ -54,11 +54,11 @@ def mmdet_model(config: Config) -> nn.Module:
 
 
 def detect(model: nn.Module) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Boxes (K, 4), scores (K,) and labels (K,) on a picture of random blocks."""
+    """Boxes (K, 4), scores (K,) and labels (K,) on an image of random blocks."""
     height, width = 192, 256
     noise = torch.Generator().manual_seed(1)
     blocks = torch.randint(0, 256, (3, 12, 16), generator=noise, dtype=torch.uint8)
-    picture = blocks.repeat_interleave(16, 1).repeat_interleave(16, 2)
+    image = blocks.repeat_interleave(16, 1).repeat_interleave(16, 2)
     sample = DetDataSample(
         metainfo=dict(
             img_shape=(height, width),
@@ -68,7 +68,7 @@ def detect(model: nn.Module) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         )
     )
     with torch.no_grad():
-        found = model.test_step(dict(inputs=[picture], data_samples=[sample]))[0].pred_instances
+        found = model.test_step(dict(inputs=[image], data_samples=[sample]))[0].pred_instances
     return found.bboxes, found.scores, found.labels
 
 

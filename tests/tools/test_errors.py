@@ -79,26 +79,26 @@ def test_impossible_models(
     assert quoted in train(capsys, *words)
 
 
-def test_an_unreadable_picture_is_named_before_training(
+def test_an_unreadable_image_is_named_before_training(
     tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = shutil.copytree(tiny_data, tmp_path / 'data')
-    (data / 'images' / 'train' / '1.png').write_bytes(b'no picture')
+    (data / 'images' / 'train' / '1.png').write_bytes(b'no image')
     assert '1.png' in train(capsys, CONFIG, '--data', data, '--work-dir', tmp_path)
 
 
 @pytest.mark.parametrize('workers', [0, 1])
-def test_an_unreadable_picture_is_named_in_training(
+def test_an_unreadable_image_is_named_in_training(
     workers: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without `--data` nobody has looked at the pictures before."""
+    """Without `--data` the images are not checked beforehand."""
     data = write_data(tmp_path / 'data', classes=('person', 'car'))
-    picture = data / 'images' / 'train' / '1.png'
-    picture.write_bytes(b'no picture')
+    image_path = data / 'images' / 'train' / '1.png'
+    image_path.write_bytes(b'no image')
     changes = {**options(), **in_place_of_coco(data), 'train_dataloader.num_workers': workers}
     changes['train_dataloader.persistent_workers'] = bool(workers)
     message = train(capsys, CONFIG, '--work-dir', tmp_path / 'run', *as_arguments(changes))
-    assert str(picture) in message
+    assert str(image_path) in message
 
 
 def test_launcher_without_its_variables(

@@ -57,7 +57,7 @@ visualizer = dict(
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A config of mmseg's over three pictures (64 × 64) that are dark left and light right."""
+    """A config of mmseg's over three images (64 × 64) that are dark left and light right."""
     folder = tmp_path_factory.mktemp('segmentation')
     for kind in ('images', 'labels'):
         (folder / kind).mkdir()
@@ -91,7 +91,7 @@ def test_trains_resumes_and_tests(
     assert call('test', *words, '--show-dir', pictures, '--out', labels) == 0
     assert 'mIoU' in ''.join(capfd.readouterr())
     drawn = [cv2.imread(str(path)) for path in pictures.rglob('*.png')]
-    assert [picture.shape for picture in drawn] == [(64, 128, 3)] * 3, 'ground truth, prediction'
+    assert [image.shape for image in drawn] == [(64, 128, 3)] * 3, 'ground truth, prediction'
     maps = sorted(labels.glob('*.png'))
     assert [path.name for path in maps] == ['0.png', '1.png', '2.png']
     assert set(np.unique(cv2.imread(str(maps[0]), cv2.IMREAD_UNCHANGED))) <= {0, 1}
@@ -108,9 +108,9 @@ def own(tmp_path: Path) -> Path:
             write_image(root / 'images' / part / name, 64, 64)
         write_label(root / 'labels' / part / 'grey.png', values)
         write_label(root / 'labels' / part / 'deep.png', values.astype(np.uint16))
-        picture = Image.fromarray(values).convert('P')
-        picture.putdata(values.ravel().tolist())
-        picture.save(root / 'labels' / part / 'palette.png')
+        image = Image.fromarray(values).convert('P')
+        image.putdata(values.ravel().tolist())
+        image.save(root / 'labels' / part / 'palette.png')
     return root
 
 

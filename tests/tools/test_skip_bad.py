@@ -37,24 +37,24 @@ DAMAGE: dict[int, Callable[[Path], Any]] = {
     61: truncate,
     119: truncate,  # the last one: the first takes its place
 }
-"""Number of the picture in train → the damage done to it, 5 % of them."""
+"""Number of the image in train → the damage done to it, 5 % of them."""
 WHILE_TRAINING = (61, 119)
 
 
 def unusual(folder: Path) -> None:
     """Pictures of kinds that must be read: grey, 16 bits, CMYK, a palette, alpha, EXIF."""
     paths = [folder / f'train_{number:04d}.jpg' for number in range(70, 76)]
-    pictures = [Image.open(path).copy() for path in paths]
-    pictures[0].convert('L').save(paths[0])
-    deep = np.asarray(pictures[1].convert('L')).astype(np.uint16) * 257
+    images = [Image.open(path).copy() for path in paths]
+    images[0].convert('L').save(paths[0])
+    deep = np.asarray(images[1].convert('L')).astype(np.uint16) * 257
     paths[1].write_bytes(cv2.imencode('.png', deep)[1].tobytes())
-    pictures[2].convert('CMYK').save(paths[2])
-    pictures[3].quantize(64).save(paths[3], format='png')
-    pictures[4].putalpha(9)
-    pictures[4].save(paths[4], format='png')
+    images[2].convert('CMYK').save(paths[2])
+    images[3].quantize(64).save(paths[3], format='png')
+    images[4].putalpha(9)
+    images[4].save(paths[4], format='png')
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down: the size stays
-    pictures[5].save(paths[5], exif=exif)
+    images[5].save(paths[5], exif=exif)
 
 
 def break_annotations(annotations: list[dict[str, Any]]) -> list[str]:
@@ -111,7 +111,7 @@ def names(path: Path, what: str) -> list[str]:
     return sorted(record['name'] for record in json.loads(path.read_text())[what])
 
 
-def pictures(numbers: Any) -> list[str]:
+def images(numbers: Any) -> list[str]:
     return [f'train_{number:04d}.jpg' for number in numbers]
 
 
@@ -125,10 +125,10 @@ def test_trains_to_its_end_and_lists_exactly(
     assert call('train', *arguments(data, tmp_path), '--skip-bad') == 0
     assert names(tmp_path / 'skipped_train.json', 'annotations') == broken
     before = sorted(set(DAMAGE) - set(WHILE_TRAINING))
-    assert names(tmp_path / 'skipped_train.json', 'images') == pictures(before)
+    assert names(tmp_path / 'skipped_train.json', 'images') == images(before)
     assert names(tmp_path / 'skipped_val.json', 'images') == ['val_0007.jpg']
     met = json.loads((tmp_path / 'skipped_images.json').read_text())
-    assert [Path(name).name for name in met] == pictures(WHILE_TRAINING)
+    assert [Path(name).name for name in met] == images(WHILE_TRAINING)
     assert all('ends early' in why for why in met.values())
     log = max(tmp_path.glob('*/*.log')).read_text()
     assert log.count('2 images cannot be read and were replaced by others: ') == 2  # epochs

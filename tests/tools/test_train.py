@@ -70,7 +70,7 @@ def test_resume_names_a_checkpoint(tiny_data: Path, tmp_path: Path) -> None:
 
 def test_amp_trains_on_this_device(tiny_data: Path, tmp_path: Path) -> None:
     """At 128 px: at 64 the last level's convolution sees one pixel, where torch 2.14's bfloat16
-    gradients on the CPU are at times read from memory that nobody has written."""
+    gradients on the CPU are at times read from uninitialised memory."""
     size = (128, 128)
     larger = {
         'train_dataloader.dataset.pipeline.2.scale': size,

@@ -46,7 +46,7 @@ def predictions(config: Any, model: Path, data: Path, out: Path, *words: object)
     return [sample['pred_instances'] for sample in pickle.loads(out.read_bytes())]
 
 
-def test_a_detector_sees_each_picture_twice(
+def test_a_detector_sees_each_image_twice(
     augmented: Path,
     checkpoint: Path,
     tiny_data: Path,
@@ -71,7 +71,7 @@ def test_a_detector_sees_each_picture_twice(
     for once, found, (flipped, upright) in zip(plain, merged, (seen[:2], seen[2:]), strict=True):
         assert torch.equal(flipped.flip(-1), upright)
         assert len(found['scores']) <= 30
-        # Together the pictures find the best box of one of them again.
+        # Merged, the two images have at least the best score of one of them.
         assert found['scores'].max() >= once['scores'].max()
         boxes, scores, labels = (found[key] for key in ('bboxes', 'scores', 'labels'))
         assert len(batched_nms(boxes, scores, labels, 0.5)) == len(boxes)

@@ -38,7 +38,7 @@ def seed_draws(loader: DataLoader, seed: int) -> DataLoader:
     """
     if seed < 0:
         raise ValueError(f'expected a seed that is not negative, got {seed}')
-    sampler: Any = _sampler(loader)
+    sampler: Any = sampler_of(loader)
     dataset: Any = loader.dataset
     if not hasattr(sampler, 'draw_seed'):
         infinite = isinstance(sampler, InfiniteSampler)
@@ -51,12 +51,13 @@ def seed_draws(loader: DataLoader, seed: int) -> DataLoader:
 
 def set_loader_seed(loader: DataLoader, seed: int) -> None:
     """Change the seed of a loader that `seed_draws` changed; others stay unchanged."""
-    sampler = _sampler(loader)
+    sampler = sampler_of(loader)
     if hasattr(sampler, 'draw_seed'):
         sampler.draw_seed = seed
 
 
-def _sampler(loader: DataLoader) -> Any:
+def sampler_of(loader: DataLoader) -> Any:
+    """Return the sampler of single indices, also from inside a batch sampler."""
     return getattr(loader.batch_sampler, 'sampler', loader.sampler)
 
 

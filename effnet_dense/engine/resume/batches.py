@@ -13,6 +13,8 @@ from typing import Any
 from mmengine.dist import get_world_size
 from torch.utils.data import DataLoader
 
+from effnet_dense.data.seeding import sampler_of
+
 
 class SkippingBatchSampler:
     """Wrap a batch sampler and leave out its first batches of indices, once.
@@ -64,11 +66,6 @@ def reseed(loader: DataLoader, seed: int) -> None:
     init = loader.worker_init_fn
     if isinstance(init, partial) and 'seed' in init.keywords:
         init.keywords['seed'] = seed
-
-
-def sampler_of(loader: DataLoader) -> Any:
-    """Return the sampler of single indices, also from inside of a batch sampler."""
-    return getattr(loader.batch_sampler, 'sampler', loader.sampler)
 
 
 def images_per_iteration(loader: DataLoader) -> int:

@@ -8,12 +8,12 @@ from panopticapi.utils import id2rgb, rgb2id
 
 
 def test_ids_of_colours() -> None:
-    picture = np.array([[[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 0, 1], [10, 20, 30], [255] * 3]])
+    image = np.array([[[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 0, 1], [10, 20, 30], [255] * 3]])
     expected = [[0, 1, 256], [65536, 10 + 256 * 20 + 65536 * 30, 256**3 - 1]]
-    ids = rgb2id(picture.astype(np.uint8))
+    ids = rgb2id(image.astype(np.uint8))
     assert ids.tolist() == expected
-    assert rgb2id(picture[1, 1]) == expected[1][1]
-    assert id2rgb(ids).tolist() == picture.tolist()
+    assert rgb2id(image[1, 1]) == expected[1][1]
+    assert id2rgb(ids).tolist() == image.tolist()
     assert id2rgb(ids).dtype == np.uint8
 
 
