@@ -1,4 +1,4 @@
-"""Fixtures and the skipping rules that every test folder shares."""
+"""Fixtures and skipping rules for all tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked `gpu` and `compiler` where there is none."""
+    """Skip tests marked `gpu` or `compiler` where there is none."""
     for mark, is_there in (('gpu', torch.cuda.is_available), ('compiler', _has_compiler)):
         marked = [item for item in items if item.get_closest_marker(mark)]
         if marked and not is_there():
@@ -40,10 +40,10 @@ def _has_compiler() -> bool:
 
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
-    """The folder with COCO128, Penn-Fudan and CamVid, which users do not have."""
+    """The folder with COCO128, Penn-Fudan and CamVid, which the repository does not hold."""
     folder = Path(os.environ.get('EFFNET_DENSE_DATA', REPOSITORY.parent / 'shared' / 'data'))
     if not folder.is_dir():
-        pytest.skip(f'no data sets for tests at {folder} (set EFFNET_DENSE_DATA)')
+        pytest.skip(f'no datasets for tests in {folder} (set EFFNET_DENSE_DATA)')
     return folder
 
 
@@ -66,13 +66,13 @@ def quiet_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def restored_scope() -> Iterator[None]:
-    """Set mmengine's default scopes to what they were: which test runs earlier is chance."""
+    """Restore mmengine's default scopes, so that the order of tests does not matter."""
     before = dict(DefaultScope._instance_dict)
     yield
     DefaultScope._instance_dict.clear()
     DefaultScope._instance_dict.update(before)
 
 
-# The first one for what the fixtures of a whole module set.
+# The first one restores what fixtures of module scope set.
 scope_after_module = pytest.fixture(restored_scope, scope='module', autouse=True)
 scope_after_test = pytest.fixture(restored_scope, autouse=True)

@@ -1,4 +1,4 @@
-"""Where the shipped configs are, and their models without downloads."""
+"""Find the shipped configs and build their models without downloads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDER = Path(__file__).resolve().parents[2] / 'configs'
 
 
 def build(config: Config) -> BaseModel:
-    """The config's model with random weights, its SyncBN made BN as the runner does on a CPU."""
+    """Build the config's model with random weights; SyncBN becomes BN, as on the runner's CPU."""
     init_default_scope(config.default_scope)
     config.model.backbone.init_cfg = None
     return revert_sync_batchnorm(MODELS.build(config.model))

@@ -1,4 +1,4 @@
-"""What goes wrong in one of several processes."""
+"""Hooks that make one of several processes fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class DieOnceHook(Hook):
-    """Kills the last process behind an iteration, the first time that it comes there."""
+    """Kills the last process after an iteration, the first time it is reached."""
 
     priority = 'LOWEST'
 
@@ -24,7 +24,7 @@ class DieOnceHook(Hook):
         self.after = after
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        """Die."""
+        """Kill this process."""
         mark = Path(runner.work_dir, 'died')
         last = runner.rank == runner.world_size - 1
         if last and runner.iter + 1 == self.after and not mark.exists():
@@ -34,12 +34,12 @@ class DieOnceHook(Hook):
 
 @HOOKS.register_module()
 class PoisonLastHook(Hook):
-    """Makes a picture of the last process NaN in an iteration."""
+    """Sets an image of the last process to NaN in one iteration."""
 
     def __init__(self, iteration: int) -> None:
         self.iteration = iteration
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Poison it."""
+        """Set the first image to NaN."""
         if runner.rank == runner.world_size - 1 and runner.iter + 1 == self.iteration:
             data_batch['inputs'][0] = torch.full((3, 64, 64), math.nan)

@@ -1,6 +1,6 @@
-"""Checkpoints that would run code, fill memory, or are damaged: each makes one file.
+"""Write checkpoints that would run code or fill memory, or are damaged; one function for each.
 
-Code, where it ran, would make the folder `canary`.
+Code that ran would create the folder `canary`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 
 
 class Calls:
-    """Pickles as the call of a function."""
+    """Pickled as a function call."""
 
     def __init__(self, function: Any, *words: Any) -> None:
         self.call = (function, words)
@@ -32,7 +32,7 @@ class Calls:
 
 
 def payloads(canary: Path) -> dict[str, Any]:
-    """Objects that make the canary while they are unpickled."""
+    """Objects that create the canary when they are unpickled."""
     code = f"__import__('os').mkdir({str(canary)!r})"
     return {
         'system': Calls(os.system, f'mkdir {canary}'),
@@ -46,7 +46,7 @@ def payloads(canary: Path) -> dict[str, Any]:
 
 
 def state(payload: Any = None, spot: str = '') -> dict[str, Any]:
-    """A training state of mmengine's form with a payload in one spot."""
+    """A training state as mmengine writes it, with a payload in one of its parts."""
     content: dict[str, Any] = {
         'meta': {'epoch': 1, 'iter': 1, 'dataset_meta': {'classes': ('a', 'b')}},
         'state_dict': {'weight': torch.ones(2)},
@@ -99,7 +99,7 @@ def object_array_inside(path: Path, canary: Path) -> None:
 
 
 def tar_archive(path: Path, canary: Path) -> None:
-    """torch's oldest format is a tar file; this one would write beside its folder."""
+    """torch's oldest format is a tar file; this one would write outside its folder."""
     with tarfile.open(path, 'w') as archive:
         content = pickle.dumps(payloads(canary)['mkdir'])
         for name in ('pickle', 'storages', 'tensors', f'../{canary.name}/x'):

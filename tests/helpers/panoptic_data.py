@@ -1,4 +1,4 @@
-"""Two pictures in COCO's panoptic layout, and a prediction of each whose quality is known."""
+"""Two images in COCO's panoptic layout, with predictions of known quality."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def category_id(label: int) -> int:
 
 
 def landscape() -> dict[int, Map]:
-    """The first picture's masks: sky above, grass below, 32 rows each."""
+    """The first image's masks: sky above, grass below, 32 rows each."""
     sky = np.zeros((SIZE, SIZE), bool)
     sky[:32] = True
     return {SKY: sky, GRASS: ~sky}
 
 
 def things() -> dict[int, Map]:
-    """The second picture's: a person of 16 × 16 and a car of 8 × 16 before the sky."""
+    """The second image's masks: a person of 16 × 16 and a car of 8 × 16 in front of the sky."""
     person, car = np.zeros((2, SIZE, SIZE), bool)
     person[8:24, 8:24] = True
     car[40:48, 40:56] = True
@@ -44,7 +44,7 @@ def things() -> dict[int, Map]:
 
 
 def predictions() -> dict[str, Map]:
-    """A map for each picture, in mmdet's form: label + 1000 · number of the instance.
+    """A map for each image, in mmdet's encoding: label + 1000 · instance number.
 
     ======  ==================================  ===  ==  ==  =====  ====  ===
             IoU of the matched                   tp  fp  fn  PQ     SQ    RQ
@@ -52,7 +52,7 @@ def predictions() -> dict[str, Map]:
     sky     32/40 rows, 1                          2   0   0  0.9    0.9   1
     grass   24/32 rows                             1   0   0  0.75   0.75  1
     person  12/16 columns                          1   0   0  0.75   0.75  1
-    car     a piece of the person is no car        0   1   1  0      0     0
+    car     part of the person is no car           0   1   1  0      0     0
     ======  ==================================  ===  ==  ==  =====  ====  ===
     """
     first = np.full((SIZE, SIZE), SKY, np.int32)
@@ -73,7 +73,7 @@ QUALITY = {
 
 
 def write_panoptic(root: Path) -> Path:
-    """Both pictures as train2017 and as val2017."""
+    """Write both images as train2017 and as val2017."""
     categories = [
         dict(id=category_id(label), name=name, isthing=int(label < THINGS))
         for label, name in enumerate(CLASSES)
@@ -92,7 +92,7 @@ def write_panoptic(root: Path) -> Path:
             ids = sum((HORIZON + label) * mask for label, mask in segments.items())
             rgb = np.stack([ids % 256, ids // 256 % 256, ids // 256**2], axis=-1)
             cv2.imwrite(str(labels / f'{name}.png'), rgb[..., ::-1].astype(np.uint8))
-            cv2.imwrite(str(root / part / f'{name}.jpg'), picture(segments))
+            cv2.imwrite(str(root / part / f'{name}.jpg'), grey_image(segments))
         content = dict(images=images, annotations=annotations, categories=categories)
         (root / 'annotations' / f'panoptic_{part}.json').write_text(json.dumps(content))
     return root
@@ -112,8 +112,8 @@ def infos(segments: dict[int, Map]) -> list[dict[str, Any]]:
     ]
 
 
-def picture(segments: dict[int, Map]) -> NDArray[np.uint8]:
-    """A grey for each segment."""
+def grey_image(segments: dict[int, Map]) -> NDArray[np.uint8]:
+    """An image with a shade of grey for each segment."""
     grey = sum((40 + 50 * i) * mask for i, mask in enumerate(segments.values()))
     return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
 

@@ -1,7 +1,7 @@
-"""The other implementations, built for comparison: timm, torchvision, efficientnet-pytorch, …
+"""Build other implementations for comparison: timm, torchvision, efficientnet-pytorch, …
 
 A peer is named by its ecosystem; timm has two families ('timm' is `tf_*`, 'timm_plain' the
-others). `FAMILY` tells the padding of each, `bn_eps` the batch-norm eps.
+others). `PADDING` has the padding of each; `bn_eps` finds the batch-norm eps.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ PADDING = {
     'mmdet': 'same',
     'effdet': 'same',
 }
-# How `export_weights` calls the peer's names.
+# The format of `export_weights` with the peer's names.
 FORMAT = {'timm_plain': 'timm'} | {peer: peer for peer in ARCHS if peer != 'timm_plain'}
 
 assert {arch for archs in ARCHS.values() for arch in archs} == set(FAMILIES)
 
 
 def build_peer(peer: str, arch: str) -> nn.Module:
-    """A peer's whole model in eval mode, with random weights; skips where it is not installed."""
+    """Build a peer's model in eval mode with random weights, or skip the test without it."""
     if arch not in ARCHS[peer]:
         raise ValueError(f'{peer} has no {arch}, only {ARCHS[peer]}')
     model = _BUILDERS[peer](arch)
@@ -106,7 +106,7 @@ _BUILDERS = {
 
 
 def build_effdet_detector(name: str, image_size: tuple[int, int], **overrides: Any) -> nn.Module:
-    """effdet's detector in eval mode, with random weights, for pictures of this (H, W) alone."""
+    """Build effdet's detector in eval mode with random weights, for images of this (H, W) only."""
     effdet = pytest.importorskip('effdet')
     config = effdet.get_efficientdet_config(name)
     config.image_size = image_size
@@ -164,7 +164,7 @@ def randomise_(model: nn.Module, seed: int = 0) -> nn.Module:
 
     Norms: with variances from 0.5 a deep member's activations reach 1e10, and float32 is then far
     from float64 of the same model. Kernels: a standard deviation of 2 ÷ √fan-in makes the deepest
-    features depend on the picture, so that the wrong padding shows by 7e-3 or more of the largest
+    features depend on the image, so that the wrong padding shows by 7e-3 or more of the largest
     feature and the wrong eps by 3e-4, while float32's own error stays below 1e-6; at 1 ÷ √fan-in
     the wrong padding is down to 1e-4, and at 3 ÷ √fan-in V2-S is chaos again.
     """
@@ -199,7 +199,7 @@ def bn_eps(model: nn.Module) -> float:
 
 
 def peer_features(model: nn.Module, x: Tensor) -> list[Tensor]:
-    """The last features at strides 2, 4, 8, 16 and 32: our layers 1…5, of a peer's whole model."""
+    """The last features at strides 2, 4, 8, 16 and 32: our layers 1…5, of a peer."""
     levels: list[Tensor] = []
     for features in _walk(model, x):
         if levels and levels[-1].shape[-2:] == features.shape[-2:]:

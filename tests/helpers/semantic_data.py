@@ -1,7 +1,7 @@
-"""ADE20K, Cityscapes and Pascal VOC of a few small pictures, in the data sets' own files.
+"""ADE20K, Cityscapes and Pascal VOC with a few small images, in each dataset's own layout.
 
-Letters: H × W pixels. Label maps are given as class indices (H, W), 255 for what is not evaluated;
-each writer puts them into its data set's encoding.
+Label maps are class indices (H, W), 255 for pixels that are not evaluated; each writer converts
+them to its dataset's encoding.
 """
 
 from __future__ import annotations
@@ -37,43 +37,45 @@ def quarters() -> np.ndarray:
     )
 
 
-def picture(labels: np.ndarray) -> np.ndarray:
-    """A grey picture (H, W, 3) whose brightness follows the classes."""
+def grey_image(labels: np.ndarray) -> np.ndarray:
+    """A grey image (H, W, 3) whose brightness follows the classes."""
     return np.repeat(labels[..., None] // 2 + 60, 3, 2)
 
 
 def write_ade20k(root: Path, train: Labels, val: Labels) -> None:
-    """Annotations of 0 for what is no class, and 1…150."""
+    """Annotations: 0 for no class, then 1…150."""
     for part, maps in (('training', train), ('validation', val)):
         for number, labels in enumerate(maps, 1):
             name = f'ADE_{"train" if part == "training" else "val"}_{number:08d}'
-            _write(root / 'images' / part / f'{name}.jpg', picture(labels))
+            _write(root / 'images' / part / f'{name}.jpg', grey_image(labels))
             raw = np.where(labels == IGNORED, 0, labels + 1).astype(np.uint8)
             _write(root / 'annotations' / part / f'{name}.png', raw)
 
 
 def write_cityscapes(root: Path, train: Labels, val: Labels) -> None:
-    """Train ids 0…18 and 255, and beside them the labelIds that must not be taken for them."""
+    """Train ids 0…18 and 255, next to the labelIds that must not be mistaken for them."""
     ids = np.full(256, STATIC, dtype=np.uint8)
     ids[: len(CITYSCAPES_IDS)] = CITYSCAPES_IDS
     for part, city, maps in (('train', 'aachen', train), ('val', 'lindau', val)):
         for number, labels in enumerate(maps):
             name = f'{city}_{number:06d}_000019'
-            _write(root / 'leftImg8bit' / part / city / f'{name}_leftImg8bit.png', picture(labels))
+            _write(
+                root / 'leftImg8bit' / part / city / f'{name}_leftImg8bit.png', grey_image(labels)
+            )
             fine = root / 'gtFine' / part / city
             _write(fine / f'{name}_gtFine_labelTrainIds.png', labels)
             _write(fine / f'{name}_gtFine_labelIds.png', ids[labels])
 
 
 def write_voc(root: Path, train: Labels, val: Labels) -> None:
-    """Label maps with a palette; the last picture to train on has its plain map in SBD's part."""
+    """Label maps with a palette; the last training image has its plain map in SBD's folder."""
     *own, last = train
     names: dict[str, list[str]] = {'train': [], 'aug': [], 'val': []}
     for split, maps in (('train', own), ('aug', [last]), ('val', val)):
         for number, labels in enumerate(maps):
             name = f'2007_{len(names["train"]) * 100 + number + 32:06d}_{split}'
             names[split].append(name)
-            _write(root / 'JPEGImages' / f'{name}.jpg', picture(labels))
+            _write(root / 'JPEGImages' / f'{name}.jpg', grey_image(labels))
             if split == 'aug':
                 _write(root / 'SegmentationClassAug' / f'{name}.png', labels)
             else:

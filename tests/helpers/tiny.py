@@ -1,4 +1,4 @@
-"""A data set of a few small pictures, and the options that make a config as small."""
+"""A COCO dataset of a few small images, and the options that make a config as small."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ SIZE = 64
 def write_data(
     folder: Path, train: int = 4, val: int = 2, classes: tuple[str, str] = CLASSES
 ) -> Path:
-    """Dark pictures (64 × 64) with one white square and one grey bar each."""
+    """Write dark images (64 × 64) with one white square and one grey bar each."""
     draw = np.random.default_rng(0)
     for part, count in (('train', train), ('val', val)):
         (folder / 'images' / part).mkdir(parents=True, exist_ok=True)
         images, annotations = [], []
         for number in range(count):
-            picture = draw.integers(0, 60, (SIZE, SIZE, 3), dtype=np.uint8)
+            image = draw.integers(0, 60, (SIZE, SIZE, 3), dtype=np.uint8)
             boxes = [[*draw.integers(2, 30, 2), 24, 24], [*draw.integers(2, 30, 2), 8, 28]]
             for label, (x, y, w, h) in enumerate(boxes):
-                picture[y : y + h, x : x + w] = (255, 128)[label]
+                image[y : y + h, x : x + w] = (255, 128)[label]
                 annotations.append(
                     dict(
                         id=len(annotations) + 1,
@@ -38,7 +38,7 @@ def write_data(
                     )
                 )
             name = f'{number}.png'
-            cv2.imwrite(str(folder / 'images' / part / name), picture)
+            cv2.imwrite(str(folder / 'images' / part / name), image)
             images.append(dict(id=number + 1, file_name=name, width=SIZE, height=SIZE))
         categories = [dict(id=i + 1, name=name) for i, name in enumerate(classes)]
         (folder / 'annotations').mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ def write_data(
 
 
 def options(epochs: int = 1, batch: int = 2, **more: Any) -> dict[str, Any]:
-    """`--cfg-options` for a detector's config: random weights, small pictures, no workers."""
+    """`--cfg-options` for a detector's config: random weights, small images, no workers."""
     pipeline = 'train_dataloader.dataset.pipeline'
     values: dict[str, Any] = {
         'model.backbone.init_cfg': None,
@@ -80,7 +80,7 @@ def narrow_retinanet(channels: int = 8) -> dict[str, Any]:
 
 
 def in_place_of_coco(data: Path) -> dict[str, Any]:
-    """`--cfg-options` that point a config at the tiny data set without `--data`.
+    """`--cfg-options` that point a config at the tiny dataset without `--data`.
 
     Its classes must be two of COCO's, person and car.
     """
@@ -97,5 +97,5 @@ def in_place_of_coco(data: Path) -> dict[str, Any]:
 
 
 def as_arguments(values: dict[str, Any]) -> list[str]:
-    """The same as words of a command line."""
+    """The options as command-line arguments."""
     return ['--cfg-options', *(f'{key}={value}' for key, value in values.items())]

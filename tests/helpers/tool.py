@@ -1,4 +1,4 @@
-"""Run a tool of tools/, inside of the test's process or as its own."""
+"""Run a script of tools/ in the test's process or in its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def call(name: str, *words: object) -> int:
-    """The exit status of `python tools/<name>.py words…`, run here."""
+    """Run `python tools/<name>.py words…` in this process; return its exit status."""
     path = REPOSITORY / 'tools' / f'{name}.py'
     spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
     assert spec is not None and spec.loader is not None
@@ -25,7 +25,7 @@ def call(name: str, *words: object) -> int:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Where a process of its own finds the package, installed or not, and its own port."""
+    """Variables with which a new process finds the package, installed or not, and its own port."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
@@ -35,7 +35,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def start(log: Path, *words: object, **variables: str) -> subprocess.Popen[bytes]:
-    """Start a program in a process of its own, which writes into a file."""
+    """Start a program whose output goes to a file."""
     with log.open('w') as output:
         return subprocess.Popen(
             [str(word) for word in words],
@@ -47,7 +47,7 @@ def start(log: Path, *words: object, **variables: str) -> subprocess.Popen[bytes
 
 
 def finish(log: Path, *words: object, **variables: str) -> str:
-    """Run a program to its end; its output, when the exit status is 0."""
+    """Run a program until it exits with status 0; return its output."""
     status = start(log, *words, **variables).wait(timeout=300)
     assert status == 0, log.read_text()[-4000:]
     return log.read_text()
