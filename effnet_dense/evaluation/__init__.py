@@ -1,4 +1,4 @@
-"""Metrics that mmdet's and mmseg's lack; importing this registers them."""
+"""Metrics, visualizers and drawing functions; importing this registers the metrics."""
 
 from effnet_dense.evaluation.confusion import ConfusionMatrix
 from effnet_dense.evaluation.panoptic import CocoPanopticMetric

@@ -1,6 +1,6 @@
-"""Which class a segmentation takes for which.
+"""Count which classes a segmentation confuses.
 
-Letters: C classes, H × W pixels; the matrix (C, C) counts pixels, truth by prediction.
+Shapes: C classes, H × W pixels; the matrix (C, C) counts pixels, truth by prediction.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from mmengine.logging import MessageHub, print_log
 from mmengine.visualization import Visualizer
 from torch import Tensor
 
-from effnet_dense.evaluation.figure import matrix_picture
+from effnet_dense.evaluation.figure import confusion_figure
 from effnet_dense.registry import METRICS
 
 
 def confusion_matrix(
     prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255
 ) -> Tensor:
-    """Count each pair of a pixel's class and what it was taken for.
+    """Count the pixels of each pair of true and predicted class.
 
     Args:
         prediction: (H, W), from 0 to C − 1.
@@ -37,19 +37,19 @@ def confusion_matrix(
 
 
 def intersection_over_union(matrix: np.ndarray) -> np.ndarray:
-    """The IoU (C,) of each class of a confusion matrix (C, C); NaN for one that occurs nowhere."""
+    """Return each class's IoU (C,) from a confusion matrix (C, C); NaN for absent classes."""
     hits = np.diag(matrix)
     union = matrix.sum(0) + matrix.sum(1) - hits
     return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
 
 
 def worst_classes(matrix: np.ndarray, classes: Sequence[str], count: int = 3) -> str:
-    """The classes of the lowest IoU, a line each: what their pixels were taken for.
+    """Describe the classes of the lowest IoU, one line each: what their pixels were predicted as.
 
     Args:
         matrix: (C, C), truth by prediction.
         classes: C names.
-        count: Lines at most.
+        count: Maximum number of lines.
     """
     iou = intersection_over_union(matrix)
     lines = []
@@ -63,13 +63,13 @@ def worst_classes(matrix: np.ndarray, classes: Sequence[str], count: int = 3) ->
 
 @METRICS.register_module()
 class ConfusionMatrix(BaseMetric):
-    """Beside mmseg's IoUMetric: the worst classes' confusions in the log, all of them as a picture.
+    """Logs the worst classes' confusions and draws the confusion matrix, next to mmseg's IoUMetric.
 
-    The picture goes to the visualizer's backends, as images/confusion_matrix or the like. Label
-    maps are expected as IoUMetric has them.
+    The figure goes to the visualizer's backends, such as images/confusion_matrix. Label maps are
+    expected as IoUMetric expects them.
 
     Args:
-        ignore_index: Label of pixels that do not count.
+        ignore_index: Label of pixels that are not counted.
         worst: Classes to name in the log.
     """
 
@@ -91,24 +91,24 @@ class ConfusionMatrix(BaseMetric):
             self.results.append(matrix.to_sparse().cpu())
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
-        """Add up; log and draw.
+        """Add up, log and draw.
 
         Returns:
-            Nothing: the figures are IoUMetric's.
+            No metrics: IoUMetric computes them.
         """
         classes = self._classes()
         matrix = sum(results[1:], results[0]).to_dense().numpy()
         print_log(f'worst classes:\n{worst_classes(matrix, classes, self.worst)}', 'current')
         step = MessageHub.get_current_instance().get_info('iter', 0)
-        picture = matrix_picture(matrix, classes, intersection_over_union(matrix))
-        Visualizer.get_current_instance().add_image('confusion_matrix', picture, step)
+        figure = confusion_figure(matrix, classes, intersection_over_union(matrix))
+        Visualizer.get_current_instance().add_image('confusion_matrix', figure, step)
         return {}
 
     def _classes(self) -> Sequence[str]:
-        """The data set's class names, which the runner hands over.
+        """Return the class names of the data set, which the runner passes on.
 
         Raises:
-            ValueError: it has none.
+            ValueError: There are none.
         """
         classes = (self.dataset_meta or {}).get('classes')
         if not classes:

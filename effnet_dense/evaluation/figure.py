@@ -1,4 +1,4 @@
-"""A confusion matrix as a picture."""
+"""Draw a confusion matrix as a heat map."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 NUMBERS = 30
-"""With more classes the shares are not written into the cells."""
+"""With more classes, the shares are not written into the cells."""
 
 
-def matrix_picture(matrix: np.ndarray, classes: Sequence[str], iou: np.ndarray) -> np.ndarray:
-    """Draw each row's shares as a heat map.
+def confusion_figure(matrix: np.ndarray, classes: Sequence[str], iou: np.ndarray) -> np.ndarray:
+    """Draw each row's shares, with class names and IoUs.
 
     Args:
         matrix: (C, C) counts, truth by prediction.
         classes: C names.
-        iou: (C,), written beside the names.
+        iou: (C,), written next to the names.
 
     Returns:
         RGB (H, W, 3) uint8.
@@ -41,7 +41,14 @@ def matrix_picture(matrix: np.ndarray, classes: Sequence[str], iou: np.ndarray) 
 def draw_shares(
     axes: Axes, shares: np.ndarray, columns: Sequence[str], rows: Sequence[str], size: int
 ) -> None:
-    """Draw a heat map (C, C) of shares with names in letters of some size; few also as numbers."""
+    """Draw a heat map (C, C) of shares, with numbers for at most `NUMBERS` classes.
+
+    Args:
+        axes: To draw into.
+        shares: (C, C), from 0 to 1.
+        columns, rows: C names each.
+        size: Font size.
+    """
     axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)
     axes.set_yticks(range(len(rows)), rows, fontsize=size)

@@ -1,7 +1,7 @@
 """A page about a run: how it trained, what its last evaluation found, and where it failed.
 
-`ReportHook` gathers while a model is evaluated and leaves data, charts and `index.html` in the work
-folder's report/; `write_page` makes the page again from that folder, without a model.
+`ReportHook` collects data while a model is evaluated and writes them, charts and `index.html` into
+the work folder's report/; `write_page` writes the page again from that folder, without a model.
 """
 
 from effnet_dense.report.hook import ReportHook

@@ -1,4 +1,4 @@
-"""Charts without a background, in greys that can be read on white and on black."""
+"""Draw charts without a background, in greys that are legible on white and on black."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ COLOURS = (
     *('#ec4899', '#84cc16', '#f97316', '#14b8a6', '#a855f7', '#64748b'),
 )
 SMALL_MEDIUM = (32, 96)
-"""COCO's borders between small, medium and large objects: their areas' square roots."""
+"""COCO's borders between small, medium and large objects: square roots of areas."""
 
 FEW = 10
-"""With more classes, only the best and the worst have a colour of their own."""
+"""With more classes, only the best and the worst have their own colours."""
 
 BARS = 40
-"""With more classes, only the best and the worst half as many are drawn."""
+"""With more classes, only the best and the worst, half of this number each, are drawn."""
 
 CELLS = NUMBERS
-"""With more classes, only the most confused of them are drawn."""
+"""With more classes, only this number of the most confused is drawn."""
 
 
 def new_figure(width: float = 5.8, height: float = 3.6) -> tuple[Figure, Axes]:
-    """A figure of some inches with one pair of axes."""
+    """Create a figure (in inches) with one pair of axes."""
     figure = Figure(figsize=(width, height), dpi=130, layout='constrained')
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG; the same figure gives the same bytes."""
+    """Write a figure as PNG; equal figures give equal bytes."""
     for axes in figure.axes:
-        _in_grey(axes)
+        _make_grey(axes)
     figure.savefig(path, transparent=True, metadata={'Software': None})
     return path
 
@@ -53,7 +53,7 @@ def lines(
     xlabel: str,
     ylabel: str = '',
 ) -> Path:
-    """Curves over steps: (name, steps, values), the first one bold."""
+    """Draw curves (name, steps, values), the first one bold."""
     figure, axes = new_figure()
     for number, (name, steps, values) in enumerate(curves):
         marker = 'o' if len(steps) <= 30 else None
@@ -62,16 +62,18 @@ def lines(
         axes.plot(steps, values, marker=marker, markersize=3, color=colour, lw=width, label=name)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _legend(axes)
     return save(figure, path)
 
 
 def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequence[str]) -> Path:
-    """Precision over recall at IoU 0.5, of each class and their mean.
+    """Draw precision over recall at IoU 0.5, of each class and their mean.
 
     Args:
+        path: Of the PNG.
         precision: (101, K) at recall 0, 0.01 … 1; −1 for classes without ground truth.
+        classes: K names.
     """
     figure, axes = new_figure(height=4.2)
     recall = np.linspace(0, 1, len(precision))
@@ -95,7 +97,7 @@ def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequen
 
 
 def sizes(path: Path, truth: NDArray[np.float64], found: NDArray[np.float64]) -> Path:
-    """Histograms of boxes' sizes √(width · height), in shares, with COCO's borders."""
+    """Draw histograms of boxes' sizes √(width · height), as shares, with COCO's borders."""
     figure, axes = new_figure()
     both = np.concatenate([truth, found, [8, 128]])
     bins = np.geomspace(max(both[both > 0].min(), 1), both.max() * 1.01, 26).tolist()
@@ -118,7 +120,7 @@ def sizes(path: Path, truth: NDArray[np.float64], found: NDArray[np.float64]) ->
 def scores(
     path: Path, right: NDArray[np.float64], wrong: NDArray[np.float64], threshold: float
 ) -> Path:
-    """Histograms of right and wrong detections' scores, on a logarithmic axis of counts."""
+    """Draw histograms of right and wrong detections' scores, with a logarithmic count axis."""
     figure, axes = new_figure()
     bins = np.linspace(0, 1, 41).tolist()
     names = [f'right ({len(right)})', f'wrong ({len(wrong)})']
@@ -132,7 +134,7 @@ def scores(
 
 
 def bars(path: Path, names: Sequence[str], values: NDArray[np.float64], xlabel: str) -> Path:
-    """A bar for each class, the best above; of many, the best and the worst. NaN are left out."""
+    """Draw a bar per class, the best on top; of many, the best and the worst; no NaN."""
     order = np.argsort(-values, kind='stable')
     order = order[~np.isnan(values[order])]
     if len(order) > BARS:
@@ -151,20 +153,21 @@ def bars(path: Path, names: Sequence[str], values: NDArray[np.float64], xlabel: 
 
 
 def most_confused(matrix: NDArray[np.int64], count: int = CELLS) -> NDArray[np.int64]:
-    """The classes with the most confusions, in their own order; all where they are few."""
+    """Return the `count` classes with the most confusions, in the matrix's order."""
     if len(matrix) <= count:
         return np.arange(len(matrix))
     wrong = matrix - np.diag(np.diag(matrix))
     share = wrong / np.maximum(matrix.sum(1, keepdims=True), 1)
-    # An error counts for the class that was seen, too.
+    # An error counts for the predicted class, too.
     weight = np.maximum(share.max(1), share.max(0))
     return np.sort(np.argsort(-weight, kind='stable')[:count])
 
 
 def confusion(path: Path, matrix: NDArray[np.int64], names: Sequence[str]) -> Path:
-    """Each row's shares as a heat map.
+    """Draw each row's shares as a heat map.
 
     Args:
+        path: Of the PNG.
         matrix: (C, C), truth by prediction.
         names: C of them.
     """
@@ -184,7 +187,7 @@ def _legend(axes: Axes) -> None:
         axes.legend(fontsize=8, frameon=False, labelcolor=GREY, ncols=2)
 
 
-def _in_grey(axes: Axes) -> None:
+def _make_grey(axes: Axes) -> None:
     axes.tick_params(colors=GREY, labelcolor=GREY)
     axes.xaxis.label.set_color(GREY)
     axes.yaxis.label.set_color(GREY)

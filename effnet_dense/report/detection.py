@@ -1,6 +1,6 @@
-"""Detections beside ground truth: which are right, how good each image and each class is.
+"""Compare detections with ground truth: matches, scores of images, precision of classes.
 
-Letters: M images, N detections, G objects of the ground truth, K classes, T = 10 IoU thresholds
+Shapes: M images, N detections, G objects of the ground truth, K classes, T = 10 IoU thresholds
 0.50, 0.55 … 0.95. Boxes are x1, y1, x2, y2 in the original image's pixels.
 """
 
@@ -25,21 +25,21 @@ MAX_DETECTIONS = 100
 
 @dataclass
 class Detections:
-    """What one evaluation found."""
+    """Results of one evaluation."""
 
     paths: NDArray[np.str_]  # (M,)
-    scores: NDArray[np.float64]  # (M,), see `image_scores`; NaN for images of nothing
+    scores: NDArray[np.float64]  # (M,), see `image_scores`; NaN where nothing is or was found
     counts: NDArray[np.int64]  # (M, 3): right, wrong, missed at IoU 0.5
     truth_image: NDArray[np.int64]  # (G,)
     truth_label: NDArray[np.int64]  # (G,)
     truth_box: NDArray[np.float64]  # (G, 4)
     truth_crowd: NDArray[np.bool_]  # (G,)
-    truth_found: NDArray[np.bool_]  # (G,), at IoU 0.5 by a detection above the score threshold
+    truth_found: NDArray[np.bool_]  # (G,), at IoU 0.5 by a detection from the score threshold on
     found_image: NDArray[np.int64]  # (N,)
     found_label: NDArray[np.int64]  # (N,)
     found_box: NDArray[np.float64]  # (N, 4)
     found_score: NDArray[np.float64]  # (N,)
-    found_right: NDArray[np.int64]  # (N,), at IoU 0.5: 1 right, 0 wrong, −1 does not count
+    found_right: NDArray[np.int64]  # (N,), at IoU 0.5: 1 right, 0 wrong, −1 not counted
     confusion: NDArray[np.int64]  # (K + 1, K + 1), truth by prediction; the last is background
     precision: NDArray[np.float64]  # (T, 101, K) at recall 0, 0.01 … 1; −1 without ground truth
     recall: NDArray[np.float64]  # (T, K), the largest one; −1 without ground truth
@@ -54,14 +54,14 @@ def evaluate(
     score_thr: float,
     masks: bool = False,
 ) -> Detections:
-    """Evaluate what a `DetectionRecord` gathered, by pycocotools.
+    """Evaluate the results of a `DetectionCollector` with pycocotools.
 
     Args:
-        results: One dictionary for each image.
+        results: One dictionary per image.
         truth: The ground truth.
-        cat_ids: K ids of its categories, in the order of the labels.
+        cat_ids: K category ids in the order of the labels.
         score_thr: Detections of a lower score are left out of counts and confusions.
-        masks: Evaluate the masks as well.
+        masks: Also evaluate masks.
     """
     ids = [result['img_id'] for result in results]
     boxes = _coco_eval(results, truth, cat_ids, ids, 'bbox')
@@ -93,7 +93,7 @@ def evaluate(
 
 
 def average(values: NDArray[np.float64]) -> float:
-    """The mean of those that are not −1, pycocotools' mark of "no ground truth"; NaN of none."""
+    """Return the mean of values other than −1 (pycocotools' "no ground truth"); NaN without any."""
     known = values[values > -1]
     return float(known.mean()) if known.size else float('nan')
 
@@ -105,9 +105,10 @@ def _coco_eval(
     image_ids: Sequence[int],
     kind: str,
 ) -> COCOeval:
-    """pycocotools' evaluation of objects of all sizes, accumulated.
+    """Run pycocotools' evaluation on objects of all sizes together.
 
-    The other sizes' shares are CocoMetric's matter, and three quarters of the time.
+    Small, medium and large objects by themselves would take three quarters of the time, and
+    CocoMetric reports them.
     """
     found = COCO()
     found.dataset = dict(
@@ -130,7 +131,7 @@ def _coco_eval(
 def _by_label(
     evaluation: COCOeval, cat_ids: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision and recall in the order of the labels: pycocotools sorts the categories' ids."""
+    """Return precision and recall in the order of the labels: pycocotools sorts category ids."""
     places = np.searchsorted(np.sort(cat_ids), cat_ids)
     found = evaluation.eval
     return found['precision'][:, :, places, 0, -1], found['recall'][:, places, 0, -1]
@@ -139,7 +140,7 @@ def _by_label(
 def _annotations(
     results: Sequence[dict[str, Any]], cat_ids: Sequence[int], kind: str
 ) -> list[dict[str, Any]]:
-    """Detections in COCO's format; ids count from 1."""
+    """Convert detections to COCO's format; ids count from 1."""
     annotations: list[dict[str, Any]] = []
     for result in results:
         x1, y1, x2, y2 = result['boxes'].astype(np.float64).T
@@ -165,7 +166,7 @@ def _annotations(
 
 
 def _found(results: Sequence[dict[str, Any]]) -> dict[str, NDArray[Any]]:
-    """The detections in the order of `_annotations`."""
+    """Concatenate the detections, in the order of `_annotations`."""
     lengths = [len(result['scores']) for result in results]
     return dict(
         found_image=np.repeat(np.arange(len(results)), lengths),
@@ -178,7 +179,7 @@ def _found(results: Sequence[dict[str, Any]]) -> dict[str, NDArray[Any]]:
 def _objects(
     truth: COCO, cat_ids: Sequence[int], image_ids: Sequence[int]
 ) -> dict[str, NDArray[Any]]:
-    """The ground truth of the images, in their order."""
+    """Concatenate the ground truth of the images, in their order."""
     label_of = {cat_id: label for label, cat_id in enumerate(cat_ids)}
     rows = [
         (index, label_of[each['category_id']], each['bbox'], each.get('iscrowd', 0), each['id'])

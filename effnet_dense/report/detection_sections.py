@@ -1,4 +1,4 @@
-"""The page about a detector's evaluation."""
+"""Make the page's sections about a detector's evaluation."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 
 from effnet_dense.report import charts
 from effnet_dense.report.detection import Detections, average
-from effnet_dense.report.files import load_arrays, load_json
 from effnet_dense.report.overlays import detection_overlays
 from effnet_dense.report.sections import Cell, Chart, Gallery, Section, Table
+from effnet_dense.report.store import load_arrays, load_json
 
 AT_50, AT_75 = 0, 5
 SCORE = (
     'An image’s score is F1 = 2 · right ÷ (2 · right + wrong + missed), averaged over the IoU '
-    'thresholds 0.50, 0.55 … 0.95; detections below a score of {thr} are left out, and so are '
-    'images without objects and detections. Ground truth on the left, detections on the right; '
-    'at IoU 0.5 green is found and right, orange missed, red wrong.'
+    'thresholds 0.50, 0.55 … 0.95. Detections below a score of {thr} are left out, and so are '
+    'images without objects and detections. Ground truth is on the left, detections are on the '
+    'right; at IoU 0.5, green objects were found, orange ones missed, and red detections are '
+    'wrong.'
 )
 
 
 def detection_sections(folder: Path, run: Mapping[str, Any]) -> list[Section]:
-    """Classes, errors and images; nothing where no detector was evaluated."""
+    """Make classes, errors and images; nothing where no detector was evaluated."""
     found = load_arrays(folder / 'data' / 'detections.npz', Detections)
     if found is None:
         return []
@@ -44,7 +45,7 @@ def detection_sections(folder: Path, run: Mapping[str, Any]) -> list[Section]:
 
 
 def class_table(found: Detections, classes: Sequence[str], score_thr: float) -> Table:
-    """AP and AR of each class by pycocotools, counts, precision and recall at the threshold."""
+    """Tabulate pycocotools' AP and AR per class, and counts, precision, recall at the threshold."""
     with_masks = found.mask_precision.size > 0
     columns = ['class', 'AP', 'AP50', 'AP75', 'AR']
     columns += ['mask AP', 'mask AP50', 'mask AP75', 'mask AR'] if with_masks else []
@@ -69,27 +70,27 @@ def _ap(precision: Any, recall: Any, label: int) -> list[float]:
     return [average(at), average(at[AT_50]), average(at[AT_75]), average(recall[:, label])]
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float('nan')
+def _share(part: int, total: int) -> float:
+    return part / total if total else float('nan')
 
 
 def _classes(folder: Path, found: Detections, classes: Sequence[str], score_thr: float) -> Section:
     shown = [
         Chart(
             charts.precision_recall(folder / 'precision_recall.png', found.precision[0], classes),
-            'Precision over recall of boxes at IoU 0.5, with AP50',
+            'Precision over recall of boxes at IoU 0.5; AP50 in the legend',
         )
     ]
     if found.mask_precision.size:
         file = folder / 'mask_precision_recall.png'
         charts.precision_recall(file, found.mask_precision[0], classes)
-        shown.append(Chart(file, 'Precision over recall of masks at IoU 0.5, with AP50'))
+        shown.append(Chart(file, 'Precision over recall of masks at IoU 0.5; AP50 in the legend'))
     note = (
         'AP and AR as pycocotools computes them, over IoU 0.50 to 0.95 and 100 detections an '
-        f'image. Detections, precision and recall: of scores from {score_thr}, at IoU 0.5.'
+        f'image. Detections, precision and recall at IoU 0.5, with scores from {score_thr}.'
     )
     if len(classes) > charts.FEW:
-        note += f' The chart names the {charts.FEW // 2} best and worst classes.'
+        note += f' The chart names the best and the worst {charts.FEW // 2} classes.'
     table = class_table(found, classes, score_thr)
     return Section('classes', 'Classes', note, shown, [table])
 
@@ -101,8 +102,8 @@ def _errors(folder: Path, found: Detections, classes: Sequence[str], score_thr: 
     shown = [
         Chart(
             charts.confusion(folder / 'confusion.png', found.confusion, names),
-            f'Confusions at IoU 0.5, scores from {score_thr}, in shares of the true class. '
-            'Background as prediction: missed; as truth: nothing was there',
+            f'Confusions at IoU 0.5 of detections with scores from {score_thr}, as shares of the '
+            'true class. Predicted background: missed objects; true background: false detections',
         ),
         Chart(
             charts.scores(
@@ -119,15 +120,15 @@ def _errors(folder: Path, found: Detections, classes: Sequence[str], score_thr: 
                 _side(found.truth_box[~found.truth_crowd]),
                 _side(found.found_box[kept]),
             ),
-            f'Sizes of the boxes, of detections with scores from {score_thr}',
+            f'Sizes of objects, and of detections with scores from {score_thr}',
         ),
     ]
     note = ''
     if len(names) > charts.CELLS:
-        note = f'The {charts.CELLS} most confused of {len(names)} classes are drawn.'
+        note = f'The matrix shows the {charts.CELLS} most confused of {len(names)} classes.'
     return Section('errors', 'Errors', note, shown)
 
 
 def _side(boxes: Any) -> Any:
-    """√(width · height) of boxes (N, 4)."""
+    """Return √(width · height) of boxes (N, 4)."""
     return np.sqrt(np.maximum(boxes[:, 2] - boxes[:, 0], 0) * (boxes[:, 3] - boxes[:, 1]).clip(0))

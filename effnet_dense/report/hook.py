@@ -1,4 +1,4 @@
-"""Gathers while a model is evaluated, and leaves a page about it in the work folder."""
+"""Write a page about every evaluation into the work folder."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from effnet_dense.registry import HOOKS
 from effnet_dense.report import about
-from effnet_dense.report.attach import attach
-from effnet_dense.report.files import report_folder, start_data
+from effnet_dense.report.attach import attach_collectors
+from effnet_dense.report.collectors import Collector
 from effnet_dense.report.page import write_page
-from effnet_dense.report.records import Record
-from effnet_dense.report.save import save_meta, save_record
+from effnet_dense.report.save import save_meta, save_results
+from effnet_dense.report.store import report_folder, start_data
 
 
 @HOOKS.register_module()
 class ReportHook(Hook):
-    """A page after every evaluation: `report/index.html`, one file that loads nothing.
+    """Writes `report/index.html` after every evaluation, one file that loads nothing.
 
-    Our runner registers it; `report = False` in a config leaves it out. It gathers by `Record`s
-    beside the config's CocoMetric, IoUMetric or CocoPanopticMetric; with other metrics the page
-    has curves, figures and the run alone.
+    `effnet_dense.Runner` registers it unless the config has `report = False`. It attaches
+    `Collector`s to the config's CocoMetric, IoUMetric or CocoPanopticMetric; with other metrics
+    the page has only curves, figures and facts about the run.
 
     Args:
-        score_thr: Detections of a lower score are left out of confusions, counts and pictures.
+        score_thr: Detections of a lower score are left out of confusions, counts and images.
     """
 
-    # Behind LoggerHook, which writes the evaluation's figures.
+    # After LoggerHook, which writes the evaluation's figures.
     priority = 'LOWEST'
 
     def __init__(self, score_thr: float = 0.3) -> None:
         self.score_thr = score_thr
-        self.records: list[Record] = []
+        self.collectors: list[Collector] = []
         self.start = time.time()
 
     def before_run(self, runner: Runner) -> None:
@@ -45,12 +45,12 @@ class ReportHook(Hook):
         self.start = time.time()
 
     def before_val(self, runner: Runner) -> None:
-        """Gather beside the validation's metrics."""
-        self.records = attach(runner.val_evaluator)
+        """Collect next to the validation's metrics."""
+        self.collectors = attach_collectors(runner.val_evaluator)
 
     def before_test(self, runner: Runner) -> None:
-        """Gather beside the test's metrics."""
-        self.records = attach(runner.test_evaluator)
+        """Collect next to the test's metrics."""
+        self.collectors = attach_collectors(runner.test_evaluator)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the page about a validation."""
@@ -69,16 +69,16 @@ class ReportHook(Hook):
             self._save(runner, what, dataset, metrics)
             path = write_page(runner.work_dir)
         except Exception:
-            # Days of training are worth more than a page about them.
+            # A failing report must not end a training.
             runner.logger.warning('the report could not be written', exc_info=True)
         else:
             runner.logger.info(f'Report: {path}')
 
     def _save(self, runner: Runner, what: str, dataset: Any, metrics: dict[str, float]) -> None:
         data = start_data(report_folder(runner.work_dir))
-        for record in self.records:
-            save_record(data, record, self.score_thr)
-            record.gathered = []
+        for collector in self.collectors:
+            save_results(data, collector, self.score_thr)
+            collector.gathered = []
         save_meta(
             data,
             name=Path(runner.cfg.filename or runner.experiment_name).stem,
@@ -97,7 +97,7 @@ class ReportHook(Hook):
 
 
 def _validation(runner: Runner) -> str:
-    """Which one it is, for people."""
+    """Describe which validation it is."""
     if isinstance(runner._train_loop, EpochBasedTrainLoop):
         return f'Validation after epoch {runner.epoch} of {runner.max_epochs}'
     if hasattr(runner._train_loop, 'max_iters'):
@@ -106,7 +106,7 @@ def _validation(runner: Runner) -> str:
 
 
 def _palette(metainfo: dict[str, Any]) -> list[list[int]] | None:
-    """The data set's RGB colours, of those that have a list of them."""
+    """Return the data set's RGB colours, None where they are not a list."""
     colours = metainfo.get('palette')
     if not isinstance(colours, list | tuple):
         return None

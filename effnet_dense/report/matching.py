@@ -1,6 +1,6 @@
-"""Which detection found which object, and what follows from it for images and classes.
+"""Match detections to objects; score images and count confusions by the matches.
 
-Letters: see `detection`.
+Shapes: see `detection`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ IOU = 0.5
 
 @dataclass
 class Matches:
-    """pycocotools' matches, which are between boxes of one class."""
+    """pycocotools' matches between boxes of the same class."""
 
     right: NDArray[np.bool_]  # (T, N)
-    ignored: NDArray[np.bool_]  # (T, N), those in crowds
-    kept: NDArray[np.bool_]  # (N,), above the score threshold
-    truth_found: NDArray[np.bool_]  # (G,), at the first threshold by one that is kept
+    ignored: NDArray[np.bool_]  # (T, N), matched to crowds
+    kept: NDArray[np.bool_]  # (N,), from the score threshold on
+    truth_found: NDArray[np.bool_]  # (G,), at the first IoU threshold by a kept detection
 
 
 def matches(
@@ -34,13 +34,13 @@ def matches(
 ) -> Matches:
     """Read COCOeval's `evalImgs` of one range of areas.
 
-    Better detections are matched first: what is left out afterwards changes no other match.
+    Better detections are matched first: leaving out low scores afterwards changes no other match.
 
     Args:
-        eval_images: For each class and image; ids of detections count from 1.
+        eval_images: One per class and image; ids of detections count from 1.
         truth_ids: (G,)
         scores: (N,)
-        score_thr: Lower scores are not kept.
+        score_thr: Detections of a lower score are not kept.
     """
     known = [each for each in eval_images if each is not None]
     steps = len(known[0]['dtMatches']) if known else 10
@@ -64,19 +64,19 @@ def image_scores(
     truth_image: NDArray[np.int64],
     images: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """How well each image was detected.
+    """Score each image by the detections that are kept.
 
-    F1 = 2 right ÷ (2 right + wrong + missed), of the detections that are kept, averaged over the
-    IoU thresholds: it says both how many objects were found and how closely.
+    The score is F1 = 2 right ÷ (2 right + wrong + missed), averaged over the IoU thresholds: it
+    measures how many objects were found and how closely.
 
     Args:
         hits: From `matches`.
-        found_image: (N,), the index of each detection's image.
-        truth_image: (G',), that of each object outside of crowds.
+        found_image: (N,), index of each detection's image.
+        truth_image: (G',), that of each object that is not a crowd.
         images: M
 
     Returns:
-        scores: (M,) from 0 to 1, NaN where nothing is to be found and nothing was.
+        scores: (M,) from 0 to 1, NaN where there are neither objects nor detections.
         counts: (M, 3) right, wrong and missed at IoU 0.5.
     """
     objects = np.bincount(truth_image, minlength=images)
@@ -98,17 +98,17 @@ def confusion(
     classes: int,
     score_thr: float,
 ) -> NDArray[np.int64]:
-    """Which class was taken for which, whatever their labels, at IoU 0.5.
+    """Count which class was detected as which, at IoU 0.5.
 
-    From the highest score downwards each detection takes the object that it overlaps most and that
-    none has taken. What is left is of the background: missed objects, false detections. Those
-    within a crowd do not count.
+    In order of falling scores each detection takes the free object that it overlaps most, of any
+    class. Objects that remain were missed, and detections that remain belong to the background;
+    those within a crowd are not counted.
 
     Args:
         truth: `truth_image`, `truth_label`, `truth_box`, `truth_crowd`.
         found: `found_image`, `found_label`, `found_box`, `found_score`.
         classes: K
-        score_thr: Lower scores are left out.
+        score_thr: Detections of a lower score are left out.
 
     Returns:
         (K + 1, K + 1), truth by prediction; the last is the background.
@@ -126,11 +126,11 @@ def confusion(
 
 
 def by_image(images: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
-    """Some rows, grouped by their images, in their order.
+    """Group rows by their images; within an image they keep their order.
 
     Args:
-        images: The image of each row, also of others.
-        rows: Indices into it.
+        images: Image of each row, also of those that are not in `rows`.
+        rows: Indices into `images`.
     """
     rows = rows[np.argsort(images[rows], kind='stable')]
     present, starts = np.unique(images[rows], return_index=True)
@@ -144,7 +144,7 @@ def _count(
     objects: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> None:
-    """Add one image's objects and detections, these in the order of their scores."""
+    """Add one image's objects, and its detections in order of falling scores."""
     background = len(matrix) - 1
     crowd = truth['truth_crowd'][objects]
     iou = _overlaps(found['found_box'][rows], truth['truth_box'][objects], crowd)
@@ -163,7 +163,7 @@ def _count(
 def _overlaps(
     found: NDArray[np.float64], truth: NDArray[np.float64], crowd: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The IoU (N, G) of corner boxes; with crowds, the share of the detection that they cover."""
+    """Return the IoU (N, G) of corner boxes; with crowds, the covered share of the detection."""
     if not len(found) or not len(truth):
         return np.zeros((len(found), len(truth)))
     sides = [np.concatenate([box[:, :2], box[:, 2:] - box[:, :2]], 1) for box in (found, truth)]

@@ -1,8 +1,8 @@
-"""The pictures of the best and the worst images."""
+"""Draw ground truth and predictions of the best and the worst images for the page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,52 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from effnet_dense.report import drawing
+from effnet_dense.evaluation.captions import Colour, ImageArray
+from effnet_dense.evaluation.drawing import (
+    RED,
+    draw_boxes,
+    draw_label_map,
+    draw_masks,
+    draw_wrong_pixels,
+)
+from effnet_dense.report import panels
 from effnet_dense.report.detection import Detections
-from effnet_dense.report.files import data_uri, load_map
 from effnet_dense.report.ranking import best_and_worst
 from effnet_dense.report.segmentation import Segments
+from effnet_dense.report.store import load_map
+
+RIGHT, WRONG, MISSED = (46, 184, 92), RED, (255, 159, 28)
 
 
 @dataclass
 class Overlay:
-    """One image of the page."""
+    """A drawn image of the page."""
 
-    file: Path | None  # None where the image cannot be read any more
+    file: Path | None  # None where the image is no longer readable
     name: str
     score: float
     note: str
 
     @property
     def uri(self) -> str:
-        """The picture within an address."""
+        """The image as a `data:` URI.
+
+        Raises:
+            ValueError: There is no file.
+        """
         if self.file is None:
-            raise ValueError(f'{self.name} has no picture')
-        return data_uri(self.file)
+            raise ValueError(f'{self.name} has no drawn image')
+        return panels.data_uri(self.file)
+
+
+@dataclass
+class Boxes:
+    """N boxes of one panel, in the order in which they are drawn."""
+
+    rows: list[int]  # places among the image's objects or detections
+    boxes: NDArray[np.float64]  # (N, 4), in the original image's pixels
+    captions: list[str]
+    colours: list[Colour]
 
 
 def detection_overlays(
@@ -42,94 +66,126 @@ def detection_overlays(
     classes: Sequence[str],
     score_thr: float,
 ) -> tuple[list[Overlay], list[Overlay]]:
-    """Draw the best and the worst images: ground truth on the left, detections on the right."""
+    """Draw the best and the worst images: ground truth on the left, detections on the right.
 
-    def make(index: int, file: Path) -> Overlay:
-        picture = drawing.read_picture(str(found.paths[index]))
-        if picture is not None:
-            chosen = (masks or {}).get(str(index))
-            panels = _detection_panels(picture, index, found, chosen, classes, score_thr)
-            drawing.write_jpeg(file, drawing.side_by_side(panels))
+    Args:
+        folder: The report's.
+        found: Results of the evaluation.
+        masks: Index of an image as text → 'truth' and 'found' → run-length encoded masks.
+        classes: K names.
+        score_thr: Detections of a lower score are left out.
+    """
+
+    def draw(index: int) -> ImageArray | None:
+        image = panels.read_rgb(str(found.paths[index]))
+        if image is None:
+            return None
+        encoded = (masks or {}).get(str(index), {})
+        return panels.side_by_side(
+            [
+                draw_panel(image, truth_boxes(found, index, classes), encoded.get('truth')),
+                draw_panel(
+                    image, found_boxes(found, index, classes, score_thr), encoded.get('found')
+                ),
+            ]
+        )
+
+    def note(index: int) -> str:
         right, wrong, missed = found.counts[index]
-        note = f'{right} right, {wrong} wrong, {missed} missed'
-        return _overlay(file, found, index, note)
+        return f'{right} right, {wrong} wrong, {missed} missed'
 
-    return _both(folder, found.scores, make)
+    return _overlays(folder, found, draw, note)
 
 
 def segmentation_overlays(
-    folder: Path, found: Segments, palette: NDArray[np.uint8]
+    folder: Path, found: Segments, palette: NDArray[np.uint8], classes: Sequence[str]
 ) -> tuple[list[Overlay], list[Overlay]]:
-    """Draw the best and the worst images: ground truth, prediction, wrong pixels."""
+    """Draw the best and the worst images: ground truth, prediction, wrong pixels.
 
-    def make(index: int, file: Path) -> Overlay:
-        picture = drawing.read_picture(str(found.paths[index]))
-        truth, seen = (
-            load_map(folder / 'data' / 'maps' / f'{index}_{kind}.png')
-            for kind in ('truth', 'found')
-        )
-        if picture is not None and truth is not None and seen is not None:
-            picture = drawing.resize(picture, drawing.panel_size(*picture.shape[:2]))
-            panels = [
-                drawing.draw_map(picture, truth, palette),
-                drawing.draw_map(picture, seen, palette),
-                drawing.draw_errors(picture, seen, truth, len(palette)),
+    Args:
+        folder: The report's, with label maps.
+        found: Results of the evaluation.
+        palette: (C, 3)
+        classes: C names.
+    """
+    maps = folder / 'data' / 'maps'
+
+    def draw(index: int) -> ImageArray | None:
+        image = panels.read_rgb(str(found.paths[index]))
+        truth, seen = (load_map(maps / f'{index}_{kind}.png') for kind in ('truth', 'found'))
+        if image is None or truth is None or seen is None:
+            return None
+        image = panels.resize(image, panels.panel_size(*image.shape[:2]))
+        size = panels.font_size(image)
+        return panels.side_by_side(
+            [
+                draw_label_map(image, truth, palette, classes, font_size=size),
+                draw_label_map(image, seen, palette, classes, font_size=size),
+                draw_wrong_pixels(image, seen, truth, len(palette)),
             ]
-            drawing.write_jpeg(file, drawing.side_by_side(panels))
-        return _overlay(file, found, index, '')
+        )
 
-    return _both(folder, found.scores, make)
-
-
-def _both(
-    folder: Path, scores: NDArray[np.float64], make: Any
-) -> tuple[list[Overlay], list[Overlay]]:
-    made = []
-    for kind, indices in zip(('best', 'worst'), best_and_worst(scores), strict=True):
-        files = [folder / 'images' / f'{kind}_{place}.jpg' for place in range(1, len(indices) + 1)]
-        made.append([make(int(index), file) for index, file in zip(indices, files, strict=True)])
-    return made[0], made[1]
+    return _overlays(folder, found, draw, lambda _: '')
 
 
-def _overlay(file: Path, found: Detections | Segments, index: int, note: str) -> Overlay:
-    name = Path(str(found.paths[index])).name
-    shown = file if file.is_file() else None
-    return Overlay(shown, name, float(found.scores[index]), note)
+def truth_boxes(found: Detections, index: int, classes: Sequence[str]) -> Boxes:
+    """Return an image's objects: green if found, orange if missed."""
+    rows = np.flatnonzero(found.truth_image == index)
+    return Boxes(
+        list(range(len(rows))),
+        found.truth_box[rows],
+        [classes[label] for label in found.truth_label[rows]],
+        [RIGHT if hit else MISSED for hit in found.truth_found[rows]],
+    )
 
 
-def _detection_panels(
-    picture: drawing.Picture,
-    index: int,
-    found: Detections,
-    masks: Mapping[str, Any] | None,
-    classes: Sequence[str],
-    score_thr: float,
-) -> list[drawing.Picture]:
-    height, width = picture.shape[:2]
-    picture = drawing.resize(picture, drawing.panel_size(height, width))
-    scale = picture.shape[1] / width
-    all_objects = np.flatnonzero(found.truth_image == index)
+def found_boxes(found: Detections, index: int, classes: Sequence[str], score_thr: float) -> Boxes:
+    """Return an image's detections, the surest last: red if wrong, else green."""
     all_rows = np.flatnonzero(found.found_image == index)
-    # The best ones are drawn last, above the others.
-    objects = all_objects
-    rows = all_rows[found.found_score[all_rows] >= score_thr]
-    rows = rows[np.argsort(found.found_score[rows], kind='stable')]
-    object_colours = [
-        drawing.RIGHT if found.truth_found[row] else drawing.MISSED for row in objects
+    scores = found.found_score[all_rows]
+    kept = np.flatnonzero(scores >= score_thr)
+    kept = kept[np.argsort(scores[kept], kind='stable')]
+    rows = all_rows[kept]
+    captions = [
+        f'{classes[label]} {score:.2f}'
+        for label, score in zip(found.found_label[rows], found.found_score[rows], strict=True)
     ]
-    row_colours = [drawing.RIGHT if found.found_right[row] else drawing.WRONG for row in rows]
-    truth_names = [classes[label] for label in found.truth_label[objects]]
-    found_names = [
-        f'{classes[found.found_label[row]]} {found.found_score[row]:.2f}' for row in rows
-    ]
-    panels = []
-    for kind, first, chosen, boxes, names, colours in (
-        ('truth', all_objects, objects, found.truth_box, truth_names, object_colours),
-        ('found', all_rows, rows, found.found_box, found_names, row_colours),
-    ):
-        panel = picture
-        if masks is not None:
-            decoded = [coco_mask.decode(masks[kind][row - first[0]]) for row in chosen]
-            panel = drawing.draw_masks(panel, decoded, colours)
-        panels.append(drawing.draw_boxes(panel, boxes[chosen] * scale, names, colours))
-    return panels
+    colours = [RIGHT if right else WRONG for right in found.found_right[rows]]
+    return Boxes(kept.tolist(), found.found_box[rows], captions, colours)
+
+
+def draw_panel(image: ImageArray, shown: Boxes, masks: Sequence[Any] | None) -> ImageArray:
+    """Draw boxes, and masks where there are some.
+
+    Args:
+        image: (H, W, 3), in its original size.
+        shown: Boxes to draw.
+        masks: Run-length encoded masks of all the image's objects or detections.
+    """
+    panel = panels.resize(image, panels.panel_size(*image.shape[:2]))
+    scale = panel.shape[1] / image.shape[1]
+    size = panels.font_size(panel)
+    if masks is not None:
+        decoded = [coco_mask.decode(masks[row]) for row in shown.rows]
+        panel = draw_masks(panel, decoded, shown.colours)
+    return draw_boxes(panel, shown.boxes * scale, shown.captions, shown.colours, font_size=size)
+
+
+def _overlays(
+    folder: Path,
+    found: Detections | Segments,
+    draw: Callable[[int], ImageArray | None],
+    note: Callable[[int], str],
+) -> tuple[list[Overlay], list[Overlay]]:
+    """Draw images into files, which stay where an image can no longer be drawn."""
+    made: list[list[Overlay]] = []
+    for kind, indices in zip(('best', 'worst'), best_and_worst(found.scores), strict=True):
+        made.append([])
+        for place, index in enumerate(indices.tolist(), 1):
+            file = folder / 'images' / f'{kind}_{place}.jpg'
+            drawn = draw(index)
+            if drawn is not None:
+                panels.write_jpeg(file, drawn)
+            name, score = Path(str(found.paths[index])).name, float(found.scores[index])
+            made[-1].append(Overlay(file if file.is_file() else None, name, score, note(index)))
+    return made[0], made[1]

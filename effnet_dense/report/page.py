@@ -1,8 +1,7 @@
-"""The page: one HTML file that loads nothing."""
+"""Write the page: one HTML file that loads nothing."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from effnet_dense.report.detection_sections import detection_sections
-from effnet_dense.report.files import load_json, report_folder
-from effnet_dense.report.run_sections import curve_sections, run_sections, skipped_sections
+from effnet_dense.report.run_sections import curve_sections, run_sections
 from effnet_dense.report.scalars import read_scalars
 from effnet_dense.report.sections import Section, Tile, show
 from effnet_dense.report.segmentation_sections import panoptic_sections, segmentation_sections
+from effnet_dense.report.skipped import skipped_sections
+from effnet_dense.report.store import load_json, report_folder
+from effnet_dense.utils.atomic import atomic_write
 
 HEADLINES = {
     'coco/bbox_mAP': 'box AP',
@@ -33,25 +34,25 @@ HEADLINES = {
 
 
 def write_page(work_dir: str | Path) -> Path:
-    """Make `report/index.html` of what an evaluation and a training left in a work folder.
+    """Write `report/index.html` from the data of an evaluation and a training in a work folder.
 
-    The same data give the same page. Images that cannot be read any more keep the pictures that
-    were drawn of them before.
+    Equal data give equal pages. Images that are no longer readable keep the overlays that were
+    drawn before.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
-        FileNotFoundError: the folder holds neither.
-        ValueError: its data are damaged.
+        FileNotFoundError: The folder holds neither.
+        ValueError: Its data are damaged.
     """
     work_dir, folder = Path(work_dir), report_folder(work_dir)
     run = load_json(folder / 'data' / 'run.json')
     scalars = read_scalars(work_dir)
     if run is None and not (scalars.training or scalars.validation):
         raise FileNotFoundError(
-            f'nothing to report of in {work_dir}: expected report/data/run.json, which an '
-            'evaluation leaves, or */vis_data/scalars.json, which a training leaves'
+            f'nothing to report in {work_dir}: expected report/data/run.json, which an '
+            'evaluation writes, or */vis_data/scalars.json, which a training writes'
         )
     folder.mkdir(exist_ok=True)
     sections: list[Section] = []
@@ -66,7 +67,7 @@ def write_page(work_dir: str | Path) -> Path:
 
 
 def tiles(run: Mapping[str, Any]) -> list[Tile]:
-    """The best-known figures, or the first four, and the data's size."""
+    """Choose the best-known metrics, else the first four, and the data's size."""
     metrics = run.get('metrics', {})
     known = {key: name for key, name in HEADLINES.items() if key in metrics}
     chosen = known or {key: key for key in list(metrics)[:4]}
@@ -80,7 +81,7 @@ def tiles(run: Mapping[str, Any]) -> list[Tile]:
 
 
 def _headline(value: float) -> str:
-    """Shares with three decimals, per cent with one."""
+    """Format shares with three decimals, per cent with one."""
     return f'{value:.1f}' if abs(value) > 1 else f'{value:.3f}'
 
 
@@ -99,7 +100,5 @@ def _write(path: Path, run: Mapping[str, Any], sections: list[Section], folder: 
         sections=sections,
         show=show,
     )
-    part = path.with_suffix('.part')
-    part.write_text(page)
-    os.replace(part, path)
+    atomic_write(path, page)
     return path

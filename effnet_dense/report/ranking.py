@@ -1,4 +1,4 @@
-"""The best and the worst images."""
+"""Choose the best and the worst images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ COUNT = 6
 def best_and_worst(
     scores: NDArray[np.float64], count: int = COUNT
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the best images, the best first, and of the worst, the worst first.
+    """Return the indices of the best images, best first, and of the worst, worst first.
 
     Args:
-        scores: (M,); images of NaN are left out.
-        count: Of each at most. Of fewer than twice as many images none is shown twice.
+        scores: (M,); images with NaN are left out.
+        count: Maximum number of each. No image is both among the best and the worst.
     """
     order = np.argsort(-scores, kind='stable')  # NaN come last
     order = order[~np.isnan(scores[order])]

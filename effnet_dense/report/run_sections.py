@@ -1,4 +1,4 @@
-"""The page about a run: its curves, what it was made with, its config."""
+"""Make the page's sections about a run: curves, versions and hardware, config."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from effnet_dense.report import about, charts, scalars
-from effnet_dense.report.files import load_json
 from effnet_dense.report.scalars import Scalars
 from effnet_dense.report.sections import Chart, Section, Table
 
 SIZES = ('_s', '_m', '_l')
-"""Ends of the names of CocoMetric's figures of small, medium and large objects."""
+"""Suffixes of CocoMetric's values for small, medium and large objects."""
 
 
 def curve_sections(folder: Path, found: Scalars) -> list[Section]:
-    """Losses, learning rates and metrics; nothing without a training."""
+    """Make charts of losses, metrics and learning rates; nothing without a training."""
     names = scalars.names(found.training)
     losses = sorted((name for name in names if 'loss' in name), key=lambda name: name != 'loss')
     metrics = [name for name in scalars.names(found.validation) if not name.endswith(SIZES)]
@@ -31,7 +30,7 @@ def curve_sections(folder: Path, found: Scalars) -> list[Section]:
 
 
 def run_sections(run: Mapping[str, Any], found: Scalars) -> list[Section]:
-    """Versions, hardware, times, all figures, and the config."""
+    """Make tables of versions, hardware, times and all metrics, and the config."""
     facts = {'Evaluated': run['what'], 'Date': run['date'], 'Duration of the run': run['duration']}
     if found.seconds:
         facts['Training steps took'] = about.duration(found.seconds)
@@ -47,27 +46,8 @@ def run_sections(run: Mapping[str, Any], found: Scalars) -> list[Section]:
     ]
 
 
-def skipped_sections(work_dir: Path) -> list[Section]:
-    """Images that were left out, if the work folder lists some in skipped.json."""
-    skipped = load_json(work_dir / 'skipped.json')
-    if not skipped:
-        return []
-    items = skipped.items() if isinstance(skipped, dict) else enumerate(skipped, 1)
-    rows = [[str(key), _words(value)] for key, value in items]
-    return [Section('skipped', 'Skipped images', tables=[Table(['', 'image'], rows)])]
-
-
-def _words(value: Any) -> str:
-    """An entry on one line."""
-    if isinstance(value, dict):
-        return ', '.join(f'{key}: {_words(each)}' for key, each in value.items())
-    if isinstance(value, list):
-        return ', '.join(_words(each) for each in value)
-    return str(value)
-
-
 def _rates(found: Scalars) -> list[str]:
-    """The first group's rate, and the base one where it is another."""
+    """Name the first parameter group's rate, and the base rate where it differs."""
     differs = any(row.get('lr') != row.get('base_lr', row.get('lr')) for row in found.training)
     return ['base_lr', 'lr'] if differs else ['lr']
 

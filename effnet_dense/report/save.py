@@ -1,4 +1,4 @@
-"""Evaluates what was gathered, and writes it for the page."""
+"""Evaluate what collectors gathered, and save it for the page."""
 
 from __future__ import annotations
 
@@ -10,36 +10,42 @@ import numpy as np
 from panopticapi.evaluation import PQStat
 
 from effnet_dense.report import detection, segmentation
-from effnet_dense.report.files import save_arrays, save_json
-from effnet_dense.report.ranking import best_and_worst
-from effnet_dense.report.records import (
-    DetectionRecord,
-    PanopticRecord,
-    Record,
-    SegmentationRecord,
+from effnet_dense.report.collectors import (
+    Collector,
+    DetectionCollector,
+    PanopticCollector,
+    SegmentationCollector,
 )
+from effnet_dense.report.ranking import best_and_worst
+from effnet_dense.report.store import save_arrays, save_json
 
 
 def save_meta(data: Path, **values: Any) -> None:
-    """Write what is known of the run; its file is what makes a folder a report."""
+    """Save facts about the run; a folder with this file has a report."""
     save_json(data / 'run.json', values)
 
 
-def save_record(data: Path, record: Record, score_thr: float) -> None:
-    """Write one record's evaluation; nothing of one that saw nothing."""
-    if not record.gathered:
+def save_results(data: Path, collector: Collector, score_thr: float) -> None:
+    """Evaluate and save the results of one collector, if it has any.
+
+    Args:
+        data: The folder.
+        collector: After the evaluation.
+        score_thr: Detections of a lower score are left out of counts and confusions.
+    """
+    if not collector.gathered:
         return
-    if isinstance(record, DetectionRecord):
-        _save_detections(data, record, score_thr)
-    elif isinstance(record, SegmentationRecord):
-        _save_segments(data, record.gathered)
-    elif isinstance(record, PanopticRecord):
-        _save_panoptic(data, record)
+    if isinstance(collector, DetectionCollector):
+        _save_detections(data, collector, score_thr)
+    elif isinstance(collector, SegmentationCollector):
+        _save_segments(data, collector.gathered)
+    elif isinstance(collector, PanopticCollector):
+        _save_panoptic(data, collector)
 
 
-def _save_detections(data: Path, record: DetectionRecord, score_thr: float) -> None:
-    metric: Any = record.source
-    results = record.gathered
+def _save_detections(data: Path, collector: DetectionCollector, score_thr: float) -> None:
+    metric: Any = collector.source
+    results = collector.gathered
     masks = 'segm' in metric.metrics and all(each['masks'] is not None for each in results)
     found = detection.evaluate(results, metric._coco_api, metric.cat_ids, score_thr, masks)
     save_arrays(data / 'detections.npz', found)
@@ -50,7 +56,7 @@ def _save_detections(data: Path, record: DetectionRecord, score_thr: float) -> N
 
 
 def _masks(result: dict[str, Any], metric: Any) -> dict[str, list[Any]]:
-    """The masks of an image's objects and detections, in the order of the arrays' rows."""
+    """Return the masks of an image's objects and detections, in the order of the arrays' rows."""
     api = metric._coco_api
     objects = [
         api.annToRLE(each)
@@ -61,7 +67,7 @@ def _masks(result: dict[str, Any], metric: Any) -> dict[str, list[Any]]:
 
 
 def _plain(masks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Run lengths as text."""
+    """Convert run lengths from bytes to text."""
     plain = []
     for mask in masks:
         counts = mask['counts']
@@ -80,10 +86,10 @@ def _save_segments(data: Path, results: Sequence[dict[str, Any]]) -> None:
             (folder / f'{index}_{kind}.png').write_bytes(results[index][kind])
 
 
-def _save_panoptic(data: Path, record: PanopticRecord) -> None:
-    metric: Any = record.source
+def _save_panoptic(data: Path, collector: PanopticCollector) -> None:
+    metric: Any = collector.source
     total = PQStat()
-    for each in record.gathered:
+    for each in collector.gathered:
         total += each
     _, classes = total.pq_average(metric.categories, isthing=None)
     rows = [

@@ -1,4 +1,4 @@
-"""The figures of a training over its steps, from what mmengine's LocalVisBackend wrote."""
+"""Read a training's logged values over its steps, as mmengine's LocalVisBackend wrote them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Row = dict[str, Any]
 
 @dataclass
 class Scalars:
-    """Rows of a training, joined over its runs."""
+    """Logged rows of a training, joined over its runs."""
 
     training: list[Row] = field(default_factory=list)  # by iteration
     validation: list[Row] = field(default_factory=list)  # by epoch, or by iteration
 
     @property
     def by_epoch(self) -> bool:
-        """Tell whether validations count epochs."""
+        """Whether validations are numbered by epochs."""
         return any('epoch' in row for row in self.training)
 
     @property
     def seconds(self) -> float:
-        """How long the steps took, without validation."""
+        """Duration of the steps, without validation."""
         total, last = 0.0, 0
         for row in self.training:
             total += row.get('time', 0.0) * max(row['step'] - last, 0)
@@ -37,8 +37,8 @@ class Scalars:
 def read_scalars(work_dir: str | Path) -> Scalars:
     """Read all runs in a work folder and join them.
 
-    A run that was resumed begins where its checkpoint was written: what its predecessor logged from
-    there on is dropped.
+    A resumed run begins where its checkpoint was written: what its predecessor logged after that
+    is dropped.
     """
     joined = Scalars()
     for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
@@ -56,7 +56,7 @@ def read_scalars(work_dir: str | Path) -> Scalars:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The JSON lines of a file; a last line that a kill cut off is left out."""
+    """Read a file's JSON lines; a last line that a kill cut off is left out."""
     rows = []
     for line in path.read_text().splitlines():
         try:
@@ -67,7 +67,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def split(rows: Iterable[Row]) -> Scalars:
-    """Those of training steps have a learning rate."""
+    """Separate training steps, which have a learning rate, from validations."""
     found = Scalars()
     for row in rows:
         (found.training if 'lr' in row else found.validation).append(row)
@@ -75,18 +75,18 @@ def split(rows: Iterable[Row]) -> Scalars:
 
 
 def before(rows: list[Row], step: int) -> list[Row]:
-    """The rows of earlier steps."""
+    """Return the rows of earlier steps."""
     return [row for row in rows if row['step'] < step]
 
 
 def series(rows: Iterable[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
-    """Steps and values of one figure, where it was logged."""
+    """Return the steps and values of one quantity, where it was logged."""
     points = [(row['step'], float(row[name])) for row in rows if _number(row.get(name))]
     return [step for step, _ in points], [value for _, value in points]
 
 
 def names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The figures' names in the order of their first appearance, without steps and times."""
+    """Return the quantities' names in order of appearance, without steps and times."""
     found: dict[str, None] = {}
     for row in rows:
         found.update(

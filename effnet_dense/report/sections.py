@@ -1,4 +1,4 @@
-"""The parts of a page, and what they consist of."""
+"""Define the sections of a page and their contents."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from effnet_dense.report.files import data_uri
 from effnet_dense.report.overlays import Overlay
+from effnet_dense.report.panels import data_uri
 
 Cell = str | int | float
 
 
 @dataclass
 class Tile:
-    """A headline figure."""
+    """A headline value."""
 
     value: str
     name: str
@@ -22,20 +22,20 @@ class Tile:
 
 @dataclass
 class Chart:
-    """A chart with a caption; its text for those who cannot see it."""
+    """A chart with a caption, which is also its alternative text."""
 
     file: Path
     caption: str
 
     @property
     def uri(self) -> str:
-        """The picture within an address."""
+        """The chart as a `data:` URI."""
         return data_uri(self.file)
 
 
 @dataclass
 class Table:
-    """Rows that can be sorted; the first column is a name, the others are figures."""
+    """Sortable rows; cells are text or numbers."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -43,7 +43,7 @@ class Table:
 
 @dataclass
 class Gallery:
-    """Images with predictions beside ground truth."""
+    """Images with ground truth and predictions."""
 
     title: str
     overlays: Sequence[Overlay]
@@ -51,19 +51,19 @@ class Gallery:
 
 @dataclass
 class Section:
-    """A part of the page under one heading."""
+    """A part of the page with its own heading."""
 
-    key: str  # its id in the page
+    key: str  # id in the page
     title: str
     note: str = ''
     charts: list[Chart] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     galleries: list[Gallery] = field(default_factory=list)
-    text: str = ''  # as it stands: a config
+    text: str = ''  # preformatted: a config
 
 
 def show(value: Cell) -> str:
-    """A table's cell: three decimals, a dash for NaN."""
+    """Format a cell: three decimals, a dash for NaN."""
     if isinstance(value, float):
         return '–' if value != value else f'{value:.3f}'
     return str(value)

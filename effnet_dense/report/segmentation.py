@@ -1,6 +1,6 @@
-"""A segmentation's pixels: classes and images.
+"""Evaluate a segmentation's pixels, by class and by image.
 
-Letters: M images, C classes.
+Shapes: M images, C classes.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from effnet_dense.evaluation.confusion import intersection_over_union
 
 @dataclass
 class Segments:
-    """What one evaluation found."""
+    """Results of one evaluation."""
 
     paths: NDArray[np.str_]  # (M,)
-    scores: NDArray[np.float64]  # (M,), see `image_score`; NaN for images of ignored pixels alone
+    scores: NDArray[np.float64]  # (M,), see `image_score`; NaN for images of ignored pixels only
     matrix: NDArray[np.int64]  # (C, C) pixels, truth by prediction
 
 
 def evaluate(results: Sequence[dict[str, Any]]) -> Segments:
-    """Add up what a `SegmentationRecord` gathered."""
+    """Add up the results of a `SegmentationCollector`."""
     matrices = (result['matrix'].to_dense().numpy() for result in results)
     total = np.zeros(tuple(results[0]['matrix'].shape), dtype=np.int64)
     scores = []
@@ -37,13 +37,13 @@ def evaluate(results: Sequence[dict[str, Any]]) -> Segments:
 
 
 def image_score(matrix: NDArray[np.int64]) -> float:
-    """The mean IoU of an image's classes, those that it shows and those that were seen in it."""
+    """Return the mean IoU of the classes that an image (C, C) shows or that were predicted in it."""
     iou = intersection_over_union(matrix)
     return float('nan') if np.isnan(iou).all() else float(np.nanmean(iou))
 
 
 def accuracy(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share (C,) of each class's pixels that were seen as it; NaN for one without any."""
+    """Return the share (C,) of each class's pixels that were predicted as it; NaN without any."""
     total = matrix.sum(1)
     share = np.full(len(total), np.nan)
     return np.divide(np.diag(matrix), total, out=share, where=total > 0)

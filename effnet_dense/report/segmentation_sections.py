@@ -1,4 +1,4 @@
-"""The page about a segmentation's evaluation, semantic or panoptic."""
+"""Make the page's sections about a semantic or panoptic segmentation's evaluation."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from effnet_dense.data.palette import palette as default_palette
 from effnet_dense.evaluation.confusion import intersection_over_union
 from effnet_dense.report import charts
-from effnet_dense.report.files import load_arrays, load_json
 from effnet_dense.report.overlays import segmentation_overlays
 from effnet_dense.report.sections import Chart, Gallery, Section, Table
 from effnet_dense.report.segmentation import Segments, accuracy
+from effnet_dense.report.store import load_arrays, load_json
 
 SCORE = (
-    'An image’s score is the mean IoU of the classes that it shows or that were seen in it. '
+    'An image’s score is the mean IoU of the classes that it shows or that were predicted in it. '
     'From left to right: ground truth, prediction, and in red the pixels of a wrong class.'
 )
 
 
 def segmentation_sections(folder: Path, run: Mapping[str, Any]) -> list[Section]:
-    """Classes, confusions and images; nothing where no label maps were evaluated."""
+    """Make classes, confusions and images; nothing where no label maps were evaluated."""
     found = load_arrays(folder / 'data' / 'segments.npz', Segments)
     if found is None:
         return []
     classes = run['classes']
     colours = run['palette'] or default_palette(len(classes))
-    best, worst = segmentation_overlays(folder, found, np.array(colours, dtype=np.uint8))
+    best, worst = segmentation_overlays(folder, found, np.array(colours, dtype=np.uint8), classes)
     return [
         _classes(folder, found, classes),
         _confusions(folder, found, classes),
@@ -43,7 +43,7 @@ def segmentation_sections(folder: Path, run: Mapping[str, Any]) -> list[Section]
 
 
 def class_table(found: Segments, classes: Sequence[str]) -> Table:
-    """IoU, accuracy and shares of the pixels, of each class."""
+    """Tabulate IoU, accuracy and shares of the pixels, per class."""
     iou, hits = intersection_over_union(found.matrix), accuracy(found.matrix)
     total = max(found.matrix.sum(), 1)
     truth, seen = found.matrix.sum(1) / total, found.matrix.sum(0) / total
@@ -53,7 +53,7 @@ def class_table(found: Segments, classes: Sequence[str]) -> Table:
 
 
 def panoptic_sections(folder: Path) -> list[Section]:
-    """Qualities of each class; nothing where no panoptic maps were evaluated."""
+    """Make the classes' qualities; nothing where no panoptic maps were evaluated."""
     rows = load_json(folder / 'data' / 'panoptic.json')
     if rows is None:
         return []
@@ -64,7 +64,7 @@ def panoptic_sections(folder: Path) -> list[Section]:
         ['class', 'PQ', 'SQ', 'RQ'],
         [[row['name'], row['pq'], row['sq'], row['rq']] for row in rows],
     )
-    note = 'Panoptic quality PQ = SQ · RQ; a class that does not occur has 0.'
+    note = 'Panoptic quality PQ = SQ · RQ; absent classes have 0.'
     return [Section('classes', 'Classes', note, [Chart(chart, 'PQ of each class')], [table])]
 
 
@@ -73,7 +73,7 @@ def _classes(folder: Path, found: Segments, classes: Sequence[str]) -> Section:
     shown = Chart(charts.bars(folder / 'iou.png', classes, iou, 'IoU'), 'IoU of each class')
     note = 'IoU and accuracy over all pixels that are not ignored.'
     if len(classes) > charts.BARS:
-        note += f' The chart shows the {charts.BARS // 2} best and worst classes.'
+        note += f' The chart shows the best and the worst {charts.BARS // 2} classes.'
     return Section('classes', 'Classes', note, [shown], [class_table(found, classes)])
 
 
@@ -81,6 +81,6 @@ def _confusions(folder: Path, found: Segments, classes: Sequence[str]) -> Sectio
     file = charts.confusion(folder / 'confusion.png', found.matrix, classes)
     note = ''
     if len(classes) > charts.CELLS:
-        note = f'The {charts.CELLS} most confused of {len(classes)} classes are drawn.'
-    chart = Chart(file, 'What each class’s pixels were taken for, in shares of the true class')
+        note = f'The matrix shows the {charts.CELLS} most confused of {len(classes)} classes.'
+    chart = Chart(file, 'What each class’s pixels were predicted as, in shares of the true class')
     return Section('errors', 'Errors', note, [chart])

@@ -1,4 +1,4 @@
-"""The confusion matrix by hand, its worst classes in words, and its picture."""
+"""The confusion matrix by hand, its worst classes in words, and its figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from effnet_dense.evaluation.confusion import (
     intersection_over_union,
     worst_classes,
 )
-from effnet_dense.evaluation.figure import matrix_picture
+from effnet_dense.evaluation.figure import confusion_figure
 
 IGNORE = 255
 CLASSES = ('road', 'pole', 'sign')
@@ -53,8 +53,8 @@ def test_metric_adds_up_logs_and_draws(
     backend = dict(type='LocalVisBackend')
     Visualizer.get_instance('confusion', vis_backends=[backend], save_dir=str(tmp_path))
     monkeypatch.setattr(
-        'effnet_dense.evaluation.confusion.matrix_picture',
-        lambda matrix, *rest: drawn.append(matrix) or matrix_picture(matrix, *rest),
+        'effnet_dense.evaluation.confusion.confusion_figure',
+        lambda matrix, *rest: drawn.append(matrix) or confusion_figure(matrix, *rest),
     )
     metric = ConfusionMatrix(worst=1)
     metric.dataset_meta = dict(classes=CLASSES)
@@ -70,10 +70,10 @@ def test_metric_adds_up_logs_and_draws(
 
 
 @pytest.mark.parametrize('count', [2, 40])
-def test_picture(count: int) -> None:
+def test_figure(count: int) -> None:
     matrix = np.eye(count) * 7
     matrix[0, 1] = 7
-    picture = matrix_picture(matrix, [f'class {i}' for i in range(count)], np.ones(count))
-    assert picture.dtype == np.uint8
-    assert picture.shape[0] == picture.shape[1] > 300
-    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
+    figure = confusion_figure(matrix, [f'class {i}' for i in range(count)], np.ones(count))
+    assert figure.dtype == np.uint8
+    assert figure.shape[0] == figure.shape[1] > 300
+    assert len(np.unique(figure.reshape(-1, 3), axis=0)) > 10

@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 from effnet_dense.report.detection import average, evaluate
 from effnet_dense.report.detection_sections import class_table
 from effnet_dense.report.matching import confusion
-from tests.helpers.found import CAT_IDS, CLASSES, coco, result, results, thing, truth
+from tests.helpers.known_detections import CAT_IDS, CLASSES, coco, result, results, thing, truth
 
 
 def test_counts_and_scores_by_hand() -> None:

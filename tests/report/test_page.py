@@ -13,8 +13,8 @@ import pytest
 
 from effnet_dense.report import write_page
 from effnet_dense.report.detection import evaluate
-from effnet_dense.report.files import save_arrays, save_json
-from tests.helpers.found import CAT_IDS, CLASSES, SIZE, results, truth
+from effnet_dense.report.store import save_arrays, save_json
+from tests.helpers.known_detections import CAT_IDS, CLASSES, SIZE, results, truth
 
 RUN: dict[str, Any] = dict(
     name='my_config',

@@ -1,11 +1,10 @@
-"""The data behind a page, as JSON, PNG and arrays without pickles in the folder report/data.
+"""Save and load the data of a page: JSON, PNG and arrays without pickles in report/data.
 
-Every evaluation replaces those of the one before.
+Every evaluation replaces the data of the one before.
 """
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 import shutil
@@ -16,18 +15,19 @@ from zipfile import BadZipFile
 import cv2
 import numpy as np
 
+from effnet_dense.utils.atomic import atomic_write
+
 FOLDER = 'report'
-MEDIA = {'.png': 'image/png', '.jpg': 'image/jpeg'}
 Arrays = TypeVar('Arrays')
 
 
 def report_folder(work_dir: str | Path) -> Path:
-    """Where a work folder's page lies."""
+    """Return the folder of a work folder's page."""
     return Path(work_dir, FOLDER)
 
 
 def start_data(folder: Path) -> Path:
-    """Make an empty folder for data, and drop charts and pictures of an earlier evaluation."""
+    """Make an empty folder for data; charts and images of an earlier evaluation are removed."""
     shutil.rmtree(folder, ignore_errors=True)
     data = folder / 'data'
     data.mkdir(parents=True)
@@ -35,7 +35,7 @@ def start_data(folder: Path) -> Path:
 
 
 def save_arrays(path: Path, arrays: Any) -> None:
-    """Write a dataclass of arrays."""
+    """Write a dataclass of arrays, compressed."""
     fields = {field.name: getattr(arrays, field.name) for field in dataclasses.fields(arrays)}
     np.savez_compressed(path, **fields)
 
@@ -44,7 +44,7 @@ def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
     """Read a dataclass of arrays; None where there is no such file.
 
     Raises:
-        ValueError: the file is damaged, or of another version.
+        ValueError: The file is damaged, or of another version.
     """
     if not path.is_file():
         return None
@@ -56,20 +56,20 @@ def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
 
 
 def save_json(path: Path, content: Any) -> None:
-    """Write plain values."""
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False))
+    """Write plain values as JSON."""
+    atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def load_json(path: Path) -> Any:
-    """Read plain values; None where there is no such file.
+    """Read JSON; None where there is no such file.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: The file is not JSON.
     """
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise ValueError(f'{path} is not JSON: {error}') from error
 
@@ -77,9 +77,3 @@ def load_json(path: Path) -> Any:
 def load_map(path: Path) -> np.ndarray | None:
     """Read a label map (H, W); None where there is no such file."""
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
-
-
-def data_uri(file: Path) -> str:
-    """A picture as an address that loads nothing."""
-    content = base64.b64encode(file.read_bytes()).decode()
-    return f'data:{MEDIA[file.suffix]};base64,{content}'

@@ -1,7 +1,7 @@
-"""What is gathered of each image while a model is evaluated, beside its metrics.
+"""Collect predictions and ground truth of each image while a model is evaluated.
 
-They are metrics themselves, so that mmengine brings together what several processes saw, and give
-no figures: those are the config's own metrics' matter.
+Collectors are metrics, so that mmengine gathers the results of all processes, but return no
+values: computing those is left to the config's own metrics.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from torch import Tensor
 from effnet_dense.evaluation.confusion import confusion_matrix
 
 MAX_DETECTIONS = 100
-"""COCO's: an image's best ones count."""
+"""An image's best detections, as COCO counts them."""
 
 MAP_SIDE = 640
-"""Label maps are kept for pictures of at most so many pixels a side."""
+"""Label maps are kept with at most this many pixels a side."""
 
 
-class Record(BaseMetric):
-    """Gathers beside one metric of the evaluator.
+class Collector(BaseMetric):
+    """Collects results next to one metric of the evaluator.
 
     Args:
         source: The metric; it must process each batch first.
+
+    Attributes:
+        gathered: After the evaluation, the results of all processes in the data set's order.
     """
 
     def __init__(self, source: BaseMetric) -> None:
@@ -36,19 +39,19 @@ class Record(BaseMetric):
         self.gathered: list[Any] = []
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """Keep what all processes found, in the data set's order."""
+        """Keep the results of all processes; there are no metrics."""
         self.gathered = results
         return {}
 
 
-class DetectionRecord(Record):
-    """The best detections of each image, masks run-length encoded, as mmdet's CocoMetric has them.
+class DetectionCollector(Collector):
+    """Collects each image's best detections, with run-length encoded masks.
 
-    Its encoded results are shared, not made a second time.
+    mmdet's CocoMetric has encoded them already; its results are shared.
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Gather the detections of a batch that `source` has just processed."""
+        """Collect the detections of a batch that `source` has just processed."""
         last = self.source.results[-len(data_samples) :]
         for sample, (_, result) in zip(data_samples, last, strict=True):
             best = np.argsort(-result['scores'], kind='stable')[:MAX_DETECTIONS]
@@ -66,11 +69,11 @@ class DetectionRecord(Record):
             )
 
 
-class SegmentationRecord(Record):
-    """The confusion matrix of each image, and its label maps, small and compressed."""
+class SegmentationCollector(Collector):
+    """Collects each image's confusion matrix and its label maps, scaled down and compressed."""
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Count a batch's pixels, and keep its label maps."""
+        """Count a batch's pixels and keep its label maps."""
         classes = len((self.dataset_meta or {}).get('classes', ()))
         for sample in data_samples:
             found = sample['pred_sem_seg']['data'].squeeze()
@@ -87,16 +90,16 @@ class SegmentationRecord(Record):
             )
 
 
-class PanopticRecord(Record):
-    """The matches of segments that mmdet's CocoPanopticMetric counts."""
+class PanopticCollector(Collector):
+    """Collects the matches of segments that mmdet's CocoPanopticMetric counts."""
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Gather the counts of a batch that `source` has just processed."""
+        """Collect the counts of a batch that `source` has just processed."""
         self.results += self.source.results[len(self.results) :]
 
 
 def _compressed(label_map: Tensor) -> bytes:
-    """A label map (H, W) as a PNG of at most `MAP_SIDE` pixels a side."""
+    """Encode a label map (H, W) as PNG with at most `MAP_SIDE` pixels a side."""
     values = label_map.cpu().numpy()
     values = values.astype(np.uint8 if values.max(initial=0) <= 255 else np.uint16)
     scale = MAP_SIDE / max(values.shape)

@@ -1,0 +1,123 @@
+"""Write captions into images: black or white on coloured plates, inside the image, kept apart.
+
+Shapes: N captions; images are RGB (H, W, 3) uint8; points and boxes are in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from matplotlib import font_manager
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+ImageArray = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+Size = tuple[int, int]
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+PADDING = 1
+
+
+def draw_captions(
+    image: ImageArray,
+    anchors: NDArray[np.float64],
+    texts: Sequence[str],
+    colours: Sequence[Colour],
+    text_colours: Sequence[Colour] | None = None,
+    size: int | None = None,
+) -> ImageArray:
+    """Write a caption at each anchor; where there is no room, later captions cover earlier ones.
+
+    Args:
+        image: (H, W, 3)
+        anchors: (N, 4) as x1, y1, x2, y2: boxes, or points, which are boxes without area.
+        texts: N of them.
+        colours: N colours of the plates.
+        text_colours: N of them; by default see `text_colour`.
+        size: Of the font, in pixels; by default see `font_size`.
+
+    Returns:
+        (H, W, 3), a new image.
+    """
+    canvas = Image.fromarray(image)
+    draw = ImageDraw.Draw(canvas)
+    letters = font(size or font_size(*image.shape[:2]))
+    height = sum(letters.getmetrics()) + 2 * PADDING
+    sizes = [(round(draw.textlength(text, letters)) + 2 * PADDING + 4, height) for text in texts]
+    corners = place_captions(anchors, sizes, (image.shape[1], image.shape[0]))
+    inks = text_colours or [text_colour(colour) for colour in colours]
+    for (x, y), (width, _), text, colour, ink in zip(
+        corners, sizes, texts, colours, inks, strict=True
+    ):
+        draw.rectangle([x, y, x + width - 1, y + height - 1], fill=tuple(colour))
+        draw.text((x + PADDING + 2, y + PADDING), text, fill=tuple(ink), font=letters)
+    return np.asarray(canvas)
+
+
+def place_captions(
+    anchors: NDArray[np.float64], sizes: Sequence[Size], canvas: Size
+) -> list[tuple[int, int]]:
+    """Find each caption's upper left corner.
+
+    A box's caption stands above its upper edge, else within it, below it, or at its right end; a
+    point's is centred on it, else lies above or below. The first place that no other caption
+    overlaps is taken, the first of all if there is none. Later captions choose first.
+
+    Args:
+        anchors: (N, 4)
+        sizes: N times (width, height).
+        canvas: Width and height of the image; captions are moved into it.
+    """
+    corners: list[tuple[int, int]] = []
+    taken = np.zeros((0, 4))
+    for anchor, size in zip(anchors.tolist()[::-1], sizes[::-1], strict=True):
+        low = np.array(_candidates(anchor, size)).round()
+        low = np.clip(low, 0, np.maximum(np.array(canvas) - size, 0))
+        plates = np.concatenate([low, low + size], 1)
+        free = np.flatnonzero(~_overlap(plates, taken).any(1))
+        chosen = plates[free[0] if len(free) else 0]
+        taken = np.concatenate([taken, chosen[None]])
+        corners.append((int(chosen[0]), int(chosen[1])))
+    return corners[::-1]
+
+
+def text_colour(background: Colour) -> Colour:
+    """Return black or white, whichever has the higher contrast to a colour.
+
+    Relative luminance L and contrast (L1 + 0.05) ÷ (L2 + 0.05) are those of WCAG 2.1: black wins
+    for (L + 0.05)² > 1.05 · 0.05.
+    """
+    share = np.array(background) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    return BLACK if (luminance + 0.05) ** 2 > 1.05 * 0.05 else WHITE
+
+
+def font_size(height: int, width: int) -> int:
+    """Return the font size, in pixels, for an image: 1/50 of its longer side, from 10 to 28."""
+    return min(max(10, round(max(height, width) / 50)), 28)
+
+
+@cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Load DejaVu Sans, which matplotlib ships."""
+    return ImageFont.truetype(font_manager.findfont('DejaVu Sans'), size)
+
+
+def _candidates(anchor: Sequence[float], size: Size) -> list[tuple[float, float]]:
+    x1, y1, x2, y2 = anchor
+    width, height = size
+    if x1 == x2 and y1 == y2:
+        x, y = x1 - width / 2, y1 - height / 2
+        return [(x, y), (x, y - height), (x, y + height)]
+    lines = (y1 - height, y1, y2)
+    return [(x, y) for x in (x1, x2 - width) for y in lines]
+
+
+def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which of boxes (P, 4) and (Q, 4) share pixels: (P, Q)."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    return (high > low).all(2)

@@ -1,0 +1,71 @@
+"""Read, scale, join and write the images of the page.
+
+Images are RGB, (H, W, 3) uint8.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine import fileio
+from PIL import Image
+
+from effnet_dense.evaluation.captions import ImageArray
+
+SIDES = (420, 640)
+"""Range of a panel's longer side: smaller images are enlarged so that captions are legible."""
+
+GAP = 8
+MEDIA = {'.png': 'image/png', '.jpg': 'image/jpeg'}
+
+
+def read_rgb(path: str) -> ImageArray | None:
+    """Read an image; None where it is missing or unreadable."""
+    try:
+        return mmcv.imfrombytes(fileio.get(path), channel_order='rgb')
+    except (OSError, ValueError, ImportError, KeyError):
+        return None
+
+
+def panel_size(height: int, width: int) -> tuple[int, int]:
+    """Return the height and width at which an image is shown."""
+    longer = max(height, width)
+    side = min(max(longer, SIDES[0]), SIDES[1])
+    return max(round(height * side / longer), 1), max(round(width * side / longer), 1)
+
+
+def resize(image: ImageArray, size: tuple[int, int]) -> ImageArray:
+    """Scale an image to a height and width."""
+    how = cv2.INTER_AREA if size[0] < image.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=how), dtype=np.uint8)
+
+
+def font_size(image: ImageArray) -> int:
+    """Return the captions' size, in pixels: the page shows panels scaled down."""
+    return max(11, min(15, round(max(image.shape[:2]) / 42)))
+
+
+def side_by_side(panels: Sequence[ImageArray]) -> ImageArray:
+    """Join images of one height with white gaps between them."""
+    gap = np.full((panels[0].shape[0], GAP, 3), 255, dtype=np.uint8)
+    parts = [panels[0]]
+    for panel in panels[1:]:
+        parts += [gap, panel]
+    return np.concatenate(parts, 1)
+
+
+def write_jpeg(path: Path, image: ImageArray, quality: int = 85) -> None:
+    """Write an image; missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, quality=quality)
+
+
+def data_uri(file: Path) -> str:
+    """Return a PNG or JPEG file as a `data:` URI."""
+    content = base64.b64encode(file.read_bytes()).decode()
+    return f'data:{MEDIA[file.suffix]};base64,{content}'
