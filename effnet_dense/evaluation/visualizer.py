@@ -55,19 +55,13 @@ class DetectionVisualizer(DetLocalVisualizer):
         texts = _captions(instances, labels, classes)
         inks = self._text_colours(labels)
         boxes = _array(instances.bboxes) if 'bboxes' in instances else np.zeros((0, 4))
-        masks = _masks(instances.masks) if 'masks' in instances else None
+        masks = list(_masks(instances.masks)) if 'masks' in instances else None
         tints = _colours(palette if self.mask_color is None else self.mask_color, labels)
-        if boxes.any():  # models without boxes, such as SOLO, give zeros
-            drawn = image if masks is None else draw_masks(image, masks, tints, self.alpha)
-            edges = _colours(palette if self.bbox_color is None else self.bbox_color, labels)
-            width = max(round(self.line_width), 1)
-            drawn = draw_boxes(drawn, boxes, texts, edges, width, inks)
-        elif masks is not None:
-            drawn = draw_segments(image, masks, texts, tints, self.alpha, inks)
-        else:
-            drawn = image
-        self.set_image(drawn)
-        return drawn
+        if not boxes.any():  # models without boxes, such as SOLO, give zeros
+            return draw_segments(image, masks or [], texts, tints, self.alpha, inks)
+        drawn = image if masks is None else draw_masks(image, masks, tints, self.alpha)
+        edges = _colours(palette if self.bbox_color is None else self.bbox_color, labels)
+        return draw_boxes(drawn, boxes, texts, edges, max(round(self.line_width), 1), inks)
 
     def _draw_panoptic_seg(
         self, image: ImageArray, panoptic_seg: PixelData, classes: Names, palette: Any
@@ -80,7 +74,7 @@ class DetectionVisualizer(DetLocalVisualizer):
         panoptic = _array(panoptic_seg.sem_seg)[0]
         ids = [each for each in np.unique(panoptic).tolist() if each != void]
         labels = [each % INSTANCE_OFFSET for each in ids]
-        drawn = draw_segments(
+        return draw_segments(
             image,
             [panoptic == each for each in ids],
             [names[label] for label in labels],
@@ -88,8 +82,6 @@ class DetectionVisualizer(DetLocalVisualizer):
             self.alpha,
             self._text_colours(labels),
         )
-        self.set_image(drawn)
-        return drawn
 
     def _draw_sem_seg(
         self, image: ImageArray, sem_seg: PixelData, classes: Names, palette: Any
@@ -100,9 +92,7 @@ class DetectionVisualizer(DetLocalVisualizer):
         known = len(names) if names else int(labels.max(initial=0)) + 1
         labels[labels == sem_seg.metainfo.get('ignore_index', 255)] = known
         colours = np.array(get_palette(palette, known)[:known], dtype=np.uint8)
-        drawn = draw_label_map(image, labels, colours, names, self.alpha)
-        self.set_image(drawn)
-        return drawn
+        return draw_label_map(image, labels, colours, names, self.alpha)
 
     def _text_colours(self, labels: Sequence[int]) -> list[Colour] | None:
         if self.text_color is None or self.text_color == MMDET_TEXT_COLOUR:

@@ -1,4 +1,4 @@
-"""A checkpoint, and pictures or videos that nobody has annotated → predictions."""
+"""Predict on images, folders and videos with a trained model."""
 
 from effnet_dense.inference.images import as_bgr, read_image
 from effnet_dense.inference.infer import infer

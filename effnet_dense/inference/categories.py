@@ -1,4 +1,4 @@
-"""The numbers that JSON files in COCO's format give to classes and images."""
+"""Choose the ids of classes and images in JSON files of COCO's format."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from effnet_dense.weights.detector_rows import COCO_USED
 
 @dataclass(frozen=True)
 class CocoIds:
-    """The ids of classes, in the model's order, and of images that somebody has numbered.
+    """Ids of classes and images.
 
-    `images` is by file name; other images are numbered from the first free id on.
+    Attributes:
+        categories: Category ids in the order of the model's labels.
+        images: File name → id. Other images are numbered from `first_free` on.
     """
 
     categories: tuple[int, ...]
@@ -26,36 +28,35 @@ class CocoIds:
 
     @property
     def first_free(self) -> int:
-        """The id of the first image without a number."""
+        """The id of the first image that has none."""
         return max(self.images.values(), default=0) + 1
 
 
 def default_ids(classes: Sequence[str]) -> CocoIds:
-    """COCO's own ids, from 1 to 90, for its 80 classes; 1, 2, … for others."""
+    """Return COCO's own ids, from 1 to 90, for its 80 classes; 1, 2, … for others."""
     if tuple(classes) == tuple(CocoDataset.METAINFO['classes']):
         return CocoIds(COCO_USED)
     return CocoIds(tuple(range(1, len(classes) + 1)))
 
 
-def ids_of(ann_file: str | Path, classes: Sequence[str]) -> CocoIds:
-    """The ids of an annotation file in COCO's format, so that results can be compared with it.
+def ids_from(ann_file: str | Path, classes: Sequence[str]) -> CocoIds:
+    """Read the ids of an annotation file, so that results can be compared with it.
 
-    Its file names are looked up, never opened.
+    Its images are looked up by file name and not opened.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not COCO's format, or a class of the model is not among its categories.
+        FileNotFoundError: No such file.
+        ValueError: Not COCO's format, or a class of the model is not among its categories.
     """
     content = read_coco(Path(ann_file))
     for key, fields in (('categories', CATEGORY_FIELDS), ('images', IMAGE_FIELDS)):
         for fault in field_faults(key, content[key], fields):
             raise ValueError(f'{ann_file}: {fault}')
     ids = {category['name']: category['id'] for category in content['categories']}
-    lacking = [name for name in classes if name not in ids]
-    if lacking:
+    missing = [name for name in classes if name not in ids]
+    if missing:
         raise ValueError(
-            f'{ann_file} has no categories {lacking[:5]}, which the model knows; it has '
-            f'{sorted(ids)[:20]}'
+            f'{ann_file} has no categories {missing[:5]} of the model; it has {sorted(ids)[:20]}'
         )
     numbers = {image['file_name']: image['id'] for image in content['images']}
     return CocoIds(tuple(ids[name] for name in classes), numbers)

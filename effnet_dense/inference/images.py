@@ -1,4 +1,4 @@
-"""What a user calls an image → an array (H, W, 3), uint8, in OpenCV's order BGR."""
+"""Read and write images: arrays (H, W, 3), uint8, in OpenCV's channel order BGR."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from effnet_dense.data.transforms import LoadImageFromFile
+from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.utils.atomic import atomic_path
 
-Picture = NDArray[np.uint8]
 ImageInput = str | PathLike[str] | NDArray[np.uint8] | Image.Image
 
 
-def as_bgr(image: ImageInput) -> Picture:
-    """An image as the array (H, W, 3) of uint8, BGR, that OpenCV would read.
+def as_bgr(image: ImageInput) -> ImageArray:
+    """Convert an image to an array (H, W, 3) of uint8 in BGR, as OpenCV reads it.
 
     Args:
-        image: A path; an array (H, W, 3) of uint8 in the order **BGR**, as OpenMMLab's inferencers
-            and `cv2.imread` have it; or a PIL image of any mode, whose transparency is dropped.
-            Files and PIL images are turned as their EXIF data say.
+        image: A path; an array (H, W, 3) of uint8 in the order **BGR**, as in OpenMMLab's
+            inferencers and `cv2.imread`; or a PIL image of any mode, whose transparency is
+            dropped. Files and PIL images are turned by their EXIF orientation.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: a file that is no whole picture, or an array of another shape or type.
+        FileNotFoundError: No such file.
+        ValueError: The file is not a complete image, or the array has another shape or type.
     """
     if isinstance(image, np.ndarray):
         return _checked(image)
@@ -41,12 +43,12 @@ def as_bgr(image: ImageInput) -> Picture:
     )
 
 
-def read_image(path: str | PathLike[str]) -> Picture:
-    """Read a picture's file as (H, W, 3), uint8, BGR.
+def read_image(path: str | PathLike[str]) -> ImageArray:
+    """Read an image file as (H, W, 3), uint8, BGR.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is no picture, or only a part of one.
+        FileNotFoundError: No such file.
+        ValueError: The file is not a complete image.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'no image at {path}')
@@ -54,7 +56,25 @@ def read_image(path: str | PathLike[str]) -> Picture:
     return results['img']
 
 
-def _checked(array: NDArray[Any]) -> Picture:
+def write_image(path: Path, image: NDArray[Any]) -> None:
+    """Write an image (H, W) or (H, W, 3), BGR, atomically, in the format of the path's suffix.
+
+    Missing folders are made.
+
+    Raises:
+        ValueError: OpenCV cannot write this format.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path, fsync=False) as partial:
+        try:
+            written = cv2.imwrite(str(partial), np.ascontiguousarray(image))
+        except cv2.error as error:
+            raise ValueError(f'cannot write {path}: {error}') from error
+        if not written:
+            raise ValueError(f'cannot write {path}')
+
+
+def _checked(array: NDArray[Any]) -> ImageArray:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise ValueError(
             'expected an image as array (H, W, 3) of uint8 in the order BGR, got '

@@ -1,4 +1,4 @@
-"""Files and folders → a folder of predictions: what tools/infer.py calls."""
+"""Predict on files and folders and write a folder of results, as tools/infer.py does."""
 
 from __future__ import annotations
 
@@ -8,27 +8,24 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
+import numpy as np
+from mmengine.config import Config
 from mmengine.logging import print_log
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
-from effnet_dense.inference.categories import CocoIds, default_ids, ids_of
-from effnet_dense.inference.drawing import Drawing
-from effnet_dense.inference.images import Picture, read_image
+from effnet_dense.data.config_walk import is_segmentation
+from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.evaluation.visualizer import build_visualizer
+from effnet_dense.inference.categories import CocoIds, default_ids, ids_from
+from effnet_dense.inference.images import read_image
 from effnet_dense.inference.inputs import Input, find_inputs
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.inference.results import Results
-from effnet_dense.inference.video import VideoReader, VideoWriter
+from effnet_dense.inference.video import frame_rate, open_video, video_writer
+from effnet_dense.utils.progress import progress_bar
 
 T = TypeVar('T')
-Named = tuple[str, Picture]
+Named = tuple[str, ImageArray]
 
 
 def infer(
@@ -39,23 +36,23 @@ def infer(
     batch_size: int = 1,
     ann_file: str | Path | None = None,
 ) -> list[str]:
-    """Predict on images, folders and videos, and write what `results` describes.
+    """Predict on images, folders and videos, and write the files that `results` describes.
 
     Args:
-        predictor: Predicts.
-        sources: Images, folders of images and videos, and videos.
+        predictor: The model.
+        sources: Images, videos, and folders of both.
         out: The folder for the results.
-        score_thr: What has a lower score is not drawn. JSON files have everything that the
-            config's test_cfg lets through.
-        batch_size: Images, or frames of a video, a pass.
+        score_thr: Lower scores are not drawn. JSON files contain everything that the config's
+            test_cfg lets through.
+        batch_size: Images, or frames of a video, per forward pass.
         ann_file: Take the ids of images and categories from this file in COCO's format.
 
     Returns:
-        What was skipped: a line for each file that could not be read.
+        A line for each file that was skipped because it could not be read.
 
     Raises:
-        FileNotFoundError: a source or `ann_file` does not exist.
-        ValueError: two sources' results would have one name, or `ann_file` is of other classes.
+        FileNotFoundError: A source or `ann_file` does not exist.
+        ValueError: Results of two sources would have one name, or `ann_file` lacks classes.
     """
     if batch_size < 1:
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
@@ -75,33 +72,36 @@ class _Run:
         ann_file: str | Path | None,
     ) -> None:
         classes = predictor.dataset_meta['classes']
-        ids: CocoIds = ids_of(ann_file, classes) if ann_file else default_ids(classes)
+        ids: CocoIds = ids_from(ann_file, classes) if ann_file else default_ids(classes)
         self.predictor = predictor
         self.batch_size = batch_size
-        self.draw = Drawing(predictor.config, predictor.dataset_meta, score_thr)
+        self.score_thr = score_thr
+        self.visualizer = build_visualizer(
+            _visualizer_config(predictor.config), predictor.dataset_meta
+        )
         self.results = Results(out, classes, ids, predictor.things)
         self.skipped: list[str] = []
 
     def run(self, inputs: Sequence[Input]) -> list[str]:
-        """Predict on all; what cannot be read is skipped."""
-        pictures = [item for item in inputs if not item.is_video]
-        with _progress() as progress:
-            if pictures:
-                advance = _task(progress, 'images', len(pictures))
-                for batch in _batches(self._read(pictures, advance), self.batch_size):
-                    self._images(batch)
+        """Predict on all inputs; unreadable ones are skipped."""
+        images = [item for item in inputs if not item.is_video]
+        with progress_bar() as progress:
+            if images:
+                advance = _task(progress, 'images', len(images))
+                for batch in _batches(self._read(images, advance), self.batch_size):
+                    self._add_images(batch)
             for item in inputs:
-                reader = self._skip_unreadable(VideoReader, item.path) if item.is_video else None
-                if reader is not None:
-                    self._video(item, reader, progress)
+                video = self._skip_unreadable(open_video, item.path) if item.is_video else None
+                if video is not None:
+                    self._add_video(item, video, progress)
         self.results.close()
         return self.skipped
 
     def _read(self, inputs: Sequence[Input], advance: Callable[[], None]) -> Iterator[Named]:
         for item in inputs:
-            picture = self._skip_unreadable(read_image, item.path)
-            if picture is not None:
-                yield item.name, picture
+            image = self._skip_unreadable(read_image, item.path)
+            if image is not None:
+                yield item.name, image
             advance()
 
     def _skip_unreadable(self, read: Callable[..., T], *words: Any) -> T | None:
@@ -112,31 +112,45 @@ class _Run:
             print_log(f'skipped: {error}', logger='current', level=logging.WARNING)
             return None
 
-    def _images(self, batch: list[Named]) -> None:
-        for (name, picture), sample in self._predict(batch):
-            self.results.add(name, picture, sample)
-            self.results.draw(name, self.draw(picture, sample))
+    def _add_images(self, batch: list[Named]) -> None:
+        for (name, image), sample in self._predict(batch):
+            self.results.add(name, image.shape[:2], sample)
+            self.results.add_drawing(name, self._draw(image, sample))
 
-    def _predict(self, batch: list[Named]) -> Iterator[tuple[Named, Any]]:
-        samples = self.predictor([picture for _, picture in batch], self.batch_size)
-        yield from zip(batch, samples, strict=True)
-
-    def _video(self, item: Input, reader: VideoReader, progress: Progress) -> None:
-        advance = _task(progress, item.name, reader.count or None)
+    def _add_video(self, item: Input, video: Any, progress: Progress) -> None:
+        advance = _task(progress, item.name, max(video.frame_cnt, 0) or None)
         target = self.results.folder / 'pictures' / PurePath(item.name).with_suffix('.mp4')
-        with VideoWriter(target, reader.fps) as writer:
-            for batch in _batches(_frames(reader, item.name), self.batch_size):
-                for (name, picture), sample in self._predict(batch):
+        with video_writer(target, frame_rate(video), video.current_frame()) as writer:
+            for batch in _batches(_frames(video, item.name), self.batch_size):
+                for (name, image), sample in self._predict(batch):
                     frame = int(PurePath(name).name)
-                    self.results.add(name, picture, sample, video=item.name, frame_id=frame)
-                    writer.write(self.draw(picture, sample))
+                    size = image.shape[:2]
+                    self.results.add(name, size, sample, video=item.name, frame_id=frame)
+                    writer.write(self._draw(image, sample))
                     advance()
 
+    def _predict(self, batch: list[Named]) -> Iterator[tuple[Named, Any]]:
+        samples = self.predictor([image for _, image in batch], self.batch_size)
+        yield from zip(batch, samples, strict=True)
 
-def _frames(reader: VideoReader, name: str) -> Iterator[Named]:
-    """A video's frames, named by their number: 'street/000000', 'street/000001', …"""
+    def _draw(self, image: ImageArray, sample: Any) -> ImageArray:
+        """Draw a sample's predictions into an image (H, W, 3), BGR."""
+        options = {'pred_score_thr': self.score_thr} if 'pred_instances' in sample else {}
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        self.visualizer.add_datasample('', rgb, data_sample=sample, draw_gt=False, **options)
+        return np.ascontiguousarray(self.visualizer.get_image()[..., ::-1])
+
+
+def _visualizer_config(config: Config) -> dict[str, Any]:
+    """Return the config's visualizer, mmdet's or mmseg's where it has none."""
+    kind = 'SegLocalVisualizer' if is_segmentation(config) else 'DetLocalVisualizer'
+    return dict(config.get('visualizer') or {'type': kind})
+
+
+def _frames(video: Any, name: str) -> Iterator[Named]:
+    """Yield a video's frames, named by their number: 'street/000000', 'street/000001', …"""
     folder = PurePath(name).with_suffix('')
-    for number, frame in enumerate(reader):
+    for number, frame in enumerate(video):
         yield (folder / f'{number:06}').as_posix(), frame
 
 
@@ -148,16 +162,3 @@ def _batches(items: Iterator[Named], size: int) -> Iterator[list[Named]]:
 def _task(progress: Progress, name: str, total: int | None) -> Callable[[], None]:
     task = progress.add_task(name, total=total)
     return lambda: progress.advance(task)
-
-
-def _progress() -> Progress:
-    """A bar with the time left, on a terminal; nothing in a log file."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn('{task.description}', markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, disable=not console.is_terminal)

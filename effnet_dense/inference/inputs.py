@@ -1,4 +1,4 @@
-"""What a user names on the command line → pictures and videos, with the names of their results."""
+"""Find the images and videos to predict on, and name their results."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ VIDEO_SUFFIXES = frozenset(['.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.m
 
 @dataclass(frozen=True)
 class Input:
-    """A file, and its name among the results: relative to the folder that the user named."""
+    """A file and the name of its results: its path relative to the given folder."""
 
     path: Path
     name: str
 
     @property
     def is_video(self) -> bool:
-        """By its suffix."""
+        """Whether the suffix is a video's."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def find_inputs(sources: Sequence[str | Path], out: str | Path) -> list[Input]:
-    """The pictures and videos of files and folders, these with their folders, sorted.
+    """Find images and videos: given files, and those in folders and subfolders, sorted.
 
     Args:
         sources: Files and folders.
-        out: The folder of results, which is left out should it lie in one of them.
+        out: The folder of results, which is not searched.
 
     Raises:
-        FileNotFoundError: a file or folder does not exist, or a folder holds none.
-        ValueError: the results of two would have the same name.
+        FileNotFoundError: A file or folder does not exist, or a folder has no images or videos.
+        ValueError: Results of two files would have the same name.
     """
     found = [item for source in sources for item in _inputs_of(Path(source), Path(out).resolve())]
     stems = Counter(PurePath(item.name).with_suffix('').as_posix() for item in found)
     twice = [stem for stem, count in stems.items() if count > 1]
     if twice:
         raise ValueError(
-            f'{len(twice)} names of pictures occur more than once, and their results would '
-            f'replace each other: {", ".join(twice[:3])}; name their folder, or rename them'
+            f'{len(twice)} names of images occur more than once, and their results would '
+            f'replace each other: {", ".join(twice[:3])}; pass their common folder, or rename them'
         )
     return found
 
@@ -57,8 +57,6 @@ def _inputs_of(source: Path, out: Path) -> Iterator[Input]:
     names = [name for name in list_files(source) if name.suffix.lower() in known]
     kept = [name for name in names if out not in (source / name).resolve().parents]
     if not kept:
-        raise FileNotFoundError(
-            f'{source} holds no pictures or videos ({", ".join(sorted(known))})'
-        )
+        raise FileNotFoundError(f'{source} has no images or videos ({", ".join(sorted(known))})')
     for name in kept:
         yield Input(source / name, name.as_posix())

@@ -1,4 +1,4 @@
-"""Which classes a model tells apart: what its checkpoint says, or else its config."""
+"""Find the classes of a model, in its checkpoint or else in its config."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ Meta = dict[str, Any]
 
 
 def checkpoint_meta(checkpoint: Any, name: str) -> Meta | None:
-    """The `dataset_meta` that mmengine's checkpoints hold: {'classes': (str, …), 'palette': […]}.
+    """Return the `dataset_meta` of an mmengine checkpoint, None where it has no classes.
 
-    Only the names and colours are taken. The config's text beside them is Python, and stays text.
+    Only names and colours are read: the config in the checkpoint is Python code, and not run.
+
+    Args:
+        checkpoint: As loaded.
+        name: Of the checkpoint, for messages.
+
+    Returns:
+        {'classes': (str, …), 'palette': [(R, G, B), …]}
 
     Raises:
-        ValueError: what is there are no names of classes.
+        ValueError: The classes are not a list of names.
     """
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
     if not isinstance(meta, Mapping):
@@ -34,14 +41,14 @@ def checkpoint_meta(checkpoint: Any, name: str) -> Meta | None:
     lowered = {str(key).lower(): value for key, value in found.items()}
     if lowered.get('classes') is None:
         return None
-    return _sound(lowered, name)
+    return _checked(lowered, name)
 
 
 def config_meta(config: Config) -> Meta:
-    """The classes and colours of the config's test data; their files are not needed.
+    """Return the classes and colours of the config's test data, without opening its files.
 
     Raises:
-        ValueError: the config has no test data, or its data set knows no classes.
+        ValueError: The config has no test data, or its dataset type has no classes.
     """
     dataset = test_dataset(config)
     kind = dataset['type']
@@ -51,17 +58,17 @@ def config_meta(config: Config) -> Meta:
     known = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
     if known.get('classes') is None:
         raise ValueError(
-            f'neither the checkpoint nor {config.filename} says which classes there are: set '
+            f'neither the checkpoint nor {config.filename} names the classes: set '
             "test_dataloader.dataset.metainfo=dict(classes=('first', …)) in the config"
         )
-    return _sound(known, str(config.filename))
+    return _checked(known, str(config.filename))
 
 
 def test_dataset(config: Config) -> Any:
-    """The config of the (first) data set that is tested on.
+    """Return the config of the (first) test dataset.
 
     Raises:
-        ValueError: there is none.
+        ValueError: There is none.
     """
     dataloader = config.get('test_dataloader') or config.get('val_dataloader')
     if not dataloader:
@@ -70,9 +77,9 @@ def test_dataset(config: Config) -> Any:
 
 
 def model_for(config: Config, classes: Sequence[str]) -> Any:
-    """A copy of the model's config whose heads tell that many classes apart.
+    """Copy the model's config with heads for this number of classes, as `--data` sets them.
 
-    As `--data` sets them; a panoptic model stays, since names do not say what is a thing.
+    Panoptic models are unchanged, because names do not tell things from stuff.
     """
     model = copy.deepcopy(config.model)
     if is_segmentation(config):
@@ -82,7 +89,7 @@ def model_for(config: Config, classes: Sequence[str]) -> Any:
     return model
 
 
-def _sound(meta: Mapping[str, Any], name: str) -> Meta:
+def _checked(meta: Mapping[str, Any], name: str) -> Meta:
     classes = meta['classes']
     if isinstance(classes, str):
         classes = (classes,)

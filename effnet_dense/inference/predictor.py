@@ -1,4 +1,4 @@
-"""`Predictor`: a config and a checkpoint → a function from images to predictions."""
+"""Predict on images with a config and a checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.config import load_config
-from effnet_dense.inference.images import ImageInput, Picture, as_bgr
+from effnet_dense.inference.images import ImageInput, as_bgr
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.weights import fetch, load_weights
@@ -31,31 +31,31 @@ from effnet_dense.weights.sources import Source
 
 
 class Predictor:
-    """Predicts on images that nobody has annotated.
+    """Predicts on images: detection, instance, panoptic and semantic segmentation.
 
-    Detection, instance, panoptic and semantic segmentation, of configs of mmdet's and mmseg's.
-    The classes are those that the checkpoint names, else those of the config's test data; heads
-    get as many, so that a model that was fine-tuned with `--data` needs the shipped config alone.
+    Takes configs of mmdet and mmseg. The classes are those named in the checkpoint, else those of
+    the config's test data; heads are built for their number, so that a model that was fine-tuned
+    with `--data` works with the shipped config.
 
         predictor = effnet_dense.Predictor('effnet_lite0_mask_rcnn_finetune', 'epoch_15.pth')
         boxes = predictor('street.jpg').pred_instances.bboxes  # (K, 4): x1, y1, x2, y2 in pixels
 
     Args:
-        config: A path, the name of a shipped config, or a Config, which is left as it is. A config
-            file is Python, and runs; that in a checkpoint's meta is never looked at.
+        config: A path, the name of a shipped config, or a Config, which is not changed. A config
+            file is Python and is run; the config in a checkpoint's meta is not read.
         checkpoint: Any source of `effnet_dense.load_weights`.
-        device: Such as 'cpu' or 'cuda:1'; by default mmengine's choice.
-        deploy: Predict with what `effnet_dense.deploy` makes of the model: faster.
-        channels_last: Keep weights and features in that memory format.
+        device: Such as 'cpu' or 'cuda:1'; by default chosen by mmengine.
+        deploy: Prepare the model with `effnet_dense.deploy`, which is faster.
+        channels_last: Keep weights and features in the channels-last memory format.
 
     Attributes:
         config: The config.
         model: The detector or segmentor, in eval mode.
-        dataset_meta: {'classes': (str, …), 'palette': [(R, G, B), …]}, as visualizers take it.
+        dataset_meta: {'classes': (str, …), 'palette': [(R, G, B), …]}, for visualizers.
 
     Raises:
-        FileNotFoundError: no such config or checkpoint.
-        ValueError: the checkpoint is damaged or of another model, or the config cannot be built.
+        FileNotFoundError: No such config or checkpoint.
+        ValueError: The checkpoint is damaged or of another model, or the config cannot be built.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Predictor:
         self.dataset_meta = meta or config_meta(self.config)
         model: Any = _build(model_for(self.config, self.dataset_meta['classes']))
         _load(model, checkpoint)
-        model.dataset_meta = self.dataset_meta  # where mmdet's and mmseg's own APIs look for it
+        model.dataset_meta = self.dataset_meta  # where the APIs of mmdet and mmseg expect it
         self.model: Any = deployed(model) if deploy else model.eval()
         self.model.to(device or get_device())
         if channels_last:
@@ -86,20 +86,21 @@ class Predictor:
         """Predict on one image, or on several.
 
         Args:
-            images: Each a path, an array (H, W, 3) of uint8 in the order **BGR**, as OpenMMLab's
-                inferencers take it, or a PIL image; or a list or tuple of those.
-            batch_size: Images a pass. Smaller ones of a batch are padded for detectors, as mmdet
-                does it; segmentors get batches of equal sizes.
+            images: A path, an array (H, W, 3) of uint8 in the order **BGR**, as OpenMMLab's
+                inferencers take it, or a PIL image; or a list or tuple of these.
+            batch_size: Images per forward pass. For detectors, smaller images of a batch are
+                padded, as in mmdet; segmentors get batches of equal sizes.
 
         Returns:
-            A DetDataSample or SegDataSample on the CPU, for several images a list of them:
+            A DetDataSample or SegDataSample on the CPU, or for several images a list of them:
             `pred_instances` (bboxes (K, 4) as x1, y1, x2, y2 in the image's pixels, scores (K,),
             labels (K,), masks (K, H, W)), `pred_sem_seg.data` (1, H, W), or
             `pred_panoptic_seg.sem_seg` (1, H, W).
 
         Raises:
-            FileNotFoundError, ValueError: see `as_bgr`; before anything is predicted if images
-                are arrays.
+            FileNotFoundError: See `as_bgr`.
+            ValueError: See `as_bgr`; arrays and PIL images are checked before the first forward
+                pass.
         """
         if batch_size < 1:
             raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
@@ -111,7 +112,7 @@ class Predictor:
         return list(self.stream(images, batch_size))
 
     def stream(self, images: Iterable[ImageInput], batch_size: int = 1) -> Iterator[Any]:
-        """Predict on images as they come; yields a data sample for each, in their order."""
+        """Predict on images as they arrive; yield a data sample for each, in their order."""
         rest = iter(images)
         while batch := list(islice(rest, batch_size)):
             prepared = [self._prepare(image) for image in batch]
@@ -120,16 +121,16 @@ class Predictor:
 
     @property
     def things(self) -> int:
-        """How many classes, the first ones, are things; 0 unless the model is panoptic."""
+        """The number of things, which are the first classes; 0 unless the model is panoptic."""
         head = getattr(self.model, 'panoptic_fusion_head', None)
         return int(head.num_things_classes) if head is not None else 0
 
     def _prepare(self, image: ImageInput) -> dict[str, Any]:
-        picture: Picture = as_bgr(image)
+        array = as_bgr(image)
         path = str(image) if isinstance(image, str | PathLike) else None
-        size = picture.shape[:2]
-        given = dict(img=picture, img_path=path, img_id=0, img_shape=size, ori_shape=size)
-        # mmseg's data sets put these two beside the image.
+        size = array.shape[:2]
+        given = dict(img=array, img_path=path, img_id=0, img_shape=size, ori_shape=size)
+        # mmseg's datasets add these two.
         return self._pipeline({**given, 'reduce_zero_label': False, 'seg_fields': []})
 
     def _shape(self, prepared: dict[str, Any]) -> Any:
@@ -149,11 +150,11 @@ def _load(model: nn.Module, checkpoint: Source) -> None:
     report = load_weights(model, checkpoint)
     if report.missing:
         raise ValueError(
-            f'{checkpoint} cannot be used, the model needs more than it holds: {report}'
+            f'{checkpoint} cannot be used, parameters of the model are missing in it: {report}'
         )
 
 
 def _steps(config: Config) -> list[Any]:
-    """The test pipeline without what loads: the image is there, and annotations are not."""
+    """Return the test pipeline without loading: the image is given, annotations do not exist."""
     steps = copy.deepcopy(list(test_dataset(config)['pipeline']))
     return [step for step in steps if not type_name(step).startswith('Load')]

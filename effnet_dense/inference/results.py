@@ -1,10 +1,10 @@
-"""A folder of predictions, in COCO's formats.
+"""Write a folder of predictions in COCO's formats.
 
-images.json         the images and categories: `COCO('images.json').loadRes('predictions.json')`
-predictions.json    detections: COCO's results, a list; their masks as run lengths
-panoptic.json       panoptic: COCO's annotations; their label maps lie in panoptic/NAME.png
+images.json         images and categories: `COCO('images.json').loadRes('predictions.json')`
+predictions.json    detections: COCO's results, a list; masks as run lengths
+panoptic.json       panoptic: COCO's annotations; label maps are in panoptic/NAME.png
 labels/NAME.png     semantic: the class of each pixel, from 0 on, which is also its category id
-pictures/NAME       drawn
+pictures/NAME       images with drawn predictions
 """
 
 from __future__ import annotations
@@ -16,22 +16,24 @@ from typing import Any
 import numpy as np
 from panopticapi.utils import id2rgb
 
+from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.inference.categories import CocoIds
-from effnet_dense.inference.images import Picture
-from effnet_dense.inference.output import JsonList, write_image, write_json
-from effnet_dense.inference.records import detections, segments
+from effnet_dense.inference.coco_results import detections, segments
+from effnet_dense.inference.images import write_image
+from effnet_dense.inference.json_list import JsonList
+from effnet_dense.utils.atomic import atomic_write
 
 NO_CLASS = 255
 
 
 class Results:
-    """Writes predictions as they come; the JSON files get their names in `close`.
+    """Writes predictions as they arrive; JSON files get their names in `close`.
 
     Args:
-        folder: Is made if need be; files of an earlier run are replaced.
+        folder: Made if missing; files of an earlier run are replaced.
         classes: Names of the model's classes.
-        ids: Of classes and images, for detections and panoptic segments.
-        things: How many classes, the first ones, are things; for panoptic models.
+        ids: Of categories and images, for detections and panoptic segments.
+        things: Number of things, which are the first classes; 0 unless the model is panoptic.
     """
 
     def __init__(
@@ -47,19 +49,19 @@ class Results:
         self._lists: dict[str, JsonList] = {}
         self._semantic = False
 
-    def add(self, name: str, picture: Picture, sample: Any, **more: Any) -> None:
-        """Keep what was predicted for an image.
+    def add(self, name: str, size: tuple[int, int], sample: Any, **more: Any) -> None:
+        """Write the predictions for an image.
 
         Args:
-            name: The image's, with folders, for `file_name`.
-            picture: (H, W, 3).
+            name: Of the image, with folders, for `file_name`.
+            size: Height and width.
             sample: Its DetDataSample or SegDataSample.
             more: Further fields of the image, such as a video frame's number.
         """
         image_id = self._ids.images.get(name)
         if image_id is None:
             image_id, self._next = self._next, self._next + 1
-        height, width = picture.shape[:2]
+        height, width = size
         image = {'id': image_id, 'file_name': name, 'width': width, 'height': height, **more}
         self._images.append(image)
         if 'pred_panoptic_seg' in sample:
@@ -69,18 +71,18 @@ class Results:
         else:
             self._add_detections(image, sample.pred_instances)
 
-    def draw(self, name: str, picture: Picture) -> None:
-        """Keep a picture (H, W, 3), BGR, that was drawn."""
-        write_image(self.folder / 'pictures' / name, picture)
+    def add_drawing(self, name: str, image: ImageArray) -> None:
+        """Write a drawn image (H, W, 3), BGR."""
+        write_image(self.folder / 'pictures' / name, image)
 
     def close(self) -> None:
-        """Write what follows the last image."""
+        """Finish the JSON files."""
         categories = self._categories()
         for name, entries in self._lists.items():
             rest = json.dumps({'images': self._images, 'categories': categories})
             entries.close('' if name == 'predictions' else f', {rest[1:]}')
-        about = {'images': self._images, 'categories': categories, 'annotations': []}
-        write_json(self.folder / 'images.json', about)
+        listing = {'images': self._images, 'categories': categories, 'annotations': []}
+        atomic_write(self.folder / 'images.json', json.dumps(listing))
 
     def _add_detections(self, image: dict[str, Any], instances: Any) -> None:
         entries = self._list('predictions')

@@ -1,96 +1,60 @@
-"""Videos, frame by frame."""
+"""Read and write videos with OpenCV."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import cv2
+import mmcv
 
-from effnet_dense.inference.images import Picture
-from effnet_dense.inference.output import part_of
+from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.utils.atomic import atomic_path
 
 FALLBACK_FPS = 25.0
-"""For files that do not say how fast they are."""
+"""For files without a frame rate."""
+
+CODEC = 'mp4v'
 
 
-class VideoReader:
-    """Iterates, once, over a video's frames (H, W, 3), uint8, BGR.
-
-    Attributes:
-        fps: Frames a second.
-        count: Of frames, as the file says it: an estimate, 0 where unknown.
+def open_video(path: str | Path) -> mmcv.VideoReader:
+    """Open a video, which iterates over its frames (H, W, 3), uint8, BGR.
 
     Raises:
+        FileNotFoundError: No such file.
         ValueError: OpenCV cannot read a frame of the file.
     """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._capture = cv2.VideoCapture(str(path))
-        frame: Any
-        there, frame = self._capture.read()
-        if not there:
-            raise ValueError(f'cannot read {path} as a video')
-        self._first: Picture = frame
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if 0 < fps < 1000 else FALLBACK_FPS
-        self.count = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-
-    def __iter__(self) -> Iterator[Picture]:
-        there = True
-        frame: Any = self._first
-        while there:
-            yield frame
-            there, frame = self._capture.read()
-        self._capture.release()
+    video = mmcv.VideoReader(str(path))
+    if video.read() is None:
+        raise ValueError(f'cannot read {path} as a video')
+    return video
 
 
-class VideoWriter:
-    """Writes frames into an MP4 file (codec mp4v), which gets its name when it is whole.
+def frame_rate(video: mmcv.VideoReader) -> float:
+    """Return a video's frames per second, `FALLBACK_FPS` where its file states none."""
+    return video.fps if 0 < video.fps < 1000 else FALLBACK_FPS
 
-    A context manager: on an error nothing is left.
+
+@contextmanager
+def video_writer(path: Path, fps: float, frame: ImageArray) -> Iterator[cv2.VideoWriter]:
+    """Open an MP4 file for frames (H, W, 3), BGR; it gets its name at the end of the block.
+
+    Args:
+        path: The file; missing folders are made. After an error it does not exist.
+        fps: Frames per second.
+        frame: The first frame, whose size all of them have.
+
+    Raises:
+        ValueError: OpenCV cannot write videos here.
     """
-
-    def __init__(self, path: Path, fps: float) -> None:
-        self.path = path
-        self._fps = fps
-        self._writer: cv2.VideoWriter | None = None
-
-    def write(self, frame: Picture) -> None:
-        """Add a frame (H, W, 3), BGR; all have the first one's size.
-
-        Raises:
-            ValueError: OpenCV cannot write videos here.
-        """
-        if self._writer is None:
-            self._writer = self._open(frame.shape[1], frame.shape[0])
-        self._writer.write(frame)
-
-    def _open(self, width: int, height: int) -> cv2.VideoWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        codec = cv2.VideoWriter.fourcc(*'mp4v')
-        writer = cv2.VideoWriter(str(part_of(self.path)), codec, self._fps, (width, height))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path, fsync=False) as partial:
+        codec = cv2.VideoWriter.fourcc(*CODEC)
+        writer = cv2.VideoWriter(str(partial), codec, fps, frame.shape[1::-1])
         if not writer.isOpened():
-            raise ValueError(f'OpenCV cannot write {self.path} with the codec mp4v')
-        return writer
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._writer is None:
-            return
-        self._writer.release()
-        if kind is None:
-            os.replace(part_of(self.path), self.path)
-        else:
-            part_of(self.path).unlink(missing_ok=True)
+            raise ValueError(f'OpenCV cannot write {path} with the codec {CODEC}')
+        try:
+            yield writer
+        finally:
+            writer.release()

@@ -37,7 +37,7 @@ def evaluate(results: Sequence[dict[str, Any]]) -> Segments:
 
 
 def image_score(matrix: NDArray[np.int64]) -> float:
-    """Return the mean IoU of the classes that an image (C, C) shows or that were predicted in it."""
+    """Return the mean IoU of the classes that occur in an image or were predicted in it."""
     iou = intersection_over_union(matrix)
     return float('nan') if np.isnan(iou).all() else float(np.nanmean(iou))
 

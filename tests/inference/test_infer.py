@@ -16,11 +16,12 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from effnet_dense.inference import Predictor, infer
-from effnet_dense.inference.categories import default_ids, ids_of
+from effnet_dense.inference.categories import default_ids, ids_from
+from effnet_dense.inference.coco_results import detections, segments
 from effnet_dense.inference.inputs import find_inputs
-from effnet_dense.inference.output import JsonList, part_of
-from effnet_dense.inference.records import detections, segments
+from effnet_dense.inference.json_list import JsonList
 from effnet_dense.inference.results import Results
+from effnet_dense.utils.atomic import partial_path
 from tests.helpers.tiny_models import CLASSES, detector, saved
 from tests.helpers.tool import call
 
@@ -36,7 +37,7 @@ class Fields(SimpleNamespace):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two pictures, one in a folder, one that is damaged, and a video of three frames."""
+    """Two images, one of them in a folder, a damaged one, and a video of three frames."""
     root = tmp_path / 'in'
     (root / 'deep').mkdir(parents=True)
     cv2.imwrite(str(root / 'a.png'), NOISE)
@@ -89,7 +90,7 @@ def test_panoptic(tmp_path: Path) -> None:
     panoptic[:2, :2], panoptic[2:, :2], panoptic[:, 5] = 1000, 2000, 3
     sample = Fields(pred_panoptic_seg=Fields(sem_seg=torch.tensor(panoptic)[None]))
     results = Results(tmp_path, CLASSES, default_ids(CLASSES), things=2)
-    results.add('x.jpg', NOISE, sample)
+    results.add('x.jpg', (4, 6), sample)
     results.close()
     content = json.loads((tmp_path / 'panoptic.json').read_text())
     (entry,) = content['annotations']
@@ -123,20 +124,20 @@ def test_ids_of_coco_and_of_a_file(tiny_data: Path) -> None:
     names = CocoDataset.METAINFO['classes']
     assert default_ids(names).categories[-1] == 90 and default_ids(names).categories[11] == 13
     assert default_ids(('a', 'b')).categories == (1, 2)
-    ids = ids_of(tiny_data / 'annotations' / 'val.json', ('bar', 'square'))
+    ids = ids_from(tiny_data / 'annotations' / 'val.json', ('bar', 'square'))
     assert ids.categories == (2, 1) and ids.images == {'0.png': 1, '1.png': 2}
     assert ids.first_free == 3
     with pytest.raises(ValueError, match=r"val\.json has no categories \['ring'\]"):
-        ids_of(tiny_data / 'annotations' / 'val.json', CLASSES)
+        ids_from(tiny_data / 'annotations' / 'val.json', CLASSES)
 
 
 def test_results_that_would_replace_each_other(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r'1 names of pictures occur more than once.*: a;'):
+    with pytest.raises(ValueError, match=r'1 names of images occur more than once.*: a;'):
         find_inputs([folder, folder / 'a.png'], folder / 'out')
     with pytest.raises(FileNotFoundError, match='absent'):
         find_inputs([folder / 'absent'], folder / 'out')
     (folder / 'none').mkdir()
-    with pytest.raises(FileNotFoundError, match='none holds no pictures or videos'):
+    with pytest.raises(FileNotFoundError, match='none has no images or videos'):
         find_inputs([folder / 'none'], folder / 'out')
 
 
@@ -145,9 +146,9 @@ def test_an_unfinished_list_has_another_name(tmp_path: Path) -> None:
     entries = JsonList(path)
     entries.add({'a': 1})
     entries.flush()
-    assert not path.exists() and '{"a": 1}' in part_of(path).read_text()
+    assert not path.exists() and '{"a": 1}' in partial_path(path).read_text()
     entries.close()
-    assert json.loads(path.read_text()) == [{'a': 1}] and not part_of(path).exists()
+    assert json.loads(path.read_text()) == [{'a': 1}] and not partial_path(path).exists()
 
 
 def test_the_tool(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

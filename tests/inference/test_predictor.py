@@ -136,5 +136,5 @@ def test_a_checkpoint_of_another_model(tmp_path: Path) -> None:
     state = checkpoint['state_dict']
     checkpoint['state_dict'] = {k: v for k, v in state.items() if 'bbox_head' not in k}
     torch.save(checkpoint, path)
-    with pytest.raises(ValueError, match=r'the model needs more than it holds.*bbox_head'):
+    with pytest.raises(ValueError, match=r'parameters of the model are missing in it.*bbox_head'):
         Predictor(detector(), path, 'cpu')

@@ -16,8 +16,8 @@ from mmengine.evaluator import Evaluator
 from mmseg.evaluation import IoUMetric
 
 from effnet_dense.report.attach import attach_collectors
-from effnet_dense.report.hook import ReportHook
 from effnet_dense.report.collectors import DetectionCollector, SegmentationCollector
+from effnet_dense.report.hook import ReportHook
 
 
 def test_collectors_stand_beside_their_metrics_once() -> None:

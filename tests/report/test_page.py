@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
+from effnet_dense.data.coco import CocoSplit, SkipBad, clean_coco
 from effnet_dense.report import write_page
 from effnet_dense.report.detection import evaluate
 from effnet_dense.report.store import save_arrays, save_json
+from tests.helpers.coco_folder import write_folder
 from tests.helpers.known_detections import CAT_IDS, CLASSES, SIZE, results, truth
 
 RUN: dict[str, Any] = dict(
@@ -75,7 +77,6 @@ def work_dir(tmp_path: Path) -> Path:
     found = evaluate(results(str(image)), truth(), CAT_IDS, score_thr=0.3)
     save_arrays(data / 'detections.npz', found)
     save_json(data / 'run.json', RUN)
-    save_json(folder / 'skipped.json', [{'file': 'broken.jpg', 'why': 'truncated'}])
     scalars = folder / '20260102_000000' / 'vis_data' / 'scalars.json'
     scalars.parent.mkdir(parents=True)
     scalars.write_text(json.dumps(dict(lr=0.1, base_lr=0.2, loss=3.0, time=1.0, step=5)))
@@ -86,7 +87,7 @@ def test_sections_figures_and_no_loads(work_dir: Path) -> None:
     path = write_page(work_dir)
     assert path == work_dir / 'report' / 'index.html'
     page = Page(path)
-    expected = ['classes', 'errors', 'images', 'curves', 'skipped', 'run', 'config']
+    expected = ['classes', 'errors', 'images', 'curves', 'run', 'config']
     assert page.sections == expected
     assert all(each.startswith(('data:image/', '#')) for each in page.loads)
     assert sum(each.startswith('data:image/jpeg;base64,') for each in page.loads) == 3
@@ -97,7 +98,6 @@ def test_sections_figures_and_no_loads(work_dir: Path) -> None:
     assert rows['Duration of the run'] == ['0:09:30']
     assert rows['coco/bbox_mAP'] == ['0.123']
     assert rows['commit'] == ['abc']
-    assert 'file: broken.jpg, why: truncated' in rows['1']
     assert 'model = dict(a=1)' in page.texts
     assert '<b>best.pth' not in path.read_text(), 'names are text, not HTML'
 
@@ -120,10 +120,21 @@ def test_the_same_data_give_the_same_page(work_dir: Path, tmp_path: Path) -> Non
     assert 'The image cannot be read.' in Page(write_page(work_dir)).texts
 
 
+def test_skipped_images_follow_the_curves(work_dir: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / 'data')
+    (folder / 'images' / 'val' / 'a.png').write_bytes(b'no image')
+    split = CocoSplit(folder / 'annotations' / 'val.json', folder / 'images' / 'val')
+    clean_coco('val', split, SkipBad(work_dir, 0.5))
+    page = Page(write_page(work_dir))
+    assert page.sections[3:6] == ['curves', 'skipped', 'run']
+    (row,) = [row for row in page.rows if row and row[0] == 'validation']
+    assert row[1].endswith('a.png')
+
+
 def test_a_training_without_an_evaluation(work_dir: Path) -> None:
     (work_dir / 'report' / 'data' / 'run.json').unlink()
     page = Page(write_page(work_dir))
-    assert page.sections == ['curves', 'skipped']
+    assert page.sections == ['curves']
 
 
 def test_nothing_to_report_and_damaged_data(work_dir: Path, tmp_path: Path) -> None:
