@@ -92,7 +92,7 @@ def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequen
         name = f'mean  {mean.mean():.2f}'
         axes.plot(recall, mean, color=COLOURS[0], linewidth=3, label=name)
     axes.set(xlabel='recall', ylabel='precision', xlim=(0, 1.01), ylim=(0, 1.02))
-    _legend(axes)
+    _legend(axes, inside=True)
     return save(figure, path)
 
 
@@ -182,9 +182,14 @@ def confusion(path: Path, matrix: NDArray[np.int64], names: Sequence[str]) -> Pa
     return save(figure, path)
 
 
-def _legend(axes: Axes) -> None:
+def _legend(axes: Axes, inside: bool = False) -> None:
+    """Add a legend above the axes, or inside where there is most room."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8, frameon=False, labelcolor=GREY, ncols=2)
+        style = dict(fontsize=8, frameon=False, labelcolor=GREY)
+        if inside:
+            axes.legend(**style, ncols=2)
+        else:
+            axes.legend(**style, ncols=3, loc='lower left', bbox_to_anchor=(0, 1))
 
 
 def _make_grey(axes: Axes) -> None:
