@@ -15,7 +15,7 @@ from mmdet.structures.bbox import BaseBoxes
 from mmengine import fileio
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
-from mmengine.registry import VISUALIZERS, init_default_scope
+from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
@@ -23,6 +23,7 @@ from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.seeding import sampler_of
 from effnet_dense.engine.resume.batches import set_epoch
 from effnet_dense.engine.runner import Runner
+from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.progress import track
 
@@ -59,7 +60,8 @@ def browse(
             f'got {split!r}, {number} and {epoch}'
         )
     loader = build_loader(config, split)
-    visualizer = _build_visualizer(config, getattr(loader.dataset, 'metainfo', None))
+    meta = getattr(loader.dataset, 'metainfo', None)
+    visualizer = build_visualizer(config.get('visualizer') or {'type': 'DetLocalVisualizer'}, meta)
     indices = list(islice(epoch_indices(loader, epoch), number))
     paths = []
     for position, index in enumerate(track(indices, 'Drawing')):
@@ -122,11 +124,3 @@ def contact_sheet(images: Sequence[Image], cell: int = CELL) -> Image:
         y, x = number // columns * cell + MARGIN, number % columns * cell + MARGIN
         sheet[y : y + small.shape[0], x : x + small.shape[1]] = small
     return sheet
-
-
-def _build_visualizer(config: Config, dataset_meta: Any) -> Any:
-    """Build the config's visualizer, without backends that save its images."""
-    given = {**config.get('visualizer', {'type': 'DetLocalVisualizer'})}
-    made = VISUALIZERS.build({**given, 'name': 'browse', 'vis_backends': None})
-    made.dataset_meta = dataset_meta
-    return made

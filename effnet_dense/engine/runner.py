@@ -39,6 +39,7 @@ from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, R
 from effnet_dense.engine.processes import export_variables, start_gloo
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint, read_training_state
 from effnet_dense.engine.resume.restore import restore_progress
+from effnet_dense.evaluation.visualizer import own_visualizer
 from effnet_dense.registry import RUNNERS
 from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.config_errors import config_errors
@@ -114,14 +115,14 @@ class Runner(MMEngineRunner):
         return logger
 
     def build_visualizer(self, visualizer: Any = None) -> Visualizer:
-        """Build a visualizer with a name of its own.
+        """Build a visualizer with a name of its own; for mmdet's and mmseg's, ours.
 
         mmengine keeps visualizers by name: a second run in one process would write into the first
         one's folder.
         """
         if isinstance(visualizer, dict):
             name = f'{visualizer.get("name", "visualizer")}_{self.experiment_name}'
-            visualizer = {**visualizer, 'name': name}
+            visualizer = {**own_visualizer(visualizer), 'name': name}
         return super().build_visualizer(visualizer)
 
     def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:

@@ -120,4 +120,4 @@ def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np
     """Tell which of boxes (P, 4) and (Q, 4) share pixels: (P, Q)."""
     low = np.maximum(one[:, None, :2], other[None, :, :2])
     high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    return (high > low).all(2)
+    return np.all(high > low, axis=2)

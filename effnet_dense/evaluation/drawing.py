@@ -111,7 +111,7 @@ def draw_label_map(
         return drawn
     present = np.unique(labels[known]).tolist()
     points = _points([(labels == label).astype(np.uint8) for label in present])
-    colours = [_colour(palette[label]) for label in present]
+    colours = [as_colour(palette[label]) for label in present]
     texts = [names[label] for label in present]
     return draw_captions(drawn, points, texts, colours, size=font_size)
 
@@ -165,6 +165,7 @@ def _mixed(pixels: ImageArray, colour: Any, opacity: float) -> ImageArray:
     return mixed.astype(np.uint8)
 
 
-def _colour(row: NDArray[np.uint8]) -> Colour:
-    red, green, blue = row.tolist()
+def as_colour(values: Any) -> Colour:
+    """Convert three numbers from 0 to 255 to a colour."""
+    red, green, blue = (int(value) for value in values)
     return red, green, blue

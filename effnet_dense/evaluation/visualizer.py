@@ -20,7 +20,13 @@ from mmseg.visualization import SegLocalVisualizer
 from numpy.typing import NDArray
 
 from effnet_dense.evaluation.captions import Colour, ImageArray
-from effnet_dense.evaluation.drawing import draw_boxes, draw_label_map, draw_masks, draw_segments
+from effnet_dense.evaluation.drawing import (
+    as_colour,
+    draw_boxes,
+    draw_label_map,
+    draw_masks,
+    draw_segments,
+)
 from effnet_dense.registry import VISUALIZERS
 
 Names = Sequence[str] | None
@@ -55,7 +61,7 @@ class DetectionVisualizer(DetLocalVisualizer):
         texts = _captions(instances, labels, classes)
         inks = self._text_colours(labels)
         boxes = _array(instances.bboxes) if 'bboxes' in instances else np.zeros((0, 4))
-        masks = list(_masks(instances.masks)) if 'masks' in instances else None
+        masks = _masks(instances.masks) if 'masks' in instances else None
         tints = _colours(palette if self.mask_color is None else self.mask_color, labels)
         if not boxes.any():  # models without boxes, such as SOLO, give zeros
             return draw_segments(image, masks or [], texts, tints, self.alpha, inks)
@@ -145,7 +151,7 @@ def build_visualizer(config: Mapping[str, Any], dataset_meta: Any) -> Visualizer
 
 
 def _captions(instances: InstanceData, labels: Sequence[int], classes: Names) -> list[str]:
-    """Class names, with scores of predictions."""
+    """Return class names, for predictions with scores."""
     if 'label_names' in instances:
         texts = [str(name) for name in instances.label_names]
     else:
@@ -156,17 +162,17 @@ def _captions(instances: InstanceData, labels: Sequence[int], classes: Names) ->
 
 
 def _colours(palette: Any, labels: Sequence[int]) -> list[Colour]:
-    """The RGB colour of each label, of everything that mmdet takes as a palette."""
+    """Return each label's RGB colour, from anything that mmdet takes as a palette."""
     colours = get_palette(palette, max(labels, default=-1) + 1)
-    return [tuple(int(value) for value in colours[label]) for label in labels]
+    return [as_colour(colours[label]) for label in labels]
 
 
-def _masks(masks: Any) -> Sequence[NDArray[Any]]:
-    """Masks (N, H, W) of predictions, or mmdet's BitmapMasks and PolygonMasks."""
-    return masks.to_ndarray() if hasattr(masks, 'to_ndarray') else _array(masks)
+def _masks(masks: Any) -> list[NDArray[Any]]:
+    """Return N masks (H, W) of a tensor, or of mmdet's BitmapMasks or PolygonMasks."""
+    return list(masks.to_ndarray() if hasattr(masks, 'to_ndarray') else _array(masks))
 
 
 def _array(values: Any) -> NDArray[Any]:
-    """A numpy array of an array, a tensor or mmdet's boxes."""
+    """Convert an array, a tensor or mmdet's boxes to an array."""
     values = getattr(values, 'tensor', values)
     return values if isinstance(values, np.ndarray) else values.cpu().numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -185,7 +186,7 @@ def confusion(path: Path, matrix: NDArray[np.int64], names: Sequence[str]) -> Pa
 def _legend(axes: Axes, inside: bool = False) -> None:
     """Add a legend above the axes, or inside where there is most room."""
     if axes.get_legend_handles_labels()[0]:
-        style = dict(fontsize=8, frameon=False, labelcolor=GREY)
+        style: dict[str, Any] = dict(fontsize=8, frameon=False, labelcolor=GREY)
         if inside:
             axes.legend(**style, ncols=2)
         else:
