@@ -106,14 +106,14 @@ def test_compound_follows_the_formula():
         ('b7', 6.55),
     ],
 )
-def test_one_phi_is_near_each_published_row(name, phi):
+def test_one_phi_approximates_each_published_row(name, phi):
     published, formula = FAMILIES[name][1], compound(phi)
     for field in ('width', 'depth', 'resolution'):
         ratio = getattr(formula, field) / getattr(published, field)
         assert abs(ratio - 1) <= 0.075, (field, ratio)
 
 
-def test_phi_and_own_factors_make_architectures():
+def test_architectures_by_phi_and_by_factors():
     assert architecture(dict(phi=0)).rows == architecture('b0').rows
     assert architecture(dict(base='b0', width=1.2, depth=1.4)).rows == architecture('b3').rows
     assert architecture(dict(phi=0, base='v2_s')).rows == architecture('v2_s').rows
@@ -132,13 +132,13 @@ def test_phi_and_own_factors_make_architectures():
         (dict(width=-1.0, depth=1.0), r"arch\['width'\] must be a number above 0, .* got -1.0"),
     ],
 )
-def test_a_wrong_arch_is_refused(arch, message):
+def test_a_wrong_arch_is_an_error(arch, message):
     with pytest.raises(ValueError, match=message):
         architecture(arch)
 
 
 @pytest.mark.parametrize('name', DETECTORS)
-def test_detectors_are_those_of_the_released_weights(name):
+def test_detectors_match_the_released_weights(name):
     from effdet import get_efficientdet_config
 
     ours, theirs = detector(name), get_efficientdet_config(f'tf_efficientdet_{name}')
@@ -175,13 +175,13 @@ ROUNDED_BY_HAND = {
 
 
 @pytest.mark.parametrize(('phi', 'differences'), ROUNDED_BY_HAND.items())
-def test_published_detectors_leave_the_rule_where_stated(phi, differences):
+def test_published_detectors_deviate_from_the_rule_as_documented(phi, differences):
     rule, published = asdict(compound_detector(phi)), asdict(detector(f'd{phi}'))
     found = {key: (rule[key], published[key]) for key in rule if rule[key] != published[key]}
     assert found == differences
 
 
-def test_a_detector_between_two_published_ones():
+def test_a_detector_between_two_published_detectors():
     # Between B1 (1.0, 1.1) and B2 (1.1, 1.2); 64 · 1.35^1.5 = 100.4, 512 + 192 = 704 = 5.5 · 128.
     assert compound_detector(1.5) == Detector(
         dict(base='b0', width=1.05, depth=1.15), image_size=768, channels=104, cells=5, repeats=3
@@ -190,7 +190,7 @@ def test_a_detector_between_two_published_ones():
     assert compound_detector(2.9) == Detector(
         dict(base='b0', width=1.19, depth=1.38), image_size=896, channels=152, cells=6, repeats=3
     )
-    assert compound_detector(0.5).cells == 4  # a half goes up
+    assert compound_detector(0.5).cells == 4  # halves round up
     overshooting, b2 = compound(1.5), FAMILIES['b2'][1]
     assert overshooting.width > b2.width
     assert overshooting.depth > b2.depth
@@ -231,13 +231,13 @@ def test_a_detectors_sizes_in_a_config():
     assert d7x['bbox_head']['anchor_generator']['strides'] == [8, 16, 32, 64, 128, 256]
 
 
-def test_an_unknown_detector_is_refused():
+def test_an_unknown_detector_is_an_error():
     with pytest.raises(ValueError, match=r"a detector is one of d0, .* lite4; got 'd8'"):
         detector('d8')
 
 
 @pytest.mark.parametrize('phi', [-0.1, 7.1, float('nan'), '3', True])
-def test_a_phi_without_a_detector_is_refused(phi):
+def test_a_phi_without_a_detector_is_an_error(phi):
     with pytest.raises(ValueError, match=f'phi must be a number from 0 to 7, got {phi!r}'):
         compound_detector(phi)
 

@@ -56,8 +56,8 @@ def translate(model: nn.Module, backbone: EfficientNet, state: Mapping[str, Any]
         state: The source's state dict.
 
     Raises:
-        ValueError: The naming is unknown or ambiguous, or a layer that was built has no such
-            tensor as one of the source's.
+        ValueError: The naming is unknown or ambiguous, or the source has a tensor in a built layer
+            that the architecture lacks.
     """
     architecture = backbone.architecture
     format, prefix = detect_format(state, architecture)

@@ -1,4 +1,4 @@
-"""The EfficientDet family: the configs' numbers, the networks that they make, and the recipe."""
+"""The EfficientDet family: the configs' sizes, networks and training recipe."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from effnet_dense.weights.safe import safe_load
 from tests.helpers.build import FOLDER, build
 from tests.helpers.tiny import SIZE, options, write_data
 
-# With 90 classes: google/automl `efficientdet_arch_test.py`. D7x, which is not in there, was
-# published as 77.0 million; the number is that of effdet, which takes the published weights.
+# With 90 classes: google/automl `efficientdet_arch_test.py`. D7x is not in it; its number is that
+# of effdet, which loads the published weights (77.0 million were published).
 PARAMETERS = {
     'd0': 3_880_067,
     'd1': 6_625_898,
@@ -62,7 +62,7 @@ def assert_contains(config: Mapping[str, Any], expected: Mapping[str, Any]) -> N
 
 
 @family
-def test_literals_are_the_table(name: str) -> None:
+def test_literals_match_the_table(name: str) -> None:
     config, size = load(name), DETECTORS[name].image_size
     assert_contains(config.model, DETECTORS[name].model())
     preprocessor = config.model.data_preprocessor
@@ -75,7 +75,7 @@ def test_literals_are_the_table(name: str) -> None:
 
 
 @family
-def test_backbone_weights_are_of_its_architecture(name: str) -> None:
+def test_backbone_weights_match_the_architecture(name: str) -> None:
     backbone = load(name).model.backbone
     assert f'efficientnet_{backbone.arch}' in backbone.init_cfg.checkpoint
 
@@ -115,7 +115,7 @@ def test_predicts(name: str) -> None:
     with torch.no_grad():
         (found,) = build(load(name)).eval()(torch.randn(1, 3, 128, 128), [sample], mode='predict')
     boxes, scores = found.pred_instances.bboxes, found.pred_instances.scores
-    # An untrained network gives every class of every anchor a score near 0.01.
+    # An untrained network predicts a score near 0.01 for every class of every anchor.
     assert boxes.shape == (100, 4)
     assert (boxes >= 0).all()
     assert (boxes <= torch.tensor([120, 128, 120, 128])).all()
@@ -123,7 +123,7 @@ def test_predicts(name: str) -> None:
     assert scores.equal(scores.sort(descending=True).values)
 
 
-def test_a_config_between_two_published_ones(tmp_path: Path) -> None:
+def test_config_of_a_compound_detector(tmp_path: Path) -> None:
     model = compound_detector(1.5).model()
     model['bbox_head']['num_classes'] = 90
     bases = [f'{FOLDER}/_base_/models/efficientdet.py', f'{FOLDER}/_base_/default_runtime.py']
@@ -133,7 +133,7 @@ def test_a_config_between_two_published_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('name', ['d0', 'lite0'])
-def test_kernels_alone_decay(name: str) -> None:
+def test_only_kernels_decay(name: str) -> None:
     config = load(name)
     model = build(config)
     groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
@@ -146,7 +146,7 @@ def test_kernels_alone_decay(name: str) -> None:
 
 @pytest.mark.parametrize(('name', 'epochs'), [('d0', 300), ('d7', 600), ('d7x', 600)])
 def test_learning_rate(name: str, epochs: int) -> None:
-    config, steps = load(name), 4  # steps an epoch
+    config, steps = load(name), 4  # steps per epoch
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.08)
     schedulers = [
         kind.build_iter_from_epoch(

@@ -1,4 +1,4 @@
-"""Instance and panoptic segmentation: a step of every config, and both tools on tiny data sets."""
+"""Instance and panoptic segmentation: a step of every config, and both tools on tiny datasets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ INSTANCE = [
     MOSAIC,
     FINETUNE,
 ]
-# Narrow heads and few regions: the same code in a fraction of the time.
+# Narrow heads and few regions run the same code in a fraction of the time.
 FEW = {
     'model.roi_head.bbox_head.fc_out_channels': 16,
     'model.roi_head.mask_head.num_convs': 1,
@@ -64,7 +64,7 @@ def load(name: str, **kwargs: Any) -> Config:
 
 
 def metrics(work_dir: Path) -> dict[str, float]:
-    """What the last test of a work folder found."""
+    """The metrics of a work folder's last test."""
     newest = max(work_dir.glob('*/*.json'), key=lambda path: path.stat().st_mtime_ns)
     return json.loads(newest.read_text().splitlines()[-1])
 
@@ -73,7 +73,7 @@ def metrics(work_dir: Path) -> dict[str, float]:
 def test_neck_and_heads_fit_the_backbone(name: str) -> None:
     model = build(load(name))
     check_channels(model)
-    assert model.with_mask or name == MOSAIC  # whose masks are its bbox_head's
+    assert model.with_mask or name == MOSAIC  # its bbox_head predicts the masks
 
 
 @pytest.mark.parametrize('name', INSTANCE)
@@ -123,7 +123,7 @@ def test_mask_rcnn_trains_and_tests_on_a_data_folder(tiny_data: Path, tmp_path: 
     assert cv2.imread(str(pictures / '0.png')).shape == (SIZE, 2 * SIZE, 3)
 
 
-def test_the_rtmdet_recipe_is_mmdets() -> None:
+def test_rtmdet_recipe_equals_mmdets() -> None:
     """mmdet 3.3, configs/rtmdet/rtmdet-ins_s_8xb32-300e_coco.py; only backbone and neck differ."""
     ours = load(MOSAIC)
     theirs = get_config('mmdet::rtmdet/rtmdet-ins_s_8xb32-300e_coco.py')
@@ -148,7 +148,7 @@ def test_the_rtmdet_recipe_is_mmdets() -> None:
 
 @pytest.mark.slow
 def test_rtmdet_trains_with_mosaics_and_without(tiny_data: Path, tmp_path: Path) -> None:
-    """Two epochs, the pipeline switched after the first; then the averaged weights are tested."""
+    """Two epochs with the pipeline switched after the first; tests the averaged weights."""
     size, pipeline = (SIZE, SIZE), 'train_dataloader.dataset.pipeline'
     switched = 'custom_hooks.1.switch_pipeline'
     small = {
@@ -186,7 +186,7 @@ def test_rtmdet_trains_with_mosaics_and_without(tiny_data: Path, tmp_path: Path)
 
 @pytest.fixture(scope='module')
 def panoptic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two pictures in COCO's panoptic layout."""
+    """Two images in COCO's panoptic layout."""
     return write_panoptic(tmp_path_factory.mktemp('panoptic'))
 
 
@@ -196,7 +196,7 @@ def small_panoptic(root: Path) -> dict[str, Any]:
     return {**options(batch=1), **FEW, **limit, **in_place_of_coco(root)}
 
 
-def test_panoptic_annotations_are_read(panoptic_data: Path) -> None:
+def test_panoptic_annotations_are_loaded(panoptic_data: Path) -> None:
     config = load(PANOPTIC, options=small_panoptic(panoptic_data))
     build(config)  # sets the scope
     first, second = DATASETS.build(config.val_dataloader.dataset)
@@ -216,7 +216,7 @@ def test_a_panoptic_step(panoptic_data: Path) -> None:
     config = load(PANOPTIC, options=small_panoptic(panoptic_data))
     model = build(config)
     model.init_weights()
-    (item,) = DATASETS.build(config.train_dataloader.dataset)  # no things, not trained on
+    (item,) = DATASETS.build(config.train_dataloader.dataset)  # drops the image without things
     batch = {key: [item[key]] * 2 for key in item}
     losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
     assert {'loss_seg', 'loss_mask', 'loss_rpn_cls'} <= set(losses)
@@ -254,8 +254,8 @@ def test_panoptic_fpn_trains_and_tests(
     }
     assert found == pytest.approx(QUALITY)
     drawn = [cv2.imread(str(path)) for path in sorted(pictures.glob('*.jpg'))]
-    assert [picture.shape for picture in drawn] == [(SIZE, 2 * SIZE, 3)] * 2
+    assert [image.shape for image in drawn] == [(SIZE, 2 * SIZE, 3)] * 2
     original = cv2.imread(str(panoptic_data / 'val2017' / '000000000002.jpg'))
-    # Nothing was found where the car is; the hair's breadth around it belongs to the sky's outline.
+    # No car was predicted in its place; the thin margin around it belongs to the sky's outline.
     difference = cv2.absdiff(drawn[1][:, SIZE:], original)[42:46, 42:54]
     assert difference.mean() < 3, 'pixels without a segment are drawn as one'

@@ -1,4 +1,4 @@
-"""The shipped examples of mosaics and of pasted objects make samples of several pictures."""
+"""The shipped examples of mosaic and copy-paste combine several images in a sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.helpers.tiny import write_data
         ('effnet_lite0_mask_rcnn_copypaste_finetune', True),
     ],
 )
-def test_shipped_examples_make_samples(name: str, masks: bool, tmp_path: Path) -> None:
+def test_shipped_examples_combine_images(name: str, masks: bool, tmp_path: Path) -> None:
     data = write_data(tmp_path)
     config = load_config(name, data)
     with DefaultScope.overwrite_default_scope('mmdet'):
@@ -33,4 +33,4 @@ def test_shipped_examples_make_samples(name: str, masks: bool, tmp_path: Path) -
         if masks:
             assert len(instances.masks) == len(instances.labels)
         largest = max(largest, len(instances.labels))
-    assert largest > 2  # there are two objects in each picture
+    assert largest > 2  # each image has two objects

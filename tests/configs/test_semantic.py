@@ -1,4 +1,4 @@
-"""The semantic configs on data in their data sets' own files: training, metrics, windows, --tta."""
+"""The semantic configs on files in their datasets' own formats: training, metrics, windows, TTA."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.helpers.semantic_data import (
 )
 
 SIZE = 64
-ARCH = dict(_delete_=True, base='b0', width=0.25, depth=0.3)  # in the place of a name
+ARCH = dict(_delete_=True, base='b0', width=0.25, depth=0.3)  # instead of a name
 C2_TO_C5 = [8, 16, 32, 80]
 FPN = {
     'model.neck.in_channels': C2_TO_C5,
@@ -65,7 +65,7 @@ DEEPLAB = {
     **AUXILIARY,
 }
 UPERNET = {'model.decode_head.in_channels': C2_TO_C5, 'model.decode_head.channels': 16, **AUXILIARY}
-# What goes with `ARCH` in each config's model, and makes the rest of it as small.
+# Changes of each config's model that fit `ARCH` and make the rest as small.
 SMALL = {
     'effnet_b0_fpn_ade20k': FPN,
     'effnet_b3_fpn_ade20k': FPN,
@@ -75,7 +75,7 @@ SMALL = {
     'effnet_b3_bifpn_cityscapes': BIFPN,
     'efficientdet_d4_seg_voc2012': BIFPN,
 }
-# One config for each data set, where the data are looked at.
+# One config per dataset, for tests of the data.
 ADE20K, CITYSCAPES, VOC = (
     'effnet_b3_bifpn_ade20k',
     'effnet_b3_bifpn_cityscapes',
@@ -84,12 +84,12 @@ ADE20K, CITYSCAPES, VOC = (
 CLASSES = {ADE20K: 150, CITYSCAPES: 19, VOC: 21}
 
 every_config = pytest.mark.parametrize('name', SMALL)
-every_data_set = pytest.mark.parametrize('name', CLASSES)
+every_dataset = pytest.mark.parametrize('name', CLASSES)
 
 
 @pytest.fixture(scope='module', autouse=True)
 def plain_config_text() -> Iterator[None]:
-    """mmengine has yapf format the config of every run, which takes longer than such a run."""
+    """Skip mmengine's formatting of every run's config by yapf, which takes longer than the run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mmengine.config.config, 'FormatCode', lambda text, **_: (text, True))
         yield
@@ -97,12 +97,12 @@ def plain_config_text() -> Iterator[None]:
 
 @functools.cache
 def shipped(name: str) -> Config:
-    """A config as it is, to be looked at."""
+    """An unchanged config, not to be modified."""
     return load_config(name)
 
 
 def options(name: str, root: Path) -> dict[str, Any]:
-    """`--cfg-options` for a small model on the data of `root`, two steps of two crops."""
+    """`--cfg-options` for a small model, trained for two steps of two crops on data in `root`."""
     config = shipped(name)
     values: dict[str, Any] = {
         'model.backbone.arch': ARCH,
@@ -143,7 +143,7 @@ def dataset_type(name: str) -> str:
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The three data sets, with random squares of all their classes."""
+    """The three datasets, with random squares of all their classes."""
     roots = {}
     for name, classes in CLASSES.items():
         kind = dataset_type(name)
@@ -158,7 +158,7 @@ Trained = Callable[[str], Path]
 
 @pytest.fixture(scope='module')
 def trained(data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The checkpoint of a config after two steps and a validation, which are done once."""
+    """The checkpoint of a config after two steps and a validation, cached by config."""
 
     @functools.cache
     def checkpoint(name: str) -> Path:
@@ -170,13 +170,13 @@ def trained(data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def scalars(work_dir: Path) -> list[dict[str, Any]]:
-    """What mmengine logged of the latest run."""
+    """The scalars that mmengine logged in the latest run."""
     path = max(work_dir.glob('*/vis_data/scalars.json'))
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def mean_iou(predicted: list[np.ndarray], truth: list[np.ndarray], classes: int) -> float:
-    """Per cent: of each class that occurs, the pixels in both ÷ those in either, then the mean."""
+    """mIoU in per cent: intersection over union of pixels, averaged over the classes that occur."""
     ious = []
     for label in range(classes):
         both = either = 0
@@ -190,7 +190,7 @@ def mean_iou(predicted: list[np.ndarray], truth: list[np.ndarray], classes: int)
 
 
 def label_maps(folder: Path, kind: str) -> list[np.ndarray]:
-    """What `--out` wrote, as class indices; ADE20K's maps are in ADE20K's own encoding."""
+    """Read `--out`'s label maps as class indices; ADE20K's use ADE20K's own encoding."""
     maps = [np.array(Image.open(path)).astype(int) for path in sorted(folder.glob('*.png'))]
     return [found - (kind == 'ADE20KDataset') for found in maps]
 
@@ -202,21 +202,21 @@ def test_trains_and_validates(name: str, trained: Trained) -> None:
     losses = [key for key in steps[0] if key.endswith('loss_ce')]
     auxiliary = ['aux.loss_ce'] if 'auxiliary_head' in shipped(name).model else []
     assert losses == ['decode.loss_ce', *auxiliary]
-    # About log C for an untrained head; the SGD configs' own rate does not blow it up.
+    # About log C for an untrained head; the SGD configs' own lr does not make it diverge.
     classes = shipped(name).model.decode_head.num_classes
     assert all(0.5 < step['decode.loss_ce'] / np.log(classes) < 2 for step in steps)
     assert set(result) >= {'aAcc', 'mIoU', 'mAcc'}
 
 
-@every_data_set
-def test_the_metric_is_that_of_the_label_maps(
+@every_dataset
+def test_metric_equals_that_of_the_label_maps(
     name: str,
     data: dict[str, Path],
     trained: Trained,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Predictions of all classes at random, dumped and counted in numpy against what was drawn."""
+    """Random predictions of all classes, saved and compared with the drawn maps in numpy."""
 
     def random_logits(model: EncoderDecoder, inputs: Tensor, metas: Any) -> Tensor:
         coarse = torch.randn(len(inputs), model.out_channels, 4, 6)
@@ -236,12 +236,12 @@ def test_the_metric_is_that_of_the_label_maps(
     assert metrics['aAcc'] == pytest.approx(100 * accuracy, abs=0.005)
 
 
-# Truth in four columns: ignored, class 0, 1, 2. Predicted: 0 left, 1 right. Then of class 0 all is
-# found; 1 has one column of truth and two of prediction; 2 is never found: (1 + 1/2 + 0) ÷ 3.
+# Ground truth in four columns: ignored, class 0, 1, 2. Prediction: 0 left, 1 right. So class 0 is
+# exact, 1 has one column of truth and two of prediction, 2 is never predicted: (1 + 1/2 + 0) ÷ 3.
 BY_HAND = 50.0
-# The same where the encoding is not understood.
+# The mIoU if the encoding is misread.
 MISREAD = {
-    # Values 0…3 as they are: (1/2 + 0 + 0 + 0) ÷ 4.
+    # Unchanged values 0…3: (1/2 + 0 + 0 + 0) ÷ 4.
     ADE20K: ({'reduce_zero_label': False}, 12.5),
     # labelIds 4, 7, 8 and 11 of the same columns are other classes.
     CITYSCAPES: ({'seg_map_suffix': '_gtFine_labelIds.png'}, 0.0),
@@ -250,7 +250,7 @@ MISREAD = {
 
 @pytest.fixture
 def halves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Predictions of class 0 in the left half and class 1 in the right."""
+    """Predict class 0 in the left half and class 1 in the right."""
 
     def logits(model: EncoderDecoder, inputs: Tensor, metas: Any) -> Tensor:
         out = torch.zeros(len(inputs), model.out_channels, *inputs.shape[-2:])
@@ -261,8 +261,8 @@ def halves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EncoderDecoder, 'encode_decode', logits)
 
 
-@every_data_set
-def test_the_metric_by_hand(name: str, trained: Trained, tmp_path: Path, halves: None) -> None:
+@every_dataset
+def test_metric_by_hand(name: str, trained: Trained, tmp_path: Path, halves: None) -> None:
     root, kind = tmp_path / 'data', dataset_type(name)
     WRITERS[kind](root, [quarters()] * 2, [quarters()])
     metrics = evaluate(small(name, root, tmp_path), str(trained(name)))
@@ -271,7 +271,7 @@ def test_the_metric_by_hand(name: str, trained: Trained, tmp_path: Path, halves:
 
 
 @pytest.mark.parametrize('name', MISREAD)
-def test_another_encoding_would_show(
+def test_a_misread_encoding_changes_the_metric(
     name: str, trained: Trained, tmp_path: Path, halves: None
 ) -> None:
     root, kind = tmp_path / 'data', dataset_type(name)
@@ -282,9 +282,9 @@ def test_another_encoding_would_show(
     assert metrics['mIoU'] == expected
 
 
-@every_data_set
-def test_training_pictures_carry_class_indices(name: str, data: dict[str, Path]) -> None:
-    """The whole data set without augmentations: what the loss is given is what was drawn."""
+@every_dataset
+def test_training_labels_are_class_indices(name: str, data: dict[str, Path]) -> None:
+    """Without augmentations the loss receives the drawn label maps."""
     init_default_scope('mmseg')
     kind = dataset_type(name)
     dataset = small(name, data[kind], Path('unused')).train_dataloader.dataset
@@ -297,12 +297,12 @@ def test_training_pictures_carry_class_indices(name: str, data: dict[str, Path])
         assert np.array_equal(labels[0], blocks(CLASSES[name], seed))
 
 
-def test_a_palette_is_read_by_its_indices(tmp_path: Path) -> None:
+def test_a_palette_is_read_as_indices(tmp_path: Path) -> None:
     write_voc(tmp_path, [quarters() + 0, quarters()], [quarters()])
     (path, *_) = sorted((tmp_path / 'SegmentationClass').glob('*.png'))
     image = Image.open(path)
     assert image.mode == 'P'
-    # As every viewer shows them: the border cream, class 0 black, 1 maroon, 2 green.
+    # As viewers show them: border cream, class 0 black, 1 maroon, 2 green.
     colours = [image.convert('RGB').getpixel((WIDTH * i // 4, 0)) for i in range(4)]
     assert colours == [(224, 224, 192), (0, 0, 0), (128, 0, 0), (0, 128, 0)]
     assert colours == [voc_colour(index) for index in (255, 0, 1, 2)]
@@ -323,7 +323,7 @@ def test_windows(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """64 rows in steps of 21: at 0, 21 and 32; 96 columns at 0, 21, 42, 63 and 64."""
+    """Windows start at 0, 21, 32 of 64 rows, and at 0, 21, 42, 63, 64 of 96 columns."""
     assert shipped('effnet_b5_upernet_ade20k').model.test_cfg == dict(
         mode='slide', crop_size=(512, 512), stride=(341, 341)
     )
@@ -345,7 +345,7 @@ def test_windows(
 
 
 def logits_of(config: Config, model: EncoderDecoder, image: np.ndarray) -> Tensor:
-    """(C, H, W) of a picture, at its size."""
+    """Logits (C, H, W) of an image at its own size."""
     size = image.shape[:2]
     cfg = config.model.data_preprocessor
     x = mmcv.imnormalize(image, np.array(cfg.mean), np.array(cfg.std), to_rgb=True)
@@ -366,12 +366,12 @@ def merged(config: Config, model: EncoderDecoder, path: Path) -> np.ndarray:
             seen = resized[:, ::-1] if flip else resized
             logits = logits_of(config, model, np.ascontiguousarray(seen))
             logits = logits.flip(-1) if flip else logits
-            whole = F.interpolate(logits[None], image.shape[:2], mode='bilinear')[0]
-            total = total + whole.softmax(0)
+            resized_back = F.interpolate(logits[None], image.shape[:2], mode='bilinear')[0]
+            total = total + resized_back.softmax(0)
     return total.argmax(0).numpy()
 
 
-@every_data_set
+@every_dataset
 def test_flips_and_scales(
     name: str, data: dict[str, Path], trained: Trained, tmp_path: Path
 ) -> None:
@@ -396,7 +396,7 @@ def test_flips_and_scales(
 
 
 def test_tta_scales() -> None:
-    """0.5 to 1.75 of the scale that the test pictures have, as mmseg's ratios are."""
+    """0.5 to 1.75 times the scale of the test images, mmseg's ratios."""
     for name in SMALL:
         config = shipped(name)
         width, height = config.test_dataloader.dataset.pipeline[1].scale
@@ -411,7 +411,7 @@ MMSEG = Path(mmseg.__file__).parent / '.mim' / 'configs' / '_base_'
 
 
 def without_arguments(pipeline: list[Any], *names: str) -> list[dict[str, Any]]:
-    """A pipeline's steps without some of their arguments, and without ours in their types."""
+    """A pipeline's steps without some arguments, and without our scope in their types."""
     kept = [{key: value for key, value in step.items() if key not in names} for step in pipeline]
     return [{**step, 'type': step['type'].removeprefix('effnet_dense.')} for step in kept]
 
@@ -420,8 +420,8 @@ def without_arguments(pipeline: list[Any], *names: str) -> list[dict[str, Any]]:
     ('name', 'base'),
     [(ADE20K, 'ade20k'), (CITYSCAPES, 'cityscapes'), (VOC, 'pascal_voc12_aug')],
 )
-def test_the_data_are_mmsegs(name: str, base: str) -> None:
-    """But for 4 images of Cityscapes a GPU; VOC's padding is the data preprocessor's matter."""
+def test_data_equal_mmsegs(name: str, base: str) -> None:
+    """Except for Cityscapes' 4 images per GPU, and VOC's padding, done by the preprocessor."""
     ours, theirs = shipped(name), Config.fromfile(MMSEG / 'datasets' / f'{base}.py')
     assert ours.val_evaluator == theirs.val_evaluator
     for loop in ('train', 'val', 'test'):
@@ -440,7 +440,7 @@ def test_the_data_are_mmsegs(name: str, base: str) -> None:
             assert without_arguments(a.pipeline, *ignored) == without_arguments(steps, *ignored)
 
 
-def test_the_schedule_of_sgd_is_mmsegs() -> None:
+def test_sgd_schedule_equals_mmsegs() -> None:
     theirs = Config.fromfile(MMSEG / 'schedules' / 'schedule_80k.py')
     for name in ('effnet_b0_fpn_ade20k', 'effnet_b3_fpn_ade20k', 'effnet_b3_deeplabv3plus_ade20k'):
         for key in ('optim_wrapper', 'param_scheduler', 'train_cfg'):
@@ -463,8 +463,8 @@ def test_neck_and_heads_learn_four_times_as_fast(name: str) -> None:
             assert group['lr'] == 4e-4
 
 
-# Parameters, and multiply-adds of convolutions for one crop, without the auxiliary head, which
-# is not used in tests: backbone, neck, head.
+# Parameters, and convolutions' multiply-adds for one crop, of backbone, neck and head. The
+# auxiliary head is used in training only.
 COSTS = {
     'efficientdet_d4_seg_voc2012': (
         (16_742_216, 767_304, 176_533),
@@ -508,16 +508,16 @@ def test_parameters_and_multiply_adds(name: str) -> None:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             x = module(x)
         parameters.append(sum(parameter.numel() for parameter in module.parameters()))
-        multiply_adds.append(counter.get_total_flops() // 2)  # one counts as two operations
+        multiply_adds.append(counter.get_total_flops() // 2)  # counted as two operations each
     assert (tuple(parameters), tuple(multiply_adds)) == COSTS[name]
     height, width = config.model.data_preprocessor.size
     assert x.shape == (1, config.model.decode_head.num_classes, height // 4, width // 4)
 
 
-def test_the_voc_model_beside_the_paper() -> None:
-    """Section 5.3 has 18 billion FLOPs, which are multiply-adds there, and names no image size.
+def test_cost_of_the_voc_model_and_the_papers() -> None:
+    """Section 5.3 reports 18 billion FLOPs (multiply-adds), without an image size.
 
-    At 512 px it has fewer; the paper's number belongs to some 620 px.
+    The model has fewer at 512 px, and that many at about 620 px.
     """
     model = build(load_config(FOLDER / f'{VOC}.py')).eval().to('meta')
     billions = []

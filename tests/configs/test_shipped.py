@@ -1,4 +1,4 @@
-"""Every shipped config: form, header, model, and what `--data` makes of it."""
+"""Every shipped config: inheritance, header, model, and its changes by `--data`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.tiny import write_data
 
 LEAVES = sorted(path.name for path in FOLDER.glob('*.py'))
 HEADER = ('Command:', 'Hardware:', 'Expected:', 'Source:')
-ISSUE = {
+PROMISED = {
     'effnet_b3_retinanet_coco.py',
     'effnet_b0_retinanet_coco.py',
     'effnet_lite0_retinanet_coco.py',
@@ -41,10 +41,10 @@ ISSUE = {
     'efficientdet_d4_seg_voc2012.py',
 }
 
-CONFIGS = {name: load_config(FOLDER / name) for name in LEAVES}  # to be looked at, not changed
+CONFIGS = {name: load_config(FOLDER / name) for name in LEAVES}  # not to be modified
 SEGMENTORS = [name for name, config in CONFIGS.items() if 'decode_head' in config.model]
 DETECTORS = [name for name in LEAVES if name not in SEGMENTORS]
-# Those that `--data` can point at another folder in COCO's format.
+# Configs that accept another folder in COCO's format by `--data`.
 COCO = [
     name
     for name, config in CONFIGS.items()
@@ -55,7 +55,7 @@ leaves = pytest.mark.parametrize('name', LEAVES)
 
 
 def bases(path: Path) -> list[str]:
-    """The value of `_base_` in a config's text."""
+    """Parse `_base_` from a config's source."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
             return ast.literal_eval(node.value)
@@ -63,7 +63,7 @@ def bases(path: Path) -> list[str]:
 
 
 def test_the_promised_configs_exist() -> None:
-    assert set(LEAVES) >= ISSUE
+    assert set(LEAVES) >= PROMISED
 
 
 @leaves
@@ -81,7 +81,7 @@ def test_one_base_of_each_kind(name: str) -> None:
 
 
 @leaves
-def test_header_says_command_hardware_and_expectation(name: str) -> None:
+def test_header_has_command_hardware_expected_metric_and_source(name: str) -> None:
     header = ast.get_docstring(ast.parse((FOLDER / name).read_text()))
     assert header is not None
     for field in HEADER:
@@ -90,12 +90,12 @@ def test_header_says_command_hardware_and_expectation(name: str) -> None:
 
 
 @leaves
-def test_normalisation_is_that_of_the_weights(name: str) -> None:
+def test_normalisation_matches_the_weights(name: str) -> None:
     check_normalisation(load_config(FOLDER / name))
 
 
 @leaves
-def test_wrong_normalisation_is_seen(name: str) -> None:
+def test_wrong_normalisation_is_detected(name: str) -> None:
     config = load_config(FOLDER / name)
     config.model.data_preprocessor.mean = [1.0, 2.0, 3.0]
     with pytest.raises(ValueError, match='mean'):
@@ -103,7 +103,7 @@ def test_wrong_normalisation_is_seen(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', DETECTORS)
-def test_features_have_the_strides_that_the_head_counts_on(name: str) -> None:
+def test_features_have_the_strides_of_the_anchors(name: str) -> None:
     model = build(load_config(FOLDER / name)).eval()
     with torch.no_grad():
         features = model.extract_feat(torch.randn(1, 3, 64, 64))
@@ -127,8 +127,8 @@ def test_predicts_the_classes_of_its_data(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', SEGMENTORS)
-def test_iterations_and_tests_of_segmentors(name: str) -> None:
-    """The schedule ends with the training, and what --tta needs is there."""
+def test_schedule_and_tta_of_segmentors(name: str) -> None:
+    """The lr schedule ends with the training, and the config has what --tta requires."""
     config = load_config(FOLDER / name)
     assert config.default_scope == 'mmseg'
     assert config.train_cfg.type == 'IterBasedTrainLoop'
@@ -140,7 +140,7 @@ def test_iterations_and_tests_of_segmentors(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', COCO)
-def test_data_folder_changes_head_and_files(name: str, tmp_path: Path) -> None:
+def test_data_folder_sets_classes_and_files(name: str, tmp_path: Path) -> None:
     data = write_data(tmp_path)
     config = load_config(FOLDER / name, data=data)
     for loop in ('train', 'val', 'test'):
@@ -154,12 +154,12 @@ def test_data_folder_changes_head_and_files(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('name', [name for name in LEAVES if 'panoptic' in name])
-def test_data_folders_are_not_panoptic(name: str, tmp_path: Path) -> None:
+def test_data_folder_is_refused_by_panoptic_configs(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="in train_dataloader, got 'CocoPanopticDataset'"):
         load_config(FOLDER / name, data=write_data(tmp_path))
 
 
-def test_the_main_recipe_is_mmdets() -> None:
+def test_main_recipe_equals_mmdets() -> None:
     """mmdet 3.3, configs/efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py: 40.5 AP."""
     ours = load_config(FOLDER / 'effnet_b3_retinanet_coco.py')
     theirs = get_config('mmdet::efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py')

@@ -1,4 +1,4 @@
-"""The table of names against the peers' own state dicts."""
+"""The table of names compared with the peers' own state dicts."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def shapes(state: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize(('peer', 'arch'), PEERS)
-def test_every_tensor_of_every_peer_has_one_of_ours(peer: str, arch: str) -> None:
+def test_every_tensor_of_every_peer_has_a_counterpart(peer: str, arch: str) -> None:
     if (peer, arch) == ('mmdet', 'el'):
         pytest.skip("mmdet's 'el' has another architecture: 120 hidden channels for 128")
-    # mmdet's constructor reads numbers from tensors, which `meta` does not have.
+    # mmdet's constructor reads values of tensors, which meta tensors do not have.
     with nullcontext() if peer == 'mmdet' else torch.device('meta'):
         theirs = shapes(peers.build_peer(peer, arch).state_dict())
     with torch.device('meta'):
         ours = shapes(create_classifier(arch).state_dict())
-    if peer == 'mmdet':  # a bare backbone
+    if peer == 'mmdet':  # a backbone only
         theirs = {f'backbone.{key}': shape for key, shape in theirs.items()}
         ours = {key: shape for key, shape in ours.items() if key.startswith('backbone.')}
-    if peer == 'effdet':  # the table is of its backbone, which has no 1×1 head
+    if peer == 'effdet':  # the table covers its backbone, which has no 1×1 head
         theirs = {key: shape for key, shape in theirs.items() if key.startswith('backbone.')}
         ours = {key: s for key, s in ours.items() if not key.startswith(('backbone.layers.6', 'h'))}
     table = name_table(architecture(arch), peers.FORMAT[peer])
@@ -46,7 +46,7 @@ def test_no_two_tensors_share_a_name(format: str) -> None:
 
 
 def test_some_names_by_hand() -> None:
-    """From efficientnet.md: expansion 1 shifts timm's and torchvision's, mmdet merges stages."""
+    """Expansion 1 shifts timm's and torchvision's numbers; mmdet merges stages of one stride."""
     ours = 'backbone.layers.{}.weight'
     tables = {format: name_table(architecture('b0'), format) for format in FORMATS}
     depthwise = ours.format('1.0.depthwise_conv.conv')
@@ -80,9 +80,9 @@ def test_mmpretrain_has_a_layer_per_row_in_v2() -> None:
     ('key', 'format', 'layer'),
     [
         ('conv_stem.bias', 'timm', 0),
-        ('blocks.0.1.conv_dw.weight', 'timm', 1),  # B0 has one block there
+        ('blocks.0.1.conv_dw.weight', 'timm', 1),  # B0 has one block in this row
         ('blocks.4.3.bn1.bias', 'timm', 4),
-        ('blocks.7.0.conv_dw.weight', 'timm', 5),  # a row more than B0 has
+        ('blocks.7.0.conv_dw.weight', 'timm', 5),  # B0 has no eighth row
         ('bn2.what', 'timm', 6),
         ('classifier.weight', 'timm', None),
         ('_blocks.16._bn1.weight', 'efficientnet_pytorch', 5),
@@ -107,7 +107,7 @@ def test_layer_of_unknown_keys(key: str, format: str, layer: int | None) -> None
         ('v2_s', 'efficientnet_pytorch'),
     ],
 )
-def test_networks_that_an_ecosystem_lacks(arch: str, format: str) -> None:
+def test_networks_missing_in_an_ecosystem(arch: str, format: str) -> None:
     with pytest.raises(ValueError, match=f"{format} has no network like '{arch}'"):
         name_table(architecture(arch), format)
 
@@ -118,7 +118,7 @@ def test_unknown_format() -> None:
 
 
 @pytest.mark.parametrize('arch', [dict(phi=0.5), dict(base='b0', width=0.5, depth=0.7)])
-def test_networks_between_the_published_ones(arch: dict[str, float]) -> None:
+def test_unpublished_networks(arch: dict[str, float]) -> None:
     with torch.device('meta'):
         keys = EfficientNet(arch, out_indices=(6,)).state_dict()
     table = name_table(architecture(arch), 'timm')

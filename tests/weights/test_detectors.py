@@ -1,4 +1,4 @@
-"""Whole EfficientDets: effdet's outputs with effdet's weights, and every refusal."""
+"""Complete EfficientDets: effdet's outputs with effdet's weights, and every error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from effnet_dense.weights.detector_names import detector_table
 from effnet_dense.weights.detector_rows import COCO_USED, swap_xy, used_classes
 from tests.helpers import peers
 
-# Not a square, and even: P8 has 1 × 2 cells, which effdet needs to pool P7.
+# Not square, and even down to P8 (1 × 2 cells), as effdet requires to pool P7.
 SIZE = (256, 384)
 State = dict[str, Tensor]
 ONE = torch.ones(1)
@@ -28,7 +28,7 @@ PEERS: dict[str, dict[str, Any]] = {
     'tf_efficientdet_d0': {},
     'tf_efficientdet_lite0': {},
     'efficientdet_d0': {},
-    # D7x's pyramid on D0's backbone: plain sums, P3 to P8.
+    # D7x's pyramid on D0's backbone: unweighted sums, P3 to P8.
     'tf_efficientdet_d0 P8': dict(max_level=8, fpn_name='bifpn_sum', fpn_cell_repeats=2),
 }
 
@@ -37,7 +37,7 @@ def build_peer(name: str, **overrides: Any) -> nn.Module:
     return peers.build_effdet_detector(name.split()[0], SIZE, **PEERS[name], **overrides)
 
 
-# A detector with few tensors, all of whose kinds are there.
+# A small detector that has every kind of tensor.
 TINY: dict[str, Any] = dict(
     type='RetinaNet',
     backbone=dict(
@@ -87,7 +87,7 @@ def assert_same(actual: State, expected: State) -> None:
 
 
 @pytest.mark.parametrize('name', PEERS)
-def test_effdets_outputs_and_back(name: str) -> None:
+def test_effdet_outputs_and_round_trip(name: str) -> None:
     peer = build_peer(name)
     ours = build(cfg=peers.effdet_twin(peer))
     report = load_weights(ours, peer.state_dict())
@@ -110,7 +110,7 @@ def test_effdets_outputs_and_back(name: str) -> None:
     peer.load_state_dict(exported, strict=True)
 
 
-def test_effdet_takes_a_detector_of_80_classes() -> None:
+def test_effdet_loads_a_detector_of_80_classes() -> None:
     peer = build_peer('tf_efficientdet_d0', num_classes=80)
     ours = build(cfg=peers.effdet_twin(peer))
     peer.load_state_dict(export_weights(ours, 'effdet'), strict=True)
@@ -156,7 +156,7 @@ def test_80_of_90_classes(state: State) -> None:
     ours = build(num_classes=80)
     assert load_weights(ours, state).missing == ()
     for key in ('weight', 'bias'):
-        # Anchors of 80 and of 90 rows; the second anchor's stop sign.
+        # The second anchor's stop sign, after one anchor of 80 and of 90 rows.
         rows = ours.bbox_head.cls_predict.pointwise.state_dict()[key]
         assert torch.equal(rows[80 + 11], state[f'class_net.predict.conv_pw.{key}'][90 + 12])
     exported = export_weights(ours, 'effdet')
@@ -181,7 +181,7 @@ def test_other_numbers_of_classes(state: State) -> None:
 
 
 @pytest.mark.parametrize('wrapper', ['model.', 'module.model.'])
-def test_effdets_benches(wrapper: str, state: State) -> None:
+def test_effdet_benches(wrapper: str, state: State) -> None:
     wrapped = {wrapper + key: tensor for key, tensor in state.items()}
     wrapped['anchors.boxes'] = torch.zeros(9, 4)
     ours = build()
@@ -190,20 +190,20 @@ def test_effdets_benches(wrapper: str, state: State) -> None:
     assert_same(export_weights(ours, 'effdet'), state)
 
 
-def test_a_bare_backbone_takes_its_part(state: State) -> None:
+def test_a_backbone_loads_its_part_of_a_detector(state: State) -> None:
     report = load_weights(EfficientNet(TINY['backbone']['arch'], out_indices=(3, 4, 5)), state)
     assert report.missing == ()
     assert all(key.startswith(('fpn', 'class_net', 'box_net')) for key in report.unexpected)
 
 
-def test_weights_of_a_backbone_leave_neck_and_head(state: State) -> None:
+def test_backbone_weights_leave_neck_and_head_unchanged(state: State) -> None:
     backbone = {key: tensor for key, tensor in state.items() if key.startswith('backbone.')}
     report = load_weights(build(), backbone)
     assert report.unexpected == ()
     assert {key.split('.')[0] for key in report.missing} == {'neck', 'bbox_head'}
 
 
-def test_another_kind_of_detector_gives_its_backbone() -> None:
+def test_another_kind_of_detector_provides_its_backbone() -> None:
     ours, state = build(), peers.randomise_(build()).state_dict()
     state = {k: v for k, v in state.items() if k.startswith('backbone.')}
     state |= {'neck.lateral_convs.0.conv.weight': ONE, 'bbox_head.retina_reg.bias': ONE}
@@ -212,8 +212,8 @@ def test_another_kind_of_detector_gives_its_backbone() -> None:
     assert {key.split('.')[0] for key in report.missing} == {'neck', 'bbox_head'}
 
 
-def test_parts_of_mmdets(state: State) -> None:
-    """effdet's backbone and BiFPN below another head, which exports them too."""
+def test_backbone_and_neck_with_mmdets_head(state: State) -> None:
+    """effdet's backbone and BiFPN load below another head, and are exported."""
     head = dict(
         type='RetinaHead',
         num_classes=3,
@@ -230,7 +230,7 @@ def test_parts_of_mmdets(state: State) -> None:
     assert_same(exported, {key: v for key, v in state.items() if '_net.' not in key})
 
 
-# What does not fit
+# Mismatches
 
 
 @pytest.mark.parametrize(
@@ -269,8 +269,8 @@ def test_other_detectors(
     load_weights(ours, state, ignore=('neck.', 'bbox_head.'))
 
 
-def test_what_the_source_has_not() -> None:
-    """The other way round, from our own names too."""
+def test_options_missing_in_the_source() -> None:
+    """Also under our own names."""
     plain = build(dict(conv_bias=False, fusion='sum'), conv_bias=False)
     for state in (export_weights(plain, 'effdet'), plain.state_dict()):
         with pytest.raises(ValueError, match=r'lacks biases .*neck\..*neck with conv_bias=False'):
@@ -281,7 +281,7 @@ def test_what_the_source_has_not() -> None:
             load_weights(build(dict(conv_bias=False)), state)
 
 
-def test_another_topology() -> None:
+def test_another_pyramid() -> None:
     """effdet's quad FPN has more nodes."""
     peer = peers.build_effdet_detector('efficientdet_q0', (128, 128))
     with pytest.raises(ValueError, match=r"neck has no place for 'fpn\.cell\.0\.fnode"):
@@ -307,7 +307,7 @@ EFFDET_ANCHORS = dict(type='effnet_dense.EfficientDetAnchorGenerator', strides=[
         dict(EFFDET_ANCHORS, scales_per_octave=2),
     ],
 )
-def test_other_anchors_than_effdets(generator: dict[str, Any], state: State) -> None:
+def test_anchors_must_be_effdets(generator: dict[str, Any], state: State) -> None:
     ours = build(anchor_generator=generator)
     message = r'effdet names\) belong to other anchors.*effnet_dense\.EfficientDetAnchorGenerator'
     with pytest.raises(ValueError, match=message):
@@ -377,7 +377,7 @@ def test_released_files(
         load_weights(ours, path)
 
 
-def test_an_ignored_necks_padding_does_not_matter(tmp_path: Any) -> None:
+def test_the_padding_of_an_ignored_neck_is_not_checked(tmp_path: Any) -> None:
     path = tmp_path / 'tf_efficientdet_d0_34-f153e0cf.pth'
     ours = build(dict(padding='symmetric'))
     torch.save(export_weights(ours, 'effdet'), path)
@@ -387,7 +387,7 @@ def test_an_ignored_necks_padding_does_not_matter(tmp_path: Any) -> None:
 
 # mmdet's project
 
-# Read off its `bifpn.py`: what the eight nodes of a cell are called there.
+# The names of a cell's eight nodes in its `bifpn.py`.
 CONVS = (
     *('conv6_up', 'conv5_up', 'conv4_up', 'conv3_up'),
     *('conv4_down', 'conv5_down', 'conv6_down', 'conv7_down'),
@@ -403,7 +403,7 @@ CHANNELS = {
 
 
 def project_name(key: str) -> str:
-    """The project's name for a key of ours."""
+    """Translate a key of ours to the project's."""
     found = re.match(r'neck\.cells\.(\d)\.nodes\.(\d)\.(.*)', key)
     if found:
         cell, node, rest = found[1], int(found[2]), found[3]
@@ -426,7 +426,7 @@ def with_convolutions(key: str) -> str:
     return re.sub(r'\.(depthwise|pointwise)\.', r'.\1_conv.', key)
 
 
-def test_mmdets_project() -> None:
+def test_mmdet_project() -> None:
     original = peers.randomise_(build(anchor_generator=ANCHORS))
     state = {project_name(key): tensor for key, tensor in original.state_dict().items()}
     for key in (
@@ -467,7 +467,7 @@ def test_the_projects_anchors() -> None:
     assert load_weights(build(anchor_generator=ANCHORS), own).missing == ()
 
 
-def test_the_project_has_other_levels() -> None:
+def test_the_project_has_five_levels_only() -> None:
     state = {project_name(k): v for k, v in build().state_dict().items()}
     strides = [8, 16, 32, 64, 128, 256]
     ours = build(dict(num_outs=6), anchor_generator=dict(ANCHORS, strides=strides))

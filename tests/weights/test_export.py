@@ -1,4 +1,4 @@
-"""In and out again: the peer's own state dict, key for key."""
+"""Load and export: the peer's own state dict, key for key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def assert_same(actual: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
 
 
 @pytest.mark.parametrize(('peer', 'arch'), SMALLEST)
-def test_a_classifier_gives_back_the_whole_peer(peer: str, arch: str) -> None:
+def test_classifier_round_trip(peer: str, arch: str) -> None:
     original = peers.randomise_(peers.build_peer(peer, arch)).state_dict()
     ours = create_classifier(arch)
     report = load_weights(ours, original)
@@ -41,7 +41,7 @@ def test_mmdet() -> None:
     assert_same(export_weights(ours, 'mmdet'), original)
 
 
-def test_effdets_backbone() -> None:
+def test_effdet_backbone() -> None:
     original = peers.randomise_(peers.build_peer('effdet', 'b0')).state_dict()
     ours = EfficientNet('b0', out_indices=(5,))
     assert load_weights(ours, original).format == 'effdet'
@@ -59,7 +59,7 @@ def test_mmpretrain(arch: str) -> None:
     assert_same(again.state_dict(), ours.state_dict())
 
 
-def test_only_what_was_built_comes_back() -> None:
+def test_only_built_layers_are_exported() -> None:
     original = peers.build_peer('timm', 'b0').state_dict()
     ours = EfficientNet('b0', out_indices=(2,))
     load_weights(ours, original)
@@ -75,13 +75,13 @@ class Detector(BaseModule):
         self.neck = nn.Conv2d(3, 3, 1)
 
 
-def test_of_a_detector_the_backbone_is_exported() -> None:
+def test_only_the_backbone_of_a_detector_is_exported() -> None:
     model = Detector()
     assert export_weights(model, 'timm').keys() == export_weights(model.backbone, 'timm').keys()
     assert export_weights(model, 'mmdet').keys() == model.state_dict().keys()
 
 
-def test_refusals() -> None:
+def test_export_errors() -> None:
     with pytest.raises(ValueError, match='expected a model with an EfficientNet, got Linear'):
         export_weights(nn.Linear(1, 1), 'timm')
     with pytest.raises(ValueError, match=r"format must be one of .*got 'jax'"):

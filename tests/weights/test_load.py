@@ -1,4 +1,4 @@
-"""What `load_weights` takes, refuses and reports."""
+"""What `load_weights` accepts, refuses and reports."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def copy_of(state: State) -> State:
 
 @pytest.fixture(scope='module')
 def states() -> dict[str, State]:
-    """B0 classifiers' state dicts under everybody's names, with the same numbers."""
+    """One B0 classifier's state dict under every ecosystem's names."""
     torch.manual_seed(0)
     model = create_classifier('b0')
     return {format: copy_of(export_weights(model, format)) for format in FORMATS}
 
 
 class Detector(BaseModule):
-    """A backbone and, for a neck and a head, one convolution each."""
+    """A backbone, and one convolution each as neck and head."""
 
     def __init__(self, arch: str = 'b0', classes: int = 3) -> None:
         super().__init__()
@@ -49,13 +49,13 @@ def assert_backbone(backbone: EfficientNet, states: dict[str, State]) -> None:
 
 
 @pytest.mark.parametrize('format', FORMATS)
-def test_formats_are_found(format: str, states: dict[str, State]) -> None:
+def test_formats_are_recognised(format: str, states: dict[str, State]) -> None:
     backbone = EfficientNet('b0')
     report = load_weights(backbone, states[format])
     assert report.format == format
     assert report.loaded == tuple(backbone.state_dict())
     assert report.missing == ()
-    # The 1×1 head (6 tensors) is not built, the classifier (2) not there.
+    # The 1×1 head (6 tensors) is not built, and there is no classifier (2).
     assert len(report.unexpected) == (0 if format == 'effdet' else 8)
     assert set(report.unexpected) <= set(states[format])
     assert_backbone(backbone, states)
@@ -63,7 +63,7 @@ def test_formats_are_found(format: str, states: dict[str, State]) -> None:
 
 @pytest.mark.parametrize('format', FORMATS)
 @pytest.mark.parametrize('prefix', ['module.', 'model.', '_orig_mod.', 'encoder.', 'student.net.'])
-def test_prefixes_are_found(format: str, prefix: str, states: dict[str, State]) -> None:
+def test_prefixes_are_recognised(format: str, prefix: str, states: dict[str, State]) -> None:
     backbone = EfficientNet('b0')
     wrapped = {prefix + key: tensor for key, tensor in states[format].items()}
     assert load_weights(backbone, wrapped).format == format
@@ -85,14 +85,14 @@ def test_wrapping_dicts(wrap: Any, states: dict[str, State]) -> None:
     assert_backbone(backbone, states)
 
 
-def test_the_averaged_weights_of_timm_are_preferred(states: dict[str, State]) -> None:
+def test_averaged_weights_are_preferred(states: dict[str, State]) -> None:
     other = {key: torch.zeros_like(tensor) for key, tensor in states['timm'].items()}
     backbone = EfficientNet('b0')
     load_weights(backbone, {'state_dict': other, 'state_dict_ema': states['timm']})
     assert_backbone(backbone, states)
 
 
-def test_a_bare_backbones_state_dict(states: dict[str, State]) -> None:
+def test_state_dict_of_a_backbone(states: dict[str, State]) -> None:
     bare = {
         key.removeprefix('backbone.'): v for key, v in states['mmdet'].items() if 'fc' not in key
     }
@@ -101,7 +101,7 @@ def test_a_bare_backbones_state_dict(states: dict[str, State]) -> None:
         assert_backbone(getattr(model, 'backbone', model), states)
 
 
-def test_files_as_mmengine_writes_them(tmp_path: Path, states: dict[str, State]) -> None:
+def test_mmengine_checkpoint_files(tmp_path: Path, states: dict[str, State]) -> None:
     path = tmp_path / 'epoch_1.pth'
     torch.save({'meta': {}, 'state_dict': states['mmdet']}, path)
     for source in (path, str(path)):
@@ -110,7 +110,7 @@ def test_files_as_mmengine_writes_them(tmp_path: Path, states: dict[str, State])
         assert_backbone(backbone, states)
 
 
-def test_a_detectors_checkpoint_loads_whole() -> None:
+def test_a_detectors_checkpoint_loads_completely() -> None:
     original, model = Detector(), Detector()
     report = load_weights(model, {'state_dict': original.state_dict()})
     assert (report.missing, report.unexpected) == ((), ())
@@ -118,7 +118,7 @@ def test_a_detectors_checkpoint_loads_whole() -> None:
         assert torch.equal(model.state_dict()[key], tensor), key
 
 
-def test_a_detectors_checkpoint_gives_a_backbone_its_part() -> None:
+def test_a_detectors_checkpoint_provides_its_backbone() -> None:
     original = Detector().state_dict()
     backbone = EfficientNet('b0')
     report = load_weights(backbone, original)
@@ -130,7 +130,7 @@ def test_a_detectors_checkpoint_gives_a_backbone_its_part() -> None:
 
 
 @pytest.mark.parametrize('format', FORMATS)
-def test_a_classifiers_weights_give_a_detector_its_backbone(
+def test_a_classifiers_weights_provide_a_detectors_backbone(
     format: str, states: dict[str, State]
 ) -> None:
     model = Detector()
@@ -160,7 +160,7 @@ def test_counters_may_be_absent(states: dict[str, State]) -> None:
     report = load_weights(backbone, old)
     assert report.missing == ()
     assert len(report.loaded) < len(backbone.state_dict())
-    # With torch's version marks a module reports its counter as missing.
+    # A state dict with torch's version metadata makes a module report its counter as missing.
     own = Detector().state_dict()
     for key in [key for key in own if key.endswith('num_batches_tracked')]:
         del own[key]
@@ -168,7 +168,7 @@ def test_counters_may_be_absent(states: dict[str, State]) -> None:
 
 
 @pytest.mark.parametrize('format', ['timm', 'torchvision', 'efficientnet_pytorch', 'mmdet'])
-def test_weights_of_another_member(format: str, states: dict[str, State]) -> None:
+def test_weights_of_another_architecture(format: str, states: dict[str, State]) -> None:
     b1 = export_weights(create_classifier('b1'), format)
     assert set(states[format]) <= set(b1) or format == 'efficientnet_pytorch'
     b2 = export_weights(create_classifier('b2'), format)
@@ -180,8 +180,8 @@ def test_weights_of_another_member(format: str, states: dict[str, State]) -> Non
         assert any(f"'{key}'" in str(error.value) for key in names)
 
 
-def test_blocks_beyond_the_built_layers_do_not_matter() -> None:
-    """B0 and B1 differ from layer 1 on, B0 and a B0 with one more row's blocks only at its end."""
+def test_blocks_after_the_built_layers_are_not_checked() -> None:
+    """B0 and a B0 with one more block in the last row differ in layer 5 only."""
     deeper = export_weights(EfficientNet('b0'), 'timm')
     deeper |= {'blocks.6.1.conv_pw.weight': torch.ones(1)}
     with pytest.raises(ValueError, match=r"'blocks\.6\.1\.conv_pw\.weight' belongs to layer 5"):
@@ -190,7 +190,7 @@ def test_blocks_beyond_the_built_layers_do_not_matter() -> None:
     assert 'blocks.6.1.conv_pw.weight' in report.unexpected
 
 
-def test_errors_leave_the_model_as_it_was(states: dict[str, State]) -> None:
+def test_errors_leave_the_model_unchanged(states: dict[str, State]) -> None:
     broken = copy_of(states['timm'])
     broken['blocks.6.0.bn3.bias'] = torch.ones(7)
     backbone = EfficientNet('b0')
@@ -218,14 +218,14 @@ def test_nothing_to_load(source: State) -> None:
         load_weights(EfficientNet('b0'), source)
 
 
-def test_what_holds_no_state_dict() -> None:
+def test_files_without_a_state_dict() -> None:
     with pytest.raises(ValueError, match=r"the checkpoint has no tensors, but 'epoch'"):
         state_dict_of({'epoch': 3})
     with pytest.raises(ValueError, match='holds a list'):
         state_dict_of({'a': 1} and [torch.ones(1)])
 
 
-def test_a_prefix_that_is_not_there(states: dict[str, State]) -> None:
+def test_a_missing_prefix(states: dict[str, State]) -> None:
     with pytest.raises(ValueError, match=r"no key that begins with 'backbone\.': 'conv_stem"):
         load_weights(EfficientNet('b0'), states['timm'], prefix='backbone')
 
@@ -245,7 +245,7 @@ def test_a_neck_that_looks_like_a_stem(states: dict[str, State]) -> None:
     assert_backbone(backbone, states)
 
 
-def test_names_that_the_ecosystem_has_no_network_for(states: dict[str, State]) -> None:
+def test_networks_missing_in_the_ecosystem(states: dict[str, State]) -> None:
     with pytest.raises(ValueError, match="torchvision has no network like 'lite0'"):
         load_weights(EfficientNet('lite0'), states['torchvision'])
 
@@ -259,7 +259,7 @@ def test_other_numbers_of_classes(states: dict[str, State]) -> None:
     assert set(report.missing) == {'head.fc.weight', 'head.fc.bias'}
     assert torch.equal(model.head.fc.weight, head)
     assert_backbone(model.backbone, states)
-    load_weights(model.backbone, states['timm'])  # the other way to say it
+    load_weights(model.backbone, states['timm'])  # the alternative
 
 
 def test_tensorflows_background_class_is_dropped() -> None:
@@ -273,7 +273,7 @@ def test_tensorflows_background_class_is_dropped() -> None:
     assert torch.equal(model.head.fc.bias, bias)
 
 
-def test_other_classes_of_a_detector() -> None:
+def test_a_detector_of_other_classes() -> None:
     original, model = Detector(classes=80).state_dict(), Detector(classes=3)
     with pytest.raises(ValueError, match=r'bbox_head\.weight.*\(80, 4, 1, 1\).*\(3, 4, 1, 1\)'):
         load_weights(model, original)
@@ -316,7 +316,7 @@ def test_data_parallel_and_dtype(states: dict[str, State]) -> None:
     assert backbone.layers[0].conv.weight.dtype == torch.float16
 
 
-def test_the_report_reads_well(states: dict[str, State]) -> None:
+def test_report_text(states: dict[str, State]) -> None:
     text = str(load_weights(Detector(), states['timm']))
     assert text.startswith('352 tensors loaded from timm names, 4 missing (')
     assert '8 unexpected (' in text

@@ -1,4 +1,4 @@
-"""Configs whose images are not what the weights expect."""
+"""Configs that normalise images differently from what the weights require."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_nested_models_and_preprocessors() -> None:
         check_normalisation(Config(dict(model=outer)))
     wrapped['data_preprocessor'] = dict(**HALF)
     check_normalisation(Config(dict(model=outer)))
-    # A preprocessor of its own goes before the outer one.
+    # The inner model's own preprocessor has precedence.
     inner.data_preprocessor = dict(**IMAGENET)
     with pytest.raises(ValueError, match=r'has mean=\[123\.675'):
         check_normalisation(Config(dict(model=outer)))

@@ -1,4 +1,4 @@
-"""The initialiser, in every place where a config can have it."""
+"""The initialiser, in every place where a config may have it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from effnet_dense.weights import Pretrained, export_weights
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, EfficientNet]:
-    """A file in timm's names, and the backbone that it holds."""
+    """A file with timm's names, and the backbone in it."""
     path = tmp_path_factory.mktemp('weights') / 'timm.pth'
     model = create_classifier('b0')
     torch.save(export_weights(model, 'timm'), path)
@@ -34,13 +34,13 @@ def assert_loaded(backbone: EfficientNet, original: EfficientNet) -> None:
 def test_it_is_registered() -> None:
     assert WEIGHT_INITIALIZERS.get('effnet_dense.Pretrained') is Pretrained
     assert effnet_dense.Pretrained is Pretrained
-    # mmengine's own keeps its name.
+    # mmengine's own is still registered under its name.
     assert WEIGHT_INITIALIZERS.get('Pretrained') is not Pretrained
 
 
 @pytest.mark.parametrize('type_', ['Pretrained', 'effnet_dense.Pretrained'])
 @pytest.mark.parametrize('as_list', [False, True])
-def test_a_backbones_init_cfg(
+def test_init_cfg_of_a_backbone(
     checkpoint: tuple[str, EfficientNet], type_: str, as_list: bool
 ) -> None:
     path, original = checkpoint
@@ -77,8 +77,8 @@ class Detector(BaseModule):
         self.head = Head()
 
 
-def test_a_whole_models_init_cfg(checkpoint: tuple[str, EfficientNet]) -> None:
-    """mmengine initialises the children afterwards: what was loaded must stay."""
+def test_init_cfg_of_a_complete_model(checkpoint: tuple[str, EfficientNet]) -> None:
+    """mmengine initialises the children afterwards; loaded weights must not change."""
     path, original = checkpoint
     model = Detector(dict(type='effnet_dense.Pretrained', checkpoint=path))
     model.init_weights()
@@ -93,7 +93,7 @@ def test_mmengines_initialize(checkpoint: tuple[str, EfficientNet]) -> None:
     assert_loaded(backbone, original)
 
 
-def test_errors_come_through(tmp_path: Path) -> None:
+def test_errors_propagate(tmp_path: Path) -> None:
     init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'absent.pth'))
     with pytest.raises(FileNotFoundError, match=r'absent\.pth'):
         EfficientNet('b0', init_cfg=init_cfg).init_weights()

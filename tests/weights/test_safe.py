@@ -1,4 +1,4 @@
-"""Files that are no checkpoints, or more than that."""
+"""Files that are not checkpoints, or contain code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from effnet_dense.weights import safe_load
 
 
 class RunsCode:
-    """What an attacker's pickle does: a call of any function while it is read."""
+    """An attacker's pickle, which calls any function while it is read."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -34,7 +34,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, zipped: bool) -
     with pytest.raises(ValueError, match=r'evil\.pth is not a safe checkpoint.*mkdir.*run code'):
         safe_load(path)
     assert not mark.exists()
-    # The file is what it is meant to be: without the restriction it does run.
+    # Without the restriction the file does run code.
     torch.load(path, weights_only=False)
     assert mark.exists()
 
@@ -48,19 +48,19 @@ def test_a_plain_pickle_is_refused(tmp_path: Path) -> None:
 
 
 def test_attributes_beyond_the_history_buffers_are_refused(tmp_path: Path) -> None:
-    """mmengine's pickles need getattr for four methods; it must not reach anything else."""
+    """mmengine's pickles need getattr for four methods; it must not return anything else."""
 
-    class Asks:
+    class Getattr:
         def __reduce__(self) -> tuple[Any, ...]:
             return getattr, (HistoryBuffer, '__init__')
 
     path = tmp_path / 'evil.pth'
-    torch.save({'x': Asks()}, path)
+    torch.save({'x': Getattr()}, path)
     with pytest.raises(ValueError, match=r'not a safe checkpoint.*getattr.*__init__'):
         safe_load(path)
 
 
-def test_a_whole_module_is_refused_by_its_class(tmp_path: Path) -> None:
+def test_a_pickled_module_is_refused_with_its_class(tmp_path: Path) -> None:
     path = tmp_path / 'module.pth'
     torch.save(nn.Linear(2, 2), path)
     with pytest.raises(ValueError, match=r'requests torch\.nn\.modules\.linear\.Linear'):
@@ -84,7 +84,7 @@ def test_damaged_files_raise_nothing_else(tmp_path: Path, zipped: bool) -> None:
     path = tmp_path / 'damaged.pth'
     torch.save({'x': torch.randn(100)}, path, _use_new_zipfile_serialization=zipped)
     content = path.read_bytes()
-    random = np.random.default_rng(0)  # some of the damage is in numbers, and does not show
+    random = np.random.default_rng(0)  # damage in tensors' values is not detected
     for _ in range(100):
         damaged = bytearray(content)
         for position in random.integers(0, min(len(content), 700), 5):
@@ -117,8 +117,8 @@ def test_missing_file(tmp_path: Path) -> None:
         safe_load(tmp_path / 'absent.pth')
 
 
-def test_what_mmengine_writes(tmp_path: Path) -> None:
-    hub = MessageHub.get_instance('test_what_mmengine_writes')
+def test_mmengines_message_hub(tmp_path: Path) -> None:
+    hub = MessageHub.get_instance('test_mmengines_message_hub')
     hub.update_scalar('train/loss', 2.5)
     hub.update_info('epoch', 3)
     hub.update_info('best', np.float64(0.25))
@@ -133,13 +133,13 @@ def test_what_mmengine_writes(tmp_path: Path) -> None:
     assert loaded['runtime_info']['epoch'] == 3
     assert loaded['runtime_info']['best'] == 0.25
     assert loaded['runtime_info']['classes'].tolist() == [0, 1, 2]
-    # The permission ends with the call.
+    # The types are allowed during the call only.
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)
 
 
 def test_files_of_numpy_1(tmp_path: Path) -> None:
-    """The same pickle with the module's old name."""
+    """The same pickle with the old name of numpy's module."""
     new, old = tmp_path / 'new.pth', tmp_path / 'old.pth'
     torch.save({'x': np.arange(3.0)}, new, _use_new_zipfile_serialization=False)
     content = new.read_bytes()
