@@ -1,1 +1,4 @@
-"""Ours and the installed peers side by side: memory, speed and sizes on the same input."""
+"""Compare this package's networks with installed peers: memory, speed and size on the same input.
+
+Not part of the wheel. `README.md` describes the commands and tables.
+"""

@@ -1,10 +1,10 @@
 """Compare ours with every installed peer: memory, training step, inference, sizes.
 
-python tools/benchmark.py features --arch b0 --size 512 --batch 2 --lean 0 1 2 --channels-last
-python tools/benchmark.py detector --name d0 --channels-last
-python tools/benchmark.py inference --arch b0 --modes plain deployed compiled --channels-last
-python tools/benchmark.py loading --data data/coco
-python tools/benchmark.py acceptance --threads 2
+python -m benchmarks features --arch b0 --size 512 --batch 2 --lean 0 1 2 --channels-last
+python -m benchmarks detector --name d0 --channels-last
+python -m benchmarks inference --arch b0 --modes plain deployed compiled --channels-last
+python -m benchmarks loading --data data/coco
+python -m benchmarks acceptance --threads 2
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import acceptance, detectors, features
-from benchmarks.contender import Absent, Contender, line_up
-from benchmarks.files import write, write_targets
+from benchmarks.files import write_comparison, write_targets
+from benchmarks.implementation import Implementation, Unavailable, collect_implementations
 from benchmarks.loading import measure_loading
-from benchmarks.measure import MEASURES, measure
-from benchmarks.ready import MODES
-from benchmarks.table import (
-    TARGET_COLUMNS,
-    print_report,
-    print_table,
-    target_cells,
-)
+from benchmarks.measure import MEASURES, compare
+from benchmarks.prepare import MODES
+from benchmarks.tables import ALIGN, print_comparison, print_targets
 from effnet_dense.analysis.settings import DTYPES, Settings
 from effnet_dense.engine.command import run
 from effnet_dense.lean import LEVELS
+from effnet_dense.utils.console import print_table
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Return the command line's arguments."""
     arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog='python -m benchmarks',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = arguments.add_subparsers(dest='command', required=True)
     command = commands.add_parser('features', help='backbones: C3–C5')
     _add_arch(command)
     _add_training(command)
-    command = commands.add_parser('detector', help='whole EfficientDets, without loss and boxes')
+    command = commands.add_parser('detector', help='EfficientDets, without loss and boxes')
     command.add_argument('--name', default='d0', help="'d0' … 'd7x', 'lite0' … 'lite4'")
     _add_training(command)
-    command = commands.add_parser('inference', help='as it is, with norms folded, compiled')
+    command = commands.add_parser('inference', help='plain, with norms folded, compiled')
     _add_arch(command)
-    command.add_argument('--name', help="a whole EfficientDet instead of a backbone, as 'd0'")
+    command.add_argument('--name', help="an EfficientDet instead of a backbone, such as 'd0'")
     _add_input(command, batch=1)
     command.add_argument('--modes', nargs='+', choices=MODES, default=['plain', 'deployed'])
-    command = commands.add_parser('loading', help='pictures and boxes, beside mmdet and OpenCV')
+    command = commands.add_parser('loading', help='images and boxes: mmdet, ours, OpenCV')
     _add_loading(command)
-    command = commands.add_parser('acceptance', help='every promised figure beside its target')
-    command.add_argument('--part', nargs='+', metavar='TITLE', help="some reports: 'train b0' …")
+    command = commands.add_parser('acceptance', help='every promised figure and its target')
+    command.add_argument(
+        '--part', nargs='+', metavar='TITLE', help="some comparisons: 'train b0' …"
+    )
     _add_conditions(command)
     return arguments
 
@@ -60,9 +60,9 @@ def _add_loading(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add('--data', type=Path, required=True, metavar='DIR', help="a folder in COCO's layout")
     add('--ann-file', default='annotations/instances_train2017.json')
-    add('--images', default='train2017', help='folder of the pictures, inside of the other')
+    add('--images', default='train2017', help="the images' folder in the data folder")
     add('--size', type=int, default=512, help='of the crop at most, in pixels')
-    add('--repeats', type=int, default=7, help='rounds; every one makes all samples in each')
+    add('--repeats', type=int, default=7, help='rounds; in each, every pipeline loads all samples')
     add('--debug', action='store_true', help="show an error's traceback")
 
 
@@ -79,87 +79,83 @@ def _add_training(command: argparse.ArgumentParser) -> None:
 
 
 def _add_input(command: argparse.ArgumentParser, batch: int) -> None:
-    command.add_argument('--size', type=int, default=512, help='height and width in pixels')
-    command.add_argument('--batch', type=int, default=batch)
-    command.add_argument(
-        '--channels-last', action='store_true', help='memory format of all; mmdet in NCHW as well'
-    )
-    command.add_argument('--precision', choices=DTYPES, default='fp32', help='of autocast')
-    command.add_argument('--only', nargs='+', metavar='PEER', help='timm ours …; default all')
+    add = command.add_argument
+    add('--size', type=int, default=512, help='height and width in pixels')
+    add('--batch', type=int, default=batch)
+    add('--channels-last', action='store_true', help='memory format of all; mmdet in NCHW too')
+    add('--precision', choices=DTYPES, default='fp32', help='of autocast')
+    add('--only', nargs='+', metavar='PEER', help='timm ours …; default: all')
     _add_conditions(command)
 
 
 def _add_conditions(command: argparse.ArgumentParser) -> None:
-    command.add_argument('--threads', type=int, help="of PyTorch; default: PyTorch's own choice")
-    command.add_argument(
-        '--repeats', type=int, default=7, help='rounds; every one runs once in each'
-    )
-    command.add_argument('--device', default='cpu', help="'cpu', 'cuda' or 'cuda:1'")
-    command.add_argument('--seed', type=int, default=0)
-    command.add_argument(
-        '--keep-memory', action='store_true', help='no new pages for each feature, by glibc'
-    )
-    command.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), metavar='DIR')
-    command.add_argument('--debug', action='store_true', help="show an error's traceback")
+    add = command.add_argument
+    add('--threads', type=int, help="of PyTorch; default: PyTorch's own choice")
+    add('--repeats', type=int, default=7, help='rounds; every network runs once in each')
+    add('--device', default='cpu', help="'cpu', 'cuda' or 'cuda:1'")
+    add('--seed', type=int, default=0)
+    add('--keep-memory', action='store_true', help='keep freed memory in the process (glibc)')
+    add('--out', type=Path, default=Path('work_dirs/benchmark'), metavar='DIR')
+    add('--debug', action='store_true', help="show an error's traceback")
 
 
-def settings_of(args: argparse.Namespace) -> Settings:
-    """The conditions that the arguments describe; sizes where the command has them."""
+def main(args: argparse.Namespace) -> None:
+    """Run the command line's command: print its tables, and write them into the folder."""
+    commands = {'acceptance': _run_acceptance, 'loading': _run_loading}
+    commands.get(args.command, _run_comparison)(args)
+
+
+def _run_comparison(args: argparse.Namespace) -> None:
+    settings = _settings(args)
+    name = getattr(args, 'name', None) or args.arch
+    if args.command == 'inference':
+        found, unavailable = _implementations(args, name, [None])
+        found = [implementation.in_mode(mode) for implementation in found for mode in args.modes]
+        measures = ['gflops', 'inference']
+    else:
+        found, unavailable = _implementations(args, name, args.lean)
+        measures = args.measure
+    comparison = compare(f'{args.command} {name}', found, settings, measures, unavailable)
+    print_comparison(comparison)
+    _print_paths(write_comparison(comparison, args.out))
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """Return the conditions that the arguments describe."""
     names = ('size', 'batch', 'repeats', 'threads', 'device', 'precision', 'seed', 'keep_memory')
     return Settings(**{name: getattr(args, name) for name in names if hasattr(args, name)})
 
 
-def main(args: argparse.Namespace) -> None:
-    """Measure what the command line describes; print, and write into the folder."""
-    if args.command == 'acceptance':
-        return _acceptance(args)
-    if args.command == 'loading':
-        return _loading(args)
-    settings = settings_of(args)
-    name = getattr(args, 'name', None) or args.arch
-    if args.command == 'inference':
-        lean, measures = [None], ['gflops', 'inference']
-    else:
-        lean, measures = args.lean, args.measure
-    contenders, absent = _line_up(args, name, lean)
-    if args.command == 'inference':
-        contenders = [contender.in_mode(mode) for contender in contenders for mode in args.modes]
-    title = f'{args.command} {name}'
-    report = measure(title, contenders, settings, measures, absent)
-    print_report(report)
-    _say(write(report, args.out, title.replace(' ', '_')))
-
-
-def _line_up(
+def _implementations(
     args: argparse.Namespace, name: str, lean: Sequence[int | None]
-) -> tuple[list[Contender], list[Absent]]:
+) -> tuple[list[Implementation], list[Unavailable]]:
     if getattr(args, 'name', None):
         detectors.check_size(args.size)
-        own, peers = detectors.ours(name, lean, args.channels_last), detectors.peers(args.size)
+        ours, peers = detectors.ours(name, lean, args.channels_last), detectors.peers(args.size)
     else:
-        own, peers = features.ours(name, lean, args.channels_last), features.PEERS
-    return line_up(own, peers, name, args.channels_last, args.only)
+        ours, peers = features.ours(name, lean, args.channels_last), features.PEERS
+    return collect_implementations(ours, peers, name, args.channels_last, args.only)
 
 
-def _loading(args: argparse.Namespace) -> None:
+def _run_loading(args: argparse.Namespace) -> None:
     found = measure_loading(args.data, args.ann_file, args.images, args.size, args.repeats)
     rows = [[row.name, f'{row.milliseconds:.2f}', f'{row.speed:.2f}'] for row in found]
-    print_table(f'loading at {args.size} px', ['work', 'ms/img', 'speed'], rows)
+    print_table(f'loading at {args.size} px', ['work', 'ms/img', 'speed'], rows, ALIGN)
 
 
-def _acceptance(args: argparse.Namespace) -> None:
-    reports = []
-    for report in acceptance.run(settings_of(args), args.part):
-        print_report(report)
-        write(report, args.out, report.title.replace(' ', '_'))
-        reports.append(report)
-    found = acceptance.results(reports)
-    print_table('Targets', TARGET_COLUMNS, [target_cells(result) for result in found])
-    _say(write_targets(found, reports, args.out))
+def _run_acceptance(args: argparse.Namespace) -> None:
+    comparisons = []
+    for comparison in acceptance.run_comparisons(_settings(args), args.part):
+        print_comparison(comparison)
+        write_comparison(comparison, args.out)
+        comparisons.append(comparison)
+    results = acceptance.evaluate_targets(comparisons)
+    print_targets(results)
+    _print_paths(write_targets(results, comparisons, args.out))
 
 
-def _say(paths: Sequence[Path]) -> None:
-    print('Written:', ', '.join(str(path) for path in paths))
+def _print_paths(paths: Sequence[Path]) -> None:
+    print('Written:', ', '.join(map(str, paths)))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""The figures that this project promises, each beside what a run measured."""
+"""Compare this project's promised figures with what a run measures."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks import detectors, features
-from benchmarks.contender import OURS, Absent, Contender, line_up
-from benchmarks.measure import measure
-from benchmarks.report import Report
-from effnet_dense.analysis.clock import ratio
+from benchmarks.comparison import Comparison
+from benchmarks.implementation import (
+    OURS,
+    Implementation,
+    Unavailable,
+    collect_implementations,
+)
+from benchmarks.measure import compare
+from effnet_dense.analysis.latency import median_ratio
 from effnet_dense.analysis.settings import Settings
 
 
 @dataclass(frozen=True)
 class Target:
-    """At most `limit`, for a row's metric, or for its ratio to that of another row.
+    """An upper limit of a row's metric, or of its ratio to another row's.
 
     Args:
-        report: The title of the report that both rows are in.
-        metric: 'saved' (MiB an image), 'step' or 'inference 1' (medians of ratios by round).
-        against: The other row; None for the metric itself.
+        report: The title of the comparison that has both rows.
+        row: The name of an implementation.
+        metric: 'saved' (MiB per image), 'step' or 'inference 1' (median ratios per round).
+        limit: The largest value that meets the target.
+        against: The other row; None limits the metric itself.
     """
 
     report: str
@@ -30,14 +37,14 @@ class Target:
     limit: float
     against: str | None = None
 
-    def value(self, reports: Mapping[str, Report]) -> float | None:
-        """What was measured; None where a row is absent."""
-        rows = {row.name: row for row in reports[self.report].rows}
+    def value(self, comparisons: Mapping[str, Comparison]) -> float | None:
+        """Return what was measured; None where a row is missing."""
+        rows = {row.name: row for row in comparisons[self.report].rows}
         row, other = rows.get(self.row), rows.get(self.against or self.row)
         if row is None or other is None:
             return None
         if self.metric != 'saved':
-            return ratio(row.times(self.metric), other.times(self.metric))
+            return median_ratio(row.times(self.metric), other.times(self.metric))
         if row.saved is None or other.saved is None:
             return None
         return row.saved if self.against is None else row.saved / other.saved
@@ -45,24 +52,25 @@ class Target:
 
 @dataclass(frozen=True)
 class Result:
-    """A target and what was measured."""
+    """A target and its measured value."""
 
     target: Target
     value: float | None
 
     @property
     def verdict(self) -> str:
-        """'met', 'missed', or 'absent'."""
+        """'met', 'missed', or 'absent' (not measured)."""
         if self.value is None:
             return 'absent'
         return 'met' if self.value <= self.target.limit else 'missed'
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields for JSON."""
         return {**asdict(self.target), 'value': self.value, 'verdict': self.verdict}
 
 
 INFERENCE_SIZES = {'b0': 512, 'b2': 416, 'b4': 384}
+DETECTOR_SIZES = {'d0': 512, 'd3': 896}
 
 
 def _targets() -> Iterator[Target]:
@@ -94,72 +102,81 @@ def _targets() -> Iterator[Target]:
 TARGETS = tuple(_targets())
 
 
-def run(settings: Settings, part: Sequence[str] | None = None) -> Iterator[Report]:
-    """Measure what the targets need, a report at a time; about eight minutes on two quiet cores.
+def run_comparisons(
+    settings: Settings, titles: Sequence[str] | None = None
+) -> Iterator[Comparison]:
+    """Measure what the targets need, comparison by comparison.
+
+    Takes about eight minutes on two quiet cores.
 
     Args:
-        settings: Threads, device and repeats of training; sizes and batches are the targets'.
-        part: Titles of some of the reports alone.
+        settings: For threads, device and repeats of training; the targets set sizes and batches.
+        titles: Of some comparisons; None is all.
 
     Raises:
-        ValueError: `part` names no report.
+        ValueError: A title is unknown.
     """
-    titles = list(dict.fromkeys(target.report for target in TARGETS))
-    unknown = [title for title in part or [] if title not in titles]
+    known = list(dict.fromkeys(target.report for target in TARGETS))
+    unknown = [title for title in titles or [] if title not in known]
     if unknown:
-        raise ValueError(f'part must name some of {titles}, got {unknown}')
-    for title in titles:
-        if part is None or title in part:
-            yield _report(title, settings)
+        raise ValueError(f'part must name some of {known}, got {unknown}')
+    for title in known:
+        if titles is None or title in titles:
+            yield _run_comparison(title, settings)
 
 
-def results(reports: Sequence[Report]) -> list[Result]:
-    """The targets of those reports, in order."""
-    by_title = {report.title: report for report in reports}
+def evaluate_targets(comparisons: Sequence[Comparison]) -> list[Result]:
+    """Return the results of the targets in these comparisons, in order."""
+    by_title = {comparison.title: comparison for comparison in comparisons}
     return [
         Result(target, target.value(by_title)) for target in TARGETS if target.report in by_title
     ]
 
 
-def _report(title: str, settings: Settings) -> Report:
+def _run_comparison(title: str, settings: Settings) -> Comparison:
     kind, name = title.split()
-    size = {'d0': 512, 'd3': 896}.get(name, INFERENCE_SIZES.get(name, 512))
+    size = (DETECTOR_SIZES | INFERENCE_SIZES).get(name, 512)
     if kind == 'inference':
-        contenders, absent = _inference(name, size)
-        own = replace(settings, size=size, batch=1, repeats=2 * settings.repeats + 1)
-        return measure(title, contenders, own, ['gflops', 'inference'], absent)
-    contenders, absent = _training(name, size)
+        implementations, unavailable = _inference_implementations(name, size)
+        settings = replace(settings, size=size, batch=1, repeats=2 * settings.repeats + 1)
+        return compare(title, implementations, settings, ['gflops', 'inference'], unavailable)
+    implementations, unavailable = _training_implementations(name, size)
     if kind == 'saved':
-        own = replace(settings, size=size, batch=1)
-        return measure(title, contenders, own, ['saved'], absent)
-    own = replace(settings, size=size, batch=2)
-    return measure(title, contenders, own, ['gflops', 'saved', 'peak', 'step'], absent)
+        settings = replace(settings, size=size, batch=1)
+        return compare(title, implementations, settings, ['saved'], unavailable)
+    settings = replace(settings, size=size, batch=2)
+    measures = ['gflops', 'saved', 'peak', 'step']
+    return compare(title, implementations, settings, measures, unavailable)
 
 
-def _training(name: str, size: int) -> tuple[list[Contender], list[Absent]]:
-    if name.startswith('d'):
-        own = detectors.ours(name, [1, 2], True)
-        return line_up(own, detectors.peers(size), name, True, None)
+def _training_implementations(
+    name: str, size: int
+) -> tuple[list[Implementation], list[Unavailable]]:
+    if name in DETECTOR_SIZES:
+        ours, peers = detectors.ours(name, [1, 2], True), detectors.peers(size)
+        return collect_implementations(ours, peers, name, True, None)
     only = [OURS, 'timm', 'mmdet'] if name == 'b0' else [OURS, 'timm']
-    return line_up(features.ours(name, [1, 2], True), features.PEERS, name, True, only)
+    ours = features.ours(name, [1, 2], True)
+    return collect_implementations(ours, features.PEERS, name, True, only)
 
 
-def _inference(name: str, size: int) -> tuple[list[Contender], list[Absent]]:
-    """Peers as they are and with norms folded, mmdet as shipped; ours deployed, and compiled."""
-    if name.startswith('d'):
-        own = detectors.ours(name, [None], True)
-        present, absent = line_up(own, detectors.peers(size), name, True, None)
-    else:
-        own = features.ours(name, [None], True)
-        only = [OURS, 'timm', 'mmdet']
-        present, absent = line_up(own, features.PEERS, name, True, only)
+def _inference_implementations(
+    name: str, size: int
+) -> tuple[list[Implementation], list[Unavailable]]:
+    """Return peers plain and with norms folded, mmdet's as shipped; ours deployed and compiled."""
     modes = {OURS: ('deployed', 'compiled'), 'mmdet': ('plain',)}
-    if name.startswith('d'):
+    if name in DETECTOR_SIZES:
         modes[OURS] = ('deployed',)
+        ours, peers = detectors.ours(name, [None], True), detectors.peers(size)
+        only = None
+    else:
+        ours, peers = features.ours(name, [None], True), features.PEERS
+        only = [OURS, 'timm', 'mmdet']
+    found, unavailable = collect_implementations(ours, peers, name, True, only)
     chosen = [
-        contender.in_mode(mode)
-        for contender in present
-        if contender.ecosystem != 'mmdet' or not contender.channels_last
-        for mode in modes.get(contender.ecosystem, ('plain', 'deployed'))
+        implementation.in_mode(mode)
+        for implementation in found
+        if implementation.ecosystem != 'mmdet' or not implementation.channels_last
+        for mode in modes.get(implementation.ecosystem, ('plain', 'deployed'))
     ]
-    return chosen, absent
+    return chosen, unavailable

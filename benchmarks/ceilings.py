@@ -1,4 +1,4 @@
-"""What the machine can do at most: the speed of a matrix product and of a copy."""
+"""Measure the machine's ceilings: the speed of a matrix product and of a copy."""
 
 from __future__ import annotations
 
@@ -6,22 +6,30 @@ from dataclasses import dataclass
 
 import torch
 
-from effnet_dense.analysis.clock import interleaved
+from effnet_dense.analysis.latency import time_interleaved
 from effnet_dense.analysis.settings import DTYPES, Settings
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Measured in the run itself: a busy machine is slower in all of it."""
-
-    gflops: float  # 10⁹ multiplications and additions a second, each counted
-    copy_gb: float  # 10⁹ bytes a second, read and written
-
-
-def ceilings(settings: Settings, side: int | None = None, count: int | None = None) -> Ceilings:
-    """Measure both, best of five.
+    """Measured in the same run as the networks, since a busy machine slows down all of it.
 
     Args:
+        gflops: 10⁹ operations a second; a multiply-add counts as two.
+        copy_gb: 10⁹ bytes a second, read and written.
+    """
+
+    gflops: float
+    copy_gb: float
+
+
+def measure_ceilings(
+    settings: Settings, side: int | None = None, count: int | None = None
+) -> Ceilings:
+    """Measure both, the best of five.
+
+    Args:
+        settings: For device and precision.
         side: Of the square matrices; by default 2048 on a CPU, 8192 on a GPU.
         count: Of the copied float32 numbers; by default 256 MiB of them, on a GPU 1 GiB.
     """
@@ -33,5 +41,5 @@ def ceilings(settings: Settings, side: int | None = None, count: int | None = No
     target = torch.empty_like(source)
     product = torch.empty_like(a)
     tasks = [lambda: torch.mm(a, b, out=product), lambda: target.copy_(source)]
-    multiply, copy = (min(times) for times in interleaved(tasks, 5, settings.on_cuda))
+    multiply, copy = (min(times) for times in time_interleaved(tasks, 5, settings.on_cuda))
     return Ceilings(2 * side**3 / multiply / 1e9, 2 * source.nbytes / copy / 1e9)

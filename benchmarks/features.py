@@ -1,6 +1,6 @@
-"""Backbones: pictures → C3, C4, C5, the features at strides 8, 16 and 32.
+"""Compare backbones: images → C3, C4, C5, the features at strides 8, 16 and 32.
 
-Letters: N images, H × W pixels, C_i the channels at stride 2^i.
+Shapes: N images, H × W pixels, C_i channels at stride 2^i.
 """
 
 from __future__ import annotations
@@ -11,41 +11,38 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from benchmarks.contender import OURS, Contender, Peer, label
+from benchmarks.implementation import OURS, Implementation, Peer, own_label
 from effnet_dense.models import EfficientNet
 from effnet_dense.scaling import architecture
 
-LEVELS = 'C3–C5'
+RETURNS = 'C3–C5'
 
 
-def ours(arch: str, lean: Sequence[int | None], channels_last: bool) -> list[Contender]:
-    """Our backbone, with each setting of `lean`; None where nothing is trained.
+def ours(arch: str, lean: Sequence[int | None], channels_last: bool) -> list[Implementation]:
+    """Return our backbone at each lean level; None where nothing is trained.
 
     Raises:
         ValueError: The architecture is unknown.
     """
     architecture(arch)
     return [
-        Contender(
+        Implementation(
             OURS,
-            label(arch, level),
+            own_label(arch, level),
             partial(EfficientNet, arch, lean=level or 0),
-            LEVELS,
+            RETURNS,
             channels_last,
         )
         for level in lean
     ]
 
 
-def _timm_name(arch: str) -> str:
-    return arch.replace('v2_', 'efficientnetv2_') if 'v2_' in arch else f'efficientnet_{arch}'
-
-
-def _timm_member(arch: str, prefix: str) -> str | None:
+def _find_timm(arch: str, prefix: str) -> str | None:
     import timm
 
-    name = prefix + _timm_name(arch)
-    return name if timm.is_model(name) else None
+    is_v2 = 'v2_' in arch
+    name = arch.replace('v2_', 'efficientnetv2_') if is_v2 else f'efficientnet_{arch}'
+    return prefix + name if timm.is_model(prefix + name) else None
 
 
 def _make_timm(name: str) -> nn.Module:
@@ -54,7 +51,7 @@ def _make_timm(name: str) -> nn.Module:
     return timm.create_model(name, features_only=True, out_indices=(2, 3, 4))
 
 
-def _torchvision_member(arch: str) -> str | None:
+def _find_torchvision(arch: str) -> str | None:
     from torchvision.models import list_models
 
     name = f'efficientnet_{arch}'
@@ -68,7 +65,7 @@ def _make_torchvision(name: str) -> nn.Module:
 
 
 class LastOfEachStride(nn.Module):
-    """torchvision's stages, of which some share a stride."""
+    """Return C3–C5 of torchvision's stages, several of which share a stride."""
 
     def __init__(self, stages: nn.Sequential) -> None:
         super().__init__()
@@ -85,7 +82,7 @@ class LastOfEachStride(nn.Module):
         return levels[-3:]
 
 
-def _efficientnet_pytorch_member(arch: str) -> str | None:
+def _find_efficientnet_pytorch(arch: str) -> str | None:
     from efficientnet_pytorch.model import VALID_MODELS
 
     name = f'efficientnet-{arch}'
@@ -93,16 +90,16 @@ def _efficientnet_pytorch_member(arch: str) -> str | None:
 
 
 def _make_efficientnet_pytorch(name: str) -> nn.Module:
-    from efficientnet_pytorch import EfficientNet as Peer
+    from efficientnet_pytorch import EfficientNet as TheirEfficientNet
 
-    # Its static padding (a given image_size) crashes away from that size.
-    model = Peer.from_name(name, image_size=None, drop_connect_rate=0.0)
+    # With a fixed image_size, its static padding fails at any other size.
+    model = TheirEfficientNet.from_name(name, image_size=None, drop_connect_rate=0.0)
     model._fc = nn.Identity()
     return Endpoints(model)
 
 
 class Endpoints(nn.Module):
-    """efficientnet-pytorch's extract_endpoints, which computes the 1×1 head as well."""
+    """Return C3–C5 of efficientnet-pytorch's extract_endpoints, which runs the 1×1 head too."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -114,20 +111,20 @@ class Endpoints(nn.Module):
         return [endpoints[f'reduction_{level}'] for level in (3, 4, 5)]
 
 
-def _mmdet_member(arch: str) -> str | None:
-    from mmdet.models.backbones import EfficientNet as Peer
+def _find_mmdet(arch: str) -> str | None:
+    from mmdet.models.backbones import EfficientNet as TheirEfficientNet
 
-    # Its EdgeTPU variants have their strides elsewhere.
-    return arch if arch.startswith('b') and arch in Peer.arch_settings else None
+    # Its EdgeTPU variants have their strides in other stages.
+    return arch if arch.startswith('b') and arch in TheirEfficientNet.arch_settings else None
 
 
 def _make_mmdet(arch: str) -> nn.Module:
-    from mmdet.models.backbones import EfficientNet as Peer
+    from mmdet.models.backbones import EfficientNet as TheirEfficientNet
 
-    return Peer(arch, out_indices=(3, 4, 5))
+    return TheirEfficientNet(arch, out_indices=(3, 4, 5))
 
 
-def _smp_member(arch: str) -> str | None:
+def _find_smp(arch: str) -> str | None:
     from segmentation_models_pytorch.encoders import encoders
 
     names = (f'efficientnet-{arch}', f'timm-tf_efficientnet_{arch}', f'timm-efficientnet-{arch}')
@@ -143,7 +140,7 @@ def _make_smp(name: str) -> nn.Module:
 
 
 class LastThree(nn.Module):
-    """An encoder of segmentation-models-pytorch without its finer features."""
+    """Return C3–C5 of an encoder of segmentation-models-pytorch."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
@@ -154,28 +151,28 @@ class LastThree(nn.Module):
         return self.encoder(x)[-3:]
 
 
-def _no_backbone_of_its_own(arch: str) -> str | None:
+def _find_effdet(arch: str) -> str | None:
     import effdet  # noqa: F401
 
-    return None
+    return None  # its backbones are timm's
 
 
-def _make_nothing(name: str) -> nn.Module:
-    raise ValueError(f'there is no {name}')
+def _make_effdet(name: str) -> nn.Module:
+    raise ValueError(f'effdet has no backbone {name}')
 
 
 PEERS = [
-    Peer('timm', 'timm', partial(_timm_member, prefix='tf_'), _make_timm, LEVELS),
-    Peer('timm-plain', 'timm', partial(_timm_member, prefix=''), _make_timm, LEVELS),
-    Peer('torchvision', 'torchvision', _torchvision_member, _make_torchvision, LEVELS),
+    Peer('timm', 'timm', partial(_find_timm, prefix='tf_'), _make_timm, RETURNS),
+    Peer('timm-plain', 'timm', partial(_find_timm, prefix=''), _make_timm, RETURNS),
+    Peer('torchvision', 'torchvision', _find_torchvision, _make_torchvision, RETURNS),
     Peer(
         'efficientnet-pytorch',
         'efficientnet_pytorch',
-        _efficientnet_pytorch_member,
+        _find_efficientnet_pytorch,
         _make_efficientnet_pytorch,
-        f'{LEVELS}; runs the 1×1 head too',
+        f'{RETURNS}; runs the 1×1 head too',
     ),
-    Peer('mmdet', 'mmdet', _mmdet_member, _make_mmdet, LEVELS, as_shipped=True),
-    Peer('smp', 'segmentation_models_pytorch', _smp_member, _make_smp, LEVELS),
-    Peer('effdet', 'effdet', _no_backbone_of_its_own, _make_nothing, '', "backbone but timm's for"),
+    Peer('mmdet', 'mmdet', _find_mmdet, _make_mmdet, RETURNS, also_nchw=True),
+    Peer('smp', 'segmentation_models_pytorch', _find_smp, _make_smp, RETURNS),
+    Peer('effdet', 'effdet', _find_effdet, _make_effdet, '', "backbone but timm's for"),
 ]

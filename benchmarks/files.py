@@ -1,34 +1,39 @@
-"""Reports in a folder: JSON, Markdown and a chart each."""
+"""Write comparisons into a folder: JSON, Markdown and a figure each."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.acceptance import Result
-from benchmarks.chart import draw, draw_targets
-from benchmarks.report import Report
-from benchmarks.table import acceptance_markdown, markdown
+from benchmarks.chart import draw_comparison, draw_targets
+from benchmarks.comparison import Comparison
+from benchmarks.tables import comparison_section, targets_section
+from effnet_dense.utils.atomic import atomic_write
 
 
-def write(report: Report, folder: Path, name: str) -> list[Path]:
-    """Write `name`.json, .md and .png; the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f'{name}.{suffix}' for suffix in ('json', 'md', 'png')]
-    paths[0].write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + '\n')
-    paths[1].write_text(markdown(report))
-    draw(report, paths[2])
+def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write JSON, Markdown and PNG, named after the title; return the paths."""
+    name = comparison.title.replace(' ', '_')
+    paths = _write(folder, name, comparison.as_dict(), comparison_section(comparison))
+    draw_comparison(comparison, paths[2])
     return paths
 
 
-def write_targets(results: Sequence[Result], reports: Sequence[Report], folder: Path) -> list[Path]:
-    """Write acceptance.json, .md (all reports in it) and .png; the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f'acceptance.{suffix}' for suffix in ('json', 'md', 'png')]
+def write_targets(results: list[Result], comparisons: list[Comparison], folder: Path) -> list[Path]:
+    """Write acceptance.json, .md (with all comparisons) and .png; return the paths."""
+    sections = [targets_section(results), *map(comparison_section, comparisons)]
     targets = [result.as_dict() for result in results]
-    paths[0].write_text(json.dumps(targets, indent=2, ensure_ascii=False) + '\n')
-    sections = [acceptance_markdown(results), *(markdown(report) for report in reports)]
-    paths[1].write_text('\n'.join(sections))
+    paths = _write(folder, 'acceptance', targets, '\n'.join(sections))
     draw_targets(results, paths[2])
+    return paths
+
+
+def _write(folder: Path, name: str, content: Any, text: str) -> list[Path]:
+    """Write JSON and Markdown; return their paths, and that of the figure to draw."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f'{name}.{suffix}' for suffix in ('json', 'md', 'png')]
+    atomic_write(paths[0], json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+    atomic_write(paths[1], text)
     return paths

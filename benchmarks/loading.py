@@ -1,4 +1,4 @@
-"""How long a sample takes: mmdet's pipeline, ours, and what OpenCV alone needs for the pixels."""
+"""Time the loading of samples: mmdet's pipeline, ours, and OpenCV for the pixels only."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ import cv2
 import mmcv
 import numpy as np
 from mmengine.registry import DefaultScope
-from rich.console import Console
-from rich.progress import Progress
 
-from effnet_dense.analysis.clock import interleaved, ratio
+from effnet_dense.analysis.latency import median_ratio, time_interleaved
+from effnet_dense.utils.progress import progress_bar
 
-RATIOS = (0.1, 2.0)  # EfficientDet's (section 5.1)
+RATIOS = (0.1, 2.0)  # EfficientDet's scale jitter (section 5.1)
 REFERENCE = 'mmdet'
 
 
 @dataclass(frozen=True)
-class Loading:
-    """Milliseconds for a picture, and how many times as fast as mmdet: medians of the rounds."""
+class LoadingTime:
+    """Medians over the rounds.
+
+    Args:
+        name: Of the work.
+        milliseconds: Per image.
+        speed: How many times as fast as mmdet.
+    """
 
     name: str
     milliseconds: float
@@ -34,7 +39,7 @@ class Loading:
 
 
 def pipelines(size: int) -> dict[str, list[dict[str, Any]]]:
-    """mmdet's and ours, for the same work: jitter 0.1–2.0, a crop, a flip of half."""
+    """Return mmdet's and our pipeline for the same work: jitter 0.1–2.0, crop, random flip."""
     rest: list[dict[str, Any]] = [
         dict(type='LoadAnnotations', with_bbox=True),
         dict(type='RandomResize', scale=(size, size), ratio_range=RATIOS, keep_ratio=True),
@@ -48,78 +53,85 @@ def pipelines(size: int) -> dict[str, list[dict[str, Any]]]:
 
 def measure_loading(
     folder: Path, ann_file: str, images: str, size: int, repeats: int
-) -> list[Loading]:
-    """Make every sample of a COCO file once a round, in one process and thread, taking turns.
+) -> list[LoadingTime]:
+    """Load every sample of a COCO file once a round, interleaved, in one process and thread.
 
     Args:
-        folder: The data set's.
-        ann_file: Inside of it.
-        images: The pictures' folder inside of it.
+        folder: Of the dataset.
+        ann_file: In the folder.
+        images: The images' folder in the folder.
         size: Of the crop at most, in pixels.
-        repeats: Rounds that count.
+        repeats: Timed rounds.
 
     Raises:
-        FileNotFoundError: no such file or folder.
-        ValueError: no picture has a box, or a number is not positive.
+        FileNotFoundError: There is no such file or folder.
+        ValueError: No image has a box, or a number is not positive.
     """
-    from mmdet.registry import DATASETS
-
     if size < 1 or repeats < 1:
         raise ValueError(f'size and repeats must be at least 1, got {size} and {repeats}')
-    for path in (folder / ann_file, folder / images):
-        if not path.exists():
-            raise FileNotFoundError(f'expected annotations and pictures, and there is no {path}')
-    content = json.loads((folder / ann_file).read_text(encoding='utf-8'))
-    if not content['annotations']:
-        raise ValueError(f'no picture of {folder / ann_file} has a box')
-    classes = tuple(category['name'] for category in content['categories'])
-    cv2.setNumThreads(0)  # as in a loader's worker
-    tasks: dict[str, Callable[[], object]] = {}
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        for name, pipeline in pipelines(size).items():
-            dataset = DATASETS.build(
-                dict(
-                    type='CocoDataset',
-                    data_root=str(folder),
-                    ann_file=ann_file,
-                    metainfo=dict(classes=classes),
-                    data_prefix=dict(img=images),
-                    filter_cfg=dict(filter_empty_gt=True, min_size=1),
-                    pipeline=pipeline,
-                )
-            )
-            tasks[name] = partial(_make_all, dataset)
-    count = len(dataset)
-    paths = [dataset.get_data_info(index)['img_path'] for index in range(count)]
-    contents = [Path(path).read_bytes() for path in paths]
-    tasks['OpenCV: decode, resize, cut, flip'] = partial(_pixels_alone, contents, size)
-    tasks['OpenCV: decode'] = partial(_decode_all, contents, cv2.IMREAD_COLOR)
-    tasks['OpenCV: decode an eighth'] = partial(_decode_all, contents, cv2.IMREAD_REDUCED_COLOR_8)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task('loading', total=repeats * len(tasks))
-        times = interleaved(list(tasks.values()), repeats, tick=lambda: progress.advance(bar))
+    datasets = _build_datasets(folder, ann_file, images, size)
+    cv2.setNumThreads(0)  # as in a data loader's worker
+    tasks: dict[str, Callable[[], object]] = {
+        name: partial(_load_all, dataset) for name, dataset in datasets.items()
+    }
+    count = len(datasets[REFERENCE])
+    paths = [datasets[REFERENCE].get_data_info(index)['img_path'] for index in range(count)]
+    files = [Path(path).read_bytes() for path in paths]
+    tasks['OpenCV: decode, resize, cut, flip'] = partial(_transform_pixels, files, size)
+    tasks['OpenCV: decode'] = partial(_decode_all, files, cv2.IMREAD_COLOR)
+    tasks['OpenCV: decode an eighth'] = partial(_decode_all, files, cv2.IMREAD_REDUCED_COLOR_8)
+    with progress_bar(transient=True) as progress:
+        advance = partial(
+            progress.advance, progress.add_task('loading', total=repeats * len(tasks))
+        )
+        times = time_interleaved(list(tasks.values()), repeats, on_task_done=advance)
     return [
-        Loading(name, 1000 * median(own) / count, ratio(times[0], own))
-        for name, own in zip(tasks, times, strict=True)
+        LoadingTime(name, 1000 * median(seconds) / count, median_ratio(times[0], seconds))
+        for name, seconds in zip(tasks, times, strict=True)
     ]
 
 
-def _make_all(dataset: Any) -> None:
+def _build_datasets(folder: Path, ann_file: str, images: str, size: int) -> dict[str, Any]:
+    """Return the datasets of both pipelines, without images that have no boxes."""
+    from mmdet.registry import DATASETS
+
+    for path in (folder / ann_file, folder / images):
+        if not path.exists():
+            raise FileNotFoundError(f'expected annotations and images, but there is no {path}')
+    content = json.loads((folder / ann_file).read_text(encoding='utf-8'))
+    if not content['annotations']:
+        raise ValueError(f'no image of {folder / ann_file} has a box')
+    config = dict(
+        type='CocoDataset',
+        data_root=str(folder),
+        ann_file=ann_file,
+        metainfo=dict(classes=tuple(category['name'] for category in content['categories'])),
+        data_prefix=dict(img=images),
+        filter_cfg=dict(filter_empty_gt=True, min_size=1),
+    )
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return {
+            name: DATASETS.build(dict(config, pipeline=pipeline))
+            for name, pipeline in pipelines(size).items()
+        }
+
+
+def _load_all(dataset: Any) -> None:
     random.seed(0)
     np.random.seed(0)
     for index in range(len(dataset)):
         dataset.prepare_data(index)
 
 
-def _decode_all(contents: list[bytes], flag: int) -> None:
-    for content in contents:
+def _decode_all(files: list[bytes], flag: int) -> None:
+    for content in files:
         cv2.imdecode(np.frombuffer(content, np.uint8), flag)
 
 
-def _pixels_alone(contents: list[bytes], size: int) -> None:
+def _transform_pixels(files: list[bytes], size: int) -> None:
     random.seed(0)
     np.random.seed(0)
-    for content in contents:
+    for content in files:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         side = int(size * np.random.uniform(*RATIOS))
         image = mmcv.imrescale(image, (side, side))

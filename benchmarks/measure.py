@@ -1,168 +1,174 @@
-"""Measure contenders: what is exact first, then times with all of them taking turns."""
+"""Measure implementations: first what is exact, then times in interleaved rounds."""
 
 from __future__ import annotations
 
 import gc
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch import nn
 
-from benchmarks.ceilings import ceilings
-from benchmarks.contender import Absent, Contender
-from benchmarks.peak import peak_bytes
-from benchmarks.ready import ready
-from benchmarks.report import Report, Row
-from effnet_dense.analysis import counts
-from effnet_dense.analysis.clock import interleaved
-from effnet_dense.analysis.machine import machine
-from effnet_dense.analysis.saved import MIB, saved_bytes
+from benchmarks.ceilings import measure_ceilings
+from benchmarks.comparison import Comparison, Row
+from benchmarks.environment import describe_machine
+from benchmarks.implementation import Implementation, Unavailable
+from benchmarks.peak_memory import measure_peak
+from benchmarks.prepare import prepare_for_inference
+from benchmarks.training_step import TrainingStep
+from effnet_dense.analysis.counts import count_gflops, count_parameters
+from effnet_dense.analysis.latency import InferencePass, time_interleaved
+from effnet_dense.analysis.saved_memory import MIB, measure_saved_memory
 from effnet_dense.analysis.settings import Settings
-from effnet_dense.analysis.step import Inference, TrainingStep
+from effnet_dense.utils.progress import progress_bar
 
-# In the order of measurement.
 MEASURES = ('gflops', 'saved', 'peak', 'step', 'inference')
-Tick = Callable[[], None]
+"""In the order of measurement."""
 
 
-def measure(
+@dataclass(frozen=True)
+class Measured:
+    """An implementation, its network, and the row for its results."""
+
+    implementation: Implementation
+    model: nn.Module
+    row: Row
+
+    def images(self, settings: Settings, batch: int) -> torch.Tensor:
+        """Return images (batch, 3, H, W) in the implementation's memory format."""
+        return settings.images(batch, self.implementation.channels_last)
+
+
+def compare(
     title: str,
-    contenders: Sequence[Contender],
+    implementations: Sequence[Implementation],
     settings: Settings,
     measures: Iterable[str] = MEASURES,
-    absent: Sequence[Absent] = (),
-) -> Report:
-    """Measure all contenders on the same pictures; the first one is the reference.
+    unavailable: Sequence[Unavailable] = (),
+) -> Comparison:
+    """Measure all implementations on the same images; the first one is the reference.
 
     Raises:
-        ValueError: There is no contender, or a measure is unknown.
+        ValueError: There is no implementation, or a measure is unknown.
     """
-    wanted = list(measures)
-    unknown = [name for name in wanted if name not in MEASURES]
-    if unknown or not wanted:
+    measures = list(measures)
+    unknown = [name for name in measures if name not in MEASURES]
+    if unknown or not measures:
         raise ValueError(f'measure must name some of {", ".join(MEASURES)}; got {unknown}')
-    if not contenders:
-        raise ValueError('measure needs at least one contender')
+    if not implementations:
+        raise ValueError('measure requires at least one implementation')
     settings.apply()
-    found = machine(settings)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(title, total=1 + _ticks(len(contenders), settings, wanted))
-
-        def tick() -> None:
-            progress.advance(bar)
-
-        limits = ceilings(settings)
-        tick()
-        rows = _rows(contenders, settings, wanted, tick)
-    return Report(title, settings, found, limits, rows, list(absent))
+    machine = describe_machine(settings)
+    with progress_bar(transient=True) as progress:
+        total = 1 + len(implementations) * _measurements(settings, measures)
+        advance = partial(progress.advance, progress.add_task(title, total=total))
+        ceilings = measure_ceilings(settings)
+        advance()
+        rows = _measure_rows(implementations, settings, measures, advance)
+    return Comparison(title, settings, machine, ceilings, rows, list(unavailable))
 
 
-def batches(settings: Settings) -> list[int]:
-    """Those of inference: one picture, and the batch."""
+def inference_batches(settings: Settings) -> list[int]:
+    """Return the batch sizes of inference: one image, and the batch."""
     return sorted({1, settings.batch})
 
 
-def _ticks(contenders: int, settings: Settings, wanted: Sequence[str]) -> int:
-    rounds = settings.repeats * (
-        ('step' in wanted) + len(batches(settings)) * ('inference' in wanted)
-    )
-    return contenders * (rounds + sum(name in wanted for name in ('gflops', 'saved', 'peak')))
+def _measurements(settings: Settings, measures: Sequence[str]) -> int:
+    """Return how many measurements each implementation takes, for the progress bar."""
+    timed = ('step' in measures) + len(inference_batches(settings)) * ('inference' in measures)
+    exact = sum(name in measures for name in ('gflops', 'saved', 'peak'))
+    return settings.repeats * timed + exact
 
 
-def _rows(
-    contenders: Sequence[Contender], settings: Settings, wanted: Sequence[str], tick: Tick
+def _measure_rows(
+    implementations: Sequence[Implementation],
+    settings: Settings,
+    measures: Sequence[str],
+    advance: Callable[[], None],
 ) -> list[Row]:
-    models = [contender.build(settings) for contender in contenders]
-    rows = [_row(*pair) for pair in zip(contenders, models, strict=True)]
-    for contender, model, row in zip(contenders, models, rows, strict=True):
-        _measure_exactly(contender, model, row, settings, wanted, tick)
-    if 'step' in wanted:
-        _time_steps(contenders, models, rows, settings, tick)
-    if 'inference' in wanted:
-        _time_inference(contenders, models, rows, settings, tick)
-    return rows
+    all_measured = [_build(implementation, settings) for implementation in implementations]
+    for measured in all_measured:
+        _measure_exactly(measured, settings, measures, advance)
+    if 'step' in measures:
+        _time_steps(all_measured, settings, advance)
+    if 'inference' in measures:
+        _time_inference(all_measured, settings, advance)
+    return [measured.row for measured in all_measured]
 
 
-def _row(contender: Contender, model: nn.Module) -> Row:
-    return Row(
-        contender.ecosystem,
-        contender.name,
-        contender.returns,
-        'channels-last' if contender.channels_last else 'NCHW',
-        contender.mode,
-        counts.parameters(model),
+def _build(implementation: Implementation, settings: Settings) -> Measured:
+    model = implementation.build(settings)
+    row = Row(
+        implementation.ecosystem,
+        implementation.name,
+        implementation.returns,
+        'channels-last' if implementation.channels_last else 'NCHW',
+        implementation.mode,
+        count_parameters(model),
     )
+    return Measured(implementation, model, row)
 
 
 def _measure_exactly(
-    contender: Contender,
-    model: nn.Module,
-    row: Row,
-    settings: Settings,
-    wanted: Sequence[str],
-    tick: Tick,
+    measured: Measured, settings: Settings, measures: Sequence[str], advance: Callable[[], None]
 ) -> None:
-    if 'gflops' in wanted:
-        row.gflops = counts.gflops(model, settings.images(1, contender.channels_last))
-        tick()
-    if 'saved' in wanted:
-        step = TrainingStep(
-            model, settings.images(settings.batch, contender.channels_last), settings
-        )
-        saved = saved_bytes(model, step.x, step.forward)
+    model, row = measured.model, measured.row
+    if 'gflops' in measures:
+        row.gflops = count_gflops(model, measured.images(settings, 1))
+        advance()
+    if 'saved' in measures:
+        step = TrainingStep(model, measured.images(settings, settings.batch), settings)
+        saved = measure_saved_memory(model, step.x, step.forward)
         row.saved_hooks = saved.hooks / settings.batch / MIB
-        row.saved_alive = saved.alive / settings.batch / MIB
-        tick()
-    if 'peak' in wanted:
-        peak = peak_bytes(contender, settings)
+        row.saved_alive = saved.live / settings.batch / MIB
+        advance()
+    if 'peak' in measures:
+        peak = measure_peak(measured.implementation, settings)
         row.peak = None if peak is None else peak / MIB
-        tick()
+        advance()
 
 
 def _time_steps(
-    contenders: Sequence[Contender],
-    models: Sequence[nn.Module],
-    rows: Sequence[Row],
-    settings: Settings,
-    tick: Tick,
+    all_measured: Sequence[Measured], settings: Settings, advance: Callable[[], None]
 ) -> None:
     steps = [
-        TrainingStep(model, settings.images(settings.batch, contender.channels_last), settings)
-        for contender, model in zip(contenders, models, strict=True)
+        TrainingStep(measured.model, measured.images(settings, settings.batch), settings)
+        for measured in all_measured
     ]
-    times = interleaved(steps, settings.repeats, settings.on_cuda, _warm_up(settings), tick)
-    for row, own in zip(rows, times, strict=True):
-        row.step = [1000 * second / settings.batch for second in own]
+    times = time_interleaved(steps, settings.repeats, settings.on_cuda, _warm_up(settings), advance)
+    for measured, seconds in zip(all_measured, times, strict=True):
+        measured.row.step = [1000 * second / settings.batch for second in seconds]
 
 
 def _time_inference(
-    contenders: Sequence[Contender],
-    models: Sequence[nn.Module],
-    rows: Sequence[Row],
-    settings: Settings,
-    tick: Tick,
+    all_measured: Sequence[Measured], settings: Settings, advance: Callable[[], None]
 ) -> None:
-    # Of one picture, a coarse level has one value for its statistics.
-    statistics = max(2, settings.batch)
+    # With one image, the statistics of a coarse level would be of one value.
+    calibration_batch = max(2, settings.batch)
     networks = [
-        ready(contender, model, settings.images(statistics, contender.channels_last))
-        for contender, model in zip(contenders, models, strict=True)
+        prepare_for_inference(
+            measured.implementation,
+            measured.model,
+            measured.images(settings, calibration_batch),
+        )
+        for measured in all_measured
     ]
-    for batch in batches(settings):
+    for batch in inference_batches(settings):
         passes = [
-            Inference(network, settings.images(batch, contender.channels_last), settings)
-            for contender, network in zip(contenders, networks, strict=True)
+            InferencePass(network, measured.images(settings, batch), settings)
+            for measured, network in zip(all_measured, networks, strict=True)
         ]
-        for row, inference in zip(rows, passes, strict=True):
+        for measured, inference in zip(all_measured, passes, strict=True):
             begin = time.perf_counter()
             inference()
-            row.first_pass_s = row.first_pass_s or time.perf_counter() - begin
-        times = interleaved(passes, settings.repeats, settings.on_cuda, _warm_up(settings), tick)
-        for row, own in zip(rows, times, strict=True):
-            row.inference[batch] = [1000 * second / batch for second in own]
+            measured.row.first_pass_s = measured.row.first_pass_s or time.perf_counter() - begin
+        times = time_interleaved(
+            passes, settings.repeats, settings.on_cuda, _warm_up(settings), advance
+        )
+        for measured, seconds in zip(all_measured, times, strict=True):
+            measured.row.inference[batch] = [1000 * second / batch for second in seconds]
     del networks
     gc.collect()
     if settings.on_cuda:

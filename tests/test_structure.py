@@ -16,7 +16,6 @@ SHARED = ('helpers', 'reference')
 BESIDE = ('benchmarks', 'configs', 'docs', 'tools')
 # Tests of no single module.
 CROSS_CUTTING = {
-    'analysis/memory/test_devices.py',
     'compat/mmcv_ops/test_cuda.py',
     'compat/test_mmcv_extension.py',
     'deployment/test_compile.py',

@@ -1,0 +1,1 @@
+"""Measure networks: parameters, FLOPs, saved memory, latency; predict memory; scale networks."""

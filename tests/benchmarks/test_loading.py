@@ -1,4 +1,4 @@
-"""The comparison of pipelines makes every sample, by the same draws."""
+"""The compared pipelines load every sample, with the same random numbers."""
 
 from __future__ import annotations
 

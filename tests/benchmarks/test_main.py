@@ -1,4 +1,4 @@
-"""tools/benchmark.py at tiny sizes, and what a user can get wrong."""
+"""`python -m benchmarks` at tiny sizes, and a user's mistakes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from pathlib import Path
 import pytest
 
 from benchmarks import features
-from tests.helpers import fake_contenders as fake
-from tests.helpers.tool import call
+from benchmarks.__main__ import main, parser
+from effnet_dense.engine.command import run
+from tests.helpers import fake_implementation as fake
 
 FAST = ('--threads', 1, '--repeats', 1, '--size', 64)
 
 
-def test_ours_beside_a_peer_and_an_absent_one(
+def call(*words: object) -> int:
+    """The exit status of `python -m benchmarks words…`, run here."""
+    return run(main, parser(), [str(word) for word in words])
+
+
+def test_ours_beside_a_peer_and_an_unavailable_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(features, 'PEERS', fake.PEERS)
     words = ['--lean', 1, '--measure', 'gflops', 'saved', 'step', '--channels-last']
-    assert call('benchmark', 'features', *FAST, *words, '--out', tmp_path) == 0
+    assert call('features', *FAST, *words, '--out', tmp_path) == 0
     output = capsys.readouterr().out
     for part in ('fake fake', 'ours b0, lean 1', '3,595,388', 'missing-package is not installed'):
         assert part in output
@@ -32,7 +38,7 @@ def test_ours_beside_a_peer_and_an_absent_one(
 
 def test_inference_in_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, 'PEERS', fake.PEERS)
-    assert call('benchmark', 'inference', *FAST, '--out', tmp_path) == 0
+    assert call('inference', *FAST, '--out', tmp_path) == 0
     data = json.loads((tmp_path / 'inference_b0.json').read_text())
     names = [row['name'] for row in data['rows']]
     assert names == ['fake fake', 'fake fake, deployed', 'ours b0', 'ours b0, deployed']
@@ -55,7 +61,15 @@ def test_inference_in_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_mistakes(words: list[object], quoted: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call('benchmark', *words) == 2
+    assert call(*words) == 2
     message = capsys.readouterr().err.partition('error: ')[2]
     assert quoted in message
     assert message.count('\n') == 1
+
+
+def test_the_package_and_its_tools_do_not_import_benchmarks(repository: Path) -> None:
+    """Neither would work from a wheel, which has no benchmarks."""
+    for folder in ('effnet_dense', 'tools'):
+        for path in (repository / folder).rglob('*.py'):
+            lines = [line.strip() for line in path.read_text().splitlines()]
+            assert not [x for x in lines if x.startswith(('import bench', 'from bench'))], path

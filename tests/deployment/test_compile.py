@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
-from benchmarks.detectors import WholeDetector
+from effnet_dense.analysis.detector import DetectorNetwork
 from effnet_dense.models import EfficientNet
 
 TINY = dict(base='b0', width=0.25, depth=0.3)
 
 
-def detector(lean: int) -> WholeDetector:
+def detector(lean: int) -> DetectorNetwork:
     """EfficientDet-D0 with a narrow backbone: every kind of block, BiFPN and head as they are."""
     torch.manual_seed(0)
-    model = WholeDetector('d0', lean)
+    model = DetectorNetwork('d0', lean)
     thin = EfficientNet(TINY, lean=lean)
     model.backbone = thin
     model.neck.cells = model.neck.cells[:1]

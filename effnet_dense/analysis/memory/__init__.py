@@ -1,11 +1,11 @@
-"""How much memory training takes on a GPU, without one."""
+"""Predict how much GPU memory training takes, without a GPU."""
 
-from effnet_dense.analysis.memory.predict import (
+from effnet_dense.analysis.memory.peak import (
     Peak,
-    Setting,
+    TrainingSetup,
     largest_batch,
     predict_peak,
-    setting_of,
+    training_setup,
 )
 
-__all__ = ['Peak', 'Setting', 'largest_batch', 'predict_peak', 'setting_of']
+__all__ = ['Peak', 'TrainingSetup', 'largest_batch', 'predict_peak', 'training_setup']

@@ -1,4 +1,7 @@
-"""A training batch of nothing in particular, for a detector or a segmentor."""
+"""Make synthetic training batches for detectors and segmentors.
+
+Shapes: N images of H × W pixels; K objects in each.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from mmseg.models import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from effnet_dense.analysis.memory.size import Size
+from effnet_dense.analysis.memory.image_size import Size
 
-# COCO has 7.3 in an image.
 OBJECTS = 8
+"""In an image by default; COCO has 7.3."""
 
 
-def check_takes_images(model: nn.Module) -> None:
-    """Raise a ValueError for a model whose batch is not known here."""
+def check_model_type(model: nn.Module) -> None:
+    """Raise a ValueError unless the model is a detector or a segmentor."""
     if not isinstance(model, BaseDetector | BaseSegmentor):
         raise ValueError(
             "memory is predicted for mmdet's detectors and mmseg's segmentors, which take images; "
@@ -29,27 +32,29 @@ def check_takes_images(model: nn.Module) -> None:
         )
 
 
-def training_batch(model: nn.Module, count: int, size: Size, objects: int) -> dict[str, Any]:
-    """What a data loader would return: images and their ground truth.
+def make_training_batch(model: nn.Module, count: int, size: Size, objects: int) -> dict[str, Any]:
+    """Return what a data loader would: images and their ground truth.
 
     Args:
-        model: A detector of mmdet's or a segmentor of mmseg's.
-        count: Images.
-        size: Their height and width.
-        objects: In each image of a detector's; spread over it.
+        model: A detector of mmdet's or a segmentor of mmseg's; the images are fake tensors where
+            its parameters are.
+        count: N.
+        size: (H, W).
+        objects: K, for detectors.
     """
     samples = [
-        _segmented(size) if isinstance(model, BaseSegmentor) else _detected(model, size, objects)
+        _segmentation_sample(size)
+        if isinstance(model, BaseSegmentor)
+        else _detection_sample(model, size, objects)
         for _ in range(count)
     ]
-    # Without values where the model has none.
     like = next(model.parameters())
     images = [like.new_zeros((3, *size), dtype=torch.uint8) for _ in range(count)]
     return dict(inputs=images, data_samples=samples)
 
 
-def fit_preprocessor(model: nn.Module, size: Size) -> None:
-    """Let the data preprocessor leave the images' size as it is."""
+def disable_resizing(model: nn.Module, size: Size) -> None:
+    """Let the data preprocessor neither pad nor resize images of this size."""
     preprocessor: Any = model.data_preprocessor
     if isinstance(model, BaseSegmentor):
         preprocessor.size, preprocessor.size_divisor = size, None
@@ -57,13 +62,13 @@ def fit_preprocessor(model: nn.Module, size: Size) -> None:
         preprocessor.pad_size_divisor, preprocessor.batch_augments = 1, None
 
 
-def _segmented(size: Size) -> SegDataSample:
+def _segmentation_sample(size: Size) -> SegDataSample:
     sample = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
     sample.gt_sem_seg = PixelData(data=torch.zeros(1, *size, dtype=torch.long))
     return sample
 
 
-def _detected(model: Any, size: Size, objects: int) -> DetDataSample:
+def _detection_sample(model: Any, size: Size, objects: int) -> DetDataSample:
     meta = dict(img_id=0, img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0))
     sample = DetDataSample(metainfo=meta)
     truth = InstanceData(bboxes=_boxes(size, objects), labels=torch.zeros(objects).long())
@@ -75,7 +80,7 @@ def _detected(model: Any, size: Size, objects: int) -> DetDataSample:
 
 
 def _boxes(size: Size, count: int) -> Tensor:
-    """Boxes (count, 4) of a twentieth to a half of the image's sides, along its diagonal."""
+    """Return boxes (K, 4), xyxy: 5 % to 50 % of the image's sides, along its diagonal."""
     share = torch.linspace(0.05, 0.5, count)
     height, width = size
     sides = torch.tensor([width, height])

@@ -1,4 +1,4 @@
-"""A config's model as it trains on one device."""
+"""Build a config's model as it trains on one device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from effnet_dense import lean
-from effnet_dense.analysis.memory.batch import check_takes_images
+from effnet_dense.analysis.memory.batch import check_model_type
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.checks.channels import check_channels
 from effnet_dense.utils.config_errors import config_errors
@@ -21,11 +21,11 @@ def build_model(config: Config, level: int | None = None) -> nn.Module:
 
     Args:
         config: Of a detector or a segmentor.
-        level: Of lean training, in place of what the config says.
+        level: Of lean training; None keeps the config's.
 
     Raises:
-        KeyError: an unknown type of the model or of its parts.
-        ValueError: an impossible model, one that takes no images, or one without anything lean.
+        KeyError: An unknown type of the model or of its modules.
+        ValueError: An invalid model, one that takes no images, or one without lean training.
     """
     if not config.get('model'):
         raise ValueError('the config has no model')
@@ -33,7 +33,7 @@ def build_model(config: Config, level: int | None = None) -> nn.Module:
     with config_errors('model'):
         # Building changes some configs, such as Deformable DETR's.
         model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(config.model)))
-    check_takes_images(model)
+    check_model_type(model)
     check_channels(model)
     if level is not None:
         set_lean(model, level)

@@ -1,4 +1,4 @@
-"""Precisions of training, and a GPU's autocast on the CPU."""
+"""Reproduce the precisions of training, and a GPU's autocast, on the CPU."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
-# fp32: no autocast.
+# The dtype of autocast; None is none.
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
-# What a GPU computes in float32, AT_FORALL_FP32 in ATen/autocast_mode.h, by the names of the
-# functions of torch, torch.nn.functional and Tensor that lead there. Both lists of lower
-# precision are the same: products and convolutions.
+# Operators that a GPU runs in float32 (AT_FORALL_FP32 in ATen/autocast_mode.h), by the names of
+# the functions of torch, torch.nn.functional and Tensor that call them. The operators of lower
+# precision are the same on both devices: matrix products and convolutions.
 FLOAT32 = {
     *('acos', 'asin', 'cosh', 'erfinv', 'exp', 'expm1', 'log', 'log10', 'log2', 'log1p'),
     *('reciprocal', 'rsqrt', 'sinh', 'tan', 'pow', '__pow__', '__rpow__', 'softplus'),
@@ -27,18 +27,18 @@ FLOAT32 = {
     *('multi_margin_loss', 'multilabel_margin_loss', 'cosine_embedding_loss', 'logsumexp'),
     *('interpolate', 'upsample'),
 }
-# AT_FORALL_FP32_SET_OPT_DTYPE: the result is in float32, no copy of the input is.
+# AT_FORALL_FP32_SET_OPT_DTYPE: the result is float32, without a float32 copy of the input.
 FLOAT32_RESULT = {'prod', 'softmax', 'log_softmax', 'cumprod', 'cumsum', 'sum'}
 
 
 def check_precision(precision: str) -> None:
-    """Raise a ValueError for what is none."""
+    """Raise a ValueError for an unknown precision."""
     if precision not in PRECISIONS:
         raise ValueError(f'precision must be one of {list(PRECISIONS)}, got {precision!r}')
 
 
-def precision_of(config: Config) -> str:
-    """The precision in which a config trains on a GPU."""
+def config_precision(config: Config) -> str:
+    """Return the precision in which a config trains on a GPU."""
     wrapper = config.optim_wrapper
     if wrapper.get('type') != 'AmpOptimWrapper':
         return 'fp32'
@@ -46,13 +46,13 @@ def precision_of(config: Config) -> str:
 
 
 def autocast(precision: str) -> AbstractContextManager:
-    """The context of the forward pass."""
+    """Return the context of the forward pass."""
     dtype = PRECISIONS[precision]
     return nullcontext() if dtype is None else torch.autocast('cpu', dtype)
 
 
 class GPUAutocast(TorchFunctionMode):
-    """Where autocast is enabled, what a GPU computes in float32 is computed in float32."""
+    """Inside autocast, run in float32 what a GPU runs in float32."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict | None = None

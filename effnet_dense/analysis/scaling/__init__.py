@@ -1,4 +1,4 @@
-"""Compound scaling at work: what each φ costs, which one fits a budget, and a search for α, β, γ.
+"""Apply compound scaling: cost of each φ, the largest φ within a budget, a search for α, β, γ.
 
-The tables and rules themselves are in `effnet_dense.scaling`.
+The papers' tables and rules are in `effnet_dense.scaling`.
 """

@@ -1,4 +1,4 @@
-"""How far the published rows, rounded by hand, are from the papers' rules."""
+"""Fit φ to the published rows, which were rounded by hand."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from dataclasses import asdict, dataclass
 
 from effnet_dense.scaling import FAMILIES, Scale, compound, compound_detector, detector
 
-# Relative; within it one φ gives back width, depth and resolution of B1–B7.
 TOLERANCE = 0.075
+"""Relative; within it one φ reproduces width, depth and resolution of B1–B7."""
 STEP = 0.005
 LARGEST_PHI = 20.0
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The φ nearest to a published row, and each formula's value ÷ the published one − 1."""
+    """The φ nearest to a published row.
+
+    Args:
+        phi: A multiple of `STEP`.
+        deviations: Width, depth and resolution: the formula's value ÷ the published one − 1.
+    """
 
     phi: float
     deviations: Mapping[str, float]
 
     @property
     def worst(self) -> float:
-        """The largest deviation, without its sign."""
+        """The largest absolute deviation."""
         return max(map(abs, self.deviations.values()))
 
     @property
@@ -32,21 +37,21 @@ class Fit:
 
 
 def fit_row(published: Scale) -> Fit:
-    """The φ from 0 to 20 whose largest deviation is smallest, to 0.005."""
+    """Return the φ from 0 to 20, to 0.005, whose largest deviation is smallest."""
     count = round(LARGEST_PHI / STEP)
     fits = (_fit(round(index * STEP, 3), published) for index in range(count + 1))
     return min(fits, key=lambda fit: fit.worst)
 
 
 def fit_family(name: str) -> Fit:
-    """The same for a name of `effnet_dense.scaling.FAMILIES` that is a multiple of B0.
+    """Fit φ to a name of `effnet_dense.scaling.FAMILIES` that is a multiple of B0.
 
     Raises:
-        ValueError: The name is unknown, or of another base, whose papers do not scale by φ.
+        ValueError: The name is unknown, or of a base that its paper does not scale by φ.
     """
     scaled = [row for row, (base, _) in FAMILIES.items() if base == 'b0']
     if name not in scaled:
-        raise ValueError(f'φ is that of {", ".join(scaled)}; got {name!r}')
+        raise ValueError(f'φ is defined for {", ".join(scaled)}; got {name!r}')
     return fit_row(FAMILIES[name][1])
 
 
@@ -57,10 +62,10 @@ def _fit(phi: float, published: Scale) -> Fit:
 
 
 def detector_exceptions(name: str) -> dict[str, tuple[object, object]]:
-    """What the rule gives and what was published, for each size of a detector that differs.
+    """Return (rule, published) for each size of a detector in which they differ.
 
     Args:
-        name: 'd0' … 'd7'; d7x and the Lites follow no φ, and have no exceptions to it.
+        name: 'd0' … 'd7'; d7x and the Lites do not follow the rule and give no exceptions.
     """
     published = asdict(detector(name))
     if not name[1:].isdigit():

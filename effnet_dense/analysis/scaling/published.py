@@ -1,4 +1,4 @@
-"""Published accuracies, of the whole networks at their published sizes, and where they stand."""
+"""Published accuracies of networks at their published sizes, with their sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ AUTOML = 'google/automl efficientdet'
 
 @dataclass(frozen=True)
 class Published:
-    """An accuracy in percent."""
+    """An accuracy in percent.
+
+    Args:
+        value: Percent.
+        metric: Its name and data.
+        source: Where it was published.
+    """
 
     value: float
     metric: str
@@ -35,7 +41,7 @@ AP = 'COCO val2017 box AP'
 CLASSIFIERS = {
     **_rows(_B, '77.1 79.1 80.1 81.6 82.9 83.6 84.0 84.3', TOP_1, EFFICIENTNET),
     'b8': Published(85.5, TOP_1, ADVPROP),
-    'l2': Published(88.4, f'{TOP_1}, with 300 million unlabelled pictures', NOISY_STUDENT),
+    'l2': Published(88.4, f'{TOP_1}, with 300 million unlabelled images', NOISY_STUDENT),
     **_rows(_LITE, '75.1 76.7 77.6 79.8 81.5', TOP_1, f'{TPU}/lite'),
     **_rows('es em el', '77.23 78.69 80.62', TOP_1, f'{TPU}/edgetpu'),
     **_rows('v2_s v2_m v2_l', '83.9 85.2 85.7', TOP_1, V2),
@@ -55,7 +61,7 @@ DETECTORS = {
         'lite0 lite1 lite2 lite3 lite3x lite4', '26.41 31.5 35.06 38.77 42.64 43.18', AP, AUTOML
     ),
 }
-# Of B4 alone; the paper has no other row.
+# The paper has a row for B4 only.
 SEGMENTORS = {
     'b4': Published(81.74, 'Pascal VOC 2012 val mIoU', 'arXiv 1911.09070, section 5.3'),
 }

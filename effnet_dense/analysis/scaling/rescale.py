@@ -1,4 +1,4 @@
-"""A config scaled by a candidate: the backbone's depth and width, and the size of the pictures."""
+"""Scale a config by a candidate: the backbone's depth and width, and the image size."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from effnet_dense.analysis.memory.size import network_size
+from effnet_dense.analysis.memory.image_size import network_input_size
 from effnet_dense.analysis.scaling.grid import Candidate
 from effnet_dense.data.config_walk import leaf_datasets, type_name
 from effnet_dense.scaling import FAMILIES, architecture
 
-MULTIPLE = 8  # of which sizes are, in pixels
+MULTIPLE = 8
+"""Pixels; sizes are rounded to multiples of it."""
 LOOPS = ('train', 'val', 'test')
-SIZES = ('scale', 'scales', 'crop_size', 'size', 'img_scale', 'stride')
+SIZE_KEYS = ('scale', 'scales', 'crop_size', 'size', 'img_scale', 'stride')
 
 
 def scale_config(config: Config, candidate: Candidate, size: int | None = None) -> None:
-    """Scale a config in place: depth by α, width by β, pictures by γ.
+    """Scale a config in place: depth by α, width by β, image size by γ.
 
-    Weights of the unscaled network do not fit: it begins at random ones, with nothing frozen and
-    the backbone's learning rate as the rest's.
+    Weights of the unscaled network do not fit the scaled one, so it starts from random weights.
 
     Args:
         config: Of a detector or segmentor with an `effnet_dense.EfficientNet`.
-        candidate: What to scale by.
-        size: The longer side of the unscaled network's pictures; None leaves the config's.
+        candidate: The factors.
+        size: The longer side of the unscaled network's images; None keeps the config's.
 
     Raises:
-        ValueError: Another backbone, or no size of pictures.
+        ValueError: The config has another backbone, or no image size.
     """
-    scale_pictures(config, candidate.gamma, size)
+    scale_images(config, candidate.gamma, size)
     scale_backbone(config, candidate.alpha, candidate.beta)
-    begin_at_random(config)
+    start_from_random_weights(config)
 
 
 def scaled_arch(arch: Any, alpha: float, beta: float) -> dict[str, Any]:
-    """The architecture with α times the depth and β times the width.
+    """Return the architecture with α times the depth and β times the width.
 
     Raises:
-        ValueError: It is not one of `effnet_dense.scaling`'s, or a dict with phi.
+        ValueError: It is unknown to `effnet_dense.scaling`, or a dict with phi.
     """
     architecture(arch)
     if isinstance(arch, str):
@@ -54,19 +54,19 @@ def scaled_arch(arch: Any, alpha: float, beta: float) -> dict[str, Any]:
 
 
 def scale_backbone(config: Config, alpha: float, beta: float) -> None:
-    """Scale depth and width, and tell the parts that the backbone feeds."""
+    """Scale the backbone's depth and width, and the input channels of the neck or heads."""
     backbone: Any = config.model.get('backbone') or {}
     if type_name(backbone) != 'EfficientNet':
         raise ValueError(
             f'model.backbone must be an effnet_dense.EfficientNet, got {backbone.get("type")!r}'
         )
     backbone.arch = scaled_arch(backbone.get('arch', 'b0'), alpha, beta)
-    every = architecture(backbone.arch).channels()
-    channels = [every[index] for index in backbone.get('out_indices', (3, 4, 5))]
+    all_channels = architecture(backbone.arch).channels()
+    channels = [all_channels[index] for index in backbone.get('out_indices', (3, 4, 5))]
     if config.model.get('neck'):
         config.model.neck.in_channels = channels
         return
-    for head in _heads(config):
+    for head in _segmentation_heads(config):
         index = head.get('in_index', -1)
         several = isinstance(index, list | tuple)
         head.in_channels = [channels[i] for i in index] if several else channels[index]
@@ -74,39 +74,39 @@ def scale_backbone(config: Config, alpha: float, beta: float) -> None:
             head.c1_in_channels = channels[0]
 
 
-def _heads(config: Config) -> Iterator[Any]:
+def _segmentation_heads(config: Config) -> Iterator[Any]:
     for name in ('decode_head', 'auxiliary_head'):
         heads = config.model.get(name) or []
         yield from heads if isinstance(heads, list) else [heads]
 
 
-def scale_pictures(config: Config, gamma: float, size: int | None = None) -> None:
+def scale_images(config: Config, gamma: float, size: int | None = None) -> None:
     """Scale the sizes in pipelines, preprocessor and sliding windows to multiples of 8 pixels.
 
-    Tests whose pictures keep their size get a transform that scales them.
+    Validation and test pipelines that keep the images' size get a transform that scales them.
     """
-    before = network_size(config)
+    before = network_input_size(config)
     factor = gamma * (1.0 if size is None else size / max(before))
     preprocessor: Any = config.model.get('data_preprocessor') or {}
     if preprocessor.get('pad_size_divisor') == max(before):
-        preprocessor.pad_size_divisor = _side(max(before), factor)
+        preprocessor.pad_size_divisor = _scale_side(max(before), factor)
     for node in (preprocessor, *(preprocessor.get('batch_augments') or ())):
         _scale_sizes(node, factor)
     _scale_sizes(config.model.get('test_cfg') or {}, factor)
     done: set[int] = set()
     for loop in LOOPS:
         loader = config.get(f'{loop}_dataloader') or {}
-        for holder in _with_pipelines(loader.get('dataset') or {}):
-            if id(holder['pipeline']) in done:  # shared by val and test
+        for dataset in _datasets_with_pipelines(loader.get('dataset') or {}):
+            if id(dataset['pipeline']) in done:  # shared by val and test
                 continue
-            scaled = [_scale_transform(transform, factor) for transform in holder['pipeline']]
+            scaled = [_scale_transform(transform, factor) for transform in dataset['pipeline']]
             if loop != 'train' and not any(scaled):
-                _insert_resize(holder['pipeline'], factor)
-            done.add(id(holder['pipeline']))
+                _insert_resize(dataset['pipeline'], factor)
+            done.add(id(dataset['pipeline']))
 
 
-def begin_at_random(config: Config) -> None:
-    """No weights to begin with, and so nothing frozen and no smaller rate for the backbone."""
+def start_from_random_weights(config: Config) -> None:
+    """Drop initial weights, frozen stages and a smaller learning rate of the backbone."""
     config.load_from = None
     config.model.backbone.update(init_cfg=None, frozen_stages=0, norm_eval=False)
     paramwise = config.optim_wrapper.get('paramwise_cfg') or {}
@@ -115,8 +115,8 @@ def begin_at_random(config: Config) -> None:
             values.pop('lr_mult', None)
 
 
-def _with_pipelines(dataset: Any) -> Iterator[Any]:
-    """A data set and those that it wraps, where they have pipelines."""
+def _datasets_with_pipelines(dataset: Any) -> Iterator[Any]:
+    """Yield a dataset and the ones that it wraps, if they have pipelines."""
     while dataset:
         if dataset.get('pipeline'):
             yield dataset
@@ -127,7 +127,7 @@ def _with_pipelines(dataset: Any) -> Iterator[Any]:
 
 
 def _scale_transform(transform: Any, factor: float) -> bool:
-    """Scale a transform and those inside of it; whether any has a size."""
+    """Scale a transform and the ones inside of it; return whether any has a size."""
     inside = transform.get('transforms') or ()
     flat = [t for part in inside for t in (part if isinstance(part, list | tuple) else [part])]
     found = [_scale_transform(t, factor) for t in flat]
@@ -136,10 +136,10 @@ def _scale_transform(transform: Any, factor: float) -> bool:
 
 def _scale_sizes(node: Any, factor: float) -> bool:
     found = False
-    for key in SIZES:
+    for key in SIZE_KEYS:
         value = node.get(key)
         if value and _is_size(value):
-            node[key] = _scaled(value, factor)
+            node[key] = _scale_size(value, factor)
             found = True
     return found
 
@@ -150,13 +150,13 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _scaled(value: Any, factor: float) -> Any:
+def _scale_size(value: Any, factor: float) -> Any:
     if isinstance(value, list | tuple):
-        return type(value)(_scaled(part, factor) for part in value)
-    return _side(value, factor)
+        return type(value)(_scale_size(part, factor) for part in value)
+    return _scale_side(value, factor)
 
 
-def _side(pixels: int, factor: float) -> int:
+def _scale_side(pixels: int, factor: float) -> int:
     return max(1, round(pixels * factor / MULTIPLE)) * MULTIPLE
 
 

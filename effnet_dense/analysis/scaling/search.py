@@ -1,4 +1,4 @@
-"""The search for α, β, γ: short trainings of a config scaled by each candidate of a grid.
+"""Search α, β, γ by short trainings of a config scaled by each candidate of a grid.
 
 Source: EfficientNet (arXiv 1905.11946), section 3.3, step 1: fix φ = 1, and search the constants
 on the small network; step 2 scales by φ with them.
@@ -17,20 +17,24 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from effnet_dense.analysis.counts import gflops, parameters
-from effnet_dense.analysis.memory.size import network_size
+from effnet_dense.analysis.counts import count_gflops, count_parameters
+from effnet_dense.analysis.memory.image_size import network_input_size
 from effnet_dense.analysis.scaling.grid import BASE, Candidate
-from effnet_dense.analysis.scaling.networks import tensor_parts, without_memory
-from effnet_dense.analysis.scaling.output import write_json
+from effnet_dense.analysis.scaling.networks import build_dense_network, build_on_meta
 from effnet_dense.analysis.scaling.rescale import scale_config
-from effnet_dense.analysis.scaling.short import metric_of, shorten, train_and_evaluate
+from effnet_dense.analysis.scaling.short_training import (
+    default_metric,
+    set_training_steps,
+    train_and_evaluate,
+)
+from effnet_dense.utils.atomic import atomic_write
 
-SETTINGS, RESULT = 'search.json', 'result.json'
+SETTINGS_FILE, RESULT_FILE = 'search.json', 'result.json'
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a candidate costs and reaches; size is height and width in pixels."""
+    """A candidate's cost and metric; size is (height, width) in pixels."""
 
     candidate: Candidate
     size: tuple[int, int]
@@ -46,9 +50,9 @@ class Search:
 
     Args:
         config: From `load_config`; is not changed.
-        folder: For a folder of each candidate, and what the search itself writes.
-        steps: Of each training; None trains as long as the config says.
-        size: The longer side of the unscaled pictures; None leaves the config's.
+        folder: For a subfolder per candidate, and the search's own files.
+        steps: Of each training; None keeps the config's schedule.
+        size: The longer side of the unscaled images; None keeps the config's.
         metric: By default that of the config's evaluator.
     """
 
@@ -62,41 +66,42 @@ class Search:
         self,
         grid: Sequence[Candidate],
         resume: bool = False,
-        tick: Callable[[Result], None] = lambda result: None,
+        on_result: Callable[[Result], None] = lambda result: None,
     ) -> list[Result]:
-        """Train the unscaled network and every candidate; those that are finished are read.
+        """Train the unscaled network and every candidate; finished ones are read from the folder.
 
         Args:
-            resume: Go on in a folder that holds a search.
-            tick: Called with each result.
+            grid: The candidates.
+            resume: Resume the search that the folder holds.
+            on_result: Called with each result.
 
         Raises:
             FileExistsError: The folder holds a search, and `resume` is false.
-            ValueError: It holds a search of other settings, or the config cannot be scaled.
+            ValueError: It holds a search with other settings, or the config cannot be scaled.
         """
-        metric = self.metric or metric_of(self.config)
-        every = [BASE, *grid]
-        scaled = [self.scaled(candidate) for candidate in every]  # errors before any training
-        self._open(resume, metric)
+        metric = self.metric or default_metric(self.config)
+        candidates = [BASE, *grid]
+        configs = [self.scaled(candidate) for candidate in candidates]  # fails before any training
+        self._open_folder(resume, metric)
         results = []
-        for candidate, config in zip(every, scaled, strict=True):
+        for candidate, config in zip(candidates, configs, strict=True):
             results.append(self._result(candidate, config, metric))
-            tick(results[-1])
+            on_result(results[-1])
         return results
 
     def scaled(self, candidate: Candidate) -> Config:
-        """The config of a candidate's training."""
+        """Return the config of a candidate's training."""
         config = deepcopy(self.config)
         scale_config(config, candidate, self.size)
         if self.steps is not None:
-            shorten(config, self.steps)
+            set_training_steps(config, self.steps)
         return config
 
     def cost(self, candidate: Candidate) -> tuple[int, float]:
-        """Parameters, and 10⁹ multiply-adds of one picture."""
-        return _cost(self.scaled(candidate))
+        """Return parameters, and 10⁹ multiply-adds for one image."""
+        return _count(self.scaled(candidate))
 
-    def _open(self, resume: bool, metric: str) -> None:
+    def _open_folder(self, resume: bool, metric: str) -> None:
         settings = dict(
             config=self.config.filename,
             content=hashlib.sha256(self.config.dump().encode()).hexdigest(),  # data and options
@@ -104,37 +109,37 @@ class Search:
             size=self.size,
             metric=metric,
         )
-        file = self.folder / SETTINGS
+        file = self.folder / SETTINGS_FILE
         if file.is_file():
             before = json.loads(file.read_text())
             if not resume:
                 raise FileExistsError(
-                    f'{self.folder} holds a search: go on with --resume auto, or take another '
-                    '--work-dir'
+                    f'{self.folder} holds a search: resume it with --resume auto, or choose '
+                    'another --work-dir'
                 )
             if before != settings:
                 raise ValueError(f'{self.folder} holds a search of {before}, got {settings}')
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(file, settings)
+        _write_json(file, settings)
 
     def _result(self, candidate: Candidate, config: Config, metric: str) -> Result:
         folder = self.folder / candidate.name
-        file = folder / RESULT
+        file = folder / RESULT_FILE
         if file.is_file():
-            return _read(file)
-        count, flops = _cost(config)
-        size, arch = network_size(config), dict(config.model.backbone.arch)
+            return _read_result(file)
+        parameters, gflops = _count(config)
+        size, arch = network_input_size(config), dict(config.model.backbone.arch)
         value = train_and_evaluate(config, folder, metric)
-        result = Result(candidate, size, arch, count, flops, value)
-        write_json(file, asdict(result))
+        result = Result(candidate, size, arch, parameters, gflops, value)
+        _write_json(file, asdict(result))
         return result
 
 
-def best(results: Sequence[Result]) -> Result:
-    """The candidate with the largest metric, the unscaled network left out; of equals the first.
+def best_result(results: Sequence[Result]) -> Result:
+    """Return the scaled candidate with the largest metric; of equal ones the first.
 
     Raises:
-        ValueError: There is no candidate.
+        ValueError: There is no candidate but the unscaled network.
     """
     scaled = [result for result in results if result.candidate != BASE]
     if not scaled:
@@ -142,13 +147,18 @@ def best(results: Sequence[Result]) -> Result:
     return max(scaled, key=lambda result: result.metric)
 
 
-def _cost(config: Config) -> tuple[int, float]:
-    model = without_memory(lambda: tensor_parts(config))
-    height, width = network_size(config)
-    return parameters(model), gflops(model, torch.empty(1, 3, height, width, device='meta'))
+def _count(config: Config) -> tuple[int, float]:
+    model = build_on_meta(lambda: build_dense_network(config))
+    height, width = network_input_size(config)
+    image = torch.empty(1, 3, height, width, device='meta')
+    return count_parameters(model), count_gflops(model, image)
 
 
-def _read(file: Path) -> Result:
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    atomic_write(file, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+
+
+def _read_result(file: Path) -> Result:
     content = json.loads(file.read_text())
     content.update(candidate=Candidate(**content['candidate']), size=tuple(content['size']))
     return Result(**content)

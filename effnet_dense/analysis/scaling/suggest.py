@@ -1,4 +1,4 @@
-"""The largest network within a budget."""
+"""Find the largest network within a budget."""
 
 from __future__ import annotations
 
@@ -18,74 +18,85 @@ from effnet_dense.scaling import architecture, compound_detector
 
 TASKS = ('backbone', 'efficientdet')
 STEP = 0.1
-# B8's φ is 7.3, and the rule for detectors ends at 7.
-LARGEST = {'backbone': 8.0, 'efficientdet': 7.0}
+LARGEST_PHI = {'backbone': 8.0, 'efficientdet': 7.0}
+"""B8's φ is 7.3, and the rule for detectors ends at 7."""
 
-Cost = Callable[[Network], float]
+CostFunction = Callable[[Network], float]
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A network within the budget, and what it costs in the budget's unit."""
+    """A network within the budget, and its cost in the budget's unit."""
 
     network: Network
     cost: float
 
 
 def published_within(
-    cost: Cost, budget: float, task: str = 'backbone', size: int | None = None
+    cost: CostFunction, budget: float, task: str = 'backbone', size: int | None = None
 ) -> Suggestion | None:
-    """The last published network, in the order of their sizes, before the first that is too large.
+    """Return the last published network, by size, before the first that exceeds the budget.
 
     Args:
-        cost: Of a network, in the budget's unit.
-        budget: What it may cost.
-        task: Of `TASKS`.
-        size: Of the pictures, in pixels; by default each network's own.
+        cost: A network → its cost in the budget's unit.
+        budget: The largest cost.
+        task: One of `TASKS`.
+        size: Of the images, in pixels; by default each network's own.
     """
     _check(budget, task)
     found = None
     for network in _published(task):
-        spent = cost(network.at(size))
-        if spent > budget:
+        network_cost = cost(network.at(size))
+        if network_cost > budget:
             break
-        found = Suggestion(network.at(size), spent)
+        found = Suggestion(network.at(size), network_cost)
     return found
 
 
 def phi_within(
-    cost: Cost, budget: float, task: str = 'backbone', size: int | None = None
+    cost: CostFunction, budget: float, task: str = 'backbone', size: int | None = None
 ) -> Suggestion | None:
-    """The network of the largest φ, a multiple of 0.1, within the budget; None if φ = 0 is not.
+    """Return the network of the largest φ, in steps of 0.1, within the budget.
 
-    φ is doubled until it is too large, then the interval is halved: no network much larger than
-    the answer is measured, and seven or eight at all.
+    φ is doubled until it is too large, then the interval is bisected: seven or eight networks
+    are measured, none of them much larger than the result.
+
+    Returns:
+        None if φ = 0 exceeds the budget.
     """
     _check(budget, task)
 
-    def at(index: int) -> Suggestion:
+    def at_index(index: int) -> Suggestion:
         network = network_of_phi(round(index * STEP, 1), task).at(size)
         return Suggestion(network, cost(network))
 
-    return largest_within(at, budget, round(LARGEST[task] / STEP))
+    return largest_within(at_index, budget, round(LARGEST_PHI[task] / STEP))
 
 
-def largest_within(at: Callable[[int], Suggestion], budget: float, last: int) -> Suggestion | None:
-    """The suggestion of the largest index from 0 to `last` within the budget; costs grow."""
-    best = at(0)
+def largest_within(
+    at_index: Callable[[int], Suggestion], budget: float, last: int
+) -> Suggestion | None:
+    """Return the suggestion of the largest index from 0 to `last` within the budget.
+
+    Args:
+        at_index: Index → suggestion; costs grow with the index.
+        budget: The largest cost.
+        last: The largest index.
+    """
+    best = at_index(0)
     if best.cost > budget:
         return None
     fits, too_large, step = 0, last + 1, 10
     while fits < last and too_large > last:
         guess = min(fits + step, last)
-        suggestion = at(guess)
+        suggestion = at_index(guess)
         if suggestion.cost > budget:
             too_large = guess
         else:
             fits, best, step = guess, suggestion, 2 * step
     while too_large - fits > 1 and fits < last:
         guess = (fits + too_large) // 2
-        suggestion = at(guess)
+        suggestion = at_index(guess)
         if suggestion.cost > budget:
             too_large = guess
         else:
@@ -94,14 +105,14 @@ def largest_within(at: Callable[[int], Suggestion], budget: float, last: int) ->
 
 
 def network_of_phi(phi: float, task: str) -> Network:
-    """The backbone or the EfficientDet of a φ, between published ones too."""
+    """Return the backbone or the EfficientDet of a φ, which need not be a published one's."""
     if task == 'backbone':
         return backbone_of_phi(phi)
     return detector_network(f'phi {phi:g}', compound_detector(phi))
 
 
 def config_lines(network: Network) -> str:
-    """What to write into a config for this network."""
+    """Return the lines of a config for this network."""
     if network.detector is not None:
         model = network.detector.model()
     else:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 
-from effnet_dense.analysis.memory.precision import GPUAutocast, check_precision, precision_of
+from effnet_dense.analysis.memory.precision import GPUAutocast, check_precision, config_precision
 
 
 def test_what_a_gpu_computes_in_float32() -> None:
@@ -27,7 +27,7 @@ def test_what_a_gpu_computes_in_float32() -> None:
 
 def test_precision_of_a_config() -> None:
     def named(**wrapper: str) -> str:
-        return precision_of(Config(dict(optim_wrapper=wrapper)))
+        return config_precision(Config(dict(optim_wrapper=wrapper)))
 
     assert named(type='OptimWrapper') == 'fp32'
     assert named(type='AmpOptimWrapper') == 'fp16'

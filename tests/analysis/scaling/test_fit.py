@@ -21,14 +21,14 @@ from effnet_dense.scaling import Scale, compound
         ('b7', 6.55),
     ],
 )
-def test_one_phi_gives_back_each_row(name: str, phi: float) -> None:
+def test_one_phi_reproduces_each_row(name: str, phi: float) -> None:
     fit = fit_family(name)
     assert fit.phi == phi
     assert fit.worst <= TOLERANCE
     assert fit.exceptions == {}
 
 
-def test_rows_that_no_phi_gives_back_are_named() -> None:
+def test_rows_that_no_phi_reproduces_are_named() -> None:
     assert set(fit_family('b8').exceptions) == {'width', 'depth'}
     assert set(fit_family('l2').exceptions) == {'width', 'depth', 'resolution'}
 
@@ -53,5 +53,5 @@ def test_detectors_that_leave_the_rule() -> None:
 
 
 def test_other_families_have_no_phi() -> None:
-    with pytest.raises(ValueError, match=r"φ is that of b0, .*; got 'v2_s'"):
+    with pytest.raises(ValueError, match=r"φ is defined for b0, .*; got 'v2_s'"):
         fit_family('v2_s')

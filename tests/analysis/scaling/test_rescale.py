@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
+from effnet_dense.analysis.memory.image_size import network_input_size
 from effnet_dense.analysis.memory.model import build_model
-from effnet_dense.analysis.memory.size import network_size
 from effnet_dense.analysis.scaling.grid import BASE, Candidate
 from effnet_dense.analysis.scaling.rescale import scale_config, scaled_arch
 from effnet_dense.engine.config import load_config
@@ -23,7 +23,7 @@ def test_a_detector() -> None:
     assert config.model.backbone.arch == dict(base='lite0', width=1.4, depth=1.8)
     assert config.model.neck.in_channels == [56, 160, 448]  # B4's width
     # 64 · 1.25 = 80
-    assert network_size(config) == (80, 80)
+    assert network_input_size(config) == (80, 80)
     assert config.model.data_preprocessor.pad_size_divisor == 80
     train, val = (config[f'{loop}_dataloader'].dataset.pipeline for loop in ('train', 'val'))
     assert (tuple(train[2].scale), tuple(train[3].crop_size)) == ((80, 80), (80, 80))
@@ -32,12 +32,12 @@ def test_a_detector() -> None:
     build_model(config)
 
 
-def test_it_begins_at_random() -> None:
+def test_it_starts_from_random_weights() -> None:
     config = scaled('efficientdet_lite0_finetune', BASE)
     backbone = config.model.backbone
     assert (backbone.init_cfg, backbone.norm_eval, backbone.frozen_stages) == (None, False, 0)
     assert config.optim_wrapper.paramwise_cfg.custom_keys.backbone == {}
-    assert network_size(config) == (320, 320)
+    assert network_input_size(config) == (320, 320)
 
 
 def test_a_segmentor_whose_tests_keep_the_size() -> None:

@@ -9,11 +9,21 @@ from typing import Any
 import pytest
 
 from effnet_dense.analysis.scaling import search as module
-from effnet_dense.analysis.scaling import short
-from effnet_dense.analysis.scaling.findings import PHIS, doubt, draw, phi_row, phi_rows
+from effnet_dense.analysis.scaling import short_training
 from effnet_dense.analysis.scaling.grid import BASE, Candidate
-from effnet_dense.analysis.scaling.search import Result, Search, best
-from effnet_dense.analysis.scaling.short import metric_of, shorten, train_and_evaluate
+from effnet_dense.analysis.scaling.search import Result, Search, best_result
+from effnet_dense.analysis.scaling.search_report import (
+    PHIS,
+    chance_warning,
+    draw,
+    phi_row,
+    phi_rows,
+)
+from effnet_dense.analysis.scaling.short_training import (
+    default_metric,
+    set_training_steps,
+    train_and_evaluate,
+)
 from effnet_dense.engine.config import load_config
 
 DEEP, WIDE = Candidate(1.4, 1.0, 1.2), Candidate(1.0, 1.4, 1.0)
@@ -43,7 +53,7 @@ def test_finished_candidates_are_read(tmp_path: Path, trained: list[str]) -> Non
     found = a_search(tmp_path / 's').run([DEEP, WIDE])
     assert trained == [BASE.name, DEEP.name, WIDE.name]
     assert [result.metric for result in found] == [0.1, 0.3, 0.2]
-    assert best(found).candidate == DEEP
+    assert best_result(found).candidate == DEEP
     assert [result.size for result in found] == [(64, 64), (80, 80), (64, 64)]
     # All but stem and head of a Lite are scaled: FLOPs grow with the budget, about.
     assert found[0].gflops < found[1].gflops < 2.5 * found[0].gflops
@@ -56,12 +66,12 @@ def test_finished_candidates_are_read(tmp_path: Path, trained: list[str]) -> Non
 
 def test_a_folder_of_another_search(tmp_path: Path, trained: list[str]) -> None:
     a_search(tmp_path).run([])
-    with pytest.raises(FileExistsError, match='go on with --resume auto'):
+    with pytest.raises(FileExistsError, match='resume it with --resume auto'):
         a_search(tmp_path).run([])
     with pytest.raises(ValueError, match=r"holds a search of .*'steps': 4.*, got .*'steps': 5"):
         a_search(tmp_path, steps=5).run([], resume=True)
     with pytest.raises(ValueError, match='no candidate but the unscaled'):
-        best(a_search(tmp_path).run([], resume=True))
+        best_result(a_search(tmp_path).run([], resume=True))
 
 
 def test_a_phi_is_a_power(tmp_path: Path) -> None:
@@ -81,26 +91,29 @@ def test_a_chart(tmp_path: Path) -> None:
 
 def test_short_trainings() -> None:
     config = load_config('efficientdet_lite0_finetune')
-    shorten(config, 20)
+    set_training_steps(config, 20)
     assert config.train_cfg == dict(type='IterBasedTrainLoop', max_iters=20, val_interval=20)
     warm, cosine = config.param_scheduler
     assert (warm['end'], cosine['begin'], cosine['end'], cosine['T_max']) == (2, 2, 20, 18)
     with pytest.raises(ValueError, match='steps must be at least 1, got 0'):
-        shorten(config, 0)
+        set_training_steps(config, 0)
 
 
 def test_the_configs_metric() -> None:
-    assert metric_of(load_config('efficientdet_lite0_finetune')) == 'coco/bbox_mAP'
+    assert default_metric(load_config('efficientdet_lite0_finetune')) == 'coco/bbox_mAP'
     config = load_config('effnet_lite0_fpn_camvid')
-    assert metric_of(config) == 'mIoU'
+    assert default_metric(config) == 'mIoU'
     config.val_evaluator = dict(type='Other')
     with pytest.raises(ValueError, match=r"--metric is needed.*\['Other'\]"):
-        metric_of(config)
+        default_metric(config)
 
 
 @pytest.mark.parametrize(
     ('metrics', 'message'),
-    [({'mIoU': float('nan')}, 'got nan: is there an annotation'), ({'aAcc': 1.0}, 'only aAcc')],
+    [
+        ({'mIoU': float('nan')}, 'got nan: does the validation set have'),
+        ({'aAcc': 1.0}, 'only aAcc'),
+    ],
 )
 def test_without_a_metric_there_is_no_result(
     metrics: dict[str, float], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -112,8 +125,8 @@ def test_without_a_metric_there_is_no_result(
         def train(self) -> None:
             self.hook.after_val_epoch(self, metrics)
 
-    monkeypatch.setattr(short, 'check_data_files', lambda config, splits: None)
-    monkeypatch.setattr(short, 'build_runner', lambda config: Pretender())
+    monkeypatch.setattr(short_training, 'check_data_files', lambda config, splits: None)
+    monkeypatch.setattr(short_training, 'build_runner', lambda config: Pretender())
     with pytest.raises((ValueError, KeyError), match=message):
         train_and_evaluate(load_config('effnet_lite0_fpn_camvid'), tmp_path, 'mIoU')
 
@@ -131,13 +144,13 @@ def test_phis_end_where_nothing_can_be_built(tmp_path: Path) -> None:
     assert len(phi_rows(a_search(tmp_path), Candidate(1.1, 1.0, 1.0))) == len(PHIS)
 
 
-def test_a_best_by_chance_is_said() -> None:
+def test_a_best_by_chance_is_reported() -> None:
     def found(value: float) -> list[Result]:
         metrics = {BASE: 0.1, DEEP: value}
         return [Result(one, (64, 64), {}, 1, 0.1, metric) for one, metric in metrics.items()]
 
-    assert 'within 5% of the unscaled network' in (doubt(found(0.104)) or '')
-    assert doubt(found(0.106)) is None
+    assert 'within 5% of the unscaled network' in (chance_warning(found(0.104)) or '')
+    assert chance_warning(found(0.106)) is None
 
 
 def test_other_options_are_another_search(tmp_path: Path, trained: list[str]) -> None:

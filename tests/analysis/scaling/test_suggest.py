@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from effnet_dense.analysis.scaling.networks import backbone, detector_network
-from effnet_dense.analysis.scaling.sizes import count_gflops
+from effnet_dense.analysis.scaling.cost import network_gflops
+from effnet_dense.analysis.scaling.networks import (
+    backbone_network,
+    backbone_of_phi,
+    detector_network,
+)
 from effnet_dense.analysis.scaling.suggest import (
     Suggestion,
     config_lines,
@@ -15,7 +19,7 @@ from effnet_dense.analysis.scaling.suggest import (
 )
 from effnet_dense.scaling import compound_detector, detector
 
-ANY = backbone('any', 'b0', 224)
+ANY = backbone_network('any', 'b0', 224)
 
 
 @pytest.mark.parametrize('last', [7, 80])
@@ -40,20 +44,18 @@ def test_nothing_fits() -> None:
 
 
 def test_a_backbone_for_gflops() -> None:
-    found = phi_within(count_gflops, 0.6)
-    larger = phi_within(count_gflops, 0.6, size=128)
+    found = phi_within(network_gflops, 0.6)
+    larger = phi_within(network_gflops, 0.6, size=128)
     assert found is not None and larger is not None
-    assert found.cost <= 0.6 < count_gflops(at_phi(found.network.arch['phi'] + 0.1))
+    assert found.cost <= 0.6 < network_gflops(at_phi(found.network.arch['phi'] + 0.1))
     assert larger.network.size == 128
     assert larger.network.arch['phi'] > found.network.arch['phi']
-    published = published_within(count_gflops, 0.6)
+    published = published_within(network_gflops, 0.6)
     assert published is not None
     assert published.network.name == 'b0'  # 0.39, and B1 has 0.69
 
 
 def at_phi(phi: float):
-    from effnet_dense.analysis.scaling.networks import backbone_of_phi
-
     return backbone_of_phi(round(phi, 1))
 
 
@@ -63,7 +65,7 @@ def test_lines_to_paste() -> None:
         exec(config_lines(detector_network('d', sizes)), found)
         assert found['model'] == sizes.model()
         assert found['image_size'] == (sizes.image_size,) * 2
-    exec(config_lines(backbone('phi 1', dict(phi=1), 258)), found)
+    exec(config_lines(backbone_network('phi 1', dict(phi=1), 258)), found)
     assert found['model'] == dict(
         backbone=dict(arch=dict(phi=1)), neck=dict(in_channels=[48, 120, 352])
     )
@@ -71,6 +73,6 @@ def test_lines_to_paste() -> None:
 
 def test_impossible_budgets() -> None:
     with pytest.raises(ValueError, match='a budget must be a positive number, got -1'):
-        phi_within(count_gflops, -1)
+        phi_within(network_gflops, -1)
     with pytest.raises(ValueError, match="one of backbone, efficientdet, got 'neck'"):
-        published_within(count_gflops, 1, 'neck')
+        published_within(network_gflops, 1, 'neck')

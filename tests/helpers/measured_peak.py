@@ -1,0 +1,91 @@
+"""Measure the peak of a real training step, by mmengine's own `train_step`, on the CPU.
+
+Two counts that are independent of the prediction: PyTorch's allocator, as the profiler reports it,
+and the process's resident memory, `python -m tests.helpers.measured_peak CONFIG BATCH SIDE LEAN`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.model import ExponentialMovingAverage
+from mmengine.optim import build_optim_wrapper
+from torch.profiler import ProfilerActivity, profile
+
+from effnet_dense.analysis.memory.batch import disable_resizing, make_training_batch
+from effnet_dense.analysis.memory.model import build_model
+from effnet_dense.analysis.memory.peak import TrainingSetup, training_setup, without_logs
+from effnet_dense.engine.config import load_config
+from tests.helpers.tool import environment
+
+
+def train(config: Config, setup: TrainingSetup) -> None:
+    """Two steps: from the second on the optimizer has its states."""
+    with without_logs():
+        model = build_model(config, setup.lean)
+        disable_resizing(model, setup.size)
+        wrapper = dict(config.optim_wrapper)
+        if setup.precision == 'bf16':
+            wrapper['type'] = 'CPUAmpOptimWrapper'
+        optimizer = build_optim_wrapper(model, wrapper)
+        hooks = [hook['type'] for hook in config.get('custom_hooks') or ()]
+        average = ExponentialMovingAverage(model) if 'EMAHook' in hooks else None
+        for _ in range(2):
+            batch = make_training_batch(model, setup.batch_size, setup.size, setup.objects)
+            model.train_step(batch, optimizer)
+        del average
+
+
+def allocated_peak(config: Config, setup: TrainingSetup) -> int:
+    """Bytes that PyTorch's CPU allocator provides, including the building of the model."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        train(config, setup)
+    events: Any = profiler.profiler.kineto_results.experimental_event_tree()
+    running = largest = 0
+    for event in sorted(_allocations(events), key=lambda event: event.start_time_ns):
+        running += event.extra_fields.alloc_size
+        largest = max(largest, running)
+    return largest
+
+
+def _allocations(events: Any) -> Any:
+    for event in events:
+        if event.tag == torch._C._profiler._EventType.Allocation:
+            yield event
+        yield from _allocations(event.children)
+
+
+def resident_peak(*words: object) -> int:
+    """Bytes by which a separate process grows while it trains, given this module's arguments."""
+    # Blocks of 64 KiB and more come from the system, and go back to it at once.
+    own = dict(MALLOC_MMAP_THRESHOLD_='65536', MALLOC_TRIM_THRESHOLD_='0', MALLOC_ARENA_MAX='1')
+    command = [sys.executable, '-m', 'tests.helpers.measured_peak', *map(str, words)]
+    out = subprocess.run(command, env=environment(**own), capture_output=True, check=True)
+    return int(out.stdout.split()[-1])
+
+
+def _main(name: str, batch: str, side: str, lean: str) -> None:
+    config = load_config(name)
+    setup = training_setup(config, int(batch), (int(side), int(side)), 'fp32', int(lean))
+    # Kernels and their threads are loaded by a first, small run.
+    small = training_setup(config, 2, (64, 64), 'fp32', int(lean))
+    train(config, small)
+    Path('/proc/self/clear_refs').write_text('5')  # reset the peak
+    before = _resident('VmRSS')
+    train(config, setup)
+    print(_resident('VmHWM') - before)
+
+
+def _resident(name: str) -> int:
+    """Bytes; getrusage's would count what the parent process had."""
+    (line,) = (x for x in Path('/proc/self/status').read_text().splitlines() if name in x)
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == '__main__':
+    _main(*sys.argv[1:])
