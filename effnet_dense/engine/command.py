@@ -83,12 +83,12 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
         const=DEFAULT_LIMIT,
         metavar='SHARE',
         help='leave out broken images, and broken annotations of --data, up to this share of them '
-        f'(default: {DEFAULT_LIMIT}), and list them in the work folder',
+        f'({DEFAULT_LIMIT} without a value), and list them in the work folder',
     )
     # Added by torch.distributed.launch, which mim runs; torch itself reads the environment.
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     parser.add_argument(
-        '--debug', action='store_true', help="show an error's traceback instead of its message only"
+        '--debug', action='store_true', help="show an error's traceback before its message"
     )
     return parser
 
