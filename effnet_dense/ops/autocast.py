@@ -18,7 +18,7 @@ def cast_operands(*tensors: Tensor | None) -> list[Any]:
 
 def _cast(tensor: Tensor) -> Tensor:
     device = tensor.device.type
-    if tensor.dtype == torch.float64 or not torch.amp.is_autocast_available(device):
+    if tensor.dtype == torch.float64 or not _has_autocast(device):
         return tensor
     if not torch.is_autocast_enabled(device):
         return tensor
@@ -27,7 +27,12 @@ def _cast(tensor: Tensor) -> Tensor:
 
 def current_autocast(device: str) -> Callable[[], AbstractContextManager]:
     """Return a context manager factory that restores the autocast state of this call."""
-    if not torch.amp.is_autocast_available(device):
+    if not _has_autocast(device):
         return nullcontext
     dtype, enabled = torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)
     return partial(torch.autocast, device, dtype, enabled, cache_enabled=False)
+
+
+def _has_autocast(device: str) -> bool:
+    # torch 2.6 cannot trace is_autocast_available, which torch.compile meets here.
+    return device in ('cpu', 'cuda') or torch.amp.is_autocast_available(device)
