@@ -53,7 +53,7 @@ def draw_masks(
 ) -> ImageArray:
     """Tint the pixels of N masks and outline them in white; later masks cover earlier ones."""
     drawn = image.copy()
-    width = max(1, round(max(image.shape[:2]) / 300))
+    width = max(1, round(max(image.shape[:2]) / 400))
     scaled = [_scaled(mask, image) for mask in masks]
     for mask, colour in zip(scaled, colours, strict=True):
         inside = mask > 0
@@ -135,15 +135,16 @@ def draw_wrong_pixels(
 
 
 def deepest_point(mask: Mask) -> tuple[int, int]:
-    """Return the pixel (x, y) of a mask that is farthest from its edge.
+    """Return a pixel (x, y) deep inside of a mask, where its centroid may not be.
 
-    A centroid may lie outside of the mask.
+    Of the pixels that are almost as far from the edge as possible, it is the most central one.
     """
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     part = np.pad(mask[y : y + height, x : x + width].astype(np.uint8), 1)
     depth = cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_3)
-    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    return x + int(column) - 1, y + int(row) - 1
+    deep = np.argwhere(depth >= 0.9 * depth.max())
+    row, column = deep[np.square(deep - deep.mean(0)).sum(1).argmin()].tolist()
+    return x + column - 1, y + row - 1
 
 
 def _points(masks: Sequence[Mask]) -> NDArray[np.float64]:

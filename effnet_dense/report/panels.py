@@ -28,7 +28,7 @@ def read_rgb(path: str) -> ImageArray | None:
     """Read an image; None where it is missing or unreadable."""
     try:
         return mmcv.imfrombytes(fileio.get(path), channel_order='rgb')
-    except (OSError, ValueError, ImportError, KeyError):
+    except (OSError, ValueError, ImportError, KeyError, cv2.error):
         return None
 
 

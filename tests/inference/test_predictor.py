@@ -12,9 +12,7 @@ import torch
 from PIL import Image
 
 import effnet_dense
-from effnet_dense.engine.config import load_config
-from effnet_dense.inference import Predictor, as_bgr
-from effnet_dense.inference.meta import config_meta
+from effnet_dense.inference import Predictor
 from tests.helpers.tiny_models import CLASSES, detector, saved
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
@@ -29,17 +27,6 @@ def test_classes_and_heads_follow_the_checkpoint(
     assert detecting.config.model.bbox_head.num_classes == 80, 'the config is left as it is'
     assert segmenting.model.decode_head.num_classes == 3
     assert not detecting.model.training
-
-
-def test_classes_of_the_config(tmp_path: Path) -> None:
-    config = load_config('effnet_lite0_retinanet_finetune')
-    assert config_meta(config)['classes'][:2] == ('person', 'bicycle')
-    config.test_dataloader.dataset.metainfo = dict(classes=('only',))
-    assert config_meta(config) == {'classes': ('only',), 'palette': [(220, 20, 60)]}
-    for loader in ('test_dataloader', 'val_dataloader'):
-        config.pop(loader)
-    with pytest.raises(ValueError, match='no test_dataloader'):
-        config_meta(config)
 
 
 def test_path_array_and_pil_are_one_image(detecting: Predictor, tmp_path: Path) -> None:
@@ -85,17 +72,6 @@ def test_deployed(detecting: Predictor, tmp_path: Path) -> None:
         rtol=1e-3,
         atol=1e-5,
     )
-
-
-def test_photographs_are_turned(tmp_path: Path) -> None:
-    """EXIF's orientation 6: the first row of the file is the right column of the picture."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    path = tmp_path / 'a.png'
-    Image.fromarray(NOISE[..., ::-1]).save(path, exif=exif)
-    expected = np.rot90(NOISE, -1)
-    with Image.open(path) as picture:
-        assert (as_bgr(picture) == expected).all()
 
 
 @pytest.mark.parametrize(

@@ -1,38 +1,21 @@
-"""What is gathered, beside which metrics, and that a failing report stops nothing."""
+"""What collectors keep of each image."""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
-import pytest
 import torch
 from mmdet.evaluation import CocoMetric
-from mmengine.evaluator import Evaluator
 from mmseg.evaluation import IoUMetric
 
-from effnet_dense.report.attach import attach_collectors
-from effnet_dense.report.collectors import DetectionCollector, SegmentationCollector
-from effnet_dense.report.hook import ReportHook
-
-
-def test_collectors_stand_beside_their_metrics_once() -> None:
-    coco, iou = CocoMetric(metric='bbox'), IoUMetric(iou_metrics=['mIoU'])
-    others = [CocoMetric(metric='proposal'), CocoMetric(format_only=True, outfile_prefix='x')]
-    evaluator = Evaluator([coco, iou, *others])
-    evaluator.dataset_meta = dict(classes=('a', 'b'))
-    collectors = attach_collectors(evaluator)
-    assert [(type(each), each.source) for each in collectors] == [
-        (DetectionCollector, coco),
-        (SegmentationCollector, iou),
-    ]
-    assert all(each.dataset_meta == dict(classes=('a', 'b')) for each in collectors)
-    assert attach_collectors(evaluator) == collectors
-    assert len(evaluator.metrics) == 6
+from effnet_dense.report.collectors import (
+    DetectionCollector,
+    PanopticCollector,
+    SegmentationCollector,
+)
 
 
 def test_the_best_hundred_detections() -> None:
@@ -64,8 +47,16 @@ def test_label_maps_are_counted_whole_and_kept_small() -> None:
     assert (small[:5] == 9).all() and (small[5:] == 0).all()
 
 
-def test_a_report_that_fails_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger('report-test')
-    runner: Any = SimpleNamespace(work_dir=str(tmp_path), logger=logger, cfg=None)
-    ReportHook()._write(runner, 'Test', [], {})
-    assert 'the report could not be written' in caplog.text
+def test_panoptic_counts_are_shared_once() -> None:
+    source = SimpleNamespace(results=['a'], collect_device='cpu')
+    collector = PanopticCollector(cast(Any, source))
+    collector.process({}, [{}])
+    source.results += ['b', 'c']
+    collector.process({}, [{}, {}])
+    assert collector.results == ['a', 'b', 'c']
+
+
+def test_collectors_return_no_metrics() -> None:
+    collector = DetectionCollector(CocoMetric(metric='bbox'))
+    assert collector.compute_metrics([1, 2]) == {}
+    assert collector.gathered == [1, 2]

@@ -11,7 +11,6 @@ from pycocotools.cocoeval import COCOeval
 
 from effnet_dense.report.detection import average, evaluate
 from effnet_dense.report.detection_sections import class_table
-from effnet_dense.report.matching import confusion
 from tests.helpers.known_detections import CAT_IDS, CLASSES, coco, result, results, thing, truth
 
 
@@ -37,23 +36,6 @@ def test_confusion_by_hand() -> None:
     assert low.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [1, 1, 0]], 'found twice'
     high = evaluate(results(), truth(), CAT_IDS, score_thr=0.95)
     assert high.confusion.tolist() == [[0, 0, 1], [0, 0, 2], [0, 0, 0]], 'all missed'
-
-
-def test_the_surer_detection_takes_the_object() -> None:
-    box = np.array([[0.0, 0, 40, 40]])
-    objects = dict(truth_image=[0], truth_label=[1], truth_crowd=[False])
-    seen = dict(found_image=[0, 0], found_label=[0, 1], found_score=[0.4, 0.9])
-    matrix = confusion(
-        dict(truth_box=box, **{key: np.array(value) for key, value in objects.items()}),
-        dict(
-            # The less sure one of the wrong class overlaps more.
-            found_box=np.array([[0.0, 0, 40, 40], [0, 0, 40, 30]]),
-            **{key: np.array(value) for key, value in seen.items()},
-        ),
-        classes=2,
-        score_thr=0.3,
-    )
-    assert matrix.tolist() == [[0, 0, 0], [0, 1, 0], [1, 0, 0]]
 
 
 def test_crowds_neither_help_nor_harm() -> None:

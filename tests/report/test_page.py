@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from effnet_dense.data.coco import CocoSplit, SkipBad, clean_coco
 from effnet_dense.report import write_page
+from effnet_dense.report.collectors import SegmentationCollector
 from effnet_dense.report.detection import evaluate
+from effnet_dense.report.save import save_results
 from effnet_dense.report.store import save_arrays, save_json
 from tests.helpers.coco_folder import write_folder
 from tests.helpers.known_detections import CAT_IDS, CLASSES, SIZE, results, truth
@@ -148,3 +152,47 @@ def test_nothing_to_report_and_damaged_data(work_dir: Path, tmp_path: Path) -> N
     (work_dir / 'report' / 'data' / 'run.json').write_text('{')
     with pytest.raises(ValueError, match=r'run\.json is not JSON'):
         write_page(work_dir)
+
+
+def test_a_segmentations_page(work_dir: Path, tmp_path: Path) -> None:
+    data = work_dir / 'report' / 'data'
+    (data / 'detections.npz').unlink()
+    # IoU 3/4 and 1/2: class 0 has 3 of 4 pixels, class 1 has 1 of 1 and one of class 0's.
+    matrix = torch.tensor([[3, 1], [0, 1]]).to_sparse()
+    png = cv2.imencode('.png', np.zeros((SIZE, SIZE), np.uint8))[1].tobytes()
+    collector: Any = SegmentationCollector(SimpleNamespace(collect_device='cpu'))  # type: ignore[arg-type]
+    path = str(tmp_path / 'picture.png')
+    collector.gathered = [dict(path=path, matrix=matrix, truth=png, found=png)]
+    save_results(data, collector, 0.3)
+    save_json(data / 'run.json', {**RUN, 'metrics': {'mIoU': 62.5, 'aAcc': 80.0, 'other': 1.0}})
+    page = Page(write_page(work_dir))
+    assert page.sections == ['classes', 'errors', 'images', 'curves', 'run', 'config']
+    rows = {row[0]: row[1:] for row in page.rows if row}
+    assert rows['cat'] == ['0.750', '0.750', '0.800', '0.600']
+    assert rows['dog'] == ['0.500', '1.000', '0.200', '0.400']
+    tiles = [
+        page.texts[page.texts.index(name) - 1] for name in ('mean IoU, %', 'pixel accuracy, %')
+    ]
+    assert tiles == ['62.5', '80.0']
+    assert sum(each.startswith('data:image/jpeg;base64,') for each in page.loads) == 1
+    assert '0.625' in page.texts, "the image's score"
+
+
+def test_a_panoptic_page(work_dir: Path) -> None:
+    data = work_dir / 'report' / 'data'
+    (data / 'detections.npz').unlink()
+    save_json(data / 'panoptic.json', [dict(name='cat', pq=0.25, sq=0.5, rq=0.5)])
+    save_json(data / 'run.json', {**RUN, 'metrics': {'coco_panoptic/PQ': 25.0}})
+    page = Page(write_page(work_dir))
+    assert page.sections == ['classes', 'curves', 'run', 'config']
+    assert ['cat', '0.250', '0.500', '0.500'] in page.rows
+    assert page.texts[page.texts.index('PQ') - 1] == '25.0'
+
+
+def test_numbers_and_their_headers_are_aligned(work_dir: Path) -> None:
+    text = write_page(work_dir).read_text()
+    table = text[text.index('<table>') : text.index('</table>')]
+    heads = table.count('<th scope="col" class="figure">')
+    assert heads == 8, 'AP, AP50, AP75, AR, objects, detections, precision, recall'
+    assert table.count('<td class="figure">') == heads * len(CLASSES)
+    assert '<th scope="col"><button type="button"></button></th>' not in text, 'an empty header'

@@ -1,4 +1,4 @@
-"""Pixels by hand, and the order of images."""
+"""Scores and sums of pixels by hand."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from effnet_dense.report.ranking import best_and_worst
 from effnet_dense.report.segmentation import accuracy, evaluate
 from effnet_dense.report.segmentation_sections import class_table
-
-NAN = float('nan')
 
 
 def test_scores_and_sum_by_hand() -> None:
@@ -29,17 +26,3 @@ def test_scores_and_sum_by_hand() -> None:
     assert list(rows[0][1:]) == pytest.approx([7 / 8, 7 / 8, 8 / 9, 7 / 9])
     assert [row[3] for row in rows] == pytest.approx([8 / 9, 1 / 9, 0])
     assert np.isnan([rows[2][1], rows[2][2]]).all()
-
-
-@pytest.mark.parametrize(
-    ('scores', 'best', 'worst'),
-    [
-        ([0.2, 0.9, NAN, 0.5, 0.7, 0.1], [1, 4], [5, 0]),
-        ([0.2, 0.9, 0.5], [1, 2], [0]),
-        ([0.5, 0.5, 0.5, 0.5], [0, 1], [3, 2]),
-        ([NAN], [], []),
-    ],
-)
-def test_best_and_worst(scores: list[float], best: list[int], worst: list[int]) -> None:
-    found = best_and_worst(np.array(scores), count=2)
-    assert [each.tolist() for each in found] == [best, worst]
