@@ -1,4 +1,4 @@
-"""Make the page about a run again, from what its evaluation left in the work folder.
+"""Write the page about a run again, from the data of its evaluation in the work folder.
 
 python tools/report.py work_dirs/effnet_lite0_retinanet_finetune
 """
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the page that the command line names."""
+    """Write the page of a work folder."""
     print(write_page(args.work_dir))
 
 

@@ -105,12 +105,12 @@ class ConfusionMatrix(BaseMetric):
         return {}
 
     def _classes(self) -> Sequence[str]:
-        """Return the class names of the data set, which the runner passes on.
+        """Return the class names of the dataset, which the runner passes on.
 
         Raises:
             ValueError: There are none.
         """
         classes = (self.dataset_meta or {}).get('classes')
         if not classes:
-            raise ValueError(f"ConfusionMatrix needs the data set's classes, got {classes}")
+            raise ValueError(f"ConfusionMatrix needs the dataset's classes, got {classes}")
         return classes

@@ -30,7 +30,7 @@ class Collector(BaseMetric):
         source: The metric; it must process each batch first.
 
     Attributes:
-        gathered: After the evaluation, the results of all processes in the data set's order.
+        gathered: After the evaluation, the results of all processes in the dataset's order.
     """
 
     def __init__(self, source: BaseMetric) -> None:

@@ -106,7 +106,7 @@ def _validation(runner: Runner) -> str:
 
 
 def _palette(metainfo: dict[str, Any]) -> list[list[int]] | None:
-    """Return the data set's RGB colours, None where they are not a list."""
+    """Return the dataset's RGB colours, None where they are not a list."""
     colours = metainfo.get('palette')
     if not isinstance(colours, list | tuple):
         return None

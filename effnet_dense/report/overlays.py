@@ -116,7 +116,7 @@ def segmentation_overlays(
         if image is None or truth is None or seen is None:
             return None
         image = panels.resize(image, panels.panel_size(*image.shape[:2]))
-        size = panels.font_size(image)
+        size = panels.font_size(image, of=3)
         return panels.side_by_side(
             [
                 draw_label_map(image, truth, palette, classes, font_size=size),

@@ -45,9 +45,9 @@ def resize(image: ImageArray, size: tuple[int, int]) -> ImageArray:
     return np.asarray(cv2.resize(image, size[::-1], interpolation=how), dtype=np.uint8)
 
 
-def font_size(image: ImageArray) -> int:
-    """Return the captions' size, in pixels: the page shows panels scaled down."""
-    return max(11, min(15, round(max(image.shape[:2]) / 42)))
+def font_size(panel: ImageArray, of: int = 2) -> int:
+    """Return the captions' size, in pixels, of a panel: the page shows `of` of them in a column."""
+    return max(11, min(15, round(max(panel.shape[:2]) / 42))) * of // 2
 
 
 def side_by_side(panels: Sequence[ImageArray]) -> ImageArray:

@@ -1,4 +1,4 @@
-"""Three images of known objects and detections, in COCO's format."""
+"""Four images of known objects and detections, in COCO's format."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def thing(image: int, label: int, x: int, y: int, w: int, h: int, **more: Any) -
 
 
 def result(image: int, *rows: tuple[int, float, int, int, int, int], path: str = '') -> Any:
-    """What a record gathers of one image: rows of label, score, x, y, width, height."""
+    """Return what a collector keeps of one image: rows of label, score, x, y, width, height."""
     table = np.array(rows, dtype=np.float32).reshape(-1, 6)
     x, y, w, h = table[:, 2:].T
     masks = []

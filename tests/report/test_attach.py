@@ -16,7 +16,7 @@ from effnet_dense.report.collectors import (
 )
 
 
-def test_collectors_stand_beside_their_metrics_once() -> None:
+def test_metrics_get_their_collector_once() -> None:
     coco, iou = CocoMetric(metric='bbox'), IoUMetric(iou_metrics=['mIoU'])
     others = [CocoMetric(metric='proposal'), CocoMetric(format_only=True, outfile_prefix='x')]
     evaluator = Evaluator([coco, iou, *others])

@@ -1,4 +1,4 @@
-"""Detections by hand, and beside pycocotools' own summary."""
+"""Detections by hand, and compared with pycocotools' summary."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from effnet_dense.report.matching import Matches, by_image, confusion, image_sco
 
 
 def test_image_scores_average_f1_over_thresholds() -> None:
-    # Two thresholds; the first image's only detection is right at the first one alone. The second
+    # Two thresholds; the first image's only detection is right only at the first one. The second
     # image's is in a crowd, the third one's below the score threshold.
     right = np.array([[True, False, False], [False, False, False]])
     ignored = np.array([[False, True, False]] * 2)

@@ -73,7 +73,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def work_dir(tmp_path: Path) -> Path:
     """What an evaluation leaves."""
-    image = tmp_path / 'picture.png'
+    image = tmp_path / 'image.png'
     cv2.imwrite(str(image), np.full((SIZE, SIZE, 3), 90, np.uint8))
     folder = tmp_path / 'work'
     data = folder / 'report' / 'data'
@@ -117,10 +117,10 @@ def test_best_and_worst_in_order(work_dir: Path) -> None:
 def test_the_same_data_give_the_same_page(work_dir: Path, tmp_path: Path) -> None:
     first = write_page(work_dir).read_bytes()
     assert write_page(work_dir).read_bytes() == first
-    (tmp_path / 'picture.png').unlink()
-    assert write_page(work_dir).read_bytes() == first, 'pictures are kept'
-    for picture in (work_dir / 'report' / 'images').iterdir():
-        picture.unlink()
+    (tmp_path / 'image.png').unlink()
+    assert write_page(work_dir).read_bytes() == first, 'drawn images are kept'
+    for drawing in (work_dir / 'report' / 'images').iterdir():
+        drawing.unlink()
     assert 'The image cannot be read.' in Page(write_page(work_dir)).texts
 
 
@@ -161,7 +161,7 @@ def test_a_segmentations_page(work_dir: Path, tmp_path: Path) -> None:
     matrix = torch.tensor([[3, 1], [0, 1]]).to_sparse()
     png = cv2.imencode('.png', np.zeros((SIZE, SIZE), np.uint8))[1].tobytes()
     collector: Any = SegmentationCollector(SimpleNamespace(collect_device='cpu'))  # type: ignore[arg-type]
-    path = str(tmp_path / 'picture.png')
+    path = str(tmp_path / 'image.png')
     collector.gathered = [dict(path=path, matrix=matrix, truth=png, found=png)]
     save_results(data, collector, 0.3)
     save_json(data / 'run.json', {**RUN, 'metrics': {'mIoU': 62.5, 'aAcc': 80.0, 'other': 1.0}})

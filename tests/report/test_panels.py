@@ -26,6 +26,11 @@ def test_sizes_of_panels(size: tuple[int, int], shown: tuple[int, int]) -> None:
     assert panels.resize(np.zeros((*size, 3), np.uint8), shown).shape == (*shown, 3)
 
 
+def test_captions_grow_with_the_number_of_panels() -> None:
+    panel = np.zeros((480, 588, 3), np.uint8)
+    assert panels.font_size(panel) == 14 and panels.font_size(panel, of=3) == 21
+
+
 def test_images_are_read_in_rgb_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / 'a.png'
     cv2.imwrite(str(path), np.full((4, 5, 3), (1, 2, 3), np.uint8))
@@ -37,7 +42,7 @@ def test_images_are_read_in_rgb_or_not_at_all(tmp_path: Path) -> None:
     assert panels.read_rgb('') is None
 
 
-def test_panels_stand_beside_each_other() -> None:
+def test_panels_are_joined_with_gaps() -> None:
     one, two = np.zeros((4, 3, 3), np.uint8), np.full((4, 5, 3), 9, np.uint8)
     joined = panels.side_by_side([one, two])
     assert joined.shape == (4, 3 + panels.GAP + 5, 3)

@@ -19,7 +19,7 @@ def test_scores_and_sum_by_hand() -> None:
     ]
     found = evaluate(results)
     assert found.scores[:2].tolist() == pytest.approx([0.625, 1])
-    assert np.isnan(found.scores[2]), 'ignored pixels alone'
+    assert np.isnan(found.scores[2]), 'only ignored pixels'
     assert found.matrix.tolist() == [[7, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert accuracy(found.matrix)[:2].tolist() == pytest.approx([7 / 8, 1])
     rows = class_table(found, ('a', 'b', 'c')).rows
