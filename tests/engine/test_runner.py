@@ -14,6 +14,7 @@ from torch import nn
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.runner import Runner
+from effnet_dense.evaluation.visualizer import DetectionVisualizer
 from effnet_dense.weights.safe import safe_load
 from tests.helpers.tiny import options
 
@@ -238,5 +239,6 @@ def test_runs_in_one_process_share_nothing(
         for runner in (first, second)
     ]
     assert folders[0] != folders[1]
+    assert isinstance(first.visualizer, DetectionVisualizer), "drawn as everywhere, not as mmdet's"
     assert first.log_dir != second.log_dir
     assert first.message_hub is not second.message_hub
