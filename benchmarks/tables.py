@@ -50,7 +50,7 @@ def notes(comparison: Comparison) -> list[str]:
         f'{machine["processor"]}, {machine["threads"]} threads, torch '
         f'{machine["versions"]["torch"]}. Times are the best of {settings.repeats} interleaved '
         f'rounds, ratios medians of the rounds, to {comparison.reference.name}. GFLOPs count '
-        'multiply-adds. The peak is of a whole batch, with gradients.',
+        'multiply-adds. The peak is of a batch, with gradients.',
         f'Ceilings of this run: matrix product {ceilings.gflops:.0f} GFLOP/s, copy '
         f'{ceilings.copy_gb:.1f} GB/s. At these speeds: {_floors(comparison)}.',
         *_returned(comparison),

@@ -1,4 +1,4 @@
-"""The search: what it trains, what it reads, what it refuses."""
+"""The search: which candidates it trains, reads from its folder, or refuses."""
 
 from __future__ import annotations
 
@@ -9,21 +9,8 @@ from typing import Any
 import pytest
 
 from effnet_dense.analysis.scaling import search as module
-from effnet_dense.analysis.scaling import short_training
 from effnet_dense.analysis.scaling.grid import BASE, Candidate
-from effnet_dense.analysis.scaling.search import Result, Search, best_result
-from effnet_dense.analysis.scaling.search_report import (
-    PHIS,
-    chance_warning,
-    draw,
-    phi_row,
-    phi_rows,
-)
-from effnet_dense.analysis.scaling.short_training import (
-    default_metric,
-    set_training_steps,
-    train_and_evaluate,
-)
+from effnet_dense.analysis.scaling.search import Search, best_result
 from effnet_dense.engine.config import load_config
 
 DEEP, WIDE = Candidate(1.4, 1.0, 1.2), Candidate(1.0, 1.4, 1.0)
@@ -74,83 +61,11 @@ def test_a_folder_of_another_search(tmp_path: Path, trained: list[str]) -> None:
         best_result(a_search(tmp_path).run([], resume=True))
 
 
-def test_a_phi_is_a_power(tmp_path: Path) -> None:
-    row = phi_row(a_search(tmp_path), Candidate(1.2, 1.1, 1.15), 2)
-    assert (row['width'], row['depth']) == (pytest.approx(1.21), pytest.approx(1.44))
-    assert row['size'] == (88, 88)  # 64 · 1.15² = 84.6
-    assert row['gflops'] > phi_row(a_search(tmp_path), Candidate(1.2, 1.1, 1.15), 0)['gflops']
-
-
-def test_a_chart(tmp_path: Path) -> None:
-    results = [
-        Result(candidate, (64, 64), {}, 1, 0.1, value) for candidate, value in REACHED.items()
-    ]
-    draw(results, 'mIoU', tmp_path / 'chart.png')
-    assert (tmp_path / 'chart.png').read_bytes()[:4] == b'\x89PNG'
-
-
-def test_short_trainings() -> None:
-    config = load_config('efficientdet_lite0_finetune')
-    set_training_steps(config, 20)
-    assert config.train_cfg == dict(type='IterBasedTrainLoop', max_iters=20, val_interval=20)
-    warm, cosine = config.param_scheduler
-    assert (warm['end'], cosine['begin'], cosine['end'], cosine['T_max']) == (2, 2, 20, 18)
-    with pytest.raises(ValueError, match='steps must be at least 1, got 0'):
-        set_training_steps(config, 0)
-
-
-def test_the_configs_metric() -> None:
-    assert default_metric(load_config('efficientdet_lite0_finetune')) == 'coco/bbox_mAP'
-    config = load_config('effnet_lite0_fpn_camvid')
-    assert default_metric(config) == 'mIoU'
-    config.val_evaluator = dict(type='Other')
-    with pytest.raises(ValueError, match=r"--metric is needed.*\['Other'\]"):
-        default_metric(config)
-
-
-@pytest.mark.parametrize(
-    ('metrics', 'message'),
-    [
-        ({'mIoU': float('nan')}, 'got nan: does the validation set have'),
-        ({'aAcc': 1.0}, 'only aAcc'),
-    ],
-)
-def test_without_a_metric_there_is_no_result(
-    metrics: dict[str, float], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Pretender:
-        def register_hook(self, hook: Any) -> None:
-            self.hook = hook
-
-        def train(self) -> None:
-            self.hook.after_val_epoch(self, metrics)
-
-    monkeypatch.setattr(short_training, 'check_data_files', lambda config, splits: None)
-    monkeypatch.setattr(short_training, 'build_runner', lambda config: Pretender())
-    with pytest.raises((ValueError, KeyError), match=message):
-        train_and_evaluate(load_config('effnet_lite0_fpn_camvid'), tmp_path, 'mIoU')
-
-
 def test_results_are_json(tmp_path: Path, trained: list[str]) -> None:
     (base,) = a_search(tmp_path).run([])
     content = json.loads((tmp_path / BASE.name / 'result.json').read_text())
     assert content['candidate'] == dict(alpha=1.0, beta=1.0, gamma=1.0)
     assert content['gflops'] == base.gflops
-
-
-def test_phis_end_where_nothing_can_be_built(tmp_path: Path) -> None:
-    rows = phi_rows(a_search(tmp_path), Candidate(2.0, 1.0, 1.0))
-    assert [row['phi'] for row in rows] == [0, 1, 2, 3, 4]  # at 5, 32 times as deep
-    assert len(phi_rows(a_search(tmp_path), Candidate(1.1, 1.0, 1.0))) == len(PHIS)
-
-
-def test_a_best_by_chance_is_reported() -> None:
-    def found(value: float) -> list[Result]:
-        metrics = {BASE: 0.1, DEEP: value}
-        return [Result(one, (64, 64), {}, 1, 0.1, metric) for one, metric in metrics.items()]
-
-    assert 'within 5% of the unscaled network' in (chance_warning(found(0.104)) or '')
-    assert chance_warning(found(0.106)) is None
 
 
 def test_other_options_are_another_search(tmp_path: Path, trained: list[str]) -> None:
