@@ -28,10 +28,10 @@ TOLERANCE = 1.0
 """Pixels by which a box may exceed the image's edge: rounding in annotation tools."""
 
 HEADERS = 256
-"""Images whose header is read for 'some headers', evenly spread; all of a smaller split."""
+"""Least number of images whose header is read for 'some headers'; all of a smaller split."""
 
 Reading = Literal['some headers', 'headers', 'pixels']
-"""How much of the image files is read: headers of at most `HEADERS`, all headers, or all pixels."""
+"""What is read of image files: evenly spread headers, all headers, or all headers and pixels."""
 
 
 @dataclass(frozen=True)
@@ -171,26 +171,26 @@ def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> I
     yield from wrong
     faulty = {fault.index for fault in wrong}
     missing = Kind('error', f'image missing in {image_dir}', 'always', missing_files=True)
+    step = max(1, len(records) // HEADERS) if reading == 'some headers' else 1
     ids: set[int] = set()
     names: set[str] = set()
     folders: dict[str, set[str]] = {}
-    present: list[int] = []
     for index in (i for i in range(len(records)) if i not in faulty):
-        record = records[index]
-        id_, name = record['id'], record['file_name']
-        if name in names:
-            yield _fault(LISTED_TWICE, 'images', index, record, f'also id {id_}')
-        if id_ in ids:
-            yield _fault(REPEATED_IMAGE, 'images', index, record, f'id {id_}')
-        elif not _exists(os.path.join(image_dir, name), folders):
-            yield _fault(missing, 'images', index, record)
+        record, fault = records[index], None
+        path = os.path.join(image_dir, record['file_name'])
+        if record['file_name'] in names:
+            yield _fault(LISTED_TWICE, 'images', index, record, f'also id {record["id"]}')
+        if record['id'] in ids:
+            fault = _fault(REPEATED_IMAGE, 'images', index, record, f'id {record["id"]}')
+        elif not _exists(path, folders):
+            fault = _fault(missing, 'images', index, record)
+        elif index % step == 0:
+            fault = _file_fault(index, record, path, decode=reading == 'pixels')
+        if fault:
+            yield fault
         else:
-            present.append(index)
-        ids.add(id_)
-        names.add(name)
-    step = max(1, len(present) // HEADERS) if reading == 'some headers' else 1
-    for index in present[::step]:
-        yield from _file_faults(index, records[index], image_dir, decode=reading == 'pixels')
+            ids.add(record['id'])
+        names.add(record['file_name'])
 
 
 def _exists(path: str, folders: dict[str, set[str]]) -> bool:
@@ -201,21 +201,18 @@ def _exists(path: str, folders: dict[str, set[str]]) -> bool:
     return name in folders[folder]
 
 
-def _file_faults(index: int, record: Record, image_dir: Path, decode: bool) -> Iterator[Fault]:
-    path, expected = (
-        os.path.join(image_dir, record['file_name']),
-        (record['width'], record['height']),
-    )
+def _file_fault(index: int, record: Record, path: str, decode: bool) -> Fault | None:
     try:
         size = image_size(path)
         if decode and size is not None:
             LoadImageFromFile()({'img_path': path})
     except UNREADABLE as error:
-        yield _fault(UNREADABLE_IMAGE, 'images', index, record, str(error))
-        return
-    if size is not None and size != expected:
-        found = f'{size_name(*size)}, not {size_name(*expected)}'
-        yield _fault(OTHER_SIZE, 'images', index, record, found)
+        return _fault(UNREADABLE_IMAGE, 'images', index, record, str(error))
+    expected = (record['width'], record['height'])
+    if size is None or size == expected:
+        return None
+    found = f'{size_name(*size)}, not {size_name(*expected)}'
+    return _fault(OTHER_SIZE, 'images', index, record, found)
 
 
 def _category_faults(records: list[Record]) -> Iterator[Fault]:

@@ -37,7 +37,6 @@ from effnet_dense.utils.progress import track
 THREADS = 8
 """Enough to hide a disk's latency; decoding itself is mostly serial."""
 
-
 VALUES = 8
 """Number of invalid values that are quoted."""
 
@@ -138,7 +137,7 @@ def _check_names(split: LabelSplit) -> list[Finding]:
         list_finding(
             'error', f'image without a label map in {split.label_dir}', without, missing_files=True
         )
-        + list_finding('error', f'label map that is no {LABEL_SUFFIX} file', others)
+        + list_finding('error', f'label map that is not a {LABEL_SUFFIX} file', others)
         + list_finding('error', 'several images for one label map', _several(images))
         + list_finding('error', 'several label maps for one image', _several(labels))
         + list_finding('warning', f'label map without an image in {split.image_dir}', lonely)
@@ -198,7 +197,7 @@ def _check_values(reads: Sequence[_Read], classes: LabelClasses) -> list[Finding
         return []
     examples = [_describe(value, found[value]) for value in sorted(found)]
     ignored = 'no value is ignored' if classes.ignore is None else f'{classes.ignore} is ignored'
-    what = f'value that is no class (0 to {len(classes.names) - 1}; {ignored})'
+    what = f'value outside the classes (0 to {len(classes.names) - 1}; {ignored})'
     if NO_CLASS in found and classes.ignore is None:
         what += f', is "ignore": {NO_CLASS} missing in classes.json?'
     return [Finding('error', what, len(examples), tuple(examples[:VALUES]))]

@@ -38,7 +38,7 @@ def decode_label_map(content: bytes) -> np.ndarray:
 
     Palette images give indices, not colours, and greyscale ones the values that were written,
     for any number of bits. Colour images with three equal channels and no transparency count as
-    greyscale: programs save them so.
+    greyscale, which some programs save so.
 
     Raises:
         ValueError: Not an image, damaged, lossy, or without one class index per pixel.

@@ -136,3 +136,12 @@ def test_some_headers_are_read_of_a_large_split(
     for reading, count in (('some headers', 2), ('headers', 8), ('pixels', 8)):
         found = find_faults(content, tmp_path, reading=reading)  # type: ignore[arg-type]
         assert sum(fault.kind == module.OTHER_SIZE for fault in found) == count
+
+
+def test_an_id_of_a_dropped_image_is_free_again(tmp_path: Path) -> None:
+    """Of two images with one id, the second is kept where the first cannot be used."""
+    content = tiny_coco()
+    content['images'].insert(0, {'id': 5, 'file_name': 'gone.png', 'width': 80, 'height': 60})
+    faults = list(find_faults(content, write_images(tmp_path)))
+    assert [fault.name for fault in faults] == ['gone.png']
+    assert drop_faulty(content, faults, training=True) == tiny_coco()

@@ -64,7 +64,7 @@ def test_values_outside_of_the_classes(root: Path) -> None:
         write_label(root / f'labels/train/{name}.png', values)
     finding = only(check(root))
     assert (finding.severity, finding.count) == ('error', 2)
-    assert finding.what == 'value that is no class (0 to 2; 9 is ignored)'
+    assert finding.what == 'value outside the classes (0 to 2; 9 is ignored)'
     assert finding.examples == (
         '3 (12 pixels in 4 files: c.png, d.png, e.png, …)',
         '255 (4 pixels in 4 files: c.png, d.png, e.png, …)',
@@ -124,7 +124,7 @@ def test_colours_in_place_of_classes(root: Path) -> None:
 def test_a_jpeg_as_label_map(root: Path) -> None:
     write_label(root / 'labels/train/a.jpg', label(0, 1))
     finding = only(check(root))
-    assert (finding.what, finding.examples) == ('label map that is no .png file', ('a.jpg',))
+    assert (finding.what, finding.examples) == ('label map that is not a .png file', ('a.jpg',))
     (root / 'labels/train/a.jpg').rename(root / 'labels/train/a.png')
     (error,) = check(root).errors
     assert error.examples == ('a.png (JPEG changes values, expected PNG)',)
