@@ -166,17 +166,25 @@ def _fault(kind: Kind, key: str, index: int, record: Record, detail: str = '') -
     return Fault(kind, key, index, name, detail)
 
 
+def _split(
+    key: str, records: list[Record], fields: Fields
+) -> tuple[list[Fault], dict[int, Record]]:
+    """Collect faults of the records' fields, and the records without any, by their position."""
+    faults = list(field_faults(key, records, fields))
+    faulty = {fault.index for fault in faults}
+    return faults, {i: record for i, record in enumerate(records) if i not in faulty}
+
+
 def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> Iterator[Fault]:
-    wrong = list(field_faults('images', records, IMAGE_FIELDS))
-    yield from wrong
-    faulty = {fault.index for fault in wrong}
+    faults, sound = _split('images', records, IMAGE_FIELDS)
+    yield from faults
     missing = Kind('error', f'image missing in {image_dir}', 'always', missing_files=True)
     step = max(1, len(records) // HEADERS) if reading == 'some headers' else 1
     ids: set[int] = set()
     names: set[str] = set()
     folders: dict[str, set[str]] = {}
-    for index in (i for i in range(len(records)) if i not in faulty):
-        record, fault = records[index], None
+    for index, record in sound.items():
+        fault = None
         path = os.path.join(image_dir, record['file_name'])
         if record['file_name'] in names:
             yield _fault(LISTED_TWICE, 'images', index, record, f'also id {record["id"]}')
@@ -216,31 +224,26 @@ def _file_fault(index: int, record: Record, path: str, decode: bool) -> Fault | 
 
 
 def _category_faults(records: list[Record]) -> Iterator[Fault]:
-    wrong = list(field_faults('categories', records, CATEGORY_FIELDS))
-    yield from wrong
-    faulty = {fault.index for fault in wrong}
+    faults, sound = _split('categories', records, CATEGORY_FIELDS)
+    yield from faults
     for field, kind in (('id', REPEATED_CATEGORY), ('name', REPEATED_NAME)):
         seen: set[int | str] = set()
-        for index in (i for i in range(len(records)) if i not in faulty):
-            value = records[index][field]
-            if value in seen:
-                yield _fault(kind, 'categories', index, records[index], f'{field} {value!r}')
-            seen.add(value)
+        for index, record in sound.items():
+            if record[field] in seen:
+                yield _fault(kind, 'categories', index, record, f'{field} {record[field]!r}')
+            seen.add(record[field])
 
 
 def _annotation_faults(
     data: Record, images: Mapping[int, Record], fields: Fields, evaluated: bool
 ) -> Iterator[Fault]:
-    """Yield faults of annotations, whose images without faults are `images`, by id."""
-    records = data['annotations']
-    wrong = list(field_faults('annotations', records, fields))
-    yield from wrong
-    faulty = {fault.index for fault in wrong}
+    """Yield faults of annotations, given the images without faults by their id."""
+    faults, sound = _split('annotations', data['annotations'], fields)
+    yield from faults
     known = {key: _ids(data[key]) for key in ('images', 'categories')}
     ids: set[int] = set()
-    sound: list[int] = []
-    for index in (i for i in range(len(records)) if i not in faulty):
-        record = records[index]
+    linked: dict[int, Record] = {}
+    for index, record in sound.items():
         if record['image_id'] not in known['images']:
             yield _fault(UNKNOWN_IMAGE, 'annotations', index, record)
         elif record['category_id'] not in known['categories']:
@@ -254,27 +257,24 @@ def _annotation_faults(
             if evaluated and record['id'] == 0:
                 yield _fault(ID_ZERO, 'annotations', index, record)
             ids.add(record['id'])
-            sound.append(index)
-    yield from _box_faults(records, sound, images)
+            linked[index] = record
+    yield from _box_faults(linked, images)
 
 
 def _ids(records: list[Record]) -> set[int]:
     return {record['id'] for record in records if type(record.get('id')) is int}
 
 
-def _box_faults(
-    records: list[Record], sound: list[int], images: Mapping[int, Record]
-) -> Iterator[Fault]:
-    """Compare the boxes of the annotations at the positions `sound`, K of them, to their images."""
-    annotations = [records[index] for index in sound]
+def _box_faults(annotations: Mapping[int, Record], images: Mapping[int, Record]) -> Iterator[Fault]:
+    """Compare the boxes of K annotations, given by their position, to their images."""
+    indices, records = list(annotations), list(annotations.values())
     sizes = {id_: (image['width'], image['height']) for id_, image in images.items()}
-    size = np.array([sizes[a['image_id']] for a in annotations]).reshape(-1, 2)
-    boxes = np.array([a['bbox'] for a in annotations], dtype=np.float64).reshape(-1, 4)
-    area = np.array([a['area'] for a in annotations], dtype=np.float64)
+    size = np.array([sizes[record['image_id']] for record in records]).reshape(-1, 2)
+    boxes = np.array([record['bbox'] for record in records], dtype=np.float64).reshape(-1, 4)
+    area = np.array([record['area'] for record in records], dtype=np.float64)
     for kind, hits in _box_kinds(boxes, area, size).items():
-        for hit in np.flatnonzero(hits):
-            record = annotations[hit]
-            yield _fault(kind, 'annotations', sound[hit], record, str(record['bbox']))
+        for i in np.flatnonzero(hits):
+            yield _fault(kind, 'annotations', indices[i], records[i], str(records[i]['bbox']))
 
 
 def _box_kinds(boxes: np.ndarray, area: np.ndarray, size: np.ndarray) -> dict[Kind, np.ndarray]:
