@@ -1,7 +1,7 @@
-"""Visualizers that draw as `drawing` does, in the place of mmdet's and mmseg's.
+"""Visualizers that draw with `drawing`, instead of mmdet's and mmseg's.
 
-Theirs cut captions off at the image's edge, write grey on black at half a class's size, and tint
-instances in random variations of their class's colour.
+Theirs cut captions off at the image's edge and tint instances in random variations of their
+class's colour.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from effnet_dense.registry import VISUALIZERS
 
 Names = Sequence[str] | None
 MMDET_TEXT_COLOUR = (200, 200, 200)
-"""mmdet's default, for its black plates; any other is the user's choice."""
+"""mmdet's default, for its black plates; any other colour is the user's choice."""
 
 MASK_OPACITY = 0.5
 """By default instead of mmdet's 0.8, which hides the objects."""
@@ -48,7 +48,7 @@ class DetectionVisualizer(DetLocalVisualizer):
     least one array to stack". Heuristic fusion gives such maps: no thing above its score
     threshold, no stuff above its smallest area.
 
-    The arguments are mmdet's; `text_color` is by default black or white, whichever can be read.
+    The arguments are mmdet's; `text_color` is by default black or white, by contrast.
     """
 
     def _draw_instances(
