@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, RUNNERS, TASK_UTILS, TRANSFORMS
+from mmengine import registry
 
 from effnet_dense.engine.config import shipped_configs
 from tests.helpers import documents
@@ -22,7 +22,10 @@ FLAG = re.compile(r'(?<![\w-])--[a-z][\w-]*')
 CONFIG = re.compile(r'(?:effnet|efficientdet)_\w*_\w+(?:\.py)?')
 # Names of theirs that look like our configs'.
 FOREIGN = {'efficientdet_d0.pth', 'effnet_dense'}
-REGISTRIES = (MODELS, TASK_UTILS, TRANSFORMS, DATASETS, METRICS, HOOKS, RUNNERS)
+REGISTRIES = (
+    *(registry.MODELS, registry.TASK_UTILS, registry.TRANSFORMS, registry.DATASETS),
+    *(registry.METRICS, registry.HOOKS, registry.RUNNERS, registry.VISUALIZERS),
+)
 TOOLS = sorted(path.stem for path in (documents.ROOT / 'tools').glob('*.py'))
 PIP_FLAGS = {'--no-deps', '--force-reinstall'}
 SCRIPTS = (*documents.ROOT.glob('tools/*.sh'), documents.ROOT / 'tests/helpers/kill_training.py')
@@ -72,7 +75,7 @@ def test_names(page: Path) -> None:
 
 def is_registered(name: str) -> bool:
     """Whether configs can name it as a type."""
-    return any(registry.get(name) is not None for registry in REGISTRIES)
+    return any(one.get(name) is not None for one in REGISTRIES)
 
 
 def resolves(name: str) -> bool:
