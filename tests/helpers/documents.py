@@ -13,7 +13,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
-    *(ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md')),
+    *(
+        ROOT / name
+        for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'benchmarks/README.md')
+    ),
     *sorted((ROOT / 'docs').rglob('*.md')),
 )
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.M | re.S)
