@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from effnet_dense.analysis.counts import count_gflops, count_parameters
 from effnet_dense.analysis.memory.model import set_lean
 from effnet_dense.analysis.saved_memory import MIB, measure_saved_memory
-from effnet_dense.analysis.scaling.cost import network_cost, network_gflops, network_saved_mib
+from effnet_dense.analysis.scaling import cost as module
+from effnet_dense.analysis.scaling.cost import (
+    network_cost,
+    network_gflops,
+    network_latency,
+    network_saved_mib,
+)
 from effnet_dense.analysis.scaling.networks import Network, published_networks
 from effnet_dense.analysis.scaling.published import CLASSIFIERS, DETECTORS
+from effnet_dense.analysis.settings import Settings
 from effnet_dense.scaling import DETECTORS as ALL_DETECTORS
 from effnet_dense.scaling import FAMILIES
 
@@ -57,3 +66,17 @@ def test_unknown_families() -> None:
         published_networks('detection', 'c')
     with pytest.raises(ValueError, match="no network of the family 'v2' is published for"):
         published_networks('detection', 'v2')
+
+
+def test_latency_is_the_best_of_the_deployed_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def time_interleaved(tasks: list[Any], repeats: int, cuda: bool) -> list[list[float]]:
+        (task,) = tasks
+        assert task.x.shape == (1, 3, 64, 64)
+        assert task.x.is_contiguous(memory_format=torch.channels_last)
+        assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in task.model.modules())
+        assert task().shape == (1, 1000)
+        return [[0.004, 0.003]]
+
+    monkeypatch.setattr(module, 'time_interleaved', time_interleaved)
+    network = row('classification', 'lite0').at(64)
+    assert network_latency(network, Settings(repeats=2)) == 3.0
