@@ -14,6 +14,7 @@ from mmengine.config import Config, DictAction
 
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.engine.config import load_config
+from effnet_dense.utils.urls import without_user
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 USER_ERRORS = (ValueError, KeyError, OSError, ImportError, FloatingPointError)
@@ -130,7 +131,7 @@ def run(
     except USER_ERRORS as error:
         if args.debug:
             traceback.print_exc()
-        print(f'error: {message(error)}', file=sys.stderr)
+        print(f'error: {without_user(message(error))}', file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print(f'{stop or "stopped"}', file=sys.stderr)

