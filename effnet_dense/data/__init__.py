@@ -1,4 +1,4 @@
-"""Datasets and transforms: the user's folder, the embedded demo, checks before training."""
+"""Datasets and transforms: user folders, the generated demo, checks before training."""
 
 from effnet_dense.data.coco import (
     CocoReport,

@@ -1,7 +1,7 @@
 """Replace images that cannot be read during training, and list them.
 
-Workers of a data loader append such images to a file, which the main process reads. No random
-numbers are used: the next readable image in the dataset's order is taken instead.
+Data loader workers append the names of these images to a file, which the main process reads. The
+next readable image in the dataset's order replaces them; no random numbers are drawn.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from effnet_dense.data.transforms.loading import BadImageError
 
 
 class ReplaceBadImages:
-    """Replaces a dataset's `prepare_data`: returns the next readable sample, and notes others.
+    """Replacement for a dataset's `prepare_data` that skips and records unreadable samples.
 
     Args:
-        dataset: An mmengine `BaseDataset` that reads images itself.
-        notes: The file to append to.
+        dataset: An mmengine `BaseDataset`, not a wrapper of datasets.
+        notes: The file to append records to.
     """
 
     def __init__(self, dataset: Any, notes: Path) -> None:
@@ -53,19 +53,19 @@ class ReplaceBadImages:
         line = json.dumps([name, str(error)], ensure_ascii=False) + '\n'
         handle = os.open(self.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(handle, line.encode())  # one write: other processes append, too
+            os.write(handle, line.encode())  # a single write: other processes append too
         finally:
             os.close(handle)
 
 
 def replace_bad_images(dataset: Any, notes: Path) -> None:
-    """Make every dataset inside a built one replace images that cannot be read."""
+    """Make a built dataset, or every dataset inside a wrapper, replace unreadable images."""
     for leaf in _leaves(dataset):
         leaf.prepare_data = ReplaceBadImages(leaf, notes)
 
 
 def read_notes(notes: Path) -> dict[str, str]:
-    """Read the notes of the datasets: file → why it cannot be read, sorted by file."""
+    """Read the records: file → why it cannot be read, sorted by file."""
     if not notes.is_file():
         return {}
     lines = notes.read_text(encoding='utf-8').splitlines()

@@ -29,12 +29,12 @@ def loop_datasets(cfg: Config, loop: str) -> list[Any]:
 
 
 def loops_of(splits: Sequence[str]) -> list[str]:
-    """List the runner's loops that read some splits."""
+    """List the runner's loops that read any of the splits."""
     return [loop for loop, split in SPLIT_OF.items() if split in splits]
 
 
 def keep_first(dataset: Any) -> None:
-    """Keep the first of concatenated datasets: the user's folder counts once."""
+    """Keep only the first of concatenated datasets: the user's folder is used once."""
     if 'datasets' in dataset:
         dataset['datasets'] = dataset['datasets'][:1]
         keep_first(dataset['datasets'][0])
@@ -63,9 +63,9 @@ def is_segmentation(cfg: Config) -> bool:
     if cfg.get('default_scope') == 'mmseg':
         return True
     datasets = (dataset for loop in SPLIT_OF for dataset in loop_datasets(cfg, loop))
-    return any(_is_of_mmseg(dataset.get('type')) for dataset in datasets)
+    return any(_is_mmseg(dataset.get('type')) for dataset in datasets)
 
 
-def _is_of_mmseg(kind: Any) -> bool:
+def _is_mmseg(kind: Any) -> bool:
     module = kind if isinstance(kind, str) else getattr(kind, '__module__', '')
     return module.startswith('mmseg.') or module == 'effnet_dense.LabelMapDataset'

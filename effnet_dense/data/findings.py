@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol
 
 Severity = Literal['error', 'warning', 'note']
 SEVERITIES: tuple[Severity, ...] = ('error', 'warning', 'note')
-"""From the most severe on."""
+"""The most severe first."""
 
 EXAMPLES = 3
-"""Faulty records that are quoted of each kind."""
+"""Number of faulty records quoted for each kind."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Finding:
 
 
 class Report(Protocol):
-    """Report on a split: `str()` gives it in lines for the user."""
+    """Report on a split; `str()` formats it for the user."""
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -43,7 +43,7 @@ class Report(Protocol):
 def list_finding(
     severity: Severity, what: str, examples: Sequence[str], missing_files: bool = False
 ) -> list[Finding]:
-    """Count examples as one finding; none without examples."""
+    """Summarise examples as one finding; an empty list without examples."""
     if not examples:
         return []
     return [Finding(severity, what, len(examples), tuple(examples[:EXAMPLES]), missing_files)]
@@ -62,7 +62,7 @@ def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def raise_errors(
     root: Path, reports: Mapping[str, Report], more: Sequence[str] = (), hint: str = ''
 ) -> None:
-    """Raise if a split has errors or there are `more` that concern all splits.
+    """Raise if a split has errors, or if there are `more` that concern all splits.
 
     Args:
         root: The dataset's folder.
@@ -89,6 +89,6 @@ def duplicates(values: Iterable[Any]) -> list[str]:
 
 
 def json_type(value: object) -> str:
-    """Name a value's type as JSON does."""
-    names = {dict: 'object', list: 'list', str: 'string', bool: 'boolean', type(None): 'null'}
-    return names.get(type(value), 'number')
+    """Name a value's type in JSON, with its article."""
+    names: dict[type, str] = {dict: 'an object', list: 'a list', str: 'a string', bool: 'a boolean'}
+    return 'null' if value is None else names.get(type(value), 'a number')

@@ -12,14 +12,14 @@ IMAGE_SUFFIXES = frozenset(
     {'.bmp', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm'}
     | {'.tif', '.tiff', '.webp'}
 )
-"""Of formats that OpenCV reads."""
+"""Suffixes of formats that OpenCV reads."""
 
 EXIF_ORIENTATION = 0x0112
 QUARTER_TURNS = (5, 6, 7, 8)
-"""EXIF orientations that exchange width and height."""
+"""EXIF orientations that swap width and height."""
 
 UNREADABLE = (OSError, SyntaxError, ValueError)
-"""What Pillow raises for a header that it cannot read."""
+"""Exceptions that Pillow raises for a header that it cannot read."""
 
 
 def list_files(folder: Path) -> Iterator[PurePath]:
@@ -32,11 +32,11 @@ def list_files(folder: Path) -> Iterator[PurePath]:
 
 
 def image_size(path: str | Path) -> tuple[int, int] | None:
-    """Read width and height as OpenCV loads the image: turned by its EXIF orientation.
+    """Read width and height as OpenCV loads the image: rotated by its EXIF orientation.
 
     Returns:
-        Width and height; None if Pillow refuses the image for its size alone, which OpenCV may
-        well load.
+        Width and height; None if Pillow refuses the image only because of its size, since
+        OpenCV may still load it.
 
     Raises:
         OSError, SyntaxError, ValueError: The header cannot be read.

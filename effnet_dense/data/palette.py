@@ -1,4 +1,4 @@
-"""Colours for classes of datasets that bring none."""
+"""Colours for the classes of datasets without a palette."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`--data DIR`: use the user's folder in place of a config's own dataset.
 
-Called before `--cfg-options` are merged, so that the user's own values win.
+Called before `--cfg-options` are merged, so that the user's own values take precedence.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def use_data(
     Args:
         cfg: Changed in place. Configs for mmdet take annotations in COCO's format (see
             `coco.folder`), those for mmseg label maps (see `label_maps.folder`).
-        folder: The dataset's root; 'demo' for the embedded one, which has both and is made in
-            `demo_folder` if it does not exist yet.
+        folder: The dataset's root; 'demo' for the generated one, which has both formats and
+            is created in `demo_folder` if it does not exist yet.
         splits: ('train', 'val') for training, ('val',) for testing.
         skip: Drop faulty records of annotations in COCO's format.
 

@@ -67,4 +67,6 @@ def test_only_missing_files_are_a_missing_file() -> None:
 def test_duplicates_and_types() -> None:
     assert duplicates(['a', 'b', 'a', 3]) == ["'a' (2 times)"]
     types = [json_type(value) for value in ({}, [], '', True, None, 1, 1.5)]
-    assert types == ['object', 'list', 'string', 'boolean', 'null', 'number', 'number']
+    assert types == [
+        *('an object', 'a list', 'a string', 'a boolean', 'null', 'a number', 'a number'),
+    ]

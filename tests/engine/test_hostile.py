@@ -144,7 +144,7 @@ IMAGE = {'id': 1, 'file_name': '0.png', 'width': 64, 'height': 64}
         ('{"images": ' + '9' * 10_000 + '}', 'not valid JSON'),
         (b'\xff\xfe\x00', 'not valid JSON'),
         ('', 'is empty'),
-        ('null', 'got a null'),
+        ('null', 'got null'),
         ({'images': [{**IMAGE, 'file_name': '../../../../etc/passwd'}]}, 'etc/passwd'),
         ({'images': [{**IMAGE, 'file_name': '/etc/passwd'}]}, 'etc/passwd'),
         ({'images': [{**IMAGE, 'file_name': '0.png\0.exe'}]}, 'file name'),

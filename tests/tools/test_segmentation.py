@@ -177,10 +177,10 @@ def no_classes(own: Path) -> None:
     [
         (wrong_value, 'no class (0 to 2; 7 is ignored): 3 (4096 pixels in 1 files: grey.png)'),
         (wrong_size, 'grey.png is 63 × 64, the image 64 × 64'),
-        (colours, 'grey.png (expected one channel with the index of a class per pixel'),
+        (colours, 'grey.png (expected one channel with a class index per pixel'),
         (no_label, 'image without a label map'),
         (two_images, 'several images for one label map: grey.bmp and grey.jpg'),
-        (ignored_class, "'ignore' is 2, which is a class of its own"),
+        (ignored_class, "'ignore' is 2, which is also a class"),
         (no_classes, 'classes.json with {"classes"'),
     ],
 )
@@ -206,7 +206,7 @@ def test_folders_of_the_other_kind(
     assert 'holds no label maps, which a config for segmentation needs' in capsys.readouterr().err
     detector = 'effnet_lite0_retinanet_finetune'
     assert call('train', detector, '--work-dir', tmp_path, '--data', own) == 2
-    assert 'Label maps need a config of mmseg, for segmentation' in capsys.readouterr().err
+    assert 'Label maps need an mmseg config, for segmentation' in capsys.readouterr().err
 
 
 def test_a_head_that_expects_other_channels(

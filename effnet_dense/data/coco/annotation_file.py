@@ -1,4 +1,4 @@
-"""Read an annotation file in COCO's format, and reject files of another structure."""
+"""Read an annotation file in COCO's format, and reject files with any other structure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_coco(ann_file: Path) -> Record:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: Empty, not JSON, or not lists of objects under these three keys.
+        ValueError: The file is empty, not JSON, or lacks lists of objects under these keys.
     """
     if not ann_file.is_file():
         raise FileNotFoundError(f'expected the annotation file {ann_file}, which does not exist')
@@ -38,8 +38,8 @@ def read_coco(ann_file: Path) -> Record:
             data = json.load(file)
     except json.JSONDecodeError as error:
         place = f'line {error.lineno}, column {error.colno}'
-        raise ValueError(f'{ann_file} is not valid JSON: {error.msg} in {place}') from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, endless digits, too deep
+        raise ValueError(f'{ann_file} is not valid JSON: {error.msg} at {place}') from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, a huge number, nested too deeply
         raise ValueError(f'{ann_file} is not valid JSON: {error}') from error
     _check_structure(data, ann_file)
     return data
@@ -47,14 +47,14 @@ def read_coco(ann_file: Path) -> Record:
 
 def _check_structure(data: object, ann_file: Path) -> None:
     if not isinstance(data, dict):
-        raise ValueError(f'{ann_file}: expected an object with {KEYS}, got a {json_type(data)}')
+        raise ValueError(f'{ann_file}: expected an object with {KEYS}, got {json_type(data)}')
     missing = [key for key in KEYS if key not in data]
     if missing:
-        raise ValueError(f'{ann_file}: the keys {missing} are missing, it has {sorted(data)[:20]}')
+        raise ValueError(f'{ann_file}: the keys {missing} are missing; it has {sorted(data)[:20]}')
     for key in KEYS:
         if not isinstance(data[key], list):
-            raise ValueError(f'{ann_file}: {key!r} must be a list, got a {json_type(data[key])}')
+            raise ValueError(f'{ann_file}: {key!r} must be a list, got {json_type(data[key])}')
         wrong = next((i for i, record in enumerate(data[key]) if type(record) is not dict), None)
         if wrong is not None:
             got = json_type(data[key][wrong])
-            raise ValueError(f'{ann_file}: {key}[{wrong}] must be an object, got a {got}')
+            raise ValueError(f'{ann_file}: {key}[{wrong}] must be an object, got {got}')

@@ -1,8 +1,8 @@
 """Check a COCO annotation file and its images before training.
 
 mmdet and pycocotools silently drop many faulty records, and fail on others only when they reach
-them: at the end of the first epoch for what only evaluation reads. A fault that would stop a run
-later or make it learn something wrong is an error here, anything else is a warning.
+them: those in fields that only evaluation reads, at the end of the first epoch. Faults that would
+stop a run later or corrupt training are errors here, all others are warnings.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def check_coco(split: CocoSplit, masks: bool = False, evaluated: bool = True) ->
 
     Args:
         split: The annotation file and the folder of its images.
-        masks: Every annotation needs a 'segmentation'.
+        masks: Require a 'segmentation' in every annotation.
         evaluated: The split is scored by pycocotools, which needs 'iscrowd' and ids above 0.
 
     Raises:
-        FileNotFoundError: No annotation file, or no folder of images.
+        FileNotFoundError: The annotation file or the image folder is missing.
         ValueError: The file does not have COCO's structure (see `read_coco`).
     """
     data = read_coco(split.ann_file)
@@ -82,12 +82,12 @@ def _describe(kind: Kind) -> str:
 
 
 def _check_totals(data: Record, faults: list[Fault]) -> list[Finding]:
-    """Find what concerns no single record: nothing to learn, images without annotations."""
+    """Find faults of the file as a whole: nothing to train on, images without annotations."""
     findings = []
     if not data['categories']:
-        findings.append(Finding('error', "no category at all in 'categories'", 1))
+        findings.append(Finding('error', "no category in 'categories'", 1))
     if not drop_faulty(data, faults, training=True)['annotations']:
-        findings.append(Finding('error', 'no annotation at all that can be used', 1))
+        findings.append(Finding('error', 'no usable annotation', 1))
     named = {a['image_id'] for a in data['annotations'] if type(a.get('image_id')) is int}
     bare = [i['file_name'] for i in sound_images(data, faults) if i['id'] not in named]
     return findings + list_finding('note', 'image without annotations', bare)

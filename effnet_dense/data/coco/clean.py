@@ -1,8 +1,8 @@
-"""`--skip-bad`: write a COCO split without its faulty records, and the exact list of those.
+"""`--skip-bad`: write a COCO split without its faulty records, and the list of dropped records.
 
-Dropped are records with a fault that `check_coco` reports as the error of a single image or
-annotation; in a split for training also what mmdet silently drops. Errors of the file as a whole,
-of its categories for instance, remain errors.
+Records are dropped for faults that `check_coco` reports as errors of a single image or annotation;
+a training split also loses what mmdet drops silently. Errors of the file as a whole, such as those
+of its categories, remain errors.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class SkipBad:
 
     Attributes:
         folder: Where cleaned splits, and the lists of what was left out, are written.
-        limit: Share of a split's images, and of its annotations, that may be faulty; one always
-            may.
+        limit: Largest share of a split's images, and of its annotations, that may be faulty; one
+            faulty record is always allowed.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class SkipBad:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A dropped record: a file's name or an annotation's id and image, and why."""
+    """A dropped record: its file name, or its annotation id and image, and the reason."""
 
     name: str
     why: str
@@ -59,7 +59,7 @@ class CleanSplit:
         file = self.split.ann_file
         return (
             f'left out of {file.stem}: {len(self.left_out_images)} of {self.images} images and '
-            f'{len(self.left_out_annotations)} annotations, see {_list_of(file)}'
+            f'{len(self.left_out_annotations)} annotations, see {_list_path(file)}'
         )
 
 
@@ -68,20 +68,20 @@ def clean_coco(
 ) -> CleanSplit:
     """Write a split without its faulty records, and skipped_<name>.json, the list of them.
 
-    Annotations of a dropped image go with it, unlisted.
+    Annotations of a dropped image are dropped with it, but not listed.
 
     Args:
-        name: Of the split, 'train' or 'val'.
-        split: May be faulty. Only headers are read of images for training; those for evaluation
+        name: The split's name, 'train' or 'val'.
+        split: The split to clean. Only the headers of training images are read; evaluation images
             are decoded, because a metric must not depend on when one fails.
         skip: Where to write, and how much may be dropped.
-        masks: Every annotation needs a 'segmentation'.
+        masks: Require a 'segmentation' in every annotation.
         evaluated: The split is scored by pycocotools, which counts boxes that mmdet would not
             train on.
 
     Raises:
-        FileNotFoundError: No annotation file.
-        ValueError: Not COCO's structure, or more records are faulty than the limit allows.
+        FileNotFoundError: The annotation file is missing.
+        ValueError: The file lacks COCO's structure, or has more faulty records than allowed.
     """
     data = read_coco(split.ann_file)
     reading: Reading = 'pixels' if evaluated else 'headers'
@@ -93,16 +93,16 @@ def clean_coco(
     clean = CocoSplit(skip.folder / f'{name}.json', split.image_dir)
     lists = dict(images=[asdict(i) for i in images], annotations=[asdict(a) for a in annotations])
     _write(clean.ann_file, drop_faulty(data, faults, training=not evaluated))
-    _write(_list_of(clean.ann_file), lists, indent=1)
+    _write(_list_path(clean.ann_file), lists, indent=1)
     return CleanSplit(clean, len(data['images']), images, annotations)
 
 
-def _list_of(ann_file: Path) -> Path:
+def _list_path(ann_file: Path) -> Path:
     return ann_file.with_name(f'skipped_{ann_file.name}')
 
 
 def _list_dropped(faults: Iterable[Fault], key: str) -> tuple[LeftOut, ...]:
-    """List each record of `key` once, in the file's order, with all that is wrong with it."""
+    """List each record of `key` once, in the file's order, with all of its faults."""
     names: dict[int, str] = {}
     whys: dict[int, list[str]] = {}
     for fault in sorted((f for f in faults if f.key == key), key=lambda f: f.index):
@@ -124,6 +124,6 @@ def _check_limit(
 
 
 def _write(path: Path, content: object, indent: int | None = None) -> None:
-    """Write JSON; several processes of a training may do it at once."""
+    """Write JSON atomically: several training processes may do so at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, json.dumps(content, indent=indent, ensure_ascii=False), fsync=False)

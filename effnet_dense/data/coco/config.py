@@ -36,8 +36,7 @@ def use_coco(
 
     Raises:
         FileNotFoundError: The folder, a split or images are missing.
-        ValueError: The annotations cannot be used, or the config does not detect objects in
-            COCO's format.
+        ValueError: The annotations cannot be used, or the config is not for COCO instances.
     """
     _check_config(cfg, splits)
     source = find_coco(folder, splits, masks=_splits_with_masks(cfg), skip=skip)
@@ -47,7 +46,7 @@ def use_coco(
         _set_datasets(cfg.get(f'{loop}_dataloader'), source, split)
         _set_evaluator(cfg.get(f'{loop}_evaluator'), split)
     if not set_num_classes(cfg.model, len(source.classes)) and 'rpn_head' not in cfg.model:
-        raise ValueError(f'--data found no head that counts classes in {sorted(cfg.model)}')
+        raise ValueError(f'--data found no head with num_classes in {sorted(cfg.model)}')
     return source
 
 
@@ -106,7 +105,7 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _prefixes(configured: Any, split: CocoSplit, root: Path) -> dict[str, str]:
-    """Set the image folder; others that the config reads, such as label maps, must exist."""
+    """Return `data_prefix` with the split's images; its other folders must exist."""
     others = {key: folder for key, folder in configured.items() if key != 'img'}
     for key, folder in others.items():
         if not (root / folder).is_dir():

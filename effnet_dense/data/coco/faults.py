@@ -1,4 +1,4 @@
-"""Walk the records of a COCO file and yield their faults: one source for checking and cleaning.
+"""Walk the records of a COCO file and yield their faults, for checking and for cleaning.
 
 Shapes: K annotations; boxes are COCO's [x, y, width, height] in pixels of the image.
 """
@@ -28,10 +28,10 @@ TOLERANCE = 1.0
 """Pixels by which a box may exceed the image's edge: rounding in annotation tools."""
 
 HEADERS = 256
-"""Least number of images whose header is read for 'some headers'; all of a smaller split."""
+"""Minimum number of headers read for 'some headers'; a smaller split is read completely."""
 
 Reading = Literal['some headers', 'headers', 'pixels']
-"""What is read of image files: evenly spread headers, all headers, or all headers and pixels."""
+"""What is read of image files: evenly spaced headers, all headers, or all headers and pixels."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of one record: its list in the file and position there, its name, what it has."""
+    """A fault of the record `data[key][index]`; `detail` quotes the offending value."""
 
     kind: Kind
     key: str
@@ -56,26 +56,26 @@ class Fault:
 
     @property
     def example(self) -> str:
-        """The record and what it has, as quoted in a finding of this kind."""
+        """The record's name and the detail, as quoted in a finding."""
         return f'{self.name}: {self.detail}' if self.detail else self.name
 
     @property
     def why(self) -> str:
-        """The kind and what the record has, without the record's name."""
+        """The kind and the detail, without the record's name."""
         return f'{self.kind.what}: {self.detail}' if self.detail else self.kind.what
 
     def __str__(self) -> str:
         return f'{self.name}: {self.why}'
 
     def is_dropped(self, training: bool = False) -> bool:
-        """Whether the record must be dropped always, or for `training`."""
+        """Whether the record must be dropped, in any split or in one for `training`."""
         return self.kind.dropped == 'always' or (training and self.kind.dropped == 'in training')
 
 
 REPEATED_IMAGE = Kind('error', 'image id used twice', 'always')
 LISTED_TWICE = Kind('warning', 'image listed under several image ids')
 UNREADABLE_IMAGE = Kind('error', 'image that cannot be read', 'always')
-OTHER_SIZE = Kind('error', 'image of another size than in the JSON file', 'always')
+OTHER_SIZE = Kind('error', 'image whose size differs from the JSON file', 'always')
 
 REPEATED_CATEGORY = Kind('error', 'category id used twice')
 REPEATED_NAME = Kind('error', 'category name used twice')
@@ -101,13 +101,13 @@ def find_faults(
 ) -> Iterator[Fault]:
     """Yield the faults of a COCO file's records: images, then categories, then annotations.
 
-    Records with wrong fields are not examined further. Annotations of a dropped image go with it:
-    their ids and boxes are not examined.
+    Records with wrong fields are not examined further. Annotations of a dropped image are dropped
+    with it; their ids and boxes are not examined.
 
     Args:
         data: From `read_coco`.
         image_dir: Folder of the images.
-        masks: Every annotation needs a 'segmentation'.
+        masks: Require a 'segmentation' in every annotation.
         evaluated: The split is scored by pycocotools, which needs 'iscrowd' and ids above 0.
         reading: How much of the image files is read.
     """
@@ -119,7 +119,7 @@ def find_faults(
 
 
 def sound_images(data: Record, faults: Iterable[Fault]) -> list[Record]:
-    """List the images that no fault drops."""
+    """List the images that are not dropped."""
     dropped = {fault.index for fault in faults if fault.key == 'images' and fault.is_dropped()}
     return [image for i, image in enumerate(data['images']) if i not in dropped]
 
@@ -146,7 +146,7 @@ def drop_faulty(data: Record, faults: Sequence[Fault], training: bool) -> Record
 
 
 def field_faults(key: str, records: list[Record], fields: Fields) -> Iterator[Fault]:
-    """Yield every field of the records of `key` that is missing or has an invalid value."""
+    """Yield a fault for each missing or invalid field of the records in list `key`."""
     for field, (is_valid, expected) in fields.items():
         dropped: Literal['always', 'never'] = 'never' if key == 'categories' else 'always'
         kind = Kind('error', f'{field!r} of {key} is not {expected}', dropped)
@@ -157,7 +157,7 @@ def field_faults(key: str, records: list[Record], fields: Fields) -> Iterator[Fa
 
 
 def _fault(kind: Kind, key: str, index: int, record: Record, detail: str = '') -> Fault:
-    """Name the record for the user: by its file or id, by its position if it has none."""
+    """Make a fault that names the record by its file or id, else by its position."""
     name = f'{key}[{index}]'
     if key == 'images' and type(record.get('file_name')) is str:
         name = record['file_name'] or name
@@ -166,24 +166,24 @@ def _fault(kind: Kind, key: str, index: int, record: Record, detail: str = '') -
     return Fault(kind, key, index, name, detail)
 
 
-def _split(
+def _partition(
     key: str, records: list[Record], fields: Fields
 ) -> tuple[list[Fault], dict[int, Record]]:
-    """Collect faults of the records' fields, and the records without any, by their position."""
+    """Collect the faults of the records' fields, and by position the records without any."""
     faults = list(field_faults(key, records, fields))
     faulty = {fault.index for fault in faults}
     return faults, {i: record for i, record in enumerate(records) if i not in faulty}
 
 
 def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> Iterator[Fault]:
-    faults, sound = _split('images', records, IMAGE_FIELDS)
+    faults, valid = _partition('images', records, IMAGE_FIELDS)
     yield from faults
     missing = Kind('error', f'image missing in {image_dir}', 'always', missing_files=True)
     step = max(1, len(records) // HEADERS) if reading == 'some headers' else 1
     ids: set[int] = set()
     names: set[str] = set()
     folders: dict[str, set[str]] = {}
-    for index, record in sound.items():
+    for index, record in valid.items():
         fault = None
         path = os.path.join(image_dir, record['file_name'])
         if record['file_name'] in names:
@@ -202,7 +202,7 @@ def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> I
 
 
 def _exists(path: str, folders: dict[str, set[str]]) -> bool:
-    """Look a file up in its folder's listing, kept in `folders`: a `stat` per image is slow."""
+    """Look up a file in its folder's listing, cached in `folders`: a `stat` per image is slow."""
     folder, name = os.path.split(path)
     if folder not in folders:
         folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
@@ -224,11 +224,11 @@ def _file_fault(index: int, record: Record, path: str, decode: bool) -> Fault | 
 
 
 def _category_faults(records: list[Record]) -> Iterator[Fault]:
-    faults, sound = _split('categories', records, CATEGORY_FIELDS)
+    faults, valid = _partition('categories', records, CATEGORY_FIELDS)
     yield from faults
     for field, kind in (('id', REPEATED_CATEGORY), ('name', REPEATED_NAME)):
         seen: set[int | str] = set()
-        for index, record in sound.items():
+        for index, record in valid.items():
             if record[field] in seen:
                 yield _fault(kind, 'categories', index, record, f'{field} {record[field]!r}')
             seen.add(record[field])
@@ -238,12 +238,12 @@ def _annotation_faults(
     data: Record, images: Mapping[int, Record], fields: Fields, evaluated: bool
 ) -> Iterator[Fault]:
     """Yield faults of annotations, given the images without faults by their id."""
-    faults, sound = _split('annotations', data['annotations'], fields)
+    faults, valid = _partition('annotations', data['annotations'], fields)
     yield from faults
     known = {key: _ids(data[key]) for key in ('images', 'categories')}
     ids: set[int] = set()
     linked: dict[int, Record] = {}
-    for index, record in sound.items():
+    for index, record in valid.items():
         if record['image_id'] not in known['images']:
             yield _fault(UNKNOWN_IMAGE, 'annotations', index, record)
         elif record['category_id'] not in known['categories']:

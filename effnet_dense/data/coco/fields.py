@@ -1,14 +1,14 @@
-"""Required fields of COCO records, and which values they may have."""
+"""Required fields of COCO records, and their valid values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Fields = dict[str, tuple[Callable[[object], bool], str]]
-"""Field → (is the value valid?, what is expected)."""
+"""Field → (test of a value, description of valid values)."""
 
 LIMIT = 1e9
-"""No number of pixels is larger; also excludes infinity and NaN."""
+"""Numbers must be smaller in magnitude, which also excludes infinity and NaN."""
 
 
 def _is_int(value: object) -> bool:
@@ -61,8 +61,8 @@ def annotation_fields(masks: bool, evaluated: bool) -> Fields:
     """Select the fields that an annotation needs.
 
     Args:
-        masks: For masks: also 'segmentation'.
-        evaluated: For evaluation by pycocotools: also 'iscrowd'.
+        masks: Include 'segmentation'.
+        evaluated: Include 'iscrowd', which pycocotools reads.
     """
     fields = ANNOTATION_FIELDS | (EVALUATION_FIELDS if evaluated else {})
     return fields | (MASK_FIELDS if masks else {})

@@ -28,7 +28,7 @@ EXPECTED_COCO = """\
   COCO's layout:  annotations/instances_{train,val}2017.json, images in train2017/ and val2017/
   or              annotations/{train,val}.json, images in images/ or in images/{train,val}/"""
 
-SKIP_HINT = '--skip-bad leaves out single images and annotations that are faulty'
+SKIP_HINT = '--skip-bad leaves out individual faulty images and annotations'
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class CocoSource:
     cleaned: Mapping[str, CleanSplit] = field(default_factory=dict)
 
     def summary(self) -> str:
-        """Describe the splits and their findings in lines for the user."""
+        """Describe the splits and their findings for the user."""
         return '\n'.join(map(str, [*self.reports.values(), *self.cleaned.values()]))
 
 
@@ -90,7 +90,7 @@ def locate(root: Path, splits: Sequence[str] = SPLITS) -> dict[str, CocoSplit]:
     """Find each split's annotation file and images in one of `LAYOUTS`.
 
     Raises:
-        FileNotFoundError: Naming what was expected and what the folder holds.
+        FileNotFoundError: The message names what was expected and what the folder holds.
     """
     for pattern, folders in LAYOUTS:
         files = {name: root / pattern.format(name) for name in splits}
@@ -107,7 +107,7 @@ def locate(root: Path, splits: Sequence[str] = SPLITS) -> dict[str, CocoSplit]:
     raise FileNotFoundError(
         f"{root} holds no annotations in COCO's format, which a config for detection needs. "
         f'Expected\n{EXPECTED_COCO}\nbut it holds {listing(root)}'
-        + ('\nLabel maps need a config of mmseg, for segmentation.' if labels else '')
+        + ('\nLabel maps need an mmseg config, for segmentation.' if labels else '')
     )
 
 
@@ -123,7 +123,7 @@ def _image_dir(root: Path, name: str, folders: Sequence[str]) -> Path:
 
 
 def _compare_classes(reports: Mapping[str, CocoReport]) -> list[str]:
-    """Labels are positions in the list of categories: every split must have the same list."""
+    """Compare the splits' category lists: labels are positions in them, so they must agree."""
     if len(reports) < 2:
         return []
     train, val = reports['train'].classes, reports['val'].classes

@@ -12,7 +12,7 @@ ROI_CLASS_HEADS = ('bbox_head', 'mask_head')
 def set_num_classes(model: Any, num_classes: int) -> int:
     """Set the number of classes in every detection and mask head of a model's config.
 
-    Unchanged are region proposals (object or not) and semantic heads, which have other classes.
+    Heads for region proposals (object or not) and semantic heads have other classes: unchanged.
 
     Returns:
         Number of heads that were set.
@@ -32,7 +32,7 @@ def set_num_classes(model: Any, num_classes: int) -> int:
 
 
 def _set_heads(parent: Any, num_classes: int, required: Sequence[str]) -> int:
-    """Set a config's heads; those of `required` also where they rely on the default number."""
+    """Set the heads in a config; those in `required` even if they rely on the default number."""
     count = 0
     for key, heads in parent.items():
         if not key.endswith('_head') or key.startswith(('rpn', 'semantic', 'roi')):
@@ -46,6 +46,6 @@ def _set_heads(parent: Any, num_classes: int, required: Sequence[str]) -> int:
 
 def _set_head(head: Any, num_classes: int) -> None:
     head['num_classes'] = num_classes
-    for value in head.values():  # losses with classes of their own, such as SeesawLoss
+    for value in head.values():  # losses that need the number too, such as SeesawLoss
         if isinstance(value, dict) and 'num_classes' in value:
             value['num_classes'] = num_classes

@@ -1,4 +1,4 @@
-"""The embedded demo dataset, drawn from a seed."""
+"""The demo dataset, generated from a seed."""
 
 from effnet_dense.data.demo.dataset import make_demo
 

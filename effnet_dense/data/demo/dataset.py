@@ -1,8 +1,8 @@
-"""Create the embedded demo dataset: images of shapes in clutter, drawn from a seed, no download.
+"""Generate the demo dataset from a seed, without a download: images of shapes in clutter.
 
 Classes differ in shape only: colour, texture, size, slant and rotation are random, the background
 is cluttered with strokes and with blobs of the same textures, and objects occlude each other.
-Written for detection, instance and semantic segmentation at once:
+The folder serves detection, instance and semantic segmentation:
 
     annotations/{train,val}.json   COCO instances: boxes around the visible pixels, RLE masks
     images/{train,val}/*.jpg
@@ -29,7 +29,7 @@ from pycocotools import mask as mask_api
 from effnet_dense.data.demo.scenes import SHAPES, Scene, draw_scene
 
 VERSION = 1
-"""Raise it whenever the images or annotations of a given seed change."""
+"""Increase it whenever the images or annotations of a given seed change."""
 
 IGNORE = 255
 MARK = 'demo.json'
@@ -48,7 +48,8 @@ class DemoRecipe:
 def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50) -> Path:
     """Draw the demo dataset into a folder, unless it exists already.
 
-    The folder appears complete or not at all: it is drawn next to its place and then renamed.
+    The folder appears complete or not at all: it is written under a temporary
+    name next to it and then renamed.
     Several processes may call this at once.
 
     Args:
@@ -73,7 +74,9 @@ def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50
     if _is_made(target, recipe):
         return target
     if _is_foreign(target):
-        raise FileExistsError(f'expected {target} to be free for the demo dataset, it has files')
+        raise FileExistsError(
+            f'expected {target} to be missing or empty, for the demo dataset; it is not'
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.name}-') as temporary:
         drawn = Path(temporary) / 'new'

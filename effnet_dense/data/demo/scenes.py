@@ -18,7 +18,7 @@ SIZES = (24.0, 160.0)
 """Smallest and largest diameter of a shape in pixels."""
 
 VISIBLE = 0.5
-"""Fraction of an object that must remain visible next to others and the image's edge."""
+"""Fraction of an object that other objects and the image's edge must leave visible."""
 
 SUBPIXEL = 4
 """Fractional bits of the coordinates that OpenCV draws with."""

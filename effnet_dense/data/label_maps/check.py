@@ -1,7 +1,7 @@
 """Check a folder of images and label maps before training.
 
-Every label map is read: one pixel with a value outside the classes stops a training, perhaps hours
-later.
+Every label map is read: one pixel with a value outside the classes would stop training, perhaps
+hours later.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class LabelReport:
         return '\n'.join([head, *self._shares(), *(f'  {finding}' for finding in self.findings)])
 
     def _shares(self) -> list[str]:
-        """List the pixels of each class, in lines."""
+        """List the pixels of each class, wrapped into lines."""
         counts = [*zip(self.classes, self.pixels, strict=True), ('ignored', self.ignored)]
         total = max(1, sum(count for _, count in counts))
         text = ', '.join(f'{name} {n} ({n / total:.1%})' for name, n in counts)
@@ -76,7 +76,7 @@ class LabelReport:
 
 
 @dataclass
-class _Read:
+class _PairContent:
     """Content of one pair of files: pixel counts by value, and faults."""
 
     pair: LabelPair
@@ -100,14 +100,14 @@ def check_labels(split: LabelSplit, classes: LabelClasses) -> LabelReport:
         if not folder.is_dir():
             raise FileNotFoundError(f'expected a folder at {folder}')
     pairs = find_pairs(split)
-    reads = _read_all(pairs)
+    contents = _read_pairs(pairs)
     counts = np.zeros(MAX_VALUE + 1, dtype=np.int64)
-    for read in reads:
-        counts[list(read.counts)] += np.array(list(read.counts.values()), dtype=np.int64)
+    for content in contents:
+        counts[list(content.counts)] += np.array(list(content.counts.values()), dtype=np.int64)
     pixels = counts[: len(classes.names)]
-    findings = _check_names(split) + _check_reads(reads) + _check_values(reads, classes)
+    findings = _check_names(split) + _check_files(contents) + _check_values(contents, classes)
     if not pairs:
-        findings.append(Finding('error', 'no image with a label map at all', 1))
+        findings.append(Finding('error', 'no image with a label map', 1))
     elif not pixels.any():
         findings.append(Finding('error', 'no pixel of any class', 1))
     else:
@@ -132,7 +132,7 @@ def _check_names(split: LabelSplit) -> list[Finding]:
         if file.suffix.lower() in IMAGE_SUFFIXES - {LABEL_SUFFIX}
     ]
     without = [str(files[0]) for stem, files in images.items() if stem not in labels]
-    lonely = [str(files[0]) for stem, files in labels.items() if stem not in images]
+    unmatched = [str(files[0]) for stem, files in labels.items() if stem not in images]
     return (
         list_finding(
             'error', f'image without a label map in {split.label_dir}', without, missing_files=True
@@ -140,7 +140,7 @@ def _check_names(split: LabelSplit) -> list[Finding]:
         + list_finding('error', f'label map that is not a {LABEL_SUFFIX} file', others)
         + list_finding('error', 'several images for one label map', _several(images))
         + list_finding('error', 'several label maps for one image', _several(labels))
-        + list_finding('warning', f'label map without an image in {split.image_dir}', lonely)
+        + list_finding('warning', f'label map without an image in {split.image_dir}', unmatched)
     )
 
 
@@ -148,36 +148,36 @@ def _several(files: dict[str, list[PurePath]]) -> list[str]:
     return [' and '.join(map(str, same)) for same in files.values() if len(same) > 1]
 
 
-def _read_all(pairs: Sequence[LabelPair]) -> list[_Read]:
+def _read_pairs(pairs: Sequence[LabelPair]) -> list[_PairContent]:
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(track(pool.map(_read, pairs), 'Reading label maps', len(pairs)))
+        return list(track(pool.map(_read_pair, pairs), 'Reading label maps', len(pairs)))
 
 
-def _read(pair: LabelPair) -> _Read:
-    read = _Read(pair)
+def _read_pair(pair: LabelPair) -> _PairContent:
+    content = _PairContent(pair)
     try:
         values = decode_label_map(pair.label.read_bytes())
     except (OSError, ValueError) as error:
-        read.bad_label = f'{pair.label.name} ({error})'
-        return read
+        content.bad_label = f'{pair.label.name} ({error})'
+        return content
     counts = np.bincount(values.ravel())
-    read.counts = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    content.counts = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     try:
         size = image_size(pair.image)
     except UNREADABLE as error:
-        read.bad_image = f'{pair.image.name} ({error})'
-        return read
+        content.bad_image = f'{pair.image.name} ({error})'
+        return content
     if size is not None and values.shape[::-1] != size:
         sizes = f'{size_name(*values.shape[::-1])}, the image {size_name(*size)}'
-        read.bad_size = f'{pair.label.name} is {sizes}'
-    return read
+        content.bad_size = f'{pair.label.name} is {sizes}'
+    return content
 
 
-def _check_reads(reads: Sequence[_Read]) -> list[Finding]:
+def _check_files(contents: Sequence[_PairContent]) -> list[Finding]:
     kinds = {
-        'image that cannot be read': [read.bad_image for read in reads],
-        'label map that cannot be used': [read.bad_label for read in reads],
-        'label map of another size than its image': [read.bad_size for read in reads],
+        'image that cannot be read': [content.bad_image for content in contents],
+        'label map that cannot be used': [content.bad_label for content in contents],
+        'label map whose size differs from its image': [content.bad_size for content in contents],
     }
     return [
         finding
@@ -186,13 +186,14 @@ def _check_reads(reads: Sequence[_Read]) -> list[Finding]:
     ]
 
 
-def _check_values(reads: Sequence[_Read], classes: LabelClasses) -> list[Finding]:
+def _check_values(contents: Sequence[_PairContent], classes: LabelClasses) -> list[Finding]:
     """Find values outside the classes: how many pixels have them, in which files."""
     allowed = set(range(len(classes.names))) | {classes.ignore}
     found: dict[int, list[tuple[str, int]]] = {}
-    for read in reads:
-        for value in read.counts.keys() - allowed:
-            found.setdefault(value, []).append((read.pair.label.name, read.counts[value]))
+    for content in contents:
+        for value in content.counts.keys() - allowed:
+            file = (content.pair.label.name, content.counts[value])
+            found.setdefault(value, []).append(file)
     if not found:
         return []
     examples = [_describe(value, found[value]) for value in sorted(found)]

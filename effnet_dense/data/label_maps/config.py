@@ -32,8 +32,8 @@ PREFIXES = ('img_path', 'seg_map_path')
 KEPT = ('pipeline', 'indices', 'lazy_init', 'max_refetch', 'serialize_data', 'test_mode')
 """Arguments of a dataset that do not depend on its files."""
 
-OWN_FILES = ('CityscapesMetric', 'DepthMetric')
-"""mmseg's metrics that read files of one dataset, or something else than classes."""
+UNSUPPORTED_METRICS = ('CityscapesMetric', 'DepthMetric')
+"""mmseg's metrics that read one dataset's files, or do not evaluate classes."""
 
 
 def use_label_maps(cfg: Config, folder: str | Path, splits: Sequence[str] = SPLITS) -> LabelSource:
@@ -51,7 +51,7 @@ def use_label_maps(cfg: Config, folder: str | Path, splits: Sequence[str] = SPLI
         _set_evaluator(cfg.get(f'{loop}_evaluator'))
     _set_loaders(cfg.get('tta_pipeline'), source)
     if not set_segmentation_classes(cfg.model, len(source.classes)):
-        raise ValueError(f'--data found no head that counts classes in {sorted(cfg.model)}')
+        raise ValueError(f'--data found no head with num_classes in {sorted(cfg.model)}')
     return source
 
 
@@ -61,7 +61,7 @@ def _check_config(cfg: Config, splits: Sequence[str]) -> None:
         for dataset in loop_datasets(cfg, loop):
             _expect_label_maps(dataset, f'{loop}_dataloader')
         for metric in metrics_of(cfg.get(f'{loop}_evaluator')):
-            if type_name(metric) in OWN_FILES:
+            if type_name(metric) in UNSUPPORTED_METRICS:
                 raise ValueError(
                     f'--data needs a config for label maps: expected an IoUMetric in '
                     f'{loop}_evaluator, got {type_name(metric)}'
@@ -81,7 +81,7 @@ def _expect_label_maps(dataset: Any, where: str) -> None:
 
 
 def _loaders(node: Any) -> Iterator[Any]:
-    """Yield the steps of a pipeline that load a label map, also within other steps."""
+    """Yield the steps of a pipeline that load a label map, including nested ones."""
     if isinstance(node, list | tuple):
         for child in node:
             yield from _loaders(child)
@@ -121,7 +121,7 @@ def _set_datasets(dataloader: Any, source: LabelSource, split: LabelSplit) -> No
 
 
 def _palette(metainfo: Any, classes: Sequence[str]) -> list[Any]:
-    """Choose the config's own colours if it has the same classes."""
+    """Return the config's colours if it has the same classes, else generated ones."""
     if tuple(metainfo.get('classes') or ()) == tuple(classes) and metainfo.get('palette'):
         return list(metainfo['palette'])
     return list(palette(len(classes)))

@@ -16,17 +16,17 @@ from effnet_dense.registry import DATASETS
 
 @DATASETS.register_module()
 class LabelMapDataset(BaseSegDataset):
-    """Pairs images (any suffix, also in capitals) with the PNG files of the same name.
+    """Pairs images (any suffix, in any case) with the PNG files of the same name.
 
     mmseg's `BaseSegDataset` takes one `img_suffix` for all images and does not check that the
-    label maps exist. `data_prefix` is the same; images without a label map are left out.
+    label maps exist. `data_prefix` has the same keys; images without a label map are left out.
     """
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """List the samples: 'img_path', 'seg_map_path' and what else mmseg's transforms read.
+        """List the samples: 'img_path', 'seg_map_path' and the other keys of mmseg's transforms.
 
         Raises:
-            FileNotFoundError: No image with a label map.
+            FileNotFoundError: No image has a label map.
         """
         split = LabelSplit(
             Path(self.data_prefix['img_path']), Path(self.data_prefix['seg_map_path'])

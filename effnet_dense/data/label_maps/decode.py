@@ -2,7 +2,7 @@
 
 Shapes: H × W pixels of an image.
 
-mmseg's `LoadAnnotations` casts to uint8 what Pillow reads: 256 in a 16-bit map becomes class 0, a
+mmseg's `LoadAnnotations` casts what Pillow reads to uint8: 256 in a 16-bit map becomes class 0, a
 greyscale map of 2 or 4 bits is scaled to 0–255, and a colour map becomes an (H, W, 3) "map" that
 fails later, elsewhere. Values outside the classes reach the loss, which raises on a CPU and aborts
 the process on a GPU.
@@ -24,13 +24,13 @@ MAX_VALUE = 65535
 """Largest value of a 16-bit file."""
 
 LOSSY = ('AVIF', 'JPEG', 'JPEG2000', 'MPO', 'WEBP')
-"""Formats, by Pillow's names, that may change single values."""
+"""Formats, by Pillow's names, that may change individual values."""
 
 PNG_START = b'\x89PNG\r\n\x1a\n'
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
-"""What Pillow raises for damaged files and those that are not images."""
+"""Exceptions that Pillow raises for damaged files and those that are not images."""
 
-EXPECTED = 'expected one channel with the index of a class per pixel, or a palette image'
+EXPECTED = 'expected one channel with a class index per pixel, or a palette image'
 
 
 def decode_label_map(content: bytes) -> np.ndarray:
@@ -38,7 +38,7 @@ def decode_label_map(content: bytes) -> np.ndarray:
 
     Palette images give indices, not colours, and greyscale ones the values that were written,
     for any number of bits. Colour images with three equal channels and no transparency count as
-    greyscale, which some programs save so.
+    greyscale: some programs save it that way.
 
     Raises:
         ValueError: Not an image, damaged, lossy, or without one class index per pixel.
@@ -69,7 +69,7 @@ def _png_header(content: bytes) -> tuple[int, int]:
 
 
 def _grey_channel(values: np.ndarray, mode: str) -> np.ndarray:
-    """Return the channel that all of (H, W, C) repeat, apart from an opaque alpha channel."""
+    """Return the channel that (H, W, C) repeats, ignoring an opaque alpha channel."""
     opaque = True
     if mode in ('LA', 'RGBA'):
         opaque = bool((values[..., -1] == 255).all())
@@ -77,7 +77,7 @@ def _grey_channel(values: np.ndarray, mode: str) -> np.ndarray:
     first = values[..., 0]
     if mode not in ('LA', 'RGB', 'RGBA') or not (opaque and (values == first[..., None]).all()):
         what = 'transparency' if mode == 'LA' or not opaque else 'colours'
-        raise ValueError(f'{EXPECTED}, got a {mode} image with {what}')
+        raise ValueError(f'{EXPECTED}, got an image of mode {mode} with {what}')
     return first
 
 

@@ -13,7 +13,7 @@ from effnet_dense.data.label_maps.classes import CLASSES_FILE, read_classes
 from effnet_dense.data.label_maps.pairs import LabelSplit, locate_labels
 
 EXPECTED_LABELS = """\
-  images/{train,val}/NAME.jpg     (or .png and what else OpenCV reads)
+  images/{train,val}/NAME.jpg     (or any format that OpenCV reads)
   labels/{train,val}/NAME.png     a class index per pixel
   classes.json                    {"classes": [names], "ignore": value of pixels without a class}"""
 
@@ -29,7 +29,7 @@ class LabelSource:
     reports: Mapping[str, LabelReport]
 
     def summary(self) -> str:
-        """Describe the splits and their findings in lines for the user."""
+        """Describe the splits and their findings for the user."""
         return '\n'.join(str(report) for report in self.reports.values())
 
 
@@ -59,5 +59,5 @@ def _reject_other_layouts(root: Path) -> None:
     lines = [f'{root} holds no label maps, which a config for segmentation needs. Expected']
     lines += [EXPECTED_LABELS, f'but it holds {listing(root)}']
     if any(root.glob('annotations/*.json')):
-        lines.append("Annotations in COCO's format need a config of mmdet, for detection.")
+        lines.append("Annotations in COCO's format need an mmdet config, for detection.")
     raise FileNotFoundError('\n'.join(lines))

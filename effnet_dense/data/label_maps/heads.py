@@ -36,7 +36,7 @@ def set_segmentation_classes(model: Any, num_classes: int) -> int:
 
 
 def _set_head(node: Any, num_classes: int, before: int | None = None) -> int:
-    """Set a head and all within it; `before` is the enclosing head's former number of classes."""
+    """Set a head and those in it; `before` is the enclosing head's former number of classes."""
     if isinstance(node, list | tuple):
         return sum(_set_head(child, num_classes, before) for child in node)
     if not isinstance(node, dict) or type_name(node) in EDGE_HEADS:
@@ -58,13 +58,13 @@ def _children(node: dict[str, Any]) -> Iterator[Any]:
 
 
 def _set_out_channels(head: Any, num_classes: int) -> None:
-    """Give a head one channel for each class; one channel may also represent two classes."""
+    """Give a head one channel per class, unless one channel represents two classes."""
     if head.get('out_channels') is not None and (head['out_channels'], num_classes) != (1, 2):
         head['out_channels'] = num_classes
 
 
 def _set_class_weight(loss: Any, num_classes: int, before: int | None) -> None:
-    """Keep weights if their number fits; otherwise they belong to other classes: remove them.
+    """Keep weights if their number fits; others belong to other classes and are removed.
 
     Mask classification (MaskFormer, Mask2Former) has one more, for "no object", which stays.
     """

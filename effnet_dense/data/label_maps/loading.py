@@ -23,9 +23,9 @@ class LoadLabelMap(BaseTransform):
     and appends its name to 'seg_fields'.
 
     Args:
-        num_classes: Of the dataset; None accepts every value up to 255, as mmseg does.
+        num_classes: Number of classes; None accepts every value up to 255, as mmseg does.
         ignore: Value of pixels without a class in the file; None if every pixel has one.
-        backend_args: mmengine's, to read files from elsewhere than a disk.
+        backend_args: mmengine's, to read files that are not on a disk.
 
     Raises:
         ValueError: `num_classes` does not fit in the values below 255.
@@ -48,8 +48,8 @@ class LoadLabelMap(BaseTransform):
 
         Raises:
             FileNotFoundError: The file does not exist.
-            ValueError: Not a label map (see `decode_label_map`), of another size than the image,
-                or with values that are neither a class nor `ignore`.
+            ValueError: Not a label map (see `decode_label_map`), of a different size than the
+                image, or with values that are neither a class nor `ignore`.
         """
         path = results['seg_map_path']
         content = fileio.get(path, backend_args=self.backend_args)

@@ -1,6 +1,6 @@
 """Pair images with their label maps by name.
 
-images/{train,val}/NAME.jpg     or another format that OpenCV reads; NAME may have folders
+images/{train,val}/NAME.jpg     or another format that OpenCV reads; NAME may include subfolders
 labels/{train,val}/NAME.png     see `decode_label_map`
 """
 
@@ -59,7 +59,7 @@ def find_pairs(split: LabelSplit) -> list[LabelPair]:
 
 
 def list_images(folder: Path) -> dict[str, list[PurePath]]:
-    """Group the images of a folder by their stem; more than one image of a stem is a fault."""
+    """Group the images of a folder by their stem; more than one image per stem is a fault."""
     return _by_stem(f for f in list_files(folder) if f.suffix.lower() in IMAGE_SUFFIXES)
 
 

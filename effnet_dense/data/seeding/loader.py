@@ -1,4 +1,4 @@
-"""Data loaders whose samples depend on `SeededIndex`."""
+"""Make the random numbers of a data loader's samples depend on `SeededIndex`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from effnet_dense.data.seeding.seeded_index import SeededIndex, seed_generators
 
 
 def seed_draws(loader: DataLoader, seed: int) -> DataLoader:
-    """Make all random numbers of a loader's samples depend on (seed, epoch, index) only.
+    """Make all random numbers of a loader's samples depend only on (seed, epoch, index).
 
     The number and lifetime of workers, the batch size and earlier samples make no difference, and
     neither does an interruption: a resumed run continues with the same numbers. Transforms that mix
-    several samples use their own index's numbers for all of them, and so does what replaces a
-    sample that is None. `CachedMosaic` and `CachedMixUp` mix in what their worker made before, by
-    design: their random numbers are independent of the number of workers, their images are not.
+    several samples draw the numbers for all of them from their own index, and so does the
+    replacement of a sample that is None. `CachedMosaic` and `CachedMixUp` mix in their worker's
+    earlier samples, by design: their random numbers are independent of the number of workers,
+    their images are not.
 
-    Epochs are counted by the sampler's `epoch`; for mmengine's InfiniteSampler, whose stream is
-    one permutation after the other, by permutations; for others by how often they gave the index.
+    Epochs are counted by the sampler's `epoch`; for mmengine's InfiniteSampler, whose stream is a
+    sequence of permutations, by permutation; for others by how often they yielded the index.
 
     Args:
         loader: Changed in place: the classes of its dataset and sampler are replaced by subclasses
@@ -34,7 +35,7 @@ def seed_draws(loader: DataLoader, seed: int) -> DataLoader:
         The loader.
 
     Raises:
-        ValueError: A negative seed.
+        ValueError: The seed is negative.
     """
     if seed < 0:
         raise ValueError(f'expected a seed that is not negative, got {seed}')
@@ -80,7 +81,7 @@ def seeded_dataset(base: Any) -> Any:
                 return super().__getitem__(int(index))
 
         def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-            """Override what torch's loader prefers: the base class's would bypass the seeding."""
+            """Make the samples of a batch; the base class's method would bypass the seeding."""
             return [self[index] for index in indices]
 
         def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
@@ -111,10 +112,9 @@ def seeded_epochs(base: Any) -> Any:
 
 @cache
 def seeded_passes(base: Any) -> Any:
-    """Subclass an InfiniteSampler likewise: its permutations are its epochs.
+    """Subclass an InfiniteSampler in the same way: its permutations are its epochs.
 
-    They are counted in the stream that all ranks share, so that it does not matter which rank
-    skips how much of it afterwards.
+    They are counted in the stream that all ranks share, before each rank takes its part of it.
     """
 
     class Seeded(base):
@@ -126,7 +126,7 @@ def seeded_passes(base: Any) -> Any:
 
 
 def _named_as(base: type, made: type) -> type:
-    """Name a subclass as its base: logs and errors show the class that the user chose."""
+    """Name a subclass after its base: logs and errors show the class that the user chose."""
     made.__name__, made.__qualname__, made.__module__ = base.__name__, base.__qualname__, __name__
     return made
 

@@ -1,4 +1,4 @@
-"""Random numbers that depend on the run's seed, the epoch and the sample only.
+"""Random numbers that depend only on the run's seed, the epoch and the sample.
 
 Transforms use Python's, numpy's and torch's global generators, albumentations' their own. mmengine
 seeds the global ones once, when a worker starts, so that a sample's augmentation depends on the
@@ -26,7 +26,8 @@ class SeededIndex(int):
     """A sample's index from a sampler, with the numbers that seed its random generators.
 
     Attributes:
-        entropy: Non-negative: the run's seed, the epoch, how often the index occurred before in it.
+        entropy: The run's seed, the epoch, and how often the index occurred before in this epoch;
+            none is negative.
     """
 
     entropy: tuple[int, ...]

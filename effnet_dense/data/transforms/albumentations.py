@@ -23,7 +23,7 @@ KEYS = {'image': 'img', 'bboxes': 'gt_bboxes', 'masks': 'gt_masks', 'mask': 'gt_
 """Albumentations' name → the pipeline's default key."""
 
 BOX_FIELDS = {'gt_bboxes_labels': np.int64, 'gt_ignore_flags': np.bool_}
-"""mmdet's further keys with one value for each box, and their types."""
+"""mmdet's other keys with one value for each box, and their types."""
 
 
 @TRANSFORMS.register_module()
@@ -32,21 +32,21 @@ class Albumentations(BaseTransform):
 
     Accepts the configs of mmdet's and mmseg's `Albu`, with these differences:
 
-    - Label maps are transformed with mmdet too, and boxes also without `bbox_params`.
+    - Label maps are transformed in mmdet too, and boxes even without `bbox_params`.
     - Boxes are clipped to the image first. If a box or all of its mask leaves the image, its label,
-      flag and mask are removed too; types stay the same when none remains.
+      flag and mask are removed too; types stay the same if none remains.
     - Transforms get RGB, as they expect; the pipeline's BGR is restored.
-    - Arguments that Albumentations does not have are errors (it warns, and uses defaults).
+    - Unknown arguments are errors (Albumentations only warns, and uses defaults).
     - The generators are seeded from numpy's, which mmengine seeds, or `seed_draws` for each sample.
 
     Args:
         transforms: Configs like `dict(type='Blur', blur_limit=3)`, nested in `OneOf` and so on; or
             a policy: 'light', 'medium', 'heavy'.
-        bbox_params: Of `albumentations.BboxParams`: `min_visibility`, `min_area` …. `format` must
-            be 'pascal_voc', mmdet's; `label_fields` names further keys with one value for each
-            box; `filter_lost_elements` is always on.
-        keymap: Other names in the pipeline than `dict(img='image', gt_bboxes='bboxes',
-            gt_masks='masks', gt_seg_map='mask')`.
+        bbox_params: Arguments of `albumentations.BboxParams`, such as `min_visibility`. `format`
+            must be 'pascal_voc', mmdet's; `label_fields` names further keys with one value for
+            each box; `filter_lost_elements` is always on.
+        keymap: Pipeline key → Albumentations' name; by default `dict(img='image',
+            gt_bboxes='bboxes', gt_masks='masks', gt_seg_map='mask')`.
         skip_img_without_anno: Return None if no box remains: the dataset then takes another image.
         seg_pad_val: Fill value of label maps outside the image; instance masks get 0.
 
@@ -69,7 +69,7 @@ class Albumentations(BaseTransform):
         self.skip_img_without_anno = skip_img_without_anno
         self.seg_pad_val = seg_pad_val
         made = [build_transform(config, seg_pad_val) for config in configs]
-        with warnings.catch_warnings():  # given if all transforms change colours only
+        with warnings.catch_warnings():  # it warns if all transforms change colours only
             warnings.filterwarnings('ignore', 'Got processor for bboxes, but no transform')
             self.aug = albumentations.Compose(made, bbox_params=parameters)
 
@@ -152,7 +152,9 @@ def _keys(keymap: dict[str, str]) -> dict[str, str]:
     """Map Albumentations' names to the pipeline's keys."""
     unknown = set(keymap.values()) - set(KEYS)
     if unknown:
-        raise ValueError(f'keymap leads to {sorted(unknown)}, expected some of {list(KEYS)}')
+        raise ValueError(
+            f'keymap has the unknown values {sorted(unknown)}, expected some of {list(KEYS)}'
+        )
     return {**KEYS, **{target: key for key, target in keymap.items()}}
 
 

@@ -31,8 +31,8 @@ RENAMED_TYPES = {
     'RandomBrightness': 'RandomBrightnessContrast',
     'RandomContrast': 'RandomBrightnessContrast',
 }
-# New name: its old ones, several where a pair of numbers became a range. Of several new names for
-# an old one, a hint names the first that the transform has.
+# New name → old names, several if a pair of numbers became a range. If an old name has several new
+# ones, the hint names the first that the transform has.
 RENAMED_ARGUMENTS = {
     'p=1.0': ('always_apply',),
     'fill': ('value', 'fill_value', 'image_fill_value', 'cval', 'pad_cval', 'pad_val'),
@@ -67,10 +67,10 @@ def build_transform(config: Any, seg_pad_val: int = 255) -> Any:
 
     Args:
         config: `dict(type='OneOf', transforms=[dict(type='Blur', blur_limit=3), …], p=0.1)`.
-        seg_pad_val: Fill value of label maps; `fill_mask` may have this value.
+        seg_pad_val: Fill value of label maps; `fill_mask` may be this value too.
 
     Raises:
-        ValueError: No `type`, an unknown one, or an argument that the type does not have.
+        ValueError: `type` is missing or unknown, or does not have one of the arguments.
     """
     if not isinstance(config, Mapping) or 'type' not in config:
         raise ValueError(f'expected an Albumentations transform, dict(type=…), got {config!r}')
@@ -96,7 +96,7 @@ def _find(kind: Any) -> Any:
         return found
     close = difflib.get_close_matches(str(kind), dir(albumentations), 1)
     right = RENAMED_TYPES.get(str(kind)) or ', '.join(close)
-    hint = f'use {right}' if right else 'no name is similar'
+    hint = f'use {right}' if right else 'there is no similar name'
     raise ValueError(f'albumentations {albumentations.__version__} has no {kind!r}: {hint}')
 
 

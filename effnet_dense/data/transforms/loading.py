@@ -18,7 +18,7 @@ JPEG_SCAN = 0xDA
 
 
 class BadImageError(ValueError):
-    """A file that is not a complete image: `filename`, and why."""
+    """Raised for a file that is not a complete image; has its `filename` and the reason, `why`."""
 
     def __init__(self, filename: str, why: str) -> None:
         super().__init__(filename, why)
@@ -34,11 +34,11 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
     """mmcv's `LoadImageFromFile`, but the error names a file that is not a complete image.
 
     mmcv's fails with an assertion of OpenCV for an empty file and with one of its own for others;
-    with OpenCV 4 it trains on the grey lower part of a truncated JPEG.
+    with OpenCV 4 it fills the lower part of a truncated JPEG with grey, and training uses it.
 
-    Like mmcv's it gives three channels of 8 bits for any file: grey is repeated, palettes are
-    looked up, CMYK is converted, 16 bits are divided by 256, alpha is dropped. Images are turned by
-    their EXIF orientation, except with `color_type='color_ignore_orientation'`.
+    Like mmcv's it returns three channels of 8 bits for any file: grey is repeated, palettes are
+    looked up, CMYK is converted, 16 bits are divided by 256, alpha is dropped. Images are rotated
+    by their EXIF orientation, except with `color_type='color_ignore_orientation'`.
 
     Sets 'img' (H, W, 3), 'img_shape' and 'ori_shape' (H, W).
     """
@@ -61,8 +61,8 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
 
         Raises:
             FileNotFoundError: The file does not exist.
-            BadImageError: A ValueError, the file cannot be decoded.
-            With `ignore_empty` neither is raised; None is returned.
+            BadImageError: The file cannot be decoded (a ValueError).
+            With `ignore_empty`, None is returned instead of raising either.
         """
         path = results['img_path']
         try:
@@ -103,7 +103,7 @@ def jpeg_ends_early(content: bytes) -> bool:
         if content[at + 1] == 0xFF:  # a fill byte
             at += 1
         elif content[at + 1] == JPEG_SCAN:
-            # Nearly all files end with it; otherwise a search, a twentieth of decoding's time.
+            # Nearly all files end with it; searching for it takes a twentieth of the decoding time.
             return not content.endswith(JPEG_END) and content.find(JPEG_END, at) == -1
         else:
             at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')

@@ -27,7 +27,7 @@ class Policy(BaseTransform):
         size: For 'efficientdet' only: the network's input (width, height), or a square's side.
 
     Raises:
-        ValueError: Another name, 'efficientdet' without a size, or a size for another policy.
+        ValueError: An unknown name, 'efficientdet' without a size, or a size for another policy.
     """
 
     def __init__(self, name: str, size: int | tuple[int, int] | None = None) -> None:
@@ -41,7 +41,7 @@ class Policy(BaseTransform):
         self.transforms: list[Any] = [Albumentations(name)] if size is None else jitter(size)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
-        """Transform; None if a crop has no box: the dataset then takes another sample."""
+        """Apply the policy; None if a crop has no box: the dataset then takes another sample."""
         changed: dict[str, Any] | None = results
         for transform in self.transforms:
             if changed is not None:
@@ -53,7 +53,7 @@ class Policy(BaseTransform):
 
 
 def jitter(size: int | tuple[int, int]) -> list[Any]:
-    """Build EfficientDet's: the image at 0.1 to 2 times `size`, a crop, half of them flipped."""
+    """Build EfficientDet's policy: resize to 0.1–2 times `size`, crop, flip half of the images."""
     scale = (size, size) if isinstance(size, int) else tuple(size)
     configs: list[dict[str, Any]] = [
         dict(type='RandomResize', scale=scale, ratio_range=(0.1, 2.0), keep_ratio=True),

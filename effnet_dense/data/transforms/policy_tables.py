@@ -96,7 +96,7 @@ def albumentations_policy(name: str) -> list[Config]:
     """Copy a policy's transform configs: 'light', 'medium' or 'heavy'.
 
     Raises:
-        ValueError: Another name.
+        ValueError: The name is unknown.
     """
     if name not in POLICIES:
         raise ValueError(f'no policy {name!r}, expected one of {list(POLICIES)}')

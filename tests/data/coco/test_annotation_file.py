@@ -15,7 +15,7 @@ from tests.helpers.coco_folder import write_json
     ('text', 'words'),
     [
         ('', 'is empty'),
-        ('{"images": [],\n "annotations" [', r'not valid JSON: .* in line 2, column 16'),
+        ('{"images": [],\n "annotations" [', r'not valid JSON: .* at line 2, column 16'),
         ('[' * 100_000, 'not valid JSON'),
         ('{"images": ' + '1' * 5000 + '}', 'not valid JSON'),
         ('[]', 'expected an object with .* got a list'),

@@ -87,7 +87,7 @@ def test_what_only_evaluation_or_masks_need(check: Callable[..., CocoReport]) ->
     for options in ({'evaluated': True}, {'evaluated': False, 'masks': True}):
         faulty, none_left = check(content, **options).findings
         assert (faulty.severity, faulty.count) == ('error', 4)
-        assert none_left.what == 'no annotation at all that can be used'
+        assert none_left.what == 'no usable annotation'
 
 
 def test_counts_and_first_examples(check: Callable[..., CocoReport]) -> None:
@@ -180,9 +180,9 @@ def test_empty_list(check: Callable[..., CocoReport], key: str) -> None:
     content = tiny_coco()
     content[key] = []
     words = {
-        'annotations': 'no annotation at all',
-        'images': 'no annotation at all',
-        'categories': 'no category at all',
+        'annotations': 'no usable annotation',
+        'images': 'no usable annotation',
+        'categories': 'no category in',
     }
     assert any(words[key] in str(finding) for finding in check(content).errors)
 
@@ -192,4 +192,4 @@ def test_all_annotations_unusable(check: Callable[..., CocoReport]) -> None:
     for annotation in content['annotations']:
         annotation['area'] = 0
     (error,) = check(content).errors
-    assert 'no annotation at all that can be used' in error.what
+    assert 'no usable annotation' in error.what

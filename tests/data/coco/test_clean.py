@@ -89,7 +89,7 @@ def test_broken_annotations(
         ('gone', 'broken/a.png: image missing in '),
         ('empty', 'cannot identify image file'),
         ('truncated', 'a.png: '),
-        ('size', 'a.png: image of another size than in the JSON file: 64 × 48, not 65 × 48'),
+        ('size', 'a.png: image whose size differs from the JSON file: 64 × 48, not 65 × 48'),
         ('field', "a.png: 'width' of images is not a positive number of pixels: None"),
         ('twice', 'a.png: image id used twice: id 5'),
     ],

@@ -63,7 +63,7 @@ def test_heads_of_mmdet(make_folder: Callable[..., Path], model: str) -> None:
 def test_model_without_heads_is_rejected(make_folder: Callable[..., Path]) -> None:
     cfg = mmdet_config('datasets/coco_detection')
     cfg.model = {'type': 'Other', 'net': {'num_classes': 80}}
-    with pytest.raises(ValueError, match=r"no head that counts classes in \['net', 'type'\]"):
+    with pytest.raises(ValueError, match=r"no head with num_classes in \['net', 'type'\]"):
         use_data(cfg, make_folder())
 
 

@@ -66,7 +66,7 @@ def test_what_is_dropped_is_what_is_reported(
 ) -> None:
     options = dict(masks=True, evaluated=evaluated)
     before, cleaned, after = check_and_clean(tmp_path, faulty(annotations, image), **options)
-    totals = ('no annotation at all', 'image without')
+    totals = ('no usable annotation', 'image without')
     reported = {
         (f.what.split(', left out')[0], f.count)
         for f in before.findings

@@ -1,4 +1,4 @@
-"""The embedded dataset: the annotations agree with the images."""
+"""The demo dataset: the annotations agree with the images."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def test_a_metric_of_one_dataset_is_rejected(root: Path) -> None:
 def test_model_without_heads_is_rejected(root: Path) -> None:
     cfg: Any = segmentor()
     cfg.model = {'type': 'Other', 'net': {'num_classes': 80}}
-    with pytest.raises(ValueError, match=r"no head that counts classes in \['net', 'type'\]"):
+    with pytest.raises(ValueError, match=r"no head with num_classes in \['net', 'type'\]"):
         use_data(cfg, root)
 
 

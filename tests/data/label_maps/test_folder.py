@@ -68,13 +68,13 @@ def test_each_kind_of_config_says_what_it_needs(
     with pytest.raises(FileNotFoundError) as error:
         find_coco(root)
     assert "annotations in COCO's format, which a config for detection needs" in str(error.value)
-    assert 'Label maps need a config of mmseg' in str(error.value)
+    assert 'Label maps need an mmseg config' in str(error.value)
     shutil.rmtree(root)
     with pytest.raises(FileNotFoundError) as error:
         find_labels(make_folder())
     assert 'no label maps, which a config for segmentation needs' in str(error.value)
     assert 'labels/{train,val}/NAME.png' in str(error.value)
-    assert "COCO's format need a config of mmdet" in str(error.value)
+    assert "COCO's format need an mmdet config" in str(error.value)
 
 
 def test_demo(tmp_path: Path) -> None:
