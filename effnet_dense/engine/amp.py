@@ -20,6 +20,6 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast, inside of `OptimWrapper`'s context for gradient accumulation."""
+        """Autocast inside `OptimWrapper`'s context for gradient accumulation."""
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
             yield

@@ -39,12 +39,12 @@ MARGIN = 2
 def browse(
     config: Config, out: str | Path, number: int = 20, epoch: int = 0, split: str = 'train'
 ) -> list[Path]:
-    """Draw samples as a run makes them, with boxes, masks and label maps over their image.
+    """Draw samples as a run would load them, with boxes, masks and label maps over their image.
 
     Args:
         config: From `load_config`; its visualizer draws.
         out: Folder for the drawings, 0000_NAME.jpg …, and sheet.jpg with all of them.
-        number: How many, from the epoch's beginning, in the order of a run on one GPU.
+        number: Number of samples, from the epoch's beginning, in the order of a run on one GPU.
         epoch: Counted from 0; for an endless stream the pass over the data.
         split: 'train' or 'val'.
 
@@ -52,7 +52,7 @@ def browse(
         Paths of the drawings; the contact sheet's is the last.
 
     Raises:
-        ValueError: A wrong split, number or epoch, or no such data loader.
+        ValueError: Invalid split, number or epoch, or the config lacks the data loader.
     """
     if split not in SPLITS or number < 1 or epoch < 0:
         raise ValueError(

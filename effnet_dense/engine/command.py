@@ -1,4 +1,4 @@
-"""Command line arguments that the tools share, and errors as one line for users."""
+"""Command line arguments that the tools share, and one-line errors for users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USER_ERRORS = (ValueError, KeyError, OSError, ImportError, FloatingPointError)
 
 
 class Options(DictAction):
-    """mmengine's KEY=VALUE pairs; a malformed one ends in argparse's error, not a traceback."""
+    """mmengine's KEY=VALUE pairs; a malformed one is an argparse error, not a traceback."""
 
     def __call__(
         self,
@@ -143,7 +143,7 @@ def run(
 
 
 def message(error: BaseException) -> str:
-    """Return an error's message; the last line of one that came from a data loader's worker."""
+    """Return an error's message; its last line if it came from a data loader's worker."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if 'Original Traceback' in text:
         text = text.strip().splitlines()[-1]

@@ -19,7 +19,7 @@ from effnet_dense.engine.flags import skip_bad_data
 from effnet_dense.engine.plain_yaml import plain_yaml
 
 PACKAGE = Path(__file__).resolve().parent.parent
-# A wheel has the configs inside the package, where `mim` looks; a checkout beside it.
+# A wheel has the configs inside the package, where `mim` looks; a checkout has them next to it.
 SHIPPED = (PACKAGE / '.mim' / 'configs', PACKAGE.parent / 'configs')
 
 # Top-level keys that are read in addition to the runner's arguments.
@@ -92,7 +92,7 @@ def load_config(
 
     Raises:
         FileNotFoundError: No such config or data folder.
-        ValueError: The file has a syntax error, the data has faults, or an option fits nothing.
+        ValueError: The file has a syntax error, the data has faults, or an option matches nothing.
     """
     path = find_config(name)
     try:
@@ -116,7 +116,7 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
     """Set `--cfg-options`: dotted keys, in which a number indexes a list.
 
     Raises:
-        ValueError: Nothing reads a key's first part, or a later part fits nothing.
+        ValueError: Nothing reads a key's first part, or a later part matches nothing.
     """
     known = {*config, *inspect.signature(MMEngineRunner).parameters, *READ_BY_RUNNER, 'work_dir'}
     for key in options:

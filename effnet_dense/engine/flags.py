@@ -92,7 +92,7 @@ def draw_predictions(config: Config, folder: str | Path, count: int | None = Non
 def skip_bad_data(
     config: Config, skip: SkipBad, data: str | Path | None, splits: Sequence[str]
 ) -> None:
-    """Leave out broken images and annotations (`--skip-bad`): of `data` now, of others in training.
+    """Leave out broken images and annotations (`--skip-bad`): in `data` now, in others in training.
 
     Raises:
         ValueError: The limit is not a share, or more of `data` is broken.

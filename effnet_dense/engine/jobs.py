@@ -25,7 +25,7 @@ PICKLES = ('.pkl', '.pickle')
 # mmseg's metrics that can write label maps.
 LABEL_MAP_METRICS = ('IoUMetric', 'CityscapesMetric')
 DRAWN = 20
-"""Images that a test draws by default."""
+"""Number of images that a test draws by default."""
 
 
 def train(
@@ -72,7 +72,7 @@ def test(
         show_dir: Draw every image's prediction beside its ground truth into this folder; by
             default `DRAWN` of them, into the work folder's pictures/.
         out: Where to save the predictions: a .pkl file for mmdet, a folder of label maps for mmseg.
-        deployed: Evaluate what `effnet_dense.deploy` makes of the model.
+        deployed: Evaluate the model that `effnet_dense.deploy` returns.
         tta: Merge the predictions on flipped and resized images, as the config defines them.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Training loops that resume in the middle of an epoch, equal to an uninterrupted run."""
+"""Training loops that resume in the middle of an epoch, with an uninterrupted run's results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ResumableLoop:
     position: Position
 
     def start_from(self, position: Position, random: Mapping[str, Any] | None) -> None:
-        """Set where `run` starts, and the random state it starts with; None leaves the current."""
+        """Set where `run` starts, and with which random state; None keeps the current one."""
         self.position = position
         self._random = random
 
@@ -42,7 +42,7 @@ class ResumableLoop:
         raise NotImplementedError
 
     def _restore_random(self) -> None:
-        """Restore the state once, after all that an uninterrupted run did before it was saved."""
+        """Restore the random state, once, at the point at which the checkpoint saved it."""
         if self._random is not None:
             set_random_state(self._random)
         self._random = None

@@ -21,7 +21,7 @@ class PlainYamlHandler(YamlHandler):
         """Read strings, numbers, lists and dictionaries.
 
         Raises:
-            yaml.YAMLError: The file has anything else in it, or is not YAML.
+            yaml.YAMLError: The file contains anything else, or is not YAML.
         """
         return yaml.safe_load(file)
 

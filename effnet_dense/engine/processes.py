@@ -68,7 +68,7 @@ def start_gloo(launcher: str, timeout: float | None = None) -> None:
 
     Args:
         launcher: 'pytorch', 'slurm' or 'mpi'.
-        timeout: Of collective operations, in seconds.
+        timeout: Time limit of collective operations, in seconds.
     """
     if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
         os.environ['MASTER_ADDR'] = _first_slurm_node()

@@ -1,4 +1,4 @@
-"""Run mmdet's and mmseg's configs, with safe and exact checkpoints, on GPUs and CPUs."""
+"""Run mmdet's and mmseg's configs, with safe checkpoints and exact resuming, on GPUs and CPUs."""
 
 from __future__ import annotations
 
@@ -69,12 +69,13 @@ class Runner(MMEngineRunner):
       `load_from_ignore=['bbox_head.']` leaves modules unchanged, such as the head when a detector
       is fine-tuned to other classes.
     - `resume` reads mmengine's training state with weights_only=True and resumes in the middle
-      of an epoch, equal to an uninterrupted run; without a file, from the newest complete one.
+      of an epoch, with the results of an uninterrupted run; without a file, from the newest
+      complete one.
     - Checkpoints are written atomically: a kill while writing leaves the old file.
     - Ctrl-C saves a checkpoint and stops.
     - `compile=True`, or a dict of torch.compile's options, compiles backbone, neck and dense heads.
     - `channels_last=True` keeps weights and features in that memory format.
-    - Random draws of the data depend on (seed, epoch, sample) only: see `seed_draws`.
+    - The data's random numbers depend only on (seed, epoch, sample): see `seed_draws`.
     - Every evaluation writes a page into the work folder's report/, except with `report=False`;
       in a terminal, runs have progress bars.
     - Processes on machines without a GPU communicate over gloo, and train with BN for SyncBN.
@@ -116,7 +117,7 @@ class Runner(MMEngineRunner):
         return logger
 
     def build_visualizer(self, visualizer: Any = None) -> Visualizer:
-        """Build a visualizer with a name of its own; for mmdet's and mmseg's, ours.
+        """Build a visualizer with a unique name; this package's in place of mmdet's and mmseg's.
 
         mmengine keeps visualizers by name: a second run in one process would write into the first
         one's folder.
@@ -155,7 +156,7 @@ class Runner(MMEngineRunner):
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader:
-        """Build a loader whose random draws depend on (seed, epoch, index): see `seed_draws`."""
+        """Build a loader whose random numbers depend on (seed, epoch, index): see `seed_draws`."""
         loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
         if seed is None or isinstance(dataloader, DataLoader):
             return loader
@@ -184,7 +185,7 @@ class Runner(MMEngineRunner):
                 group['lr'] *= accumulated_batches(optim_wrapper)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Wrap for several processes; on the CPU without device_ids and without SyncBN."""
+        """Wrap the model for several processes; on the CPU without device_ids and SyncBN."""
         if not self.distributed or get_device() != 'cpu':
             return super().wrap_model(model_wrapper_cfg, model)
         find_unused = self.cfg.get('find_unused_parameters', False)
@@ -198,7 +199,7 @@ class Runner(MMEngineRunner):
         return super().wrap_model(wrapper, revert_sync_batchnorm(model))
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
-        """Register the config's hooks and those of the runner itself."""
+        """Register the config's hooks and the runner's own."""
         with config_errors('default_hooks or custom_hooks'):
             super().register_hooks(*args, **kwargs)
         self.register_hook(PlainSchedulerStates())
@@ -240,7 +241,9 @@ class Runner(MMEngineRunner):
             found = [find_complete_checkpoint(self.work_dir) if self.rank == 0 else None]
             broadcast_object_list(found)
             if found[0] is None:
-                self.logger.info(f'no checkpoint in {self.work_dir} yet: starting anew')
+                self.logger.info(
+                    f'no checkpoint in {self.work_dir} yet: starting from the beginning'
+                )
                 self._resume = False
             self._load_from = str(found[0]) if found[0] else self.cfg.get('load_from_first')
         super().load_or_resume()

@@ -1,4 +1,4 @@
-"""Write captions into images: black or white on coloured plates, inside the image, kept apart.
+"""Draw captions on images: black or white on coloured plates, inside the image, kept apart.
 
 Shapes: N captions; images are RGB (H, W, 3) uint8; points and boxes are in pixels.
 """
@@ -28,15 +28,15 @@ def draw_captions(
     text_colours: Sequence[Colour] | None = None,
     size: int | None = None,
 ) -> ImageArray:
-    """Write a caption at each anchor; where there is no room, later captions cover earlier ones.
+    """Draw a caption at each anchor; if there is no room, later captions cover earlier ones.
 
     Args:
         image: (H, W, 3)
         anchors: (N, 4) as x1, y1, x2, y2: boxes, or points, which are boxes without area.
-        texts: N of them.
-        colours: N colours of the plates.
-        text_colours: N of them; by default see `text_colour`.
-        size: Of the font, in pixels; by default see `font_size`.
+        texts: N captions.
+        colours: N colours for the plates.
+        text_colours: N colours for the texts; by default see `text_colour`.
+        size: Font size in pixels; by default see `font_size`.
 
     Returns:
         (H, W, 3), a new image.
@@ -61,14 +61,14 @@ def place_captions(
 ) -> list[tuple[int, int]]:
     """Find each caption's upper left corner.
 
-    A box's caption stands above its upper edge, else within it, below it, or at its right end; a
-    point's is centred on it, else lies above or below. The first place that no other caption
-    overlaps is taken, the first of all if there is none. Later captions choose first.
+    A box's caption goes above its upper edge, below that edge, or below the box, first at the left,
+    then at the right; a point's is centred on it, above it or below it. The first place that
+    overlaps no other caption is taken, else the very first. Later captions are placed first.
 
     Args:
         anchors: (N, 4)
-        sizes: N times (width, height).
-        canvas: Width and height of the image; captions are moved into it.
+        sizes: N pairs (width, height).
+        canvas: Width and height of the image; captions are shifted to fit into it.
     """
     corners: list[tuple[int, int]] = []
     taken = np.zeros((0, 4))
@@ -86,8 +86,8 @@ def place_captions(
 def text_colour(background: Colour) -> Colour:
     """Return black or white, whichever has the higher contrast to a colour.
 
-    Relative luminance L and contrast (L1 + 0.05) ÷ (L2 + 0.05) are those of WCAG 2.1: black wins
-    for (L + 0.05)² > 1.05 · 0.05.
+    Relative luminance L and contrast (L1 + 0.05) ÷ (L2 + 0.05) are those of WCAG 2.1: black has the
+    higher contrast if (L + 0.05)² > 1.05 · 0.05.
     """
     share = np.array(background) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
@@ -117,7 +117,7 @@ def _candidates(anchor: Sequence[float], size: Size) -> list[tuple[float, float]
 
 
 def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which of boxes (P, 4) and (Q, 4) share pixels: (P, Q)."""
+    """Return which of the boxes (P, 4) and (Q, 4) share pixels: (P, Q)."""
     low = np.maximum(one[:, None, :2], other[None, :, :2])
     high = np.minimum(one[:, None, 2:], other[None, :, 2:])
     return np.all(high > low, axis=2)

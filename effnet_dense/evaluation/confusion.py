@@ -1,4 +1,4 @@
-"""Count which classes a segmentation confuses.
+"""Count which classes a segmentation model confuses.
 
 Shapes: C classes, H × W pixels; the matrix (C, C) counts pixels, truth by prediction.
 """
@@ -44,7 +44,7 @@ def intersection_over_union(matrix: np.ndarray) -> np.ndarray:
 
 
 def worst_classes(matrix: np.ndarray, classes: Sequence[str], count: int = 3) -> str:
-    """Describe the classes of the lowest IoU, one line each: what their pixels were predicted as.
+    """Describe the classes with the lowest IoU, one line each: what they were predicted as.
 
     Args:
         matrix: (C, C), truth by prediction.
@@ -55,9 +55,11 @@ def worst_classes(matrix: np.ndarray, classes: Sequence[str], count: int = 3) ->
     lines = []
     for truth in [index for index in np.argsort(iou) if not np.isnan(iou[index])][:count]:
         share = matrix[truth] / max(matrix[truth].sum(), 1)
-        seen_as = [i for i in np.argsort(-share, kind='stable')[:4] if share[i] >= 0.005]
-        parts = ', '.join(f'{classes[i]} {share[i]:.0%}' for i in seen_as)
-        lines.append(f'{classes[truth]} (IoU {iou[truth]:.3f}) was seen as: {parts or "nothing"}')
+        predicted = [i for i in np.argsort(-share, kind='stable')[:4] if share[i] >= 0.005]
+        parts = ', '.join(f'{classes[i]} {share[i]:.0%}' for i in predicted)
+        lines.append(
+            f'{classes[truth]} (IoU {iou[truth]:.3f}) was predicted as: {parts or "nothing"}'
+        )
     return '\n'.join(lines)
 
 
@@ -65,12 +67,12 @@ def worst_classes(matrix: np.ndarray, classes: Sequence[str], count: int = 3) ->
 class ConfusionMatrix(BaseMetric):
     """Logs the worst classes' confusions and draws the confusion matrix, next to mmseg's IoUMetric.
 
-    The figure goes to the visualizer's backends, such as images/confusion_matrix. Label maps are
-    expected as IoUMetric expects them.
+    The figure goes to the visualizer's backends, such as images/confusion_matrix. Label maps have
+    the form that IoUMetric expects.
 
     Args:
         ignore_index: Label of pixels that are not counted.
-        worst: Classes to name in the log.
+        worst: Number of classes to name in the log.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class ConfusionMatrix(BaseMetric):
             prediction = sample['pred_sem_seg']['data'].squeeze()
             label = sample['gt_sem_seg']['data'].squeeze().to(prediction.device)
             matrix = confusion_matrix(prediction, label, classes, self.ignore_index)
-            # Of 150² pairs an image has a few dozen.
+            # An image has only a few dozen of 150² pairs.
             self.results.append(matrix.to_sparse().cpu())
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:

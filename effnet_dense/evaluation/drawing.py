@@ -1,4 +1,4 @@
-"""Draw boxes, masks and label maps into images: used by the report, inference and visualizers.
+"""Draw boxes, masks and label maps on images, for the report, inference and visualizers.
 
 Shapes: N objects, C classes; images are RGB (H, W, 3) uint8, boxes x1, y1, x2, y2 in pixels, masks
 and label maps (h, w) of any size, which is scaled to the image's. Nothing is drawn in place.
@@ -29,16 +29,16 @@ def draw_boxes(
     text_colours: Sequence[Colour] | None = None,
     font_size: int | None = None,
 ) -> ImageArray:
-    """Draw boxes (N, 4) with captions, which lie above all boxes; later boxes above earlier ones.
+    """Draw boxes (N, 4), then captions on top of all boxes; later boxes cover earlier ones.
 
     Args:
         image: (H, W, 3)
         boxes: (N, 4)
         texts: N captions.
-        colours: N of them.
+        colours: N colours.
         line_width: In pixels.
-        text_colours: Of the captions; by default black or white.
-        font_size: In pixels; by default it follows the image's size.
+        text_colours: N colours for the captions; by default black or white.
+        font_size: In pixels; by default it depends on the image's size.
     """
     canvas = Image.fromarray(image)
     draw = ImageDraw.Draw(canvas)
@@ -72,7 +72,7 @@ def draw_segments(
     opacity: float = 0.45,
     text_colours: Sequence[Colour] | None = None,
 ) -> ImageArray:
-    """Draw N masks with captions inside of them; empty masks are left out."""
+    """Draw N masks with captions inside them; empty masks are left out."""
     inside = [index for index, mask in enumerate(masks) if np.any(mask)]
     kept = [_scaled(masks[index], image) for index in inside]
     drawn = draw_masks(image, kept, [colours[index] for index in inside], opacity)
@@ -93,15 +93,15 @@ def draw_label_map(
     opacity: float = 0.65,
     font_size: int | None = None,
 ) -> ImageArray:
-    """Lay a label map's colours over an image; labels from C on are no class and stay uncoloured.
+    """Overlay a label map's colours on an image; labels from C on are no class, not coloured.
 
     Args:
         image: (H, W, 3)
         label_map: (h, w)
         palette: (C, 3)
-        names: C of them, written once into each class's largest place.
-        opacity: Of the colours.
-        font_size: In pixels; by default it follows the image's size.
+        names: C names; each is written once, deep inside its class's pixels.
+        opacity: Opacity of the colours.
+        font_size: In pixels; by default it depends on the image's size.
     """
     labels = _scaled(label_map, image).astype(np.int64)
     known = labels < len(palette)
@@ -119,12 +119,12 @@ def draw_label_map(
 def draw_wrong_pixels(
     image: ImageArray, prediction: NDArray[Any], truth: NDArray[Any], classes: int
 ) -> ImageArray:
-    """Draw the pixels of a wrong class in red on a pale grey image.
+    """Draw wrongly classified pixels in red on a pale grey image.
 
     Args:
         image: (H, W, 3)
         prediction: (h, w)
-        truth: (h, w); labels from `classes` on do not count.
+        truth: (h, w); labels from `classes` on are ignored.
         classes: C
     """
     pale = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) // 2 + 90
@@ -135,7 +135,7 @@ def draw_wrong_pixels(
 
 
 def deepest_point(mask: Mask) -> tuple[int, int]:
-    """Return a pixel (x, y) deep inside of a mask, where its centroid may not be.
+    """Return a pixel (x, y) deep inside a mask, where its centroid may not be.
 
     Of the pixels that are almost as far from the edge as possible, it is the most central one.
     """
@@ -148,13 +148,13 @@ def deepest_point(mask: Mask) -> tuple[int, int]:
 
 
 def _points(masks: Sequence[Mask]) -> NDArray[np.float64]:
-    """Anchors (N, 4) for captions within masks."""
+    """Return anchors (N, 4) for captions inside masks."""
     points = np.array([deepest_point(mask) for mask in masks], dtype=np.float64).reshape(-1, 2)
     return np.concatenate([points, points], 1)
 
 
 def _scaled(mask: Mask, image: ImageArray) -> Mask:
-    """Bring a mask or a label map to an image's size; masks of bool become uint8."""
+    """Scale a mask or a label map to an image's size; bool masks become uint8."""
     values = mask.astype(np.uint8) if mask.dtype == bool else mask
     if values.shape == image.shape[:2]:
         return values

@@ -14,7 +14,7 @@ NUMBERS = 30
 
 
 def confusion_figure(matrix: np.ndarray, classes: Sequence[str], iou: np.ndarray) -> np.ndarray:
-    """Draw each row's shares, with class names and IoUs.
+    """Draw the shares of each row's pixels, with class names and IoUs.
 
     Args:
         matrix: (C, C) counts, truth by prediction.
@@ -44,7 +44,7 @@ def draw_shares(
     """Draw a heat map (C, C) of shares, with numbers for at most `NUMBERS` classes.
 
     Args:
-        axes: To draw into.
+        axes: Axes to draw into.
         shares: (C, C), from 0 to 1.
         columns, rows: C names each.
         size: Font size.

@@ -39,7 +39,7 @@ MASK_OPACITY = 0.5
 _NUMBER = itertools.count()
 
 
-# The older name is that of configs and of user code.
+# 'PanopticVisualizer' is the older name, which existing configs and user code contain.
 @VISUALIZERS.register_module(name=['DetectionVisualizer', 'PanopticVisualizer'])
 class DetectionVisualizer(DetLocalVisualizer):
     """Draws boxes, instance masks, panoptic and label maps of DetDataSamples.
@@ -54,7 +54,7 @@ class DetectionVisualizer(DetLocalVisualizer):
     def _draw_instances(
         self, image: ImageArray, instances: InstanceData, classes: Names, palette: Any
     ) -> ImageArray:
-        """Draw N instances into an image (H, W, 3), the surest ones above the others."""
+        """Draw N instances on an image (H, W, 3), the most confident on top."""
         if 'scores' in instances:
             instances = instances[instances.scores.argsort()]
         labels = [int(label) for label in instances.labels]
@@ -137,7 +137,7 @@ def own_visualizer(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_visualizer(config: Mapping[str, Any], dataset_meta: Any) -> Visualizer:
-    """Build a visualizer of one's own, which writes nothing by itself.
+    """Build a separate visualizer that has no backends to write to.
 
     Args:
         config: A config's `visualizer`, see `own_visualizer`.

@@ -1,4 +1,4 @@
-"""Choose the ids of classes and images in JSON files of COCO's format."""
+"""Choose the ids of classes and images for JSON files in COCO's format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CocoIds:
 
     @property
     def first_free(self) -> int:
-        """The id of the first image that has none."""
+        """The id for the first image that is not in `images`."""
         return max(self.images.values(), default=0) + 1
 
 

@@ -52,7 +52,7 @@ def segments(
     Args:
         panoptic: label + 1000 · instance; labels beyond the classes are void, whose id is 0.
         categories: Category id of each label.
-        things: Number of things, whose labels come first.
+        things: Number of thing classes, whose labels come first.
     """
     ids = np.zeros(panoptic.shape, np.int32)
     records: list[dict[str, Any]] = []

@@ -24,7 +24,7 @@ def as_bgr(image: ImageInput) -> ImageArray:
     Args:
         image: A path; an array (H, W, 3) of uint8 in the order **BGR**, as in OpenMMLab's
             inferencers and `cv2.imread`; or a PIL image of any mode, whose transparency is
-            dropped. Files and PIL images are turned by their EXIF orientation.
+            dropped. Files and PIL images are rotated by their EXIF orientation.
 
     Raises:
         FileNotFoundError: No such file.
@@ -59,7 +59,7 @@ def read_image(path: str | PathLike[str]) -> ImageArray:
 def write_image(path: Path, image: NDArray[Any]) -> None:
     """Write an image (H, W) or (H, W, 3), BGR, atomically, in the format of the path's suffix.
 
-    Missing folders are made.
+    Missing folders are created.
 
     Raises:
         ValueError: OpenCV cannot write this format.

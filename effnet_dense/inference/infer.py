@@ -52,7 +52,7 @@ def infer(
 
     Raises:
         FileNotFoundError: A source or `ann_file` does not exist.
-        ValueError: Results of two sources would have one name, or `ann_file` lacks classes.
+        ValueError: Results of two sources would have the same name, or `ann_file` lacks classes.
     """
     if batch_size < 1:
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
@@ -104,9 +104,9 @@ class _Run:
                 yield item.name, image
             advance()
 
-    def _skip_unreadable(self, read: Callable[..., T], *words: Any) -> T | None:
+    def _skip_unreadable(self, read: Callable[..., T], *arguments: Any) -> T | None:
         try:
-            return read(*words)
+            return read(*arguments)
         except (ValueError, OSError) as error:
             self.skipped.append(str(error))
             print_log(f'skipped: {error}', logger='current', level=logging.WARNING)
@@ -142,7 +142,7 @@ class _Run:
 
 
 def _visualizer_config(config: Config) -> dict[str, Any]:
-    """Return the config's visualizer, mmdet's or mmseg's where it has none."""
+    """Return the config's visualizer; mmdet's or mmseg's if it has none."""
     kind = 'SegLocalVisualizer' if is_segmentation(config) else 'DetLocalVisualizer'
     return dict(config.get('visualizer') or {'type': kind})
 

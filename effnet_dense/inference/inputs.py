@@ -42,7 +42,7 @@ def find_inputs(sources: Sequence[str | Path], out: str | Path) -> list[Input]:
     if twice:
         raise ValueError(
             f'{len(twice)} names of images occur more than once, and their results would '
-            f'replace each other: {", ".join(twice[:3])}; pass their common folder, or rename them'
+            f'overwrite each other: {", ".join(twice[:3])}; pass their common folder or rename them'
         )
     return found
 

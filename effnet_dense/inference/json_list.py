@@ -10,9 +10,9 @@ from effnet_dense.utils.atomic import atomic_path, partial_path
 
 
 class JsonList:
-    """A list in a JSON file that grows entry by entry, and gets its name in `close`.
+    """A list in a JSON file that grows entry by entry, and gets its final name in `close`.
 
-    Until then it lies at `partial_path(path)`, where it stays if the process ends earlier.
+    Until then it is at `partial_path(path)`, where it stays if the process ends earlier.
 
     Args:
         path: The file.
@@ -32,10 +32,10 @@ class JsonList:
         self.count += 1
 
     def flush(self) -> None:
-        """Pass on what was written, so that the unfinished file can be read."""
+        """Flush what was written, so that the unfinished file can be read."""
         self._file.flush()
 
     def close(self, suffix: str = '') -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and give it its final name."""
         with atomic_path(self.path), self._file:
             self._file.write(f'\n]{suffix}\n')

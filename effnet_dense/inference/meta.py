@@ -18,13 +18,13 @@ Meta = dict[str, Any]
 
 
 def checkpoint_meta(checkpoint: Any, name: str) -> Meta | None:
-    """Return the `dataset_meta` of an mmengine checkpoint, None where it has no classes.
+    """Return the `dataset_meta` of an mmengine checkpoint, None if it has no classes.
 
-    Only names and colours are read: the config in the checkpoint is Python code, and not run.
+    Only names and colours are read: the config in the checkpoint is Python code and is not run.
 
     Args:
-        checkpoint: As loaded.
-        name: Of the checkpoint, for messages.
+        checkpoint: The loaded checkpoint.
+        name: The checkpoint's name, for messages.
 
     Returns:
         {'classes': (str, …), 'palette': [(R, G, B), …]}
@@ -79,7 +79,7 @@ def test_dataset(config: Config) -> Any:
 def model_for(config: Config, classes: Sequence[str]) -> Any:
     """Copy the model's config with heads for this number of classes, as `--data` sets them.
 
-    Panoptic models are unchanged, because names do not tell things from stuff.
+    Panoptic models are unchanged, because names do not distinguish things from stuff.
     """
     model = copy.deepcopy(config.model)
     if is_segmentation(config):

@@ -34,8 +34,8 @@ from effnet_dense.weights.sources import Source
 class Predictor:
     """Predicts on images: detection, instance, panoptic and semantic segmentation.
 
-    Takes configs of mmdet and mmseg. The classes are those named in the checkpoint, else those of
-    the config's test data; heads are built for their number, so that a model that was fine-tuned
+    Takes mmdet and mmseg configs. The classes are those named in the checkpoint, else those of the
+    config's test data; heads are built for their number, so that a model that was fine-tuned
     with `--data` works with the shipped config.
 
         predictor = effnet_dense.Predictor('effnet_lite0_mask_rcnn_finetune', 'epoch_15.pth')
@@ -43,7 +43,7 @@ class Predictor:
 
     Args:
         config: A path, the name of a shipped config, or a Config, which is not changed. A config
-            file is Python and is run; the config in a checkpoint's meta is not read.
+            file is Python and is executed; the config in a checkpoint's meta is not read.
         checkpoint: Any source of `effnet_dense.load_weights`.
         device: Such as 'cpu' or 'cuda:1'; by default chosen by mmengine.
         deploy: Prepare the model with `effnet_dense.deploy`, which is faster.
@@ -90,7 +90,7 @@ class Predictor:
             images: A path, an array (H, W, 3) of uint8 in the order **BGR**, as OpenMMLab's
                 inferencers take it, or a PIL image; or a list or tuple of these.
             batch_size: Images per forward pass. For detectors, smaller images of a batch are
-                padded, as in mmdet; segmentors get batches of equal sizes.
+                padded, as in mmdet; segmentors get images of equal size.
 
         Returns:
             A DetDataSample or SegDataSample on the CPU, or for several images a list of them:
@@ -113,7 +113,7 @@ class Predictor:
         return list(self.stream(images, batch_size))
 
     def stream(self, images: Iterable[ImageInput], batch_size: int = 1) -> Iterator[Any]:
-        """Predict on images as they arrive; yield a data sample for each, in their order."""
+        """Predict on images as they arrive; yield a data sample for each, in order."""
         rest = iter(images)
         while batch := list(islice(rest, batch_size)):
             prepared = [self._prepare(image) for image in batch]
@@ -122,7 +122,7 @@ class Predictor:
 
     @property
     def things(self) -> int:
-        """The number of things, which are the first classes; 0 unless the model is panoptic."""
+        """Number of thing classes, which come first; 0 unless the model is panoptic."""
         head = getattr(self.model, 'panoptic_fusion_head', None)
         return int(head.num_things_classes) if head is not None else 0
 

@@ -3,7 +3,7 @@
 images.json         images and categories: `COCO('images.json').loadRes('predictions.json')`
 predictions.json    detections: COCO's results, a list; masks as run lengths
 panoptic.json       panoptic: COCO's annotations; label maps are in panoptic/NAME.png
-labels/NAME.png     semantic: the class of each pixel, from 0 on, which is also its category id
+labels/NAME.png     semantic: the class of each pixel, counted from 0, which is its category id
 pictures/NAME       images with drawn predictions
 """
 
@@ -27,13 +27,13 @@ NO_CLASS = 255
 
 
 class Results:
-    """Writes predictions as they arrive; JSON files get their names in `close`.
+    """Writes predictions as they arrive; JSON files get their final names in `close`.
 
     Args:
-        folder: Made if missing; files of an earlier run are replaced.
+        folder: Created if missing; files of an earlier run are replaced.
         classes: Names of the model's classes.
-        ids: Of categories and images, for detections and panoptic segments.
-        things: Number of things, which are the first classes; 0 unless the model is panoptic.
+        ids: Ids of categories and images, for detections and panoptic segments.
+        things: Number of thing classes, which come first; 0 unless the model is panoptic.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Results:
         """Write the predictions for an image.
 
         Args:
-            name: Of the image, with folders, for `file_name`.
+            name: The image's name with folders, for `file_name`.
             size: Height and width.
             sample: Its DetDataSample or SegDataSample.
             more: Further fields of the image, such as a video frame's number.

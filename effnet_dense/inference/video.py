@@ -32,18 +32,18 @@ def open_video(path: str | Path) -> mmcv.VideoReader:
 
 
 def frame_rate(video: mmcv.VideoReader) -> float:
-    """Return a video's frames per second, `FALLBACK_FPS` where its file states none."""
+    """Return a video's frames per second, `FALLBACK_FPS` if its file states none."""
     return video.fps if 0 < video.fps < 1000 else FALLBACK_FPS
 
 
 @contextmanager
 def video_writer(path: Path, fps: float, frame: ImageArray) -> Iterator[cv2.VideoWriter]:
-    """Open an MP4 file for frames (H, W, 3), BGR; it gets its name at the end of the block.
+    """Open an MP4 file for frames (H, W, 3), BGR; it gets its final name at the end.
 
     Args:
         path: The file; missing folders are made. After an error it does not exist.
         fps: Frames per second.
-        frame: The first frame, whose size all of them have.
+        frame: The first frame; all others must have its size.
 
     Raises:
         ValueError: OpenCV cannot write videos here.

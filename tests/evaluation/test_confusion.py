@@ -41,8 +41,8 @@ def test_iou_by_hand() -> None:
 def test_worst_classes_in_words() -> None:
     lines = worst_classes(MATRIX, CLASSES, count=2).splitlines()
     assert lines == [
-        'sign (IoU 0.000) was seen as: nothing',
-        'pole (IoU 0.250) was seen as: road 50%, pole 25%, sign 25%',
+        'sign (IoU 0.000) was predicted as: nothing',
+        'pole (IoU 0.250) was predicted as: road 50%, pole 25%, sign 25%',
     ]
 
 

@@ -75,7 +75,7 @@ def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50
         return target
     if _is_foreign(target):
         raise FileExistsError(
-            f'expected {target} to be missing or empty, for the demo dataset; it is not'
+            f'expected {target} to be missing or empty, to write the demo dataset'
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.name}-') as temporary:

@@ -1,4 +1,4 @@
-"""Compare the batch size that a learning rate is meant for with a run's own."""
+"""Compare a run's batch size with the one that its learning rate is meant for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch.utils.data import DataLoader
 
 
 def images_per_step(runner: Any) -> int:
-    """Return the images of an optimizer step: batch size × processes × accumulated batches."""
+    """Return the images per optimizer step: batch size × processes × accumulated batches."""
     loader = runner._train_dataloader
     batch = loader.batch_size if isinstance(loader, DataLoader) else loader['batch_size']
     return (batch or 1) * runner.world_size * accumulated_batches(runner.optim_wrapper)
 
 
 def accumulated_batches(optim_wrapper: Any) -> int:
-    """Return the batches of an optimizer step; 1 for wrappers without gradient accumulation."""
+    """Return the batches per optimizer step; 1 for wrappers without gradient accumulation."""
     return getattr(optim_wrapper, '_accumulative_counts', 1)
 
 
@@ -31,8 +31,8 @@ def batch_size_warning(runner: Any, optim_wrapper: Any) -> str:
     """Return one line if the learning rate is meant for another batch size, else ''.
 
     Args:
-        runner: Its `auto_scale_lr` has the batch size that the rate is meant for.
-        optim_wrapper: With the rate, before any scaling.
+        runner: Has `auto_scale_lr`, with the batch size that the rate is meant for.
+        optim_wrapper: Has the rate, before any scaling.
     """
     setting = runner.auto_scale_lr or {}
     base, images = setting.get('base_batch_size'), images_per_step(runner)

@@ -1,4 +1,4 @@
-"""Check that neck and heads expect the channels that the backbone returns, before a first step."""
+"""Check that neck and heads expect the channels that the backbone returns, before training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_channels(model: nn.Module) -> None:
     source = 'backbone'
     if neck is not None:
         expected = getattr(neck, 'in_channels', None)
-        # Some necks list the coarsest level first, some use the name for another number.
+        # Some necks list the coarsest level first, some use `in_channels` for another number.
         if isinstance(expected, list | tuple) and sorted(expected) != sorted(given):
             _compare('neck', expected, given, source)
         width, levels = getattr(neck, 'out_channels', None), getattr(neck, 'num_outs', None)
@@ -44,7 +44,7 @@ def check_channels(model: nn.Module) -> None:
 
 
 def _inputs_of(head: Any, given: Sequence[int], source: str) -> Sequence[int]:
-    """Select the features that an mmseg head uses; their sum where it concatenates them."""
+    """Select the features that an mmseg head uses; their sum if it concatenates them."""
     indices = [head.in_index] if isinstance(head.in_index, int) else head.in_index
     try:
         channels = [given[index] for index in indices]

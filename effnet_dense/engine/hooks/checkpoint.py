@@ -1,4 +1,4 @@
-"""Write checkpoints in an order that leaves a complete one after a kill at any moment."""
+"""Write checkpoints in an order that leaves a complete one if the run is killed at any moment."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class PlainSchedulerStates(Hook):
     """
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Drop them from a checkpoint that is about to be written."""
+        """Drop functions from a checkpoint before it is written."""
         states = checkpoint.get('param_schedulers', [])
         groups = states.values() if isinstance(states, dict) else [states]
         for group in groups:

@@ -14,15 +14,15 @@ from effnet_dense.engine.checks.batch_size import images_per_step
 from effnet_dense.utils.wrappers import unwrap_model
 
 SHOWN = 5
-"""Names of tensors in a line."""
+"""Maximum number of tensor names in a line."""
 
 
 def diagnose(runner: Runner, data_batch: Any, last_norm: float) -> Iterator[str]:
     """Yield lines on possible causes, the likeliest first.
 
     Args:
-        runner: After the step.
-        data_batch: Of the step, as the data loader returns it.
+        runner: The runner, after the step.
+        data_batch: The step's batch, as the data loader returns it.
         last_norm: Norm of the gradients in the last finite step; NaN if unknown.
     """
     rates = [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups]
@@ -61,7 +61,7 @@ def _samples(data_batch: Any) -> Sequence[Any]:
 
 
 def _inputs(data_batch: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield the images' paths, or else their numbers, and tensors (3, H, W)."""
+    """Yield each image's path, or else its index, and its tensor (3, H, W)."""
     inputs = data_batch.get('inputs') if isinstance(data_batch, Mapping) else None
     if isinstance(inputs, list | tuple | Tensor):
         paths = image_paths(data_batch)

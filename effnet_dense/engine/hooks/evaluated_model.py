@@ -1,4 +1,4 @@
-"""Replace the model before it is tested: by its inference version, or with augmentations."""
+"""Replace the model before it is tested, for `--deploy` and `--tta`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from effnet_dense.utils.wrappers import unwrap_model
 
 
 class DeployHook(Hook):
-    """Test what `effnet_dense.deploy` makes of the model (`--deploy`)."""
+    """Test the model that `effnet_dense.deploy` returns (`--deploy`)."""
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Replace the model."""
@@ -21,6 +21,6 @@ class UnwrappedTTAHook(PrepareTTAHook):
     """mmengine's hook for test-time augmentation (`--tta`), also in distributed runs."""
 
     def before_test(self, runner: Runner) -> None:
-        """Wrap the model into a BaseTTAModel, which merges predictions."""
+        """Wrap the model in a BaseTTAModel, which merges predictions."""
         runner.model = unwrap_model(runner.model)
         super().before_test(runner)

@@ -23,10 +23,9 @@ class FiniteHook(Hook):
     """Skip steps whose loss, or gradients, are NaN or infinite.
 
     A skipped step changes no weight, no optimizer state and no buffer (batch norm's statistics),
-    on any process: they agree on it. Averaged weights (EMA) count the unchanged ones once more,
-    and schedules advance. Gradients accumulated with it are dropped. Where a gradient scaler
-    handles infinite gradients (float16), they are left to it and not counted; the loss is checked
-    all the same.
+    on any process: all of them skip it. Averaged weights (EMA) count the unchanged ones once more,
+    and schedules advance. Gradients accumulated with it are dropped. If a gradient scaler handles
+    infinite gradients (float16), they are left to it and not counted; the loss is still checked.
 
     Args:
         patience: Consecutive skipped steps that end the training.
@@ -48,7 +47,7 @@ class FiniteHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Replace the optimizer wrapper's `update_params`."""
         if type(runner.optim_wrapper).update_params is not OptimWrapper.update_params:
-            return  # a wrapper with its own, such as that of several optimizers
+            return  # a wrapper with its own method, such as the one for several optimizers
         self._buffers = list(unwrap_model(runner.model).buffers())
         self._saved = [buffer.clone() for buffer in self._buffers]
         runner.optim_wrapper.update_params = self._checked_update(runner.optim_wrapper)
@@ -64,7 +63,8 @@ class FiniteHook(Hook):
         """Restore the buffers after a skipped step, and log it.
 
         Raises:
-            FloatingPointError: Too many consecutive ones; the message names possible causes.
+            FloatingPointError: Too many consecutive steps were skipped; the message names possible
+                causes.
         """
         if not self.fault:
             self.skipped, self.last_norm = 0, self.norm
@@ -106,7 +106,7 @@ class FiniteHook(Hook):
         return update_params
 
     def _finite_gradients(self, wrapper: OptimWrapper) -> bool:
-        """Check the gradients, which are the same on all processes: nothing is exchanged."""
+        """Check the gradients, which are the same on all processes, so nothing is exchanged."""
         gradients = [p.grad for p in _parameters(wrapper) if p.grad is not None]
         self.norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
         return math.isfinite(self.norm)

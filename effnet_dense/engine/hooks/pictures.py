@@ -18,12 +18,11 @@ from effnet_dense.registry import HOOKS
 class PicturesHook(Hook):
     """Draw test images with the runner's visualizer: ground truth left, prediction right.
 
-    Takes the place of mmdet's and mmseg's visualization hooks, which differ in file names and
-    intervals.
+    Replaces mmdet's and mmseg's visualization hooks, which differ in file names and intervals.
 
     Args:
-        folder: Where the drawings go; they have the images' names.
-        count: Images to draw, evenly spread over the data set; None for all.
+        folder: Folder for the drawings, which have the images' file names.
+        count: Images to draw, evenly spread over the dataset; None for all.
         score_thr: Boxes and masks of a lower score are left out.
     """
 
@@ -41,7 +40,7 @@ class PicturesHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[Any] | None = None,
     ) -> None:
-        """Draw the batch if the interval has come to it."""
+        """Draw the batch if it is one of the evenly spread ones."""
         every = 1 if self.count is None else -(-len(runner.test_dataloader) // self.count)
         if batch_idx % every:
             return

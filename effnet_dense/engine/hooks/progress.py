@@ -32,7 +32,7 @@ def is_interactive(stream: TextIO | None = None) -> bool:
 class ProgressHook(Hook):
     """Draw a bar for the training and one for each evaluation, below mmengine's log lines.
 
-    The runner registers it where `is_interactive` holds.
+    The runner registers it if `is_interactive` returns true.
 
     Args:
         console: Where to draw; standard output by default.
@@ -93,7 +93,7 @@ class ProgressHook(Hook):
         self.stop()
 
     def stop(self) -> None:
-        """Leave the bars on the screen, and log lines to their own stream again."""
+        """Leave the bars on the screen, and send log lines to their own stream again."""
         for handler, stream in self.handlers:
             handler.setStream(stream)
         self.handlers.clear()
@@ -111,7 +111,7 @@ class ProgressHook(Hook):
             self.progress.update(self.evaluation, advance=1, note=_memory())
 
     def _redirect(self, logger: logging.Logger) -> None:
-        """Print log lines above the bars: handlers hold the stream that rich has replaced."""
+        """Print log lines above the bars: handlers still hold the stream that rich has replaced."""
         for handler in logger.handlers:
             if isinstance(handler, logging.StreamHandler) and not isinstance(
                 handler, logging.FileHandler
@@ -122,13 +122,13 @@ class ProgressHook(Hook):
 
 
 def _loss(runner: Runner) -> str:
-    """The last step's loss."""
+    """Return the last step's loss."""
     scalars = runner.message_hub.log_scalars
     return f'loss {scalars["train/loss"].current():.4g}  ' if 'train/loss' in scalars else ''
 
 
 def _memory() -> str:
-    """The peak so far: of the CUDA allocator, or of the process without a GPU."""
+    """Return the peak so far: the CUDA allocator's or, without a GPU, the process's."""
     if torch.cuda.is_available():
         return f'{torch.cuda.max_memory_allocated() / MIB:.0f} MiB'
     return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB'

@@ -22,15 +22,15 @@ LIST = 'skipped_images.json'
 
 @HOOKS.register_module()
 class SkipBadHook(Hook):
-    """Replace images that cannot be read by the next ones in the data set's order.
+    """Replace images that cannot be read by the next ones in the dataset's order.
 
     They are listed in the work folder's skipped_images.json as soon as they occur, and logged at
     the end of each epoch. An evaluation on fewer images logs a warning.
 
     Args:
-        limit: Largest allowed share of bad images in the data set; one is always allowed.
-        evaluated: Images of the evaluation, including those left out.
-        left_out: Images that `clean_coco` left out of it.
+        limit: Largest allowed share of bad images in the dataset; one is always allowed.
+        evaluated: Number of images to evaluate, including those left out.
+        left_out: Number of images that `clean_coco` left out of them.
     """
 
     def __init__(self, limit: float = DEFAULT_LIMIT, evaluated: int = 0, left_out: int = 0) -> None:
@@ -40,7 +40,7 @@ class SkipBadHook(Hook):
         self.size = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Make the data set replace images; a resumed run keeps its list."""
+        """Make the dataset replace images; a resumed run keeps its list."""
         notes = Path(runner.work_dir, NOTES)
         if is_main_process() and not runner._resume:
             notes.unlink(missing_ok=True)
@@ -82,7 +82,7 @@ class SkipBadHook(Hook):
             )
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Warn that the metric lacks images."""
+        """Warn if the metric does not cover all images."""
         if self.left_out:
             runner.logger.warning(
                 f'evaluated on {self.evaluated - self.left_out} of {self.evaluated} images: '

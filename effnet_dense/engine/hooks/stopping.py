@@ -1,4 +1,4 @@
-"""Stop a training on Ctrl-C, and tell from which checkpoint an ended one can be resumed."""
+"""Stop training on Ctrl-C, and name the checkpoint from which a run that ended can resume."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal stopped a training; the exit status is 128 + its number."""
+    """Raised when a signal stops training; the exit status is 128 + the signal's number."""
 
     def __init__(self, signum: int, line: str) -> None:
         super().__init__(line)
@@ -44,7 +44,7 @@ class StopHook(Hook):
         """Handle the signals inside the block.
 
         Args:
-            single_process: With False the signals keep their handlers.
+            single_process: If false, the signals keep their handlers.
         """
         self.signum = 0
         if not single_process or threading.current_thread() is not threading.main_thread():
@@ -83,13 +83,13 @@ class StopHook(Hook):
 
 @contextmanager
 def resume_hint(work_dir: str) -> Iterator[None]:
-    """Add the last checkpoint to an error that ends a training; other errors are unchanged.
+    """Add the last checkpoint to errors that end a training run; others are unchanged.
 
     Raises:
-        Stopped: A signal came.
+        Stopped: A signal arrived.
         ChildProcessError: The system killed a data loader's worker.
         OSError: The disk is full.
-        FloatingPointError: The loss was not finite too often.
+        FloatingPointError: Too many losses were not finite.
     """
     try:
         yield

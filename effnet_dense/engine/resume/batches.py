@@ -45,7 +45,7 @@ class SkippingBatchSampler:
 def remaining_batches(loader: DataLoader, done: int) -> Iterator[Any]:
     """Iterate over a loader without its first `done` batches."""
     if done:
-        # DataLoader forbids assigning it, but starts no worker before `iter`.
+        # DataLoader forbids this assignment, but starts no worker before `iter`.
         sampler = SkippingBatchSampler(loader.batch_sampler, done)
         object.__setattr__(loader, 'batch_sampler', sampler)
     return iter(loader)
@@ -69,16 +69,16 @@ def reseed(loader: DataLoader, seed: int) -> None:
 
 
 def images_per_iteration(loader: DataLoader) -> int:
-    """Return the images in one batch of every process; 0 if the batch sampler has no size."""
+    """Return the images in one batch of all processes; 0 if the batch sampler has no size."""
     return (getattr(loader.batch_sampler, 'batch_size', None) or 0) * get_world_size()
 
 
 class BatchStream:
-    """Iterate over a loader endlessly, epoch after epoch where its sampler ends.
+    """Iterate over a loader endlessly; a new epoch starts where its sampler ends.
 
     Args:
-        loader: Iteration over it starts at once.
-        epoch: Completed passes of its sampler.
+        loader: Its workers start at once.
+        epoch: Completed passes over its sampler.
         batch: Completed batches of this epoch, which are skipped.
     """
 

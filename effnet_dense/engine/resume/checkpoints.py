@@ -22,7 +22,7 @@ def read_training_state(filename: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file is damaged, or has weights only.
+        ValueError: The file is damaged, or contains only weights.
     """
     checkpoint = safe_load(filename)
     _check_sums(Path(filename))
@@ -50,8 +50,8 @@ def _check_sums(path: Path) -> None:
 def find_complete_checkpoint(work_dir: str | Path) -> Path | None:
     """Find the newest checkpoint of a folder that a run can resume from.
 
-    This is the one that `last_checkpoint` names; if it is missing or damaged, which is logged,
-    the next newest.
+    This is the one that `last_checkpoint` names or, if that is missing or damaged (which is
+    logged), the next newest.
 
     Returns:
         None if the folder has no checkpoint at all.
@@ -75,7 +75,7 @@ def find_complete_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the path in `last_checkpoint`, also in a folder that has moved; None if empty."""
+    """Return the path in `last_checkpoint`, even if the folder has moved; None if there is none."""
     try:
         name = Path(work_dir, LAST).read_text(encoding='utf-8').strip()
     except (OSError, UnicodeDecodeError):
@@ -85,7 +85,7 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def _candidates(work_dir: Path) -> Iterator[Path]:
-    """Yield the checkpoint named last, then the others by time, newest first."""
+    """Yield the checkpoint that `last_checkpoint` names, then the others, newest first."""
     named = last_checkpoint(work_dir)
     if named is not None:
         yield named

@@ -1,8 +1,8 @@
 """Save and restore a run's progress: position in the data, random states, pending gradients.
 
-A checkpoint of mmengine lacks these; they are stored in its `meta['progress']`, as plain values
-and tensors that `weights_only=True` reads. With them a resumed run equals an uninterrupted one to
-the bit.
+mmengine's checkpoints lack these; they are stored in `meta['progress']`, as plain values and
+tensors that `weights_only=True` reads. With them a resumed run is bit-identical to an uninterrupted
+one.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Position:
     Attributes:
         epoch: Completed passes over the data, in loops over iterations; else unused.
         batch: Completed batches of this epoch.
-        images: Images per iteration of all processes, to notice a changed batch size; 0 if
+        images: Images per iteration of all processes, to detect a changed batch size; 0 if
             unknown.
-        validated: No step has been trained since the last validation.
+        validated: There was no training step since the last validation.
     """
 
     epoch: int = 0

@@ -1,4 +1,4 @@
-"""Resume a training loop at a checkpoint's position in the data and its random states."""
+"""Resume a training loop at a checkpoint's position in the data, with its random states."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ def restore_progress(runner: Any, meta: Mapping[str, Any]) -> None:
     """Make a runner's training loop start after a checkpoint's last batch.
 
     Args:
-        runner: Has loaded the checkpoint; its training loop is a `loops.ResumableLoop`.
-        meta: The checkpoint's. One written by mmengine has no progress; its counters tell the
-            position.
+        runner: A runner that has loaded the checkpoint; its training loop is a
+            `loops.ResumableLoop`.
+        meta: The checkpoint's `meta`. One written by mmengine has no progress; the position
+            follows from its counters.
     """
     loop = runner.train_loop
     reseed(loop.dataloader, runner.seed)

@@ -116,9 +116,9 @@ def test_another_process_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_someone_elses_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / 'thesis.txt').write_text('mine')
-    with pytest.raises(FileExistsError, match='free for the demo dataset'):
+    with pytest.raises(FileExistsError, match='empty, to write the demo dataset'):
         make_demo(tmp_path)
-    with pytest.raises(FileExistsError, match='free for the demo dataset'):
+    with pytest.raises(FileExistsError, match='empty, to write the demo dataset'):
         make_demo(tmp_path / 'thesis.txt')
 
 

@@ -56,17 +56,20 @@ def changed(position: tuple[int, ...], value: int) -> np.ndarray:
         (png(VALUES, 8)[:-30], 'truncated'),
         (encode(Image.fromarray(VALUES), 'JPEG'), 'JPEG changes values, expected PNG'),
         (encode(Image.fromarray(VALUES), 'WEBP', lossless=True), 'WEBP changes values'),
-        (encode(Image.fromarray(changed((0, 0, 1), 9))), 'a RGBA image with colours'),
-        (encode(Image.fromarray(changed((2, 1, 3), 254))), 'a RGBA image with transparency'),
+        (encode(Image.fromarray(changed((0, 0, 1), 9))), 'an image of mode RGBA with colours'),
+        (
+            encode(Image.fromarray(changed((2, 1, 3), 254))),
+            'an image of mode RGBA with transparency',
+        ),
         (
             encode(Image.fromarray(changed((0, 0, 2), 9)[..., :3].copy())),
-            'a RGB image with colours',
+            'an image of mode RGB with colours',
         ),
         (png(np.stack([VALUES] * 3, -1), 16, colour_type=2), '16-bit colours'),
         (encode(Image.fromarray(VALUES.astype(np.float32)), 'TIFF'), r'values from 0\.0 to 3\.0'),
         (encode(Image.fromarray(VALUES.astype(np.int32) - 1), 'TIFF'), 'values from -1 to 2'),
         (encode(Image.fromarray(VALUES + np.int32(65535)), 'TIFF'), 'values from 65535 to 65538'),
-        (encode(Image.fromarray(VALUES).convert('CMYK'), 'TIFF'), 'a CMYK image'),
+        (encode(Image.fromarray(VALUES).convert('CMYK'), 'TIFF'), 'an image of mode CMYK'),
     ],
 )
 def test_what_is_no_label_map(content: bytes, words: str) -> None:

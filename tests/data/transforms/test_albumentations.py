@@ -172,7 +172,7 @@ def test_a_config_of_mmdets() -> None:
     [
         (dict(bbox_params=dict(format='coco')), "got BboxParams\\(format='coco'\\)"),
         (dict(bbox_params=dict(min_size=3)), "bbox_params: .*'min_size'"),
-        (dict(keymap=dict(img='picture')), r"leads to \['picture'\], expected"),
+        (dict(keymap=dict(img='picture')), r"unknown values \['picture'\], expected"),
     ],
 )
 def test_other_arguments_are_checked(more: Any, message: str) -> None:
