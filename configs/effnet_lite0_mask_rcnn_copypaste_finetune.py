@@ -1,4 +1,4 @@
-"""Mask R-CNN on EfficientNet-Lite0 with copy-paste for your own small data set.
+"""Mask R-CNN on EfficientNet-Lite0 with copy-paste for your own small dataset.
 
 Command:  python tools/train.py configs/effnet_lite0_mask_rcnn_copypaste_finetune.py --data DIR
 Hardware: one GPU, or two CPU cores; 8 images per step.

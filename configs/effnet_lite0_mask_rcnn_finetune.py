@@ -1,4 +1,4 @@
-"""Mask R-CNN on EfficientNet-Lite0 for your own small data set: 320 px, 15 epochs.
+"""Mask R-CNN on EfficientNet-Lite0 for your own small dataset: 320 px, 15 epochs.
 
 Command:  python tools/train.py configs/effnet_lite0_mask_rcnn_finetune.py --data DIR
 Hardware: one GPU, or two CPU cores; 8 images per step.

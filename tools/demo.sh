@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up .venv, train on the built-in data set, evaluate, and draw predictions beside the ground truth.
+# Set up .venv, train on the built-in dataset, evaluate, and draw predictions beside the ground truth.
 #   bash tools/demo.sh                  a detector, drawings in work_dirs/demo/pictures
 #   bash tools/demo.sh --segmentation   a segmentor, in work_dirs/demo_segmentation/pictures
 # Needs Python 3.11 to 3.13, bash, and a network for the installation. Can be run again.
@@ -43,7 +43,7 @@ demo_detection() {
       train_dataloader.dataset.indices=8 train_dataloader.batch_size=2 train_dataloader.num_workers=2 \
       val_dataloader.dataset.indices=4 model.test_cfg.score_thr=0.0
 
-  say 'training RetinaNet on EfficientNet-Lite0 (ImageNet weights) on the demo data set, 8 epochs'
+  say 'training RetinaNet on EfficientNet-Lite0 (ImageNet weights) on the demo dataset, 8 epochs'
   run_demo configs/effnet_lite0_retinanet_finetune.py work_dirs/demo epoch_8.pth \
     train_cfg.max_epochs=8 train_cfg.val_interval=8 param_scheduler.1.end=8 param_scheduler.1.T_max=6
 }
@@ -51,7 +51,7 @@ demo_detection() {
 demo_segmentation() {
   # Seven of eight pixels are background: with equal weights so few steps would predict nothing else.
   local steps=180 weights='[0.25,1,1,1,1,1,1]'
-  say "training BiFPN segmentation on EfficientNet-Lite0 (ImageNet weights) on the demo data set, $steps steps"
+  say "training BiFPN segmentation on EfficientNet-Lite0 (ImageNet weights) on the demo dataset, $steps steps"
   run_demo configs/effnet_lite0_bifpn_camvid.py work_dirs/demo_segmentation "iter_$steps.pth" \
     train_cfg.max_iters=$steps train_cfg.val_interval=$steps default_hooks.checkpoint.interval=50 \
     param_scheduler.0.end=20 param_scheduler.1.begin=20 param_scheduler.1.end=$steps \

@@ -28,5 +28,5 @@ log_level = 'INFO'
 load_from = None
 resume = False
 
-# For tools/test.py --tta, with the data set's tta_pipeline.
+# For tools/test.py --tta, with the dataset's tta_pipeline.
 tta_model = dict(type='SegTTAModel')

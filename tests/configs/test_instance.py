@@ -191,7 +191,7 @@ def panoptic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small_panoptic(root: Path) -> dict[str, Any]:
-    """`--cfg-options` of Panoptic FPN on the tiny data set."""
+    """`--cfg-options` of Panoptic FPN on the tiny dataset."""
     limit = {'model.test_cfg.panoptic.stuff_area_limit': 16}
     return {**options(batch=1), **FEW, **limit, **in_place_of_coco(root)}
 

@@ -119,7 +119,7 @@ def grey_image(segments: dict[int, Map]) -> NDArray[np.uint8]:
 
 
 def in_place_of_coco(root: Path) -> dict[str, str]:
-    """`--cfg-options` that point a panoptic config at the data set."""
+    """`--cfg-options` that point a panoptic config at the dataset."""
     values = {
         f'{loop}_dataloader.dataset.data_root': f'{root}/' for loop in ('train', 'val', 'test')
     }

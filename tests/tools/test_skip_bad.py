@@ -1,4 +1,4 @@
-"""A data set with 5 % of damaged images and annotations of every kind trains to its end."""
+"""A dataset with 5 % of damaged images and annotations of every kind trains to its end."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def break_annotations(annotations: list[dict[str, Any]]) -> list[str]:
 
 @pytest.fixture(scope='module')
 def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The demo's data set, damaged; and the broken annotations' names."""
+    """The demo's dataset, damaged; and the broken annotations' names."""
     folder = make_demo(tmp_path_factory.mktemp('demo') / 'demo', train=TRAIN, val=20)
     for number, damage in DAMAGE.items():
         damage(folder / 'images' / 'train' / f'train_{number:04d}.jpg')

@@ -1,4 +1,4 @@
-# Small data sets at 320 px: scale jitter 0.5–1.5, crops, flips; 8 images per step on one device.
+# Small datasets at 320 px: scale jitter 0.5–1.5, crops, flips; 8 images per step on one device.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 backend_args = None

@@ -1,4 +1,4 @@
-# Small data sets with masks at 320 px: scale jitter 0.5–1.5, crops, flips; 8 images per step.
+# Small datasets with masks at 320 px: scale jitter 0.5–1.5, crops, flips; 8 images per step.
 dataset_type = 'CocoDataset'
 data_root = 'data/coco/'
 backend_args = None
