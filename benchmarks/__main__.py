@@ -28,7 +28,7 @@ from effnet_dense.utils.console import print_table
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line's arguments."""
+    """Return the command line's parser."""
     arguments = argparse.ArgumentParser(
         prog='python -m benchmarks',
         description=__doc__,
@@ -41,16 +41,16 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser('detector', help='EfficientDets, without loss and boxes')
     command.add_argument('--name', default='d0', help="'d0' … 'd7x', 'lite0' … 'lite4'")
     _add_training(command)
-    command = commands.add_parser('inference', help='plain, with norms folded, compiled')
+    command = commands.add_parser('inference', help='speed: plain, with norms folded, compiled')
     _add_arch(command)
     command.add_argument('--name', help="an EfficientDet instead of a backbone, such as 'd0'")
     _add_input(command, batch=1)
     command.add_argument('--modes', nargs='+', choices=MODES, default=['plain', 'deployed'])
-    command = commands.add_parser('loading', help='images and boxes: mmdet, ours, OpenCV')
+    command = commands.add_parser('loading', help='time of images and boxes: mmdet, ours, OpenCV')
     _add_loading(command)
     command = commands.add_parser('acceptance', help='every promised figure and its target')
     command.add_argument(
-        '--part', nargs='+', metavar='TITLE', help="some comparisons: 'train b0' …"
+        '--part', nargs='+', metavar='TITLE', help="only these comparisons, such as 'train b0'"
     )
     _add_conditions(command)
     return arguments
@@ -61,7 +61,7 @@ def _add_loading(command: argparse.ArgumentParser) -> None:
     add('--data', type=Path, required=True, metavar='DIR', help="a folder in COCO's layout")
     add('--ann-file', default='annotations/instances_train2017.json')
     add('--images', default='train2017', help="the images' folder in the data folder")
-    add('--size', type=int, default=512, help='of the crop at most, in pixels')
+    add('--size', type=int, default=512, help='largest side of the crop in pixels')
     add('--repeats', type=int, default=7, help='rounds; in each, every pipeline loads all samples')
     add('--debug', action='store_true', help="show an error's traceback")
 
@@ -82,15 +82,15 @@ def _add_input(command: argparse.ArgumentParser, batch: int) -> None:
     add = command.add_argument
     add('--size', type=int, default=512, help='height and width in pixels')
     add('--batch', type=int, default=batch)
-    add('--channels-last', action='store_true', help='memory format of all; mmdet in NCHW too')
-    add('--precision', choices=DTYPES, default='fp32', help='of autocast')
-    add('--only', nargs='+', metavar='PEER', help='timm ours …; default: all')
+    add('--channels-last', action='store_true', help='memory format; mmdet is measured in both')
+    add('--precision', choices=DTYPES, default='fp32', help='autocast precision')
+    add('--only', nargs='+', metavar='PEER', help='compare only these, such as timm and ours')
     _add_conditions(command)
 
 
 def _add_conditions(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add('--threads', type=int, help="of PyTorch; default: PyTorch's own choice")
+    add('--threads', type=int, help="PyTorch's threads; default: its own choice")
     add('--repeats', type=int, default=7, help='rounds; every network runs once in each')
     add('--device', default='cpu', help="'cpu', 'cuda' or 'cuda:1'")
     add('--seed', type=int, default=0)
@@ -100,7 +100,7 @@ def _add_conditions(command: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Run the command line's command: print its tables, and write them into the folder."""
+    """Run the command: print its tables, and write them into the folder `--out`."""
     commands = {'acceptance': _run_acceptance, 'loading': _run_loading}
     commands.get(args.command, _run_comparison)(args)
 

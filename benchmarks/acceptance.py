@@ -105,13 +105,13 @@ TARGETS = tuple(_targets())
 def run_comparisons(
     settings: Settings, titles: Sequence[str] | None = None
 ) -> Iterator[Comparison]:
-    """Measure what the targets need, comparison by comparison.
+    """Run the comparisons that the targets need, one after the other.
 
     Takes about eight minutes on two quiet cores.
 
     Args:
-        settings: For threads, device and repeats of training; the targets set sizes and batches.
-        titles: Of some comparisons; None is all.
+        settings: Provides threads, device and repeats; the targets determine sizes and batches.
+        titles: Of the comparisons to run; None: all.
 
     Raises:
         ValueError: A title is unknown.
@@ -163,7 +163,7 @@ def _training_implementations(
 def _inference_implementations(
     name: str, size: int
 ) -> tuple[list[Implementation], list[Unavailable]]:
-    """Return peers plain and with norms folded, mmdet's as shipped; ours deployed and compiled."""
+    """Return peers plain and with norms folded, mmdet plain only; ours deployed and compiled."""
     modes = {OURS: ('deployed', 'compiled'), 'mmdet': ('plain',)}
     if name in DETECTOR_SIZES:
         modes[OURS] = ('deployed',)

@@ -12,7 +12,7 @@ from effnet_dense.analysis.settings import DTYPES, Settings
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Measured in the same run as the networks, since a busy machine slows down all of it.
+    """The machine's speed, measured in the same run as the networks: load slows down both.
 
     Args:
         gflops: 10⁹ operations a second; a multiply-add counts as two.
@@ -29,9 +29,9 @@ def measure_ceilings(
     """Measure both, the best of five.
 
     Args:
-        settings: For device and precision.
-        side: Of the square matrices; by default 2048 on a CPU, 8192 on a GPU.
-        count: Of the copied float32 numbers; by default 256 MiB of them, on a GPU 1 GiB.
+        settings: Provides device and precision.
+        side: Rows and columns of the matrices; by default 2048 on a CPU, 8192 on a GPU.
+        count: Number of float32 elements to copy; by default 256 MiB of them, on a GPU 1 GiB.
     """
     side = side or (8192 if settings.on_cuda else 2048)
     count = count or (2**28 if settings.on_cuda else 2**26)

@@ -12,7 +12,7 @@ from effnet_dense.analysis.saved_memory import MIB
 from effnet_dense.analysis.settings import Settings
 
 PASSES = 3
-"""Of a training step: forward, backward for inputs, backward for weights."""
+"""Passes of a training step: forward, backward for inputs, backward for weights."""
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Row:
     """An implementation's results; what was not measured is None or empty.
 
     Args:
-        ecosystem: See `Implementation`, as `name`, `returns` and `mode`.
+        ecosystem: See `Implementation`, like `name`, `returns` and `mode`.
         memory_format: 'channels-last' or 'NCHW'.
         parameters: Elements of all parameters.
         gflops: 10⁹ multiply-adds per image.
@@ -28,7 +28,7 @@ class Row:
         saved_alive: MiB per image, see `SavedMemory.live`.
         peak: MiB of a training step with the batch, gradients included.
         first_pass_s: Seconds of the first inference pass, compilation included.
-        step: ms per image of a training step, one for each round in their order.
+        step: ms per image of a training step in each round, in order.
         inference: Batch size → the same for inference.
     """
 
@@ -72,7 +72,7 @@ class Comparison:
 
     @property
     def reference(self) -> Row:
-        """The first row, usually a peer's, by which ratios divide."""
+        """The first row, usually a peer's; ratios are relative to it."""
         return self.rows[0]
 
     def row(self, name: str) -> Row:

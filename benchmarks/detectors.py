@@ -13,11 +13,11 @@ from effnet_dense.scaling import detector
 
 RETURNS = 'logits of 90 classes and deltas, P3–P7'
 MULTIPLE = 128
-"""Pixels; effdet's levels must be halved without a remainder."""
+"""Image sizes must be multiples of it, in pixels: effdet halves them without remainder."""
 
 
 def ours(name: str, lean: Sequence[int | None], channels_last: bool) -> list[Implementation]:
-    """Return our detector at each lean level; None where nothing is trained.
+    """Return our detector at each lean level; None for inference.
 
     Raises:
         ValueError: The name is unknown.

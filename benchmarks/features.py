@@ -19,7 +19,7 @@ RETURNS = 'C3–C5'
 
 
 def ours(arch: str, lean: Sequence[int | None], channels_last: bool) -> list[Implementation]:
-    """Return our backbone at each lean level; None where nothing is trained.
+    """Return our backbone at each lean level; None for inference.
 
     Raises:
         ValueError: The architecture is unknown.

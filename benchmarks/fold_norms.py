@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from effnet_dense.analysis.saved_memory import output_tensors
 
 TOLERANCE = 1e-3
-"""Of the largest absolute value of an output."""
+"""Allowed difference, relative to an output's largest absolute value."""
 
 
 def fold_norms(model: nn.Module, x: Tensor) -> nn.Module:
@@ -74,7 +74,7 @@ def _conv_norm_pairs(model: nn.Module, x: Tensor) -> list[tuple[str, str]]:
 
 
 def _activation(norm: nn.Module) -> nn.Module:
-    """Return what a norm does besides normalising: timm's also activate."""
+    """Return the activation that timm's norms contain, an identity for others."""
     act = getattr(norm, 'act', None)
     return act if isinstance(act, nn.Module) else nn.Identity()
 

@@ -22,7 +22,7 @@ class Implementation:
         ecosystem: 'ours', 'timm', …
         name: Unique in a comparison.
         make: Builds it with random weights; can be pickled, for another process.
-        returns: The outputs of its forward pass (N, 3, H, W) → tensors, for the reader.
+        returns: Describes the outputs of its forward pass (N, 3, H, W) → tensors.
         channels_last: The memory format of its weights and images.
         mode: 'plain', 'deployed' (norms folded) or 'compiled' (by torch.compile as well).
     """
@@ -47,7 +47,7 @@ class Implementation:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """A requested peer without an implementation, or that is not installed."""
+    """A requested peer that is not installed or has no such network."""
 
     ecosystem: str
     reason: str
@@ -64,7 +64,7 @@ class Peer:
             package is not installed.
         make: The peer's name → a module with random weights, without drop path.
         returns: See `Implementation`.
-        kind: Of network, for the reader.
+        kind: What messages call the network.
         also_nchw: Whether to measure NCHW besides channels-last, for which it has no option.
     """
 
@@ -113,7 +113,7 @@ def collect_implementations(
         peers: Other ecosystems.
         name: Our name of the network.
         channels_last: The memory format.
-        only: Ecosystems to compare; None is all.
+        only: Ecosystems to compare; None: all.
 
     Raises:
         ValueError: `only` has an unknown name, or nothing is available.

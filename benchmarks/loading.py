@@ -25,11 +25,11 @@ REFERENCE = 'mmdet'
 
 @dataclass(frozen=True)
 class LoadingTime:
-    """Medians over the rounds.
+    """The time of a pipeline, as medians over the rounds.
 
     Args:
-        name: Of the work.
-        milliseconds: Per image.
+        name: The pipeline's name.
+        milliseconds: Time per image.
         speed: How many times as fast as mmdet.
     """
 
@@ -57,11 +57,11 @@ def measure_loading(
     """Load every sample of a COCO file once a round, interleaved, in one process and thread.
 
     Args:
-        folder: Of the dataset.
-        ann_file: In the folder.
-        images: The images' folder in the folder.
-        size: Of the crop at most, in pixels.
-        repeats: Timed rounds.
+        folder: The dataset's folder.
+        ann_file: Annotations, relative to `folder`.
+        images: Folder of images, relative to `folder`.
+        size: Largest side of the crop in pixels.
+        repeats: Number of timed rounds.
 
     Raises:
         FileNotFoundError: There is no such file or folder.

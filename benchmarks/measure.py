@@ -145,7 +145,7 @@ def _time_steps(
 def _time_inference(
     all_measured: Sequence[Measured], settings: Settings, advance: Callable[[], None]
 ) -> None:
-    # With one image, the statistics of a coarse level would be of one value.
+    # With one image, a coarse level's statistics would be those of a single value.
     calibration_batch = max(2, settings.batch)
     networks = [
         prepare_for_inference(

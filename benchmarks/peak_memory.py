@@ -1,4 +1,4 @@
-"""Measure by how much a training step raises a process's memory at most.
+"""Measure by how much a training step raises a process's peak memory.
 
 On a CPU this is the resident set of a fresh process, in which no freed memory is reused.
 """
@@ -19,9 +19,9 @@ PROC = Path('/proc/self')
 
 
 def measure_peak(implementation: Implementation, settings: Settings) -> int | None:
-    """Return the bytes of the first training step's peak over the state before it.
+    """Return by how many bytes the first training step's peak exceeds the memory before it.
 
-    Gradients are included. None where the system does not report it (Linux does).
+    Gradients are included. None if the system does not report it (Linux does).
     """
     if settings.on_cuda:
         return _measure_on_cuda(implementation, settings)

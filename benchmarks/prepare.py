@@ -23,7 +23,7 @@ def prepare_for_inference(implementation: Implementation, model: nn.Module, x: T
     code: norms folded by torch.nn.utils.fusion, and torch.compile with frozen weights.
 
     Args:
-        implementation: For its mode and ecosystem.
+        implementation: Provides mode and ecosystem.
         model: Its network.
         x: Images (N, 3, H, W), from which running statistics are computed.
 
@@ -55,6 +55,6 @@ class FrozenCompiled(nn.Module):
         """Return the model's outputs."""
         from torch._inductor import config
 
-        # Read when the graph is captured, at the first call.
+        # The setting is read when the graph is captured, at the first call.
         with config.patch(freezing=True):
             return self.compiled(x)

@@ -4,7 +4,7 @@ python tools/browse_dataset.py configs/effnet_lite0_retinanet_finetune.py --data
 python tools/browse_dataset.py configs/effnet_lite0_bifpn_camvid.py --data DIR --epoch 3 --number 40
 
 With the config's seed (`randomness.seed`) these are the images of its training, in order; without a
-seed they are an example. A contact sheet is written next to them.
+seed they are only an example. A contact sheet is written next to them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from effnet_dense.engine.command import config_of, config_parser, run
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Return the command line's parser."""
     arguments = config_parser(__doc__)
-    arguments.add_argument('--out', metavar='DIR', help='default: the work folder, browse/')
-    arguments.add_argument('--number', type=int, default=20, metavar='N', help='of images')
-    arguments.add_argument('--epoch', type=int, default=0, metavar='E', help='the first is 0')
+    arguments.add_argument('--out', metavar='DIR', help='default: browse/ in the work folder')
+    arguments.add_argument('--number', type=int, default=20, metavar='N', help='number of images')
+    arguments.add_argument(
+        '--epoch', type=int, default=0, metavar='E', help='epoch to draw, from 0'
+    )
     arguments.add_argument('--split', choices=SPLITS, default='train')
     return arguments
 
 
 def main(args: argparse.Namespace) -> None:
-    """Draw what the command line describes."""
+    """Draw what the arguments request."""
     config = config_of(args, splits=(args.split,))
     out = args.out or f'{config.work_dir}/browse'
     paths = browse(config, out, args.number, args.epoch, args.split)

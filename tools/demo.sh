@@ -2,7 +2,7 @@
 # Set up .venv, train on the built-in dataset, evaluate, and draw predictions beside the ground truth.
 #   bash tools/demo.sh                  a detector, drawings in work_dirs/demo/pictures
 #   bash tools/demo.sh --segmentation   a segmentor, in work_dirs/demo_segmentation/pictures
-# Needs Python 3.11 to 3.13, bash, and a network for the installation. Can be run again.
+# Needs Python 3.11 to 3.13, bash, and network access for the installation. Can be run again.
 set -euo pipefail
 if [ $# -gt 1 ] || { [ $# -eq 1 ] && [ "$1" != --segmentation ]; }; then
   echo "usage: bash tools/demo.sh [--segmentation], got: $*" >&2
@@ -33,7 +33,7 @@ run_demo() {
 }
 
 demo_detection() {
-  say 'the main config, RetinaNet on EfficientNet-B3: four steps from random weights, and an evaluation (AP still 0)'
+  say 'the main config, RetinaNet on EfficientNet-B3: four steps from random weights, and an evaluation (AP is still 0)'
   python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir work_dirs/demo_b3 \
     --cfg-options model.backbone.init_cfg=None train_cfg.max_epochs=1 default_hooks.logger.interval=2 \
       'model.data_preprocessor.batch_augments.0.size=(320,320)' \
@@ -49,7 +49,7 @@ demo_detection() {
 }
 
 demo_segmentation() {
-  # Seven of eight pixels are background: with equal weights so few steps would predict nothing else.
+  # Seven of eight pixels are background: with equal weights, so few steps learn to predict nothing else.
   local steps=180 weights='[0.25,1,1,1,1,1,1]'
   say "training BiFPN segmentation on EfficientNet-Lite0 (ImageNet weights) on the demo dataset, $steps steps"
   run_demo configs/effnet_lite0_bifpn_camvid.py work_dirs/demo_segmentation "iter_$steps.pth" \

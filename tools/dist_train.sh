@@ -15,14 +15,14 @@ nodes=${NNODES:-1}
 address=${MASTER_ADDR:-127.0.0.1}
 port=${PORT:-${MASTER_PORT:-29500}}
 restarts=${MAX_RESTARTS:-0}
-where=(--master-addr="$address" --master-port="$port")
+rendezvous=(--master-addr="$address" --master-port="$port")
 if [ "$restarts" -gt 0 ]; then
     # Restarted processes must find each other again, at the first machine. The store that torchrun
     # would keep has the dead processes' addresses, at which gloo would wait forever.
     export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
-    where=(--max-restarts="$restarts" --rdzv-backend=c10d --rdzv-endpoint="$address:$port"
+    rendezvous=(--max-restarts="$restarts" --rdzv-backend=c10d --rdzv-endpoint="$address:$port"
         --rdzv-id="effnet_dense_$port" --rdzv-conf="is_host=$((${NODE_RANK:-0} == 0))")
 fi
 exec torchrun \
-    --nnodes="$nodes" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" "${where[@]}" \
+    --nnodes="$nodes" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" "${rendezvous[@]}" \
     "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"

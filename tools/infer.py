@@ -14,7 +14,7 @@ from effnet_dense.inference import Predictor, infer
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Return the command line's parser."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     add('config', help='config file, or the name of one that the package ships')
     add('checkpoint', help="file, URL or named source; other ecosystems' weights are recognised")
     add('sources', nargs='+', metavar='IMAGE|FOLDER|VIDEO', help='what to predict on')
-    add('--out', required=True, metavar='DIR', help='for drawings and JSON files')
+    add('--out', required=True, metavar='DIR', help='folder for drawings and JSON files')
     add('--score-thr', type=float, default=0.3, metavar='S', help='lowest score that is drawn')
     add('--batch-size', type=int, default=1, metavar='N', help='images or frames per forward pass')
     add(
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Predict on the files that the command line names.
+    """Predict on the files that the arguments name.
 
     Raises:
         ValueError: Files could not be read; the results of the others are written.

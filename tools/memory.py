@@ -1,4 +1,4 @@
-"""Predict the peak memory of training a config on a GPU, without one.
+"""Predict the peak GPU memory of training a config, without a GPU.
 
 See `python tools/memory.py --help`.
 """

@@ -1,4 +1,4 @@
-"""Write the page about a run again, from the data of its evaluation in the work folder.
+"""Rewrite the report page of a run from the evaluation data in its work folder.
 
 python tools/report.py work_dirs/effnet_lite0_retinanet_finetune
 """
@@ -13,11 +13,11 @@ from effnet_dense.report import write_page
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Return the command line's parser."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument('work_dir', help='folder of a training or of a test')
+    arguments.add_argument('work_dir', help='work folder of a training or test run')
     arguments.add_argument('--debug', action='store_true', help="show an error's traceback")
     return arguments
 

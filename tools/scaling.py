@@ -1,4 +1,4 @@
-"""Compound scaling as a tool: the families' tables, a network for a budget, a search for α, β, γ.
+"""Apply compound scaling: the families' tables, a network for a budget, a search for α, β, γ.
 
 See `python tools/scaling.py --help`.
 """

@@ -13,7 +13,7 @@ from effnet_dense.engine.jobs import test
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the command line's parser."""
     arguments = config_parser(__doc__)
     arguments.add_argument(
         'checkpoint', help='file, URL or named source, also in the formats of other ecosystems'

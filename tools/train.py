@@ -14,7 +14,7 @@ from effnet_dense.engine.jobs import train
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the command line's parser."""
     arguments = config_parser(__doc__)
     arguments.add_argument('--amp', action='store_true', help='train in mixed precision')
     arguments.add_argument(

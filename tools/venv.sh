@@ -23,8 +23,8 @@ make_venv() {
   "$python" -m venv --clear .venv || fail "$python -m venv failed (on Debian: apt install python3-venv)"
 }
 
-# A file that changes when what has to be installed changes; written last, so that an
-# interrupted installation is resumed.
+# A checksum of everything that determines the installation; stored last, so that an interrupted
+# installation is resumed.
 stamp() { cat pyproject.toml setup.py requirements/*.txt | cksum | sed "s/^/$1 /"; }
 
 install_package() {

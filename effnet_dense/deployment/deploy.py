@@ -42,21 +42,21 @@ TENSOR_PARTS = ('backbone', 'neck', 'rpn_head', 'bbox_head', 'decode_head')
 
 
 def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
-    """Copy a model and prepare the copy for inference: the same results to 1e-5 of the largest.
+    """Copy a model and prepare it for inference; results agree to 1e-5 of the largest value.
 
     Batch norms (including SyncBN) are folded into the convolution before them, in this package's
-    modules and in mmcv's ConvModule; elsewhere the order of execution is unknown, and they stay. So
+    modules and in mmcv's ConvModule; elsewhere the order of execution is unknown, so they stay. So
     do other norms. BiFPN's fusion weights become constants. On CPUs, convolutions apply the
     activation after them; if a C++ compiler exists, an MBConv up to its projection is one operator,
-    `fused_depthwise`, which takes some seconds to compile, once per machine. Drop path is removed,
+    `fused_depthwise`, which takes a few seconds to compile, once per machine. Drop path is removed,
     and parameters do not require gradients. On CPUs channels-last is faster. A subclass that
     overrides the order of its layers is left unchanged.
 
     Args:
         model: A backbone, neck, head, classifier, detector or segmentor; it is not changed.
         compile: Compile it with torch.compile (inductor) and frozen weights. The first forward
-            pass at a size takes a minute. In a detector or segmentor, backbone, neck and dense
-            heads are compiled, but not what comes before and after them.
+            pass at an image size takes a minute. In a detector or segmentor, backbone, neck and
+            dense heads are compiled, but not what comes before and after them.
 
     Returns:
         A model of the same class, in eval mode. Its state dict has other keys.
@@ -93,7 +93,7 @@ def _prepare(module: Any) -> None:
         module.drop_path = nn.Identity()
         _attend_in_place(module)
     elif runs_as(module, BiFPNNode):
-        _fix_weights(module)
+        _freeze_fusion_weights(module)
         _activate_in_place(module)
     elif runs_as(module, EfficientDetHead):
         _fold_norms_by_level(module.cls_convs, module.cls_norms)
@@ -115,7 +115,7 @@ def _can_fold(conv: Any, norm: Any) -> bool:
         isinstance(norm, _BatchNorm)
         and norm.running_mean is not None
         and type(conv) in PLAIN_CONVS
-        and not conv._forward_pre_hooks  # spectral norm makes the weight in one
+        and not conv._forward_pre_hooks  # spectral norm computes the weight in one
     )
 
 
@@ -138,7 +138,7 @@ def _fold_conv_module(module: ConvModule) -> None:
 
 
 def _fold_norms_by_level(convs: Any, norms: Any) -> None:
-    """Replace each level's norm by a pointwise convolution of its own."""
+    """Replace each level's norm by its own pointwise convolution."""
     for conv, by_level in zip(convs, norms, strict=True):
         if all(_can_fold(conv.pointwise, norm) for norm in by_level):
             for level, norm in enumerate(by_level):
@@ -154,7 +154,7 @@ def _attend_in_place(block: Any) -> None:
         block.se = InplaceSqueezeExcite(se)
 
 
-def _fix_weights(node: Any) -> None:
+def _freeze_fusion_weights(node: Any) -> None:
     fuse = node.fuse
     if isinstance(fuse, Fusion) and fuse.edge_weights is not None:
         shares = fusion_shares(fuse.edge_weights, fuse.fusion).tolist()
@@ -202,8 +202,8 @@ def _compiled(forward: Callable[..., Any]) -> Callable[..., Any]:
         sizes = [x.shape for x in tensors]
         first[:] = first or sizes
         if sizes == first:
-            # For a second size torch.compile makes a graph of all sizes, a tenth slower, and other
-            # models' sizes count, too: they share the code of `forward`.
+            # For a second size torch.compile builds a graph for any size, a tenth slower. Sizes of
+            # other models count as well: they share the code of `forward`.
             for x in tensors:
                 torch._dynamo.mark_static(x)
         # Not by torch.compile's `options`, which come too late: freezing is decided when the graph

@@ -35,7 +35,7 @@ Arguments = tuple[list[Tensor], Tensor, Tensor, list[Tensor]]
 
 @dataclass(frozen=True)
 class Grouped:
-    """The arguments of `fused_depthwise`, and the parameters that they were made of.
+    """The arguments of `fused_depthwise`, and the parameters that they were made from.
 
     The parameters are kept so that their addresses are not reused.
     """
@@ -44,8 +44,8 @@ class Grouped:
     parameters: list[Tensor]
     versions: list[int]
 
-    def is_of(self, parameters: list[Tensor]) -> bool:
-        """Whether it was made of these parameters in their current versions."""
+    def matches(self, parameters: list[Tensor]) -> bool:
+        """Whether it was made from these parameters in their current versions."""
         return all(
             a.data_ptr() == b.data_ptr() and b._version == version
             for a, b, version in zip(self.parameters, parameters, self.versions, strict=True)
@@ -62,7 +62,7 @@ class FusedDepthwise(nn.Module):
         before: A narrow expansion, the activation of a wide one, or None.
     """
 
-    # Replaced at once, since threads may share a model.
+    # Replaced atomically, since threads may share a model.
     weights: Grouped | None = None
 
     def __init__(
@@ -112,7 +112,7 @@ class FusedDepthwise(nn.Module):
         if torch.compiler.is_compiling():  # constants, computed once
             return self._group(parameters)
         found = self.weights
-        if found is None or not found.is_of(parameters):
+        if found is None or not found.matches(parameters):
             parameters = [parameter.detach() for parameter in parameters]
             versions = [parameter._version for parameter in parameters]
             found = self.weights = Grouped(self._group(parameters), parameters, versions)
@@ -136,14 +136,14 @@ class FusedDepthwise(nn.Module):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is made on demand."""
+        """Omit the grouped weights, which are made on demand."""
         state = self.__dict__.copy()
         state.pop('weights', None)
         return state
 
 
 def fuse_mbconvs(model: nn.Module) -> None:
-    """Replace the layers before the projection by `FusedDepthwise` in each MBConv, in place.
+    """Replace the layers before each MBConv's projection by a `FusedDepthwise`, in place.
 
     Without a C++ compiler the model is left unchanged.
     """
@@ -170,7 +170,7 @@ def _can_fuse(block: Any) -> bool:
     return (
         (type(expand) is nn.Identity or (_is_silu_conv(expand) and _is_pointwise(expand.conv)))
         and _is_silu_conv(depthwise)
-        and _fits(depthwise.conv)
+        and _supports_depthwise(depthwise.conv)
         and (type(se) is nn.Identity or (type(se) is InplaceSqueezeExcite and not has_hooks(se)))
     )
 
@@ -202,7 +202,8 @@ def _is_pointwise(conv: Any) -> bool:
     return shape == ((1, 1), (1, 1), (0, 0), 1) and conv.bias is not None
 
 
-def _fits(conv: Any) -> bool:
+def _supports_depthwise(conv: Any) -> bool:
+    """Whether `fused_depthwise` supports a depthwise convolution."""
     rows, columns = conv.kernel_size
     return (
         conv.groups == conv.in_channels == conv.out_channels
@@ -218,7 +219,7 @@ def _fits(conv: Any) -> bool:
 
 
 def _padding(conv: Any, x: Tensor) -> tuple[int, int, int, int]:
-    """Zeros at the top, bottom, left and right of (N, C, H, W)."""
+    """Return the zeros at the top, bottom, left and right of (N, C, H, W)."""
     if isinstance(conv, DepthwiseConv2d):
         (top, bottom), (left, right) = conv.padding_for(x)
         return top, bottom, left, right

@@ -14,7 +14,7 @@ from effnet_dense.models.layers import SqueezeExcite
 class InplaceSqueezeExcite(nn.Module):
     """`SqueezeExcite` that overwrites its input.
 
-    With linear layers: PyTorch takes three times as long for a convolution of one pixel.
+    It uses linear layers: PyTorch takes three times as long for a convolution of one pixel.
     """
 
     def __init__(self, se: SqueezeExcite) -> None:
@@ -42,7 +42,7 @@ def _means(x: Tensor) -> Tensor:
 
 
 def _linear(conv: nn.Conv2d) -> nn.Linear:
-    """Make a linear layer with the tensors of a 1×1 convolution."""
+    """Build a linear layer that shares the tensors of a 1×1 convolution."""
     linear = nn.Linear(conv.in_channels, conv.out_channels, conv.bias is not None, device='meta')
     tensors = dict(weight=conv.weight.flatten(1))
     if conv.bias is not None:

@@ -1,10 +1,10 @@
 """Convolutions that keep their kernel in oneDNN's memory layout, for inference on CPUs.
 
 PyTorch's convolution reorders the kernel in every forward pass, a tenth of its time in deep stages.
-And a separate activation reads and writes the largest features once more, while the convolution
-before it has the values in registers.
+A separate activation reads and writes the largest features once more, although the convolution
+before it had the values in registers.
 
-Shapes: N images, C channels in, D channels out, H × W pixels.
+Shapes: N images, C channels in, D channels out, H × W pixels, H' × W' pixels of the output.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d
-from effnet_dense.ops.depthwise import Sides, extend_kernel, fast_sides
+from effnet_dense.ops.depthwise import Geometry, extend_kernel, fast_geometry
 from effnet_dense.utils.modules import has_hooks
 
-# oneDNN's names of activations, as torch.ops.mkldnn takes them.
+# Activations' names in oneDNN, as torch.ops.mkldnn expects them.
 NAMES: dict[type[nn.Module], str] = {
     nn.SiLU: 'swish',
     nn.ReLU: 'relu',
@@ -30,7 +30,7 @@ NAMES: dict[type[nn.Module], str] = {
 
 @dataclass(frozen=True)
 class Packed:
-    """A kernel in oneDNN's layout, and the weight that it was made of.
+    """A kernel in oneDNN's layout, and the weight that it was made from.
 
     The weight is kept so that its address is not reused.
     """
@@ -38,12 +38,12 @@ class Packed:
     kernel: Tensor
     weight: Tensor
     version: int
-    sides: Sides | None
+    geometry: Geometry | None
 
-    def is_of(self, weight: Tensor, sides: Sides | None) -> bool:
-        """Whether it was made of this weight in its current version, extended for `sides`."""
+    def matches(self, weight: Tensor, geometry: Geometry | None) -> bool:
+        """Whether it was made from this weight in its current version, extended for `geometry`."""
         same = self.weight.data_ptr() == weight.data_ptr() and self.version == weight._version
-        return same and self.sides == sides
+        return same and self.geometry == geometry
 
 
 class PackedConv2d(nn.Conv2d):
@@ -54,7 +54,7 @@ class PackedConv2d(nn.Conv2d):
     """
 
     act: nn.Module | None
-    # Replaced at once, since threads may share a model.
+    # Replaced atomically, since threads may share a model.
     packed: Packed | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,16 +64,18 @@ class PackedConv2d(nn.Conv2d):
             return x if self.act is None else self.act(x)
         return self._convolve(x, self.padding, None)
 
-    def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
-        """Convolve with the packed kernel, extended by zeros if `sides` are given."""
+    def _convolve(self, x: Tensor, padding: Any, geometry: Geometry | None) -> Tensor:
+        """Convolve with the packed kernel, extended by zeros if `geometry` is given."""
         shape = list(padding), list(self.stride), list(self.dilation), self.groups
         packed = self.packed
-        if packed is None or not packed.is_of(self.weight, sides):
+        if packed is None or not packed.matches(self.weight, geometry):
             weight = self.weight.detach()
             kernel = torch.ops.mkldnn._reorder_convolution_weight(
-                weight if sides is None else extend_kernel(weight, sides), *shape, list(x.shape)
+                weight if geometry is None else extend_kernel(weight, geometry),
+                *shape,
+                list(x.shape),
             )
-            packed = self.packed = Packed(kernel, weight, weight._version, sides)
+            packed = self.packed = Packed(kernel, weight, weight._version, geometry)
         return torch.ops.mkldnn._convolution_pointwise(
             x, packed.kernel, self.bias, *shape, *_post_op(self.act)
         )
@@ -92,7 +94,7 @@ class PackedConv2d(nn.Conv2d):
         return bool(mkldnn.is_available() and mkldnn.enabled) and type(x) is Tensor
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the packed kernel, which can be neither copied nor saved."""
+        """Omit the packed kernel, which can be neither copied nor saved."""
         state = self.__dict__.copy()
         state.pop('packed', None)
         return state
@@ -101,18 +103,18 @@ class PackedConv2d(nn.Conv2d):
 class PackedConv2dSame(PackedConv2d, Conv2dSame):
     """`Conv2dSame`, packed."""
 
-    def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
-        return super()._convolve(self.pad(x), padding, sides)
+    def _convolve(self, x: Tensor, padding: Any, geometry: Geometry | None) -> Tensor:
+        return super()._convolve(self.pad(x), padding, geometry)
 
 
 class PackedDepthwiseConv2d(PackedConv2d, DepthwiseConv2d):
     """`DepthwiseConv2d`, packed."""
 
-    def _convolve(self, x: Tensor, padding: Any, sides: Sides | None) -> Tensor:
-        sides = fast_sides(x, self.weight, self.stride, self.padding_for(x), self.dilation)
-        if sides is None:
+    def _convolve(self, x: Tensor, padding: Any, geometry: Geometry | None) -> Tensor:
+        geometry = fast_geometry(x, self.weight, self.stride, self.padding_for(x), self.dilation)
+        if geometry is None:
             return super()._convolve(self.pad(x), padding, None)
-        return super()._convolve(x, [side.after for side in sides], sides)
+        return super()._convolve(x, [axis.after for axis in geometry], geometry)
 
 
 CLASSES: dict[type[nn.Module], type[PackedConv2d]] = {
@@ -123,7 +125,7 @@ CLASSES: dict[type[nn.Module], type[PackedConv2d]] = {
 
 
 def pack_conv(conv: nn.Conv2d, act: nn.Module | None = None) -> PackedConv2d:
-    """Make a packed convolution with the same parameters and the activation after it.
+    """Build a packed convolution with the same parameters and the activation after it.
 
     Args:
         conv: A convolution that `can_pack` accepts.

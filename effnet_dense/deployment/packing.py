@@ -1,4 +1,4 @@
-"""Packing of a deployed model's convolutions together with the activations after them."""
+"""Pack a deployed model's convolutions together with the activations after them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from effnet_dense.models.layers import ConvNormAct
 Place = tuple[nn.Module, str]
 
 # Methods that determine the order in which a module's layers run.
-ORDERS = ('forward', 'sequence', '_run')
+ORDER_METHODS = ('forward', 'sequence', '_run')
 
 
 def pack(model: nn.Module) -> None:
@@ -53,7 +53,9 @@ def runs_as(module: nn.Module, *classes: type[nn.Module]) -> bool:
     """Whether this is an instance of `classes` that does not override the order of its layers."""
     return any(
         isinstance(module, cls)
-        and all(getattr(type(module), name, None) is getattr(cls, name, None) for name in ORDERS)
+        and all(
+            getattr(type(module), name, None) is getattr(cls, name, None) for name in ORDER_METHODS
+        )
         for cls in classes
     )
 

@@ -1,7 +1,7 @@
 """The second forward pass of a segment, layer by layer, and the gradients from it.
 
-Common layers have their gradients written out, with the operators that autograd itself calls, so
-that the bits agree. Any other layer gets an autograd graph of its own.
+For common layers the gradients are written out, with the operators that autograd itself calls, so
+that they are bit-identical. Any other layer gets its own autograd graph.
 
 Shapes: N images, C channels, H × W pixels.
 """
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from effnet_dense.lean.batch_norm import scale
+from effnet_dense.lean.batch_norm import apply_statistics
 from effnet_dense.lean.gated import GatedProjection, pixel_linear
 from effnet_dense.models.layers import (
     Conv2dSame,
@@ -25,7 +25,7 @@ from effnet_dense.models.layers import (
     channel_means,
 )
 from effnet_dense.ops.autocast import cast_operands
-from effnet_dense.ops.depthwise import depthwise_gradients, fast_sides
+from effnet_dense.ops.depthwise import depthwise_gradients, fast_geometry
 from effnet_dense.ops.fused_norm import norm_silu, norm_silu_backward, supports_gradient
 from effnet_dense.ops.gated_conv import gated_gradients
 from effnet_dense.utils.modules import is_exactly
@@ -33,10 +33,11 @@ from effnet_dense.utils.modules import is_exactly
 # Exact types: a subclass may compute something else.
 CONVOLUTIONS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d)
 
-# The gradient of these layers' inputs is a new tensor, which may be overwritten.
+# These layers return a new tensor as their input's gradient, which may be overwritten.
 FRESH = (*CONVOLUTIONS, SqueezeExcite, GatedProjection)
 
 Parameters = dict[str, Tensor]
+# Which inputs (`needs`) or parameters (`wanted`) require a gradient.
 Needs = Sequence[bool]
 Gradients = tuple[list[Tensor | None], list[Tensor | None]]  # of the inputs, of the parameters
 
@@ -96,7 +97,7 @@ class NormStep(Step):
 
     def _run(self) -> Tensor:
         weight, bias = self.parameters.get('weight'), self.parameters.get('bias')
-        return scale(self.x, weight, bias, *self.statistics)
+        return apply_statistics(self.x, weight, bias, *self.statistics)
 
     def backward(self, gradient: Tensor) -> Gradients:
         mask = [self.needed, self.wanted.get('weight', False), self.wanted.get('bias', False)]
@@ -159,7 +160,7 @@ def _out_of_place(module: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 class ConvolutionStep(Step):
-    """A convolution; `last` in a segment its output is not needed."""
+    """A convolution; if `last` in a segment, its output is not computed."""
 
     def __init__(
         self,
@@ -177,18 +178,18 @@ class ConvolutionStep(Step):
             self.out = conv._conv_forward(x, parameters['weight'], parameters.get('bias'))
         self.size = x.shape[2:]
         x, self.weight = cast_operands(x, parameters['weight'])
-        self.sides = None
+        self.geometry = None
         if isinstance(conv, DepthwiseConv2d):
             padding = conv.padding_for(x)
-            self.sides = fast_sides(x, conv.weight, conv.stride, padding, conv.dilation)
-        if self.sides is None and isinstance(conv, Conv2dSame):
+            self.geometry = fast_geometry(x, conv.weight, conv.stride, padding, conv.dilation)
+        if self.geometry is None and isinstance(conv, Conv2dSame):
             x = conv.pad(x)
         self.x = x
 
     def backward(self, gradient: Tensor) -> Gradients:
         conv = self.conv
-        if self.sides is not None:
-            gradients = depthwise_gradients(gradient, self.x, self.weight, self.sides, self.mask)
+        if self.geometry is not None:
+            gradients = depthwise_gradients(gradient, self.x, self.weight, self.geometry, self.mask)
         else:
             gradients = aten.convolution_backward(
                 *(gradient, self.x, self.weight, self.bias),
@@ -246,7 +247,7 @@ class GraphStep(Step):
         return gradients[: self.inputs], gradients[self.inputs :]
 
 
-def gated(module: GatedProjection, parameters: Parameters, x: Tensor) -> tuple[Tensor, Tensor]:
+def run_gated(module: GatedProjection, parameters: Parameters, x: Tensor) -> tuple[Tensor, Tensor]:
     """Run the first pass: return the output (N, D, H, W) and the channels' means (N, C, 1, 1)."""
     means = channel_means(x)
     weight, bias = parameters['conv.weight'], parameters.get('conv.bias')
@@ -254,7 +255,7 @@ def gated(module: GatedProjection, parameters: Parameters, x: Tensor) -> tuple[T
 
 
 class GateStep(Step):
-    """The channels' gates from their means, (N, C, 1, 1) both, five times as fast as autograd."""
+    """The channels' gates from their means, both (N, C, 1, 1); five times as fast as autograd."""
 
     def __init__(self, module: GatedProjection, means: Tensor, parameters: Parameters) -> None:
         self.means, self.parameters = means.flatten(1), parameters
@@ -284,7 +285,7 @@ class GateStep(Step):
 
 
 class GatedStep(Step):
-    """Attention and projection; `last` in a segment their output is not needed.
+    """Attention and projection; if `last` in a segment, their output is not computed.
 
     Args:
         means: The channels' means (N, C, 1, 1).
@@ -345,7 +346,7 @@ def module_step(
         parameters: The layer's parameters.
         needs: Which inputs' gradients are needed.
         wanted: Which parameters' gradients are needed.
-        following: The next layer; None where the output is not needed.
+        following: The next layer; None if the output is not needed.
     """
     if is_plain_convolution(module):
         return ConvolutionStep(module, inputs[0], parameters, needs[0], wanted, following is None)

@@ -60,11 +60,11 @@ def normalise(
     mean.lerp_(batch_mean.to(mean.dtype), norm.momentum)
     var.lerp_((batch_var * (count / (count - 1))).to(var.dtype), norm.momentum)
     inverse = (batch_var + norm.eps).rsqrt()
-    return scale(x, weight, bias, batch_mean, inverse), batch_mean, inverse
+    return apply_statistics(x, weight, bias, batch_mean, inverse), batch_mean, inverse
 
 
 def batch_statistics(norm: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute the batch's mean and 1 ÷ σ as `normalise` does in one process; update running ones.
+    """Compute mean and 1 ÷ σ as `normalise` does in one process; update running statistics.
 
     Args:
         norm: A module that `supports_recomputation` accepts.
@@ -122,18 +122,18 @@ def _global_statistics(x: Tensor, group: ProcessGroup) -> tuple[Tensor, Tensor, 
     return mean, (shares * (variances + (means - mean) ** 2)).sum(0), total
 
 
-def scale(
+def apply_statistics(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, inverse: Tensor
 ) -> Tensor:
-    """Normalise by mean and 1 ÷ σ, (C,) each, with the bits of the pass that computed them."""
-    # The kernel multiplies weight by 1 ÷ σ first: with σ = 1 its bits are those of training.
+    """Normalise by mean and 1 ÷ σ, (C,) each, bit-identical to the pass that computed them."""
+    # The kernel multiplies weight by 1 ÷ σ first: with σ = 1 its results are those of training.
     scale = inverse if weight is None else inverse * weight
     one = torch.ones_like(mean)
     return torch.native_batch_norm(x, scale, bias, mean, one, False, 0.0, 0.0)[0]
 
 
 class _RecomputedSyncBatchNorm(Function):
-    """SyncBN in training with given mean and 1 ÷ σ of all processes' batches.
+    """SyncBN in training, given the mean and 1 ÷ σ of all processes' batches.
 
     Weight and bias get this process's share of their gradients, which DDP sums.
     """
@@ -150,7 +150,7 @@ class _RecomputedSyncBatchNorm(Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight, mean, inverse)
         ctx.group = group
-        return scale(x, weight, bias, mean, inverse)
+        return apply_statistics(x, weight, bias, mean, inverse)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

@@ -32,27 +32,27 @@ def run_chain(level: int, layers: Iterable[nn.Module], *inputs: Tensor) -> Tenso
     """Run layers one after the other, the first of them on the inputs.
 
     Args:
-        level: 0 leaves to autograd what is saved; 1 saves each convolution's output once; 2 also
-            computes the outputs of 1×1 expansions again. Autograd decides for segments whose
-            features are smaller than `MIN_BYTES`.
+        level: 0 saves what autograd saves; 1 saves each convolution's output once; 2 also
+            recomputes the outputs of 1×1 expansions. Segments whose features are smaller than
+            `MIN_BYTES` run plainly.
         layers: Modules that return one tensor. A `ConvNormAct` or `SeparableConv` counts as the
-            sequence of its own layers. Where `can_recompute` is False they run plainly.
+            sequence of its own layers. If `can_recompute` is False, they run plainly.
         inputs: (N, C, H, W) each.
     """
     modules = [m for m in layers if type(m) is not nn.Identity or has_hooks(m)]
     if not level or not can_recompute(modules, inputs):
-        return _run_in_order(join_gated(_open_after_attention(modules), inputs[0]), inputs)
+        return _run_in_order(join_gated(_unpack_after_attention(modules), inputs[0]), inputs)
     flat = chain.from_iterable(map(_sequence, modules))
     for segment in segments(join_gated(flat, inputs[0]), level):
-        # A single module has nothing in between; one that works in place would spoil the input.
+        # A single module has nothing in between; an in-place one would overwrite the saved input.
         single, inplace = len(segment) == 1, getattr(segment[0], 'inplace', False)
-        plain = single or inplace or _widest(segment, inputs) < MIN_BYTES
+        plain = single or inplace or _largest_bytes(segment, inputs) < MIN_BYTES
         inputs = (_run_in_order(segment, inputs) if plain else recomputed(segment, *inputs),)
     return inputs[0]
 
 
-def _widest(segment: Sequence[nn.Module], inputs: Sequence[Tensor]) -> float:
-    """Bytes of the largest of a segment's inputs, or of its expansion's output."""
+def _largest_bytes(segment: Sequence[nn.Module], inputs: Sequence[Tensor]) -> float:
+    """Return the bytes of a segment's largest input, or of its expansion's output."""
     growth = [m.out_channels / m.in_channels for m in segment[:-1] if isinstance(m, nn.Conv2d)]
     return max(x.numel() * x.element_size() for x in inputs) * max(growth, default=1)
 
@@ -64,11 +64,11 @@ def _run_in_order(modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Ten
     return x
 
 
-def _open_after_attention(modules: Sequence[nn.Module]) -> Iterator[nn.Module]:
-    """Replace a layer after an attention by its sequence, unless it has hooks of its own."""
+def _unpack_after_attention(modules: Sequence[nn.Module]) -> Iterator[nn.Module]:
+    """Replace a layer after an attention by its sequence, unless it has hooks."""
     for before, module in zip([None, *modules], modules, strict=False):
-        opens = isinstance(before, SqueezeExcite) and not has_hooks(module)
-        yield from _sequence(module) if opens else [module]
+        unpack = isinstance(before, SqueezeExcite) and not has_hooks(module)
+        yield from _sequence(module) if unpack else [module]
 
 
 def _sequence(module: nn.Module) -> list[nn.Module]:
@@ -87,10 +87,10 @@ def segments(layers: Sequence[nn.Module], level: int) -> list[list[nn.Module]]:
 
 
 def _is_recomputed(conv: nn.Conv2d, following: nn.Module | None, level: int) -> bool:
-    """Whether a convolution is computed again.
+    """Whether a convolution's output is recomputed.
 
-    The stem always, because it is cheap; at level 2 expansions, and the depthwise half of
-    separable convolutions.
+    The stem's always is, because it is cheap; at level 2 also those of expansions and of the
+    depthwise half of separable convolutions.
     """
     separable = conv.groups == conv.in_channels and isinstance(following, nn.Conv2d)
     expands = conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
@@ -104,12 +104,12 @@ def check_level(level: int) -> None:
 
 
 def can_recompute(modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> bool:
-    """Whether recomputation would save memory, and have no side effect.
+    """Whether recomputation would save memory and have no side effect.
 
-    Nothing is saved in evaluation and without gradients. torch.compile chooses itself what it
-    recomputes, and a trace should hold the plain operators. There are side effects with hooks,
-    which fire once; with random modules; with modules in training that have buffers, which would
-    be updated twice (except batch norms, see `supports_recomputation`); and with replicas of
+    Nothing is saved in eval mode or without gradients. torch.compile itself chooses what to
+    recompute, and a trace should contain the plain operators. Side effects come from hooks, which
+    should fire once; from random modules; from modules in training that have buffers, which would
+    be updated twice (except batch norms, see `supports_recomputation`); and from replicas of
     `nn.DataParallel`, whose parameters are not registered.
     """
     if not torch.is_grad_enabled() or not all(module.training for module in modules):

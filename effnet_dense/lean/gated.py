@@ -31,7 +31,7 @@ class GatedProjection(nn.Module):
         return gated_conv2d(x, gate, self.conv.weight, self.conv.bias)
 
     def gate(self, means: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        """Compute the channels' gates from their means, (N, C, 1, 1) both, with given parameters.
+        """Compute the channels' gates from their means, both (N, C, 1, 1), with given parameters.
 
         By linear layers: PyTorch takes three to ten times as long for a convolution of one pixel.
         """
@@ -51,7 +51,7 @@ def join_gated(layers: Iterable[Any], x: Tensor) -> list[nn.Module]:
 
     Args:
         layers: Layers in the order in which they run.
-        x: (N, C, H, W), the first layer's input, in the type that all of them run in.
+        x: (N, C, H, W), the first layer's input, in the dtype that all of them run in.
     """
     joined: list[Any] = []
     for layer in layers:
@@ -66,12 +66,12 @@ def join_gated(layers: Iterable[Any], x: Tensor) -> list[nn.Module]:
 def _can_join(se: Any, conv: Any, x: Tensor) -> bool:
     """Whether joining is faster and has no side effect.
 
-    Measured on CPUs, in float32. Traces and graphs of torch.compile should hold PyTorch's own
-    operators, and modules' hooks should fire.
+    It was measured to be faster on CPUs in float32. Traces and graphs of torch.compile should
+    contain PyTorch's own operators, and modules' hooks should fire.
     """
     if type(se) is not SqueezeExcite:
         return False
-    on_cpu = x.device.type in ('cpu', 'meta')  # on meta, a CPU's saved tensors are counted
+    on_cpu = x.device.type in ('cpu', 'meta')  # meta: counts what a CPU would save
     if not on_cpu or x.dtype != torch.float32 or not torch.is_grad_enabled():
         return False
     if torch.is_autocast_enabled('cpu') or torch.jit.is_tracing() or torch.compiler.is_compiling():

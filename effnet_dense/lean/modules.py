@@ -1,7 +1,7 @@
-"""Lean classes of the networks' modules, and their exchange.
+"""Lean classes of the networks' modules, and switching between them and the plain ones.
 
-A module's class is exchanged on the instance, as `torch.nn.utils.parametrize` and FSDP2's
-`fully_shard` do it: parameters, buffers, hooks and names stay where they are.
+`apply` replaces the class of an instance, as `torch.nn.utils.parametrize` and FSDP2's `fully_shard`
+do: parameters, buffers, hooks and names are unchanged.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def apply(model: nn.Module, level: int) -> int:
     """Choose what training saves for the backward pass, in all of a model's lean modules.
 
     The model may be a backbone, neck, head, block, or a detector or segmentor that contains them;
-    it is changed in place, and may be changed again.
+    it is changed in place, and the level can be changed again.
 
     Args:
         model: A network of this package's modules, or one that contains them.
-        level: 0 saves what autograd saves; 1 saves each convolution's output once; 2 also computes
-            the outputs of 1×1 expansions again. Gradients and statistics are the same to the bit.
+        level: 0 saves what autograd saves; 1 saves each convolution's output once; 2 also
+            recomputes the outputs of 1×1 expansions. Gradients and statistics are bit-identical.
 
     Returns:
         The number of modules whose level was set; 0 if the model contains none.
@@ -37,15 +37,15 @@ def apply(model: nn.Module, level: int) -> int:
         ValueError: `level` is not one of `LEVELS`.
     """
     check_level(level)
-    exchanged = _outermost(model)
-    for module in exchanged:
+    modules = _outermost(model)
+    for module in modules:
         if not isinstance(module, Lean):
             module.__class__ = lean_class(type(module))
         module.lean = level
     for module in model.modules():
         if isinstance(module, EfficientNet | BiFPN):
             module.lean = level
-    return len(exchanged)
+    return len(modules)
 
 
 def remove(model: nn.Module) -> None:
@@ -67,17 +67,17 @@ class Lean:
     plain_class: type[nn.Module]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle by the plain class: the lean class of a subclass is made at run time."""
+        """Copy and pickle by the plain class: a subclass's lean class is created at run time."""
         return _new, (self.plain_class,), self.__getstate__()
 
 
 def _new(plain: type[nn.Module]) -> nn.Module:
-    made = lean_class(plain)
-    return made.__new__(made)
+    cls = lean_class(plain)
+    return cls.__new__(cls)
 
 
 class LeanConvNormAct(Lean, ConvNormAct):
-    """A convolution on its own: the stem, the 1×1 head, projections of a BiFPN."""
+    """A convolution outside of a block: the stem, the 1×1 head, projections of a BiFPN."""
 
     plain_class = ConvNormAct
 
@@ -176,8 +176,8 @@ def lean_class(plain: type[nn.Module]) -> Any:
 
 
 def _outermost(module: nn.Module) -> list[Any]:
-    """List the modules whose class is exchanged, without those inside of a block."""
-    exchanged: list[Any] = [module] if isinstance(module, tuple(LEAN_CLASSES)) else []
+    """List the modules whose class is replaced, without those inside a block."""
+    found: list[Any] = [module] if isinstance(module, tuple(LEAN_CLASSES)) else []
     if isinstance(module, BLOCKS):
-        return exchanged
-    return exchanged + [inner for child in module.children() for inner in _outermost(child)]
+        return found
+    return found + [inner for child in module.children() for inner in _outermost(child)]

@@ -24,8 +24,8 @@ from effnet_dense.lean.backward import (
     Parameters,
     Step,
     call,
-    gated,
     module_step,
+    run_gated,
 )
 from effnet_dense.lean.batch_norm import (
     batch_statistics,
@@ -43,8 +43,8 @@ from effnet_dense.utils.modules import is_exactly
 def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
     """Run modules one after the other, saving the inputs and each batch norm's statistics.
 
-    The rest is computed again in the backward pass, except the output of a convolution at the
-    end, which is not needed there. Second derivatives are not supported.
+    The backward pass recomputes the rest, except the output of a convolution at the end, which it
+    does not need. Second derivatives are not supported.
 
     Args:
         modules: The first one takes all inputs and does not change them. None is random, and none
@@ -67,7 +67,7 @@ def recomputed(modules: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
 
 
 def _parameters(module: nn.Module) -> Parameters:
-    """Parameters by name; most modules are leaves, where `named_parameters` would be slow."""
+    """Return parameters by name; for leaves, which most modules are, `named_parameters` is slow."""
     if module._modules:
         return dict(module.named_parameters())
     return {name: tensor for name, tensor in module._parameters.items() if tensor is not None}
@@ -75,9 +75,10 @@ def _parameters(module: nn.Module) -> Parameters:
 
 @dataclass
 class _Layer:
-    """A module in the mode of the first pass, which may change before the second.
+    """A module, and its mode in the first pass, which may change before the second.
 
     Attributes:
+        names: Its parameters' names.
         act: The SiLU after a norm.
     """
 
@@ -110,7 +111,7 @@ class _Recomputed(Function):
                 x, *statistics = _normalise(layer, values[0], parameters)
                 saved += statistics
             elif isinstance(layer.module, GatedProjection):
-                x, means = gated(layer.module, parameters, values[0])
+                x, means = run_gated(layer.module, parameters, values[0])
                 saved.append(means)
             else:
                 x = call(layer.module, parameters, *values)
@@ -162,8 +163,8 @@ def _run_again(
         wanted = [next(flags) for _ in parameters]
         module = None if following is None else following.module
         if layer.is_norm:
-            pair = next(saved), next(saved)
-            steps += _norm_steps(layer, values[0], parameters, pair, needs[0], wanted, module)
+            statistics = next(saved), next(saved)
+            steps += _norm_steps(layer, values[0], parameters, statistics, needs[0], wanted, module)
         elif isinstance(layer.module, GatedProjection):
             means, last = next(saved), following is None
             steps.append(
@@ -191,7 +192,7 @@ def _norm_steps(
     layer: _Layer,
     x: Tensor,
     parameters: Parameters,
-    pair: tuple[Tensor, Tensor],
+    statistics: tuple[Tensor, Tensor],
     needed: bool,
     wanted: Sequence[bool],
     following: nn.Module | None,
@@ -200,15 +201,15 @@ def _norm_steps(
     norm, training = layer.module, layer.training
     if layer.is_fused(x, parameters):
         fresh = type(following) in FRESH
-        return [NormSiluStep(x, parameters, pair, norm.eps, needed, wanted, fresh=fresh)]
+        return [NormSiluStep(x, parameters, statistics, norm.eps, needed, wanted, fresh=fresh)]
     step: Step
     if training and group_of(norm) is None:
-        step = NormStep(x, parameters, pair, norm.eps, needed, wanted)
+        step = NormStep(x, parameters, statistics, norm.eps, needed, wanted)
     else:
 
         def run(parameters: Parameters, x: Tensor) -> Tensor:
             weight, bias = parameters.get('weight'), parameters.get('bias')
-            return normalise_again(norm, training, x, weight, bias, *pair)
+            return normalise_again(norm, training, x, weight, bias, *statistics)
 
         step = GraphStep(run, [x], parameters, [needed], wanted)
     if layer.act is None:

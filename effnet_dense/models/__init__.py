@@ -1,4 +1,4 @@
-"""Backbone, necks, heads and losses; importing this registers them."""
+"""Backbone, necks, heads and losses; importing this module registers them."""
 
 from effnet_dense.models.anchors import EfficientDetAnchorGenerator
 from effnet_dense.models.assigner import ArgMaxAssigner

@@ -1,7 +1,7 @@
-"""The one way from the networks to what accelerates them: the argument `lean`.
+"""Pass the networks' argument `lean` to `effnet_dense.lean`.
 
-Everything else in this room is a plain network. `effnet_dense.lean` is imported when a network is
-built, not when this module is.
+This is the only link from `models` to acceleration; everything else here is a plain network.
+`effnet_dense.lean` imports `models`, so it is imported when a network is built.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import nn
 
 
 def apply_lean(network: nn.Module, level: int) -> None:
-    """Apply `effnet_dense.lean.apply`: choose what training saves for the backward pass.
+    """Choose what training saves for the backward pass, with `effnet_dense.lean.apply`.
 
     Raises:
         ValueError: `level` is not a level of lean training.

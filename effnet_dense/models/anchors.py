@@ -18,15 +18,15 @@ class EfficientDetAnchorGenerator(AnchorGenerator):
     """Anchors given by width and height, in cells that divide the image evenly.
 
     They differ from mmdet's `AnchorGenerator` in two ways, by up to 5.8 pixels each: an aspect is
-    a pair of factors, which √ratio only approximates, and the cell size of a level is the image's
-    size divided by the level's: 320 pixels ÷ 3 cells, not the stride of 128.
+    a pair of factors, which √ratio only approximates, and a level's cell size is the image's size
+    divided by the level's, for example 320 pixels ÷ 3 cells, not the stride of 128.
     Source: google/automl `tf2/anchors.py`, effdet `anchors.py`.
 
     Args:
         strides: Strides of the levels in pixels, finest first.
         aspects: (width, height) of each shape, as factors of the base size.
         octave_base_scale: Base size in cells.
-        scales_per_octave: Sizes of each level, each 2^(1 ÷ scales_per_octave) times the previous.
+        scales_per_octave: Sizes per level, each 2^(1 ÷ scales_per_octave) times the previous one.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EfficientDetAnchorGenerator(AnchorGenerator):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = 'cuda',
     ) -> list[Tensor]:
-        """Place the anchors on an image of `strides[0]` pixels per cell of the finest level.
+        """Place the anchors on an image with `strides[0]` pixels per cell of the finest level.
 
         Args:
             featmap_sizes: (H_l, W_l) of each level, finest first.
@@ -61,18 +61,18 @@ class EfficientDetAnchorGenerator(AnchorGenerator):
             column, size and aspect.
 
         Raises:
-            ValueError: The number of levels is not that of the strides.
+            ValueError: The numbers of levels and strides differ.
         """
         if len(featmap_sizes) != self.num_levels:
             raise ValueError(
                 f'expected {self.num_levels} levels, one for each of the strides, '
                 f'got {len(featmap_sizes)}'
             )
-        image = [size * self.strides[0][0] for size in featmap_sizes[0]]
+        image_size = [size * self.strides[0][0] for size in featmap_sizes[0]]
         sizes = self.scales.to(device)[:, None, None] * torch.tensor(self.aspects, device=device)
         priors = []
         for rows, columns in featmap_sizes:
-            cell = torch.tensor([image[1] / columns, image[0] / rows], device=device)
+            cell = torch.tensor([image_size[1] / columns, image_size[0] / rows], device=device)
             y, x = torch.meshgrid(
                 torch.arange(rows, device=device),
                 torch.arange(columns, device=device),
@@ -91,7 +91,7 @@ class EfficientDetAnchorGenerator(AnchorGenerator):
         ratios: Tensor,
         center: tuple[float, float] | None = None,
     ) -> Tensor:
-        """Anchors (A, 4) of the first cell, for square cells of `base_size` pixels."""
+        """Return the first cell's anchors (A, 4), for square cells of `base_size` pixels."""
         sizes = (scales[:, None, None] * torch.tensor(self.aspects)).reshape(-1, 2)
         centre = torch.full((1, 2), self.center_offset)
         return torch.cat([centre - sizes / 2, centre + sizes / 2], -1) * base_size

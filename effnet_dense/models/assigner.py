@@ -13,7 +13,7 @@ from effnet_dense.registry import TASK_UTILS
 
 @TASK_UTILS.register_module()
 class ArgMaxAssigner(BaseAssigner):
-    """Assign each anchor to the box that it overlaps most, and each box at least its best anchor.
+    """Match each anchor to the box that it overlaps most, every box to at least its best anchor.
 
     There is no band of ignored anchors between positive and negative. mmdet's `MaxIoUAssigner`
     differs where a box forces its match: there, all tied anchors are assigned, and of two boxes

@@ -1,4 +1,4 @@
-"""BiFPN (EfficientDet, arXiv 1911.09070, section 3): a top-down and a bottom-up path, with weights.
+"""BiFPN (EfficientDet, arXiv 1911.09070, section 3): weighted top-down and bottom-up paths.
 
 Shapes: N images, H × W pixels; level i has stride 2^i. The features of a cell are numbered: its
 inputs, finest first, then the outputs of its nodes, in the order of computation. For P3 … P7:
@@ -41,7 +41,7 @@ from effnet_dense.models.layers import (
 from effnet_dense.registry import MODELS
 
 FUSIONS = ('fast', 'softmax', 'sum')
-# google/automl `tf2/efficientdet_keras.py`: avoids a division by zero.
+# Avoids a division by zero (google/automl `tf2/efficientdet_keras.py`).
 EPSILON = 1e-4
 
 
@@ -85,7 +85,7 @@ def fusion_shares(weights: Tensor, fusion: str) -> Tensor:
 
     Args:
         weights: (K,), one for each of K inputs.
-        fusion: 'fast' is ReLU(w) ÷ (Σ ReLU(w) + 1e-4); 'softmax'.
+        fusion: 'softmax', or 'fast': ReLU(w) ÷ (Σ ReLU(w) + 1e-4).
 
     Returns:
         (K,).
@@ -109,7 +109,7 @@ def resample(x: Tensor, size: tuple[int, int], padding: str) -> Tensor:
     """
     if x.shape[-2] > size[0] or x.shape[-1] > size[1]:
         x = max_pool(x, padding)
-    # To the finer level's exact size, which is not twice the size where a side is odd.
+    # To the finer level's exact size, which is not twice the coarser one's if odd.
     return x if x.shape[-2:] == size else F.interpolate(x, size, mode='nearest')
 
 
@@ -274,7 +274,7 @@ class BiFPN(BaseModule):
             `num_outs` features (N, out_channels, H_l, W_l), finest first.
 
         Raises:
-            ValueError: The number of features is not that of `in_channels`.
+            ValueError: The numbers of features and of `in_channels` differ.
         """
         if len(inputs) != len(self.in_channels):
             raise ValueError(

@@ -82,7 +82,7 @@ class BiFPNSegHead(BaseDecodeHead):
         apply_lean(self, lean)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Predict on the level of `in_index`.
+        """Predict on the level at `in_index`.
 
         Args:
             inputs: The neck's levels, finest first; (N, in_channels, H, W) at `in_index`.

@@ -92,12 +92,12 @@ class FusedMBConv(nn.Module):
 
 
 def squeeze_excite(channels: int, in_channels: int, row: BlockRow, act_cfg: Config) -> nn.Module:
-    """The row's attention over `channels`, squeezed to a share of the block's input channels."""
+    """Build the row's attention over `channels`; its width is a share of the block's input."""
     if not row.se:
         return nn.Identity()
     return SqueezeExcite(channels, max(1, int(in_channels * row.se)), act_cfg)
 
 
 def drop_path_layer(rate: float) -> nn.Module:
-    """Stochastic depth (arXiv 1603.09382): in training a sample's block is skipped with `rate`."""
+    """Build stochastic depth (arXiv 1603.09382): training skips a sample's block at this rate."""
     return StochasticDepth(rate, mode='row') if rate else nn.Identity()

@@ -1,4 +1,4 @@
-"""The classifier that the backbones' published weights were trained as."""
+"""Image classifier: the network whose training gave the backbones' published weights."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class EfficientNetClassifier(BaseModule):
     Args:
         arch: As in `EfficientNet`.
         num_classes: Number of logits.
-        padding: 'same' or 'symmetric'; it must be that of the weights.
-        norm_cfg: The normalisation; its eps must be that of the weights.
+        padding: 'same' or 'symmetric'; it must match the weights.
+        norm_cfg: The normalisation; its eps must match the weights.
     """
 
     def __init__(

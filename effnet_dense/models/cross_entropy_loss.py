@@ -1,7 +1,7 @@
 """Cross-entropy of pixels with class weights.
 
-With class weights, mmseg's looks up the weight of ignored pixels, too, and fails: their label is
-not a class (mmseg 1.2 `models/losses/cross_entropy_loss.py`).
+With class weights, mmseg's loss also looks up weights for ignored pixels and fails, since their
+label is not a class (mmseg 1.2 `models/losses/cross_entropy_loss.py`).
 
 Shapes: N images, C classes, H × W pixels.
 """
@@ -25,13 +25,13 @@ def weighted_cross_entropy(
     pixel_weight: Tensor | None = None,
     ignore_index: int = 255,
 ) -> Tensor:
-    """The weighted mean over pixels, as in PyTorch's `cross_entropy`.
+    """Compute the weighted mean over pixels, as PyTorch's `cross_entropy` does.
 
     Args:
         logits: (N, C, H, W).
         labels: (N, H, W), from 0 to C − 1, or `ignore_index`.
         class_weight: (C,).
-        pixel_weight: (N, H, W), made by a sampler; it does not change the divisor.
+        pixel_weight: (N, H, W), from a sampler; it does not change the divisor.
 
     Returns:
         A scalar in float32 or the logits' higher precision; 0 if every pixel is ignored.
@@ -56,7 +56,7 @@ class CrossEntropyLoss(nn.Module):
     """`weighted_cross_entropy` for a decode head's `loss_decode`.
 
     Raises:
-        ValueError: In the forward pass, if the number of weights is not that of the classes.
+        ValueError: In the forward pass, if the numbers of weights and classes differ.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class CrossEntropyLoss(nn.Module):
         classes = self.class_weight
         if classes is not None and len(classes) != pred.shape[1]:
             raise ValueError(
-                f'class_weight must have {pred.shape[1]} numbers, one a class, got {classes}'
+                f'class_weight must have {pred.shape[1]} numbers, one per class, got {classes}'
             )
         by_class = None if classes is None else pred.new_tensor(classes, dtype=torch.float32)
         loss = weighted_cross_entropy(pred, target, by_class, weight, ignore_index)

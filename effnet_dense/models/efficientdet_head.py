@@ -1,6 +1,6 @@
 """EfficientDet's head: levels → class logits and box deltas → loss or boxes.
 
-Shapes: N images, level l of H_l × W_l cells, A anchors a cell, P anchors of an image over all
+Shapes: N images, level l of H_l × W_l cells, A anchors per cell, P anchors of an image over all
 levels, C classes, K ground truths. Boxes are (x1, y1, x2, y2) in pixels.
 """
 
@@ -136,7 +136,7 @@ class EfficientDetHead(AnchorHead):
             Logits (N, A·C, H_l, W_l) and deltas (N, A·4, H_l, W_l) of each level.
 
         Raises:
-            ValueError: The number of levels is not that of the strides.
+            ValueError: The numbers of levels and strides differ.
         """
         levels = self.prior_generator.num_levels
         if len(feats) != levels:
@@ -176,7 +176,7 @@ class EfficientDetHead(AnchorHead):
         Args:
             cls_scores: Logits (N, A·C, H_l, W_l) of each level.
             bbox_preds: Deltas (N, A·4, H_l, W_l) of each level.
-            batch_gt_instances: N times `bboxes` (K, 4) and `labels` (K,).
+            batch_gt_instances: For each image `bboxes` (K, 4) and `labels` (K,).
             batch_img_metas: Unused.
             batch_gt_instances_ignore: Passed to the assigner.
 
@@ -248,13 +248,13 @@ class EfficientDetHead(AnchorHead):
         Args:
             cls_scores: Logits (N, A·C, H_l, W_l) of each level.
             bbox_preds: Deltas (N, A·4, H_l, W_l) of each level.
-            batch_img_metas: N times `img_shape`, with `rescale` also `scale_factor`.
+            batch_img_metas: For each image `img_shape`, with `rescale` also `scale_factor`.
             cfg: Replaces `test_cfg`.
             rescale: Scale boxes to the pixels of the image as loaded.
             with_nms: Suppress overlapping boxes of one class.
 
         Returns:
-            N times `bboxes` (M, 4), `scores` (M,) and `labels` (M,), in descending order of score.
+            For each image `bboxes` (M, 4), `scores` (M,) and `labels` (M,), by descending score.
         """
         cfg = self.test_cfg if cfg is None else cfg
         priors = self._priors(cls_scores)
@@ -298,13 +298,13 @@ class EfficientDetHead(AnchorHead):
         return results
 
     def _priors(self, levels: Sequence[Tensor]) -> Tensor:
-        """The anchors (P, 4), always in float32."""
+        """Return the anchors (P, 4) of all levels, always in float32."""
         sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
         return torch.cat(self.prior_generator.grid_priors(sizes, device=levels[0].device))
 
 
 def flatten_levels(levels: Sequence[Tensor], channels: int) -> Tensor:
-    """(N, A·channels, H_l, W_l) by level → (N, P, channels), by level, row, column and anchor."""
+    """(N, A·channels, H_l, W_l) per level → (N, P, channels), by level, row, column and anchor."""
     flat = [level.permute(0, 2, 3, 1).reshape(len(level), -1, channels) for level in levels]
     return torch.cat(flat, 1)
 

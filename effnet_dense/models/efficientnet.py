@@ -44,16 +44,16 @@ class EfficientNet(BaseModule):
         out_indices: Ascending layers to return: 0 the stem, i in 1…5 stride 2^i, 6 the 1×1 head.
             Layers after the last one are not built.
         padding: 'same' (TensorFlow's; timm `tf_*`, efficientnet-pytorch, mmdet) or 'symmetric'
-            (torchvision, timm's others). It must be that of the weights.
+            (torchvision, timm's others). It must match the weights.
         drop_path_rate: Rate of the last block; block i of N has rate·i/N. 0 ≤ rate < 1.
         frozen_stages: Layers 0…n−1 keep weights and statistics; 0 freezes nothing, 7 everything.
-        norm_cfg: The normalisation; its eps must be that of the weights.
+        norm_cfg: The normalisation; its eps must match the weights.
         norm_eval: Keep the running statistics of every batch norm in training.
         act_cfg: The activation, by default the family's own.
         with_cp: Activation checkpointing: training saves only each block's input.
         lean: What training saves for the backward pass: 0 what autograd saves, 1 each
-            convolution's output once, 2 not those of 1×1 expansions either. The rest is computed
-            again, with the same results. See `effnet_dense.lean`.
+            convolution's output once, 2 the same without 1×1 expansions' outputs. The rest is
+            recomputed, with the same results. See `effnet_dense.lean`.
         output_stride: The largest stride: 32, or 16 or 8 for segmentation. The k×k convolutions
             beyond it are dilated instead, with the same weights, as in timm and DeepLab (arXiv
             1706.05587, section 3.1).
@@ -85,7 +85,7 @@ class EfficientNet(BaseModule):
         conv_cfg: Config | None = None,
         init_cfg: Config | list[Config] | None = None,
     ) -> None:
-        super().__init__(_through_our_loader(init_cfg))
+        super().__init__(_use_own_pretrained(init_cfg))
         _check_arguments(
             out_indices, padding, drop_path_rate, frozen_stages, norm_cfg, act_cfg, conv_cfg
         )
@@ -181,8 +181,8 @@ def _block_layers(
     total = sum(row.repeats for row in arch.rows)
     layers, in_channels, position = [], arch.stem, 0
     for index, rows in enumerate(arch.layers()[:last], 1):
-        # A layer without its stride is dilated after its first block, which would have had the
-        # stride: that one runs on the grid of the layer before.
+        # A layer without its stride is dilated after its first block. That block, which would have
+        # had the stride, still runs on the previous layer's grid.
         stride, before = min(STRIDES[index], output_stride), min(STRIDES[index - 1], output_stride)
         first = dict(stride=stride // before, dilation=STRIDES[index - 1] // before)
         others = dict(stride=1, dilation=STRIDES[index] // stride)
@@ -218,14 +218,14 @@ def _initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def _through_our_loader(init_cfg: Config | list[Config] | None) -> Config | list[Config] | None:
+def _use_own_pretrained(init_cfg: Config | list[Config] | None) -> Config | list[Config] | None:
     """Turn mmengine's 'Pretrained' into ours, which accepts other ecosystems' names.
 
-    In a list it goes last, as in mmengine, so that loaded weights are not initialised again.
+    In a list it goes last, as in mmengine, so that no other initialiser overwrites the weights.
     """
     ours = 'effnet_dense.Pretrained'
     if isinstance(init_cfg, list | tuple):
-        cfgs = [cfg for item in init_cfg if isinstance(cfg := _through_our_loader(item), dict)]
+        cfgs = [cfg for item in init_cfg if isinstance(cfg := _use_own_pretrained(item), dict)]
         return sorted(cfgs, key=lambda cfg: cfg['type'] == ours)
     if init_cfg is None:
         return None
@@ -265,8 +265,8 @@ def _check_arguments(
         raise ValueError(
             f'frozen_stages must be a number of layers from 0 to {HEAD + 1}, got {frozen_stages!r}'
         )
-    known = conv_cfg is None or conv_cfg.get('type') == 'Conv2dAdaptivePadding'
-    if not known or (conv_cfg is not None and padding != 'same'):
+    supported = conv_cfg is None or conv_cfg.get('type') == 'Conv2dAdaptivePadding'
+    if not supported or (conv_cfg is not None and padding != 'same'):
         raise ValueError(
             f'conv_cfg={conv_cfg} with padding={padding!r}: leave conv_cfg out and write '
             "padding='same' (mmdet's Conv2dAdaptivePadding) or padding='symmetric'"

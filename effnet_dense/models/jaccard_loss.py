@@ -14,11 +14,11 @@ from effnet_dense.registry import MODELS
 
 
 def jaccard_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
-    """1 − IoU with probabilities as predictions, averaged over the classes that occur.
+    """Compute 1 − IoU with probabilities as predictions, averaged over the classes that occur.
 
-    A class counts the same however few pixels it has, as in the mean IoU. It is computed over all
-    images of the batch, since thin classes have only a few pixels in one (arXiv 1608.01471,
-    section 3).
+    Every class counts the same, however few pixels it has, as in the mean IoU. The IoU is computed
+    over all images of the batch, since thin classes have only a few pixels per image (arXiv
+    1608.01471, section 3).
 
     Args:
         logits: (N, C, H, W).
@@ -57,7 +57,7 @@ class JaccardLoss(nn.Module):
         """Logits (N, C, H, W) and labels (N, H, W) → a scalar.
 
         Args:
-            kwargs: mmseg's `weight` of pixels, which a sampler makes, is unused: the loss is about
+            kwargs: Unused, among them the pixel `weight` from mmseg's samplers: the loss compares
                 regions, not pixels.
         """
         return self.loss_weight * jaccard_loss(pred, target, ignore_index)

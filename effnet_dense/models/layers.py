@@ -1,6 +1,6 @@
 """Layers that backbones, necks and heads share: SAME padding, convolutions with norm, attention.
 
-Shapes: N images, C channels, H × W pixels.
+Shapes: N images, C channels, H × W pixels, a and b rows and columns of padding.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from torch import Tensor, nn
 
-from effnet_dense.ops.depthwise import depthwise_conv2d
+from effnet_dense.ops.depthwise import Padding, depthwise_conv2d
 
 PADDINGS = ('same', 'symmetric')
 
@@ -23,15 +23,12 @@ DEFAULT_NORM: Config = dict(type='BN', eps=1e-3, momentum=0.01)
 DEFAULT_ACT: Config = dict(type='SiLU', inplace=True)
 
 
-Padding = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
-
-
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after one side of an image, by TensorFlow's SAME rule.
+    """Return the zeros before and after an image along one axis, by TensorFlow's SAME rule.
 
     The output then has ⌈size ÷ stride⌉ pixels; an odd zero goes to the end.
     """
-    # By comparison, so that it is a number for torch.compile even where the size is symbolic.
+    # By comparison, so that torch.compile gets a number even if the size is symbolic.
     remainder = next(left for left in range(stride) if size % stride == left)
     total = max(kernel - (remainder or stride), 0)
     return total // 2, total - total // 2
@@ -86,7 +83,7 @@ class Conv2dSame(nn.Conv2d):
         return down * (rows - 1) + 1, right * (columns - 1) + 1
 
     def padding_for(self, x: Tensor) -> Padding:
-        """Zeros around (N, C, H, W): (top, bottom), (left, right)."""
+        """Return the zeros around (N, C, H, W): (top, bottom), (left, right)."""
         (height, width), (rows, columns), (down, right) = x.shape[-2:], self.extent, self.stride
         return same_padding(height, rows, down), same_padding(width, columns, right)
 
@@ -100,10 +97,10 @@ class Conv2dSame(nn.Conv2d):
 
 
 class DepthwiseConv2d(Conv2dSame):
-    """Convolution of each channel by itself, with either padding.
+    """Depthwise convolution with 'same' or 'symmetric' padding.
 
     Attributes:
-        fixed: Zeros on each side where they are the same at every size, otherwise 0.
+        fixed: Zeros on each side if independent of the input's size, otherwise 0.
     """
 
     def __init__(
@@ -115,7 +112,7 @@ class DepthwiseConv2d(Conv2dSame):
         )
 
     def padding_for(self, x: Tensor) -> Padding:
-        """Zeros around (N, C, H, W): (top, bottom), (left, right)."""
+        """Return the zeros around (N, C, H, W): (top, bottom), (left, right)."""
         if self.fixed:
             return (self.fixed, self.fixed), (self.fixed, self.fixed)
         return super().padding_for(x)
@@ -141,7 +138,7 @@ def conv2d(
     bias: bool = False,
     padding: str = 'same',
 ) -> nn.Conv2d:
-    """Build a convolution with either family's padding.
+    """Build a convolution with 'same' or 'symmetric' padding.
 
     With stride 1 and an odd kernel, SAME is dilation · (k // 2) zeros on each side, which needs no
     separate padding.
@@ -151,7 +148,7 @@ def conv2d(
     """
     if padding not in PADDINGS:
         raise ValueError(f'padding must be one of {PADDINGS}, got {padding!r}')
-    # PyTorch's own is as fast with three columns and equal padding.
+    # With three columns and equal padding, PyTorch's own convolution is as fast.
     equal = padding == 'symmetric' or stride == 1
     if 1 < groups == in_channels == out_channels and (kernel > 3 or not equal):
         return DepthwiseConv2d(in_channels, kernel, stride, dilation, bias, padding)
@@ -176,7 +173,7 @@ class ConvNormAct(nn.Module):
     """Convolution, normalisation and activation; either of the last two may be absent.
 
     The norm has mmcv's name in the state dict ('bn' for BN and SyncBN, 'gn' for GN). The
-    convolution has a bias where no norm follows, unless `bias` decides otherwise.
+    convolution has a bias if no norm follows, unless `bias` is given.
     """
 
     def __init__(
@@ -212,7 +209,7 @@ class ConvNormAct(nn.Module):
 
     @property
     def norm(self) -> nn.Module | None:
-        """The normalisation, whatever its registered name."""
+        """The normalisation, whose attribute name depends on its type."""
         return None if self.norm_name is None else getattr(self, self.norm_name)
 
     def sequence(self) -> list[nn.Module]:
@@ -262,7 +259,7 @@ class SeparableConv(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (arXiv 1709.01507): channel attention from the image's means.
+    """Squeeze-and-excitation (arXiv 1709.01507): channel attention from the channels' means.
 
     Args:
         channels: Channels of the input and the output.

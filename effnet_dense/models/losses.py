@@ -39,7 +39,7 @@ def focal_loss(
 
 
 class _FocalLoss(torch.autograd.Function):
-    """Saves only the logits for backward, an eighth of what its operators would save."""
+    """Saves its inputs for backward, an eighth of what autograd would save."""
 
     @staticmethod
     def forward(
@@ -95,7 +95,7 @@ class FocalLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not use_sigmoid:
-            raise ValueError('FocalLoss needs use_sigmoid=True: softmax has no focal loss here')
+            raise ValueError('FocalLoss supports only use_sigmoid=True, not softmax')
         self.gamma = gamma
         self.alpha = alpha
         self.loss_weight = loss_weight

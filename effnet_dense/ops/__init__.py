@@ -1,5 +1,5 @@
-"""Functions on tensors, with their kernels: what PyTorch has not, or is slow at.
+"""Tensor functions and kernels that PyTorch lacks or runs slowly, independent of the networks.
 
-They know nothing of networks. Each falls back to PyTorch's own operators where its kernel does not
-apply, with the same results.
+Where a kernel does not apply, its function falls back to PyTorch's own operators, with the same
+results.
 """

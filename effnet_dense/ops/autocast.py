@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def cast_operands(*tensors: Tensor | None) -> list[Any]:
-    """Cast tensors as autocast casts a convolution's operands; float64 and None stay."""
+    """Cast tensors as autocast casts a convolution's operands; float64 and None are unchanged."""
     return [tensor if tensor is None else _cast(tensor) for tensor in tensors]
 
 
@@ -26,7 +26,7 @@ def _cast(tensor: Tensor) -> Tensor:
 
 
 def current_autocast(device: str) -> Callable[[], AbstractContextManager]:
-    """Return a context manager factory that restores the autocast state of this call."""
+    """Return a factory of context managers that restore the current autocast state."""
     if not _has_autocast(device):
         return nullcontext
     dtype, enabled = torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)
@@ -34,5 +34,5 @@ def current_autocast(device: str) -> Callable[[], AbstractContextManager]:
 
 
 def _has_autocast(device: str) -> bool:
-    # torch 2.6 cannot trace is_autocast_available, which torch.compile meets here.
+    # torch.compile traces this, and torch 2.6 cannot trace is_autocast_available.
     return device in ('cpu', 'cuda') or torch.amp.is_autocast_available(device)

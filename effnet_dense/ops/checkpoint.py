@@ -1,4 +1,4 @@
-"""Activation checkpointing that updates batch norms once."""
+"""Activation checkpointing that updates running statistics once per step."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from torch.utils.checkpoint import checkpoint
 
 
 def checkpoint_block(block: nn.Module, x: Tensor) -> Tensor:
-    """Run a block, saving only its input; the backward pass computes its inside again.
+    """Run a block, saving only its input; the backward pass recomputes the rest.
 
-    Unlike plain activation checkpointing, the recomputation does not update running statistics:
-    mmdet's `with_cp` updates them twice a step.
+    Unlike in plain activation checkpointing (mmdet's `with_cp`), the recomputation does not update
+    running statistics a second time.
 
     Args:
-        block: A module of one input and one output.
+        block: A module with one input and one output.
         x: (N, C, H, W), the block's input.
+
+    Returns:
+        The block's output.
     """
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
@@ -29,7 +32,7 @@ def checkpoint_block(block: nn.Module, x: Tensor) -> Tensor:
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Give batch norms in training copies of their running statistics, discarded at the end."""
+    """Let batch norms in training mode update temporary copies of their running statistics."""
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.training]
     kept = [dict(norm.named_buffers(recurse=False)) for norm in norms]
     for norm, buffers in zip(norms, kept, strict=True):

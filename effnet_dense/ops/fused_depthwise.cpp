@@ -174,7 +174,7 @@ template <int K, int STRIDE>
 void convolve_rows(
     const Layer& l, const Group& g, int64_t begin, int64_t end, float* totals) {
   const int64_t columns = (l.out_width - 1) * STRIDE + K;
-  thread_local std::vector<float> ring;  // reused: new pages from the kernel take longer than the work
+  thread_local std::vector<float> ring;  // reused: page faults take longer than the work
   ring.resize(std::max<size_t>(ring.size(), K * columns * GROUP));
   float* const memory = ring.data();
   const auto row = [=](int64_t y) { return memory + (y + K) % K * columns * GROUP; };
@@ -202,8 +202,8 @@ void convolve_rows(
   }
 }
 
-// The number of bands of rows for which `threads` finish first; each band loads the rows at its
-// edges again.
+// The number of row bands with which `threads` threads finish soonest; each band loads the rows at
+// its edges again.
 int64_t best_bands(int64_t groups, int64_t height, int64_t overlap, int64_t threads) {
   int64_t best = 1, least = INT64_MAX;
   for (int64_t bands = 1; bands <= std::min(height, threads); ++bands) {
@@ -290,8 +290,8 @@ void weigh(const Layer& l, const Attention& a, int64_t images, const float* mean
 
 // x (images, height, width, in_channels) → out (images, out_height, out_width, channels) and their
 // means (images, channels). Weights are stored in groups of GROUP channels, (groups, …, GROUP), with
-// zeros after the last channel. `expand` may be null, then both channel counts are equal; and
-// `squeeze` (squeezed, channels), then there is no attention.
+// zeros after the last channel. `expand` may be null: both channel counts are then equal.
+// `squeeze` (squeezed, channels) may be null: there is then no attention.
 extern "C" void fused_depthwise(
     const float* x, const float* expand, const float* expand_bias, const float* kernel,
     const float* bias, const float* squeeze, const float* squeeze_bias, const float* excite,

@@ -1,11 +1,11 @@
 """An MBConv up to its projection as one operator on CPUs, for inference.
 
-(1×1 convolution →) SiLU → depthwise convolution → SiLU (→ attention), an MBConv's largest features.
-Separate operators read and write them in memory up to five times; the exponential inside of
-oneDNN's convolutions takes twice as long, and so do its depthwise kernels. This one is in C++, for
+(1×1 convolution →) SiLU → depthwise convolution → SiLU (→ attention): an MBConv's largest features.
+Separate operators read and write them in memory up to five times; oneDNN's fused exponential takes
+twice as long as this operator's, and so do its depthwise kernels. It is compiled from C++ on
 machines with a compiler.
 
-Shapes: N images, B channels in, C channels out, S channels inside of the attention, H × W pixels,
+Shapes: N images, B channels in, C channels out, S squeezed channels in the attention, H × W pixels,
 H' × W' pixels of the output, kernel size k, G groups of channels.
 """
 
@@ -71,10 +71,10 @@ def fused_depthwise(
         activate: Whether a SiLU precedes the depthwise convolution, as after an expansion.
 
     Returns:
-        (N, C, H', W'), channels-last, and its means before the attention, (N, C).
+        (N, C, H', W'), channels-last, and its channel means before the attention, (N, C).
 
     Raises:
-        ValueError: An argument is not as described here.
+        ValueError: An argument's dtype, shape or value is not as described here.
     """
     return torch.ops.effnet_dense.fused_depthwise(
         x, expansion, kernel, bias, attention, channels, stride, padding, activate
@@ -86,9 +86,9 @@ def is_available() -> bool:
     return native.is_compiled(SOURCE)
 
 
-def _empty(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
+def _allocate(x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     """Validate the inputs, as the C++ source reads raw memory, and allocate the results."""
-    expansion, kernel, bias, attention, channels, stride, padding, _ = given
+    expansion, kernel, bias, attention, channels, stride, padding, _ = arguments
     inputs = expansion[0].shape[1] if expansion else channels
     if x.dtype != torch.float32 or x.shape[1] != inputs:
         got = f'{x.shape[1]} in {x.dtype}'
@@ -126,10 +126,10 @@ def _empty(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
     return out, x.new_empty((images, channels))
 
 
-def _run(x: Tensor, *given: Any) -> tuple[Tensor, Tensor]:
+def _run(x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     x = x.contiguous(memory_format=torch.channels_last)
-    out, means = _empty(x, *given)
-    expansion, kernel, bias, attention, _, stride, padding, activate = given
+    out, means = _allocate(x, *arguments)
+    expansion, kernel, bias, attention, _, stride, padding, activate = arguments
     weights = *(expansion or [None] * 2), kernel, bias, *(attention or [None] * 4)
     addresses = [None if t is None else t.data_ptr() for t in (x, *weights, out, means)]
     sizes = (*x.shape, *out.shape[1:], kernel.shape[1], stride, padding[0], padding[2])
@@ -145,4 +145,4 @@ library.define(
     'int stride, int[] padding, bool activate) -> (Tensor, Tensor)',
 )
 library.impl(NAME, 'cpu', _run)
-library.register_fake(NAME, _empty)
+library.register_fake(NAME, _allocate)

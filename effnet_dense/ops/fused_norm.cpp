@@ -1,8 +1,8 @@
 // Batch norm in training and SiLU, and their gradients, in float32 and channels-last order. See
 // fused_norm.py.
 //
-// The bits are those of PyTorch's separate operators: the same operations on each number, with the
-// same rounding, and sums in the same order.
+// Results equal those of PyTorch's separate operators bit for bit: the same operations on each
+// number, with the same rounding, and sums in the same order.
 
 #include <ATen/Parallel.h>
 #include <ATen/cpu/vec/vec.h>
@@ -90,7 +90,7 @@ C10_ALWAYS_INLINE Vec silu_backward(const Vec& gradient, const Vec& z) {
 }
 
 // PyTorch's SiLU takes two vectors at a time; the remainder of a thread's share uses the C library's
-// exponential, which gives other bits.
+// exponential, which rounds differently.
 template <typename F>
 void each_leftover(int64_t size, const F& act) {
   const int64_t threads = std::min<int64_t>(at::get_num_threads(), at::divup(size, GRAIN));

@@ -1,8 +1,8 @@
 """Batch norm in training and the SiLU after it as one operator on CPUs, and their gradients.
 
 PyTorch's separate operators read and write an expanded feature, the largest of a network, seven
-times more often, and PyTorch's exponential is a function call for every vector. These are in C++,
-for machines with a compiler, and give PyTorch's bits.
+times more often, and PyTorch's exponential is a function call for every vector. These operators are
+compiled from C++ on machines with a compiler; their results equal PyTorch's bit for bit.
 
 Shapes: N images, C channels, H × W pixels.
 """
@@ -21,12 +21,12 @@ from effnet_dense.ops import native
 
 SOURCE = Path(__file__).with_suffix('.cpp')
 
-# The last channels, if they are fewer than eight, are rounded differently by PyTorch's build.
+# Of channels: PyTorch's build rounds a remainder of fewer than eight differently.
 MULTIPLE = 8
 
 
 def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
-    """Whether the operators support a feature (N, C, H, W) and a norm's parameters."""
+    """Whether the operators support a feature (N, C, H, W) and a norm's parameters (C,)."""
     return (
         x.device.type == 'cpu'
         and weight is not None
@@ -47,7 +47,7 @@ def supports_gradient(gradient: Tensor) -> bool:
 
 
 def _is_channels_last(x: Tensor) -> bool:
-    """Whether it is channels-last only: PyTorch sums in another order if also contiguous."""
+    """Whether x is channels-last only; PyTorch sums in another order if also contiguous."""
     by_channels = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
     return by_channels and not x.is_contiguous()
 
@@ -57,8 +57,9 @@ def norm_silu(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Te
 
     Args:
         x: (N, C, H, W).
-        mean: (C,), in float32, like all that follow.
+        mean: (C,), in float32, as are all others.
         inverse: (C,), 1 ÷ σ.
+        weight: (C,), like bias.
 
     Returns:
         (N, C, H, W).
@@ -75,10 +76,10 @@ def norm_silu_backward(
     bias: Tensor,
     to_x: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Compute the gradients, where mean and σ are those of x.
+    """Compute the gradients of `norm_silu`, with mean and σ as functions of x.
 
     Args:
-        gradient: (N, C, H, W), of the output.
+        gradient: (N, C, H, W), the output's.
         to_x: (N, C, H, W), receives x's gradient; it may be `gradient` itself.
 
     Returns:
@@ -89,34 +90,34 @@ def norm_silu_backward(
 
 @cache
 def is_available() -> bool:
-    """Whether the operators could be compiled and give PyTorch's bits, which vary by its build."""
+    """Whether the operators could be compiled and equal this build of PyTorch bit for bit."""
     with _disable_current_modes(), torch.no_grad():
-        return native.is_compiled(SOURCE) and _agree()
+        return native.is_compiled(SOURCE) and _matches_pytorch()
 
 
-def _agree() -> bool:
+def _matches_pytorch() -> bool:
     generator = torch.Generator().manual_seed(0)
 
-    def draw(*shape: int) -> Tensor:
+    def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float32, device='cpu')
 
     # Enough pixels for two threads; the last channels do not fill a vector of sixteen, and a
     # thread's share does not fill pairs of vectors.
     x, gradient = (
-        draw(2, 24, 37, 29).contiguous(memory_format=torch.channels_last) for _ in range(2)
+        normal(2, 24, 37, 29).contiguous(memory_format=torch.channels_last) for _ in range(2)
     )
-    x, weight, bias = 8 * x + 1, draw(24), draw(24)
+    x, weight, bias = 8 * x + 1, normal(24), normal(24)
     normed, mean, inverse = torch.native_batch_norm(x, weight, bias, None, None, True, 0.1, 1e-3)
     to_normed = torch.ops.aten.silu_backward(gradient, normed)
-    right = (
+    expected = (
         F.silu(normed),
         *torch.ops.aten.native_batch_norm_backward(
             to_normed, x, weight, None, None, mean, inverse, True, 1e-3, [True, True, True]
         ),
     )
-    own = (x, mean, inverse, weight, bias)
-    found = norm_silu(*own), gradient, *norm_silu_backward(gradient, *own, gradient)
-    return all(torch.equal(a, b) for a, b in zip(found, right, strict=True))
+    inputs = (x, mean, inverse, weight, bias)
+    results = norm_silu(*inputs), gradient, *norm_silu_backward(gradient, *inputs, gradient)
+    return all(torch.equal(a, b) for a, b in zip(results, expected, strict=True))
 
 
 def _check(features: tuple[Tensor, ...], parameters: tuple[Tensor, ...]) -> None:

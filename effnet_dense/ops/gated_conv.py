@@ -1,9 +1,9 @@
-"""A feature weighted by channel gates and its 1×1 convolution, as one operator.
+"""Channel gates and the 1×1 convolution after them as one operator.
 
-Autograd reads and writes the expanded feature, with the depthwise output the largest of a block,
-six more times in the backward pass of the two. But the 1×1 convolution of a weighted feature is
-one with weighted kernels, one set for each image: their gradients, a matrix product each, contain
-those of the kernel and of the gates.
+In the backward pass of the two, autograd reads and writes the expanded feature, one of a block's
+largest, six more times. But a 1×1 convolution of a gated feature equals one with gated kernels, one
+kernel per image. The gradients of kernel and gates follow from those kernels' gradients, one matrix
+product per image.
 
 Shapes: N images, C channels in, D channels out, H × W pixels.
 """
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-Mask = tuple[bool, bool, bool, bool]
+Mask = tuple[bool, bool, bool, bool]  # whether x, gate, weight and bias need a gradient
 
 
 def gated_conv2d(x: Tensor, gate: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -41,7 +41,7 @@ def gated_gradients(
     """Compute the gradients of x, gate, weight and bias of `gated_conv2d`, where `mask` is set.
 
     Args:
-        gradient: (N, D, H, W), of the output.
+        gradient: (N, D, H, W), the output's.
         x: (N, C, H, W).
         gate: (N, C, 1, 1).
         weight: (D, C, 1, 1).

@@ -1,4 +1,4 @@
-"""The loader of this package's C++ sources.
+"""Compile and load this package's C++ sources.
 
 inductor's cache compiles each of them in a few seconds, once per machine.
 """
@@ -22,9 +22,11 @@ def is_compiled(source: Path) -> bool:
 
 @cache
 def function(source: Path, name: str, pointers: int, sizes: int) -> Callable[..., None]:
-    """Return one of a source's functions.
+    """Load a function from a C++ source.
 
     Args:
+        source: Path of the source.
+        name: An `extern "C"` function that returns nothing.
         pointers: Number of address arguments, which come first.
         sizes: Number of integer arguments, which follow.
 

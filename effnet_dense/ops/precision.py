@@ -1,4 +1,4 @@
-"""The floating-point type for operators that half precision is too coarse for."""
+"""Convert operands for operators that need more than half precision."""
 
 from __future__ import annotations
 

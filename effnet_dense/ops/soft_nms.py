@@ -1,8 +1,8 @@
-"""Soft-NMS (Bodla et al. 2017, arXiv:1704.04503) of many groups of boxes at once, exact and fast.
+"""Exact soft-NMS (Bodla et al. 2017, arXiv:1704.04503) of many groups of boxes at once.
 
-Selecting the best box and lowering the scores of the others is a sequential loop. Parallel are
-only the groups, and the boxes that one step lowers. NumPy starts such small steps faster than
-PyTorch does, on the CPU and even more so than on CUDA.
+Selecting the best box and lowering the scores of the others is a sequential loop; only the groups,
+and the boxes that one step lowers, are independent. NumPy has less overhead per step than PyTorch
+on the CPU, and far less than on CUDA.
 
 Shapes: K boxes (x1, y1, x2, y2) in pixels, L of them remaining, G groups with a remaining box.
 """
@@ -28,7 +28,7 @@ COMPACT_AT = 0.5
 
 
 def decay_by(method: str, sigma: float, iou_threshold: float) -> Callable[[Floats], Floats]:
-    """Return the function from IoUs (any,) to the factors that multiply the scores.
+    """Return the function that maps IoUs (L,) to factors of the scores (L,).
 
     Raises:
         ValueError: The method is not 'naive', 'linear' or 'gaussian'.
@@ -59,19 +59,18 @@ def soft_nms(
     offset: int = 0,
     max_num: int | None = None,
 ) -> tuple[Indices, Floats]:
-    """Repeatedly select the best box of every group and lower the scores that it overlaps.
+    """Repeatedly select the best box of every group and lower the scores of boxes it overlaps.
 
-    A score is multiplied by one decay after the other, in the order in which the boxes were
-    selected, so the result equals that of the definition to the last bit. Boxes that do not
-    overlap do not affect each other.
+    A score is multiplied by the decays one by one, in the order of selection, so the result equals
+    the definition's bit for bit. Boxes that do not overlap do not affect each other.
 
     Args:
         boxes: (K, 4), in the scores' type.
         scores: (K,); NaN is below every number.
         groups: (K,), group numbers in any order.
-        decay: Maps IoUs (any,) above 0 to factors.
+        decay: Maps IoUs (L,) above 0 to factors (L,); see `decay_by`.
         floor: A box whose score is no higher is dropped, except the first one selected.
-        offset: 1 where a box's width is x2 - x1 + 1.
+        offset: 1 if a box's width is x2 - x1 + 1, else 0.
         max_num: How many of the highest results are needed, at least 1; some lower ones may then
             be missing. Requires non-negative scores, which never rise.
 
@@ -79,12 +78,12 @@ def soft_nms(
         Indices (M,) and lowered scores (M,): within a group in the order of selection, the first
         of equal ones first; the groups are interleaved.
     """
-    left = np.flatnonzero(scores > floor)
-    if len(left) == 0:
+    remaining = np.flatnonzero(scores > floor)
+    if len(remaining) == 0:
         best = np.argsort(-scores, kind='stable')[:1]
         return best, scores[best]
     # Sorted by group; within a group, the lowest index of equal scores comes first.
-    index = left[np.argsort(groups[left], kind='stable')]
+    index = remaining[np.argsort(groups[remaining], kind='stable')]
     group, score = groups[index], scores[index]
     corners = np.ascontiguousarray(boxes[index].T)
     area = (corners[2] - corners[0] + offset) * (corners[3] - corners[1] + offset)
@@ -97,9 +96,9 @@ def soft_nms(
         if count == 0:
             break
         if count < COMPACT_AT * len(alive) or not np.logical_or.reduceat(alive, starts).all():
-            left = np.flatnonzero(alive)
-            index, group, score, area = index[left], group[left], score[left], area[left]
-            corners, alive = corners.take(left, axis=1), alive[left]
+            keep = np.flatnonzero(alive)
+            index, group, score, area = index[keep], group[keep], score[keep], area[keep]
+            corners, alive = corners.take(keep, axis=1), alive[keep]
             starts, member = _layout(group)
 
         best = _first_maxima(score, starts, member)
@@ -137,18 +136,18 @@ def batched_soft_nms(
     iou_threshold: float = 0.3,
     max_num: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Soft-NMS class by class: select the best box, lower the scores that overlap it, repeat.
+    """Run soft-NMS per class: select the best box, lower the scores of boxes it overlaps, repeat.
 
-    The result equals that of the definition to the last bit: classes are kept apart as groups, not
-    by shifting each class's boxes far away, which costs the coordinates their last digits. Of
-    equal scores the lowest index is selected first. Boxes without an area affect no other.
+    The result equals the definition's bit for bit: classes are kept apart as groups, not by
+    shifting each class's boxes far away, which costs the coordinates precision. Of equal scores
+    the lowest index is selected first. Boxes without area affect no others.
 
     As in effdet, a box is dropped once its score is no higher than `min_score`, except the first
     one selected; in mmcv's `soft_nms` a score equal to `min_score` stays. An IoU equal to
-    `iou_threshold` counts, as in mmcv; in effdet it does not.
+    `iou_threshold` counts as overlap, as in mmcv; in effdet it does not.
 
-    Runs on the CPU wherever the tensors are, with one synchronisation: the steps depend on each
-    other, and thousands of kernels would take longer.
+    It runs on the CPU for tensors of any device, with one synchronisation: the steps depend on
+    each other, and launching thousands of kernels would take longer.
 
     Args:
         boxes: (K, 4), (x1, y1, x2, y2) in pixels.
@@ -172,13 +171,13 @@ def batched_soft_nms(
         raise ValueError(f'max_num must be at least 1, or None for all, got {max_num}')
     device = boxes.device
     boxes, scores = (tensor.cpu() for tensor in at_least_float32(boxes.detach(), scores.detach()))
-    points = scores.numpy()
+    score_array = scores.numpy()
     index, lowered = soft_nms(
         boxes.numpy(),
-        points,
+        score_array,
         labels.cpu().long().numpy(),
         decay_by(method, sigma, iou_threshold),
-        points.dtype.type(min_score),
+        score_array.dtype.type(min_score),
         max_num=max_num,
     )
     order = np.lexsort((index, -lowered))[:max_num]

@@ -93,8 +93,8 @@ def compound_detector(phi: float) -> Detector:
 
     BiFPN has 64·1.35^φ channels, rounded to a multiple of 8, and 3 + φ cells (EfficientDet,
     equation 1), the heads repeat 3 + ⌊φ/3⌋ times (equation 2), an image has 512 + 128·φ pixels,
-    rounded to a multiple of 128 (equation 3). The backbone is the published B_φ, or lies on the
-    straight line between two of them: `compound(φ)` overshoots (at φ = 1.5 it is larger than B2).
+    rounded to a multiple of 128 (equation 3). The backbone is the published B_φ, or
+    interpolated linearly between two: `compound(φ)` overshoots (at φ = 1.5 it is larger than B2).
 
     The published rows were rounded by hand. They have other channels in D2 (112, not 120) and D4
     (224, not 216), fewer cells from D5 on (7, 8 and 8, not 8, 9 and 10), a larger image in D5

@@ -28,8 +28,8 @@ class BlockRow:
     channels: int
     repeats: int
     se: float = 0.0  # squeezed channels ÷ the block's input channels; 0: no squeeze-and-excitation
-    expand_from: int | None = None  # EdgeTPU: multiplied by `expand` instead of input channels
-    shortcut: bool = True  # where input and output shapes agree
+    expand_from: int | None = None  # EdgeTPU: `expand` multiplies this, not the input channels
+    shortcut: bool = True  # if input and output shapes agree
 
 
 @dataclass(frozen=True)

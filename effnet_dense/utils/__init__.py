@@ -1,4 +1,4 @@
-"""Small functions that every room may use: files, tables, progress bars, versions.
+"""Small functions that every subpackage may use: files, tables, progress bars, versions.
 
 Nothing here imports another part of the package.
 """

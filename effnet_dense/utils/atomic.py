@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL = '.part-'
-"""How the names of unfinished files begin; a shell's `*.pth` does not match them."""
+"""Prefix of unfinished files' names; a shell's `*.pth` does not match them."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def partial_path(path: str | Path) -> Path:
-    """Where `atomic_path` writes a file until it is complete: beside it, with its suffix."""
+    """Return where `atomic_path` writes a file until it is complete: beside it, same suffix."""
     path = Path(path)
     return path.with_name(PARTIAL + path.name)
 
@@ -28,8 +28,8 @@ def atomic_path(path: str | Path, fsync: bool = True) -> Iterator[Path]:
 
     Args:
         path: The final path; its folder exists.
-        fsync: Wait until the bytes are on the disk before renaming, and until the new name is
-            before returning. Without it a kill is safe, but a power cut is not.
+        fsync: Wait until the bytes are on the disk before renaming, and until the new name is on
+            the disk before returning. Without it a kill is safe, but a power cut is not.
 
     Yields:
         `partial_path(path)`.
@@ -85,7 +85,7 @@ def _flush(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
             raise
     finally:
         os.close(handle)

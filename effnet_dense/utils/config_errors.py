@@ -16,7 +16,7 @@ def config_errors(part: str) -> Iterator[None]:
         part: The config's key, such as 'model'.
 
     Raises:
-        ValueError: In place of a TypeError, AttributeError or AssertionError of the block.
+        ValueError: In place of a TypeError, AttributeError or AssertionError in the block.
     """
     try:
         yield
@@ -25,6 +25,6 @@ def config_errors(part: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """An error's message; for a bare assertion, the line that failed."""
+    """Return an error's message; for a bare assertion, the line that failed."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return str(error) or f'{frame.line} ({Path(frame.filename).name}, line {frame.lineno})'

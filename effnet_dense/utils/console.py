@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 200
-"""Characters a line where the output is not a terminal."""
+"""Characters per line if the output is not a terminal."""
 
 
 def print_table(
@@ -21,7 +21,7 @@ def print_table(
         title: Printed above the table.
         header: The columns' names.
         rows: Texts, one for each column.
-        align: As of `utils.markdown.markdown_table`.
+        align: See `utils.markdown.markdown_table`.
     """
     kinds = {'l': 'left', 'c': 'center', 'r': 'right'}
     table = Table(title=title)

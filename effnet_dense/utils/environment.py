@@ -1,4 +1,4 @@
-"""Find out versions and hardware, which figures need beside them.
+"""Look up versions and hardware, to be reported beside measurements.
 
 mmengine's `collect_env` starts compilers, which takes seconds, and does not name the processor.
 """
@@ -28,7 +28,7 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def processor_name(cpu_info: Path = CPU_INFO) -> str:
-    """Return the CPU's model, from Linux or else as far as Python knows it."""
+    """Return the CPU's model name from Linux, elsewhere what `platform` reports."""
     if cpu_info.is_file():
         for line in cpu_info.read_text().splitlines():
             if line.startswith('model name'):
@@ -45,7 +45,7 @@ def gpu_names() -> str:
 def git_commit(root: Path) -> str | None:
     """Return a checkout's commit (12 digits), followed by ' and changes' if files differ from it.
 
-    None where `root` itself is no checkout: an installed package may lie inside another one.
+    None if `root` is not itself a checkout: an installed package may lie inside another one.
     """
     if not (root / '.git').exists():
         return None

@@ -1,4 +1,4 @@
-"""Questions about a module that decide whether another implementation may take its place."""
+"""Check whether another implementation may replace a module."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ def progress_bar(
     """Create bars with counts, elapsed and remaining time; a context manager.
 
     Args:
-        columns: Shown after these.
+        columns: Additional columns, shown last.
         console: Where to draw; by default standard error, which leaves standard output to
-            results. Where it is not a terminal, nothing is drawn.
+            results. If it is not a terminal, nothing is drawn.
         transient: Remove the bars when they end.
     """
     console = console or Console(stderr=True)
@@ -51,7 +51,7 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
     Args:
         items: Anything iterable.
         description: What is done, shown before the bar.
-        total: Number of items, where they have no `len`.
+        total: Number of items, if they have no `len`.
     """
     with progress_bar(transient=True) as progress:
         yield from progress.track(items, total=total, description=description)

@@ -9,7 +9,7 @@ from torch import nn
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:
-    """Return the model inside of DDP and other distributed wrappers, or the model itself."""
+    """Return the model inside DDP and other distributed wrappers, or the model itself."""
     inner: Any = model
     while is_model_wrapper(inner):
         inner = inner.module
@@ -17,7 +17,7 @@ def unwrap_model(model: nn.Module) -> nn.Module:
 
 
 def innermost_model(model: nn.Module) -> nn.Module:
-    """Like `unwrap_model`, also out of averaged (EMA) models and test-time augmentation."""
+    """Like `unwrap_model`; also unwrap averaged (EMA) models and test-time augmentation."""
     inner: Any = unwrap_model(model)
     while isinstance(inner, BaseAveragedModel | BaseTTAModel):
         inner = unwrap_model(inner.module)

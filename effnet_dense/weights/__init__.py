@@ -1,4 +1,4 @@
-"""Load weights of every ecosystem under our names, export them, and execute no code in files."""
+"""Load and export weights under other ecosystems' names, without executing code in files."""
 
 from effnet_dense.weights.backbone_names import FORMATS, name_table
 from effnet_dense.weights.download import fetch

@@ -52,7 +52,7 @@ class Names(NamedTuple):
     mmpretrain: str | None = '='  # '=': ours
 
     def of(self, format: str) -> str | None:
-        """The name in one of `FORMATS`."""
+        """Return the name in one of `FORMATS`."""
         return {
             'mmdet': self.ours,
             'mmpretrain': self.ours if self.mmpretrain == '=' else self.mmpretrain,
@@ -79,8 +79,8 @@ _BLOCK = Names(
     '_blocks.{flat}.',
     'layers.{stage}.{index}.',
 )
-# Blocks by `_kind`; a 1 marks an expansion of 1, which has no 1×1 convolution of its own and
-# shifts the numbers of timm and torchvision.
+# Blocks by type; a 1 marks an expansion of 1, which lacks the 1×1 convolution and so shifts the
+# numbers of timm and torchvision.
 _BLOCKS: Mapping[str, tuple[Names, ...]] = MappingProxyType(
     {
         'mbconv': (
@@ -129,7 +129,7 @@ _CLASSIFIER = Names(CONV_BIAS, 'head.fc', 'classifier', 'classifier.1', '_fc')
 
 @dataclass(frozen=True)
 class Place:
-    """A block's position, in every way that an ecosystem counts it."""
+    """A block's position, in each ecosystem's way of counting."""
 
     row: int  # of the architecture, from 0
     index: int  # within the row, from 0
@@ -143,7 +143,7 @@ def name_table(architecture: Architecture, format: str) -> dict[str, str]:
     """Map our names to another ecosystem's.
 
     Args:
-        architecture: Decides which blocks there are.
+        architecture: Determines the blocks.
         format: One of `FORMATS`.
 
     Returns:
@@ -166,12 +166,12 @@ def name_table(architecture: Architecture, format: str) -> dict[str, str]:
 
 
 def stem_key(format: str) -> str:
-    """The key of the stem's convolution in a backbone's state dict."""
+    """Return the key of the stem's convolution in a backbone's state dict."""
     return f'{_STEM[0].of(format)}.weight'
 
 
-def find_stem(keys: Iterable[str], format: str) -> list[str]:
-    """The prefixes of a state dict's keys of the stem's convolution, sorted."""
+def stem_prefixes(keys: Iterable[str], format: str) -> list[str]:
+    """Return the prefixes before the stem's key among a state dict's keys, sorted."""
     stem = stem_key(format)
     return sorted(key.removesuffix(stem) for key in keys if key == stem or key.endswith('.' + stem))
 
@@ -179,7 +179,7 @@ def find_stem(keys: Iterable[str], format: str) -> list[str]:
 def layer_of(key: str, architecture: Architecture, format: str) -> int | None:
     """Find which of our layers 0…6 a key of theirs belongs to, even if we have no such block.
 
-    Blocks after the architecture's last one count to the last layer.
+    Blocks after the architecture's last one belong to the last layer.
 
     Returns:
         The layer; None for a key outside of the backbone.
@@ -202,7 +202,7 @@ def layer_of(key: str, architecture: Architecture, format: str) -> int | None:
 
 
 def _column(architecture: Architecture, format: str) -> str:
-    """The format whose column of the tables names this architecture.
+    """Return the format whose column of the tables names this architecture.
 
     Raises:
         ValueError: The format is unknown, or that ecosystem has no such network.
@@ -214,7 +214,7 @@ def _column(architecture: Architecture, format: str) -> str:
         return 'mmdet'  # mmdet copied everything but V2 from there
     for row in architecture.rows:
         absent = any(names.of(format) is None for names in _block_modules(row))
-        # torchvision's MBConv always has SE, and its numbers count on it.
+        # torchvision's MBConv always has SE, which its numbers include.
         if absent or (format == 'torchvision' and row.block == 'mbconv' and not row.se):
             raise ValueError(f'{format} has no network like {architecture.name!r}: {row}')
     return format
@@ -223,7 +223,7 @@ def _column(architecture: Architecture, format: str) -> str:
 def _modules(
     architecture: Architecture, with_head: bool
 ) -> Iterator[tuple[Names, Mapping[str, int]]]:
-    """The backbone's modules, each with the fields of its names."""
+    """Yield the backbone's modules, each with the fields of its names."""
     last = dict(last=_last(architecture))
     yield from ((names, last) for names in _STEM)
     for place, row in _places(architecture):

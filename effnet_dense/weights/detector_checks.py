@@ -1,6 +1,6 @@
-"""Check that EfficientDet weights fit the detector in more than names and shapes.
+"""Check that EfficientDet weights fit the detector beyond names and shapes.
 
-Those would let other anchors, another padding or missing biases through.
+Matching names and shapes do not rule out other anchors, other padding or missing biases.
 """
 
 from __future__ import annotations
@@ -151,14 +151,14 @@ def check_anchors(model: nn.Module, translation: Translation, info: SourceInfo |
     known for released files only.
 
     Raises:
-        ValueError: They differ; the message has the required generator.
+        ValueError: They differ; the message contains the required generator.
     """
     head = detector_parts(model).get('bbox_head')
     origin = translation.origin.get(BOX_KEYS[0], '')
     if not isinstance(head, EfficientDetHead) or BOX_KEYS[0] not in translation.tensors:
         return
     if origin.endswith(BOX_KEYS[0]):
-        return  # our own names: trained with whatever the model was built with
+        return  # our own names: trained with the model's own anchors
     generator = head.prior_generator
     sizes: dict[str, Any] = dict(
         strides=[stride[0] for stride in generator.strides],

@@ -138,7 +138,7 @@ EFFDET_PREFIXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def detector_parts(model: nn.Module) -> dict[str, BiFPN | EfficientDetHead]:
-    """A model's `neck` if it is a `BiFPN`, and `bbox_head` if it is an `EfficientDetHead`."""
+    """Return a model's `neck` if it is a `BiFPN`, `bbox_head` if an `EfficientDetHead`."""
     parts: dict[str, BiFPN | EfficientDetHead] = {}
     for name, kind in (('neck', BiFPN), ('bbox_head', EfficientDetHead)):
         part = getattr(model, name, None)

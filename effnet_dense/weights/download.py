@@ -1,4 +1,4 @@
-"""Get a source's file: a path, a URL with its hash, torchvision, timm, or an installed package."""
+"""Find or download a source's file: a path, URL with hash, torchvision, timm, or a package."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The name is unknown, the URL is malformed or has no hash, or the file is too
-            large or has another hash.
+            large or its hash differs.
         ImportError: The source needs a package that is not installed.
         ConnectionError: The download failed; see `save_url` for its limits.
     """
@@ -136,7 +136,7 @@ def _fetch_timm(name: str, sha256: str | None) -> Path:
         path = Path(hf_hub_download(cfg.hf_hub_id, 'model.safetensors'))
     except OSError as error:
         raise _offline(f'https://huggingface.co/{cfg.hf_hub_id}', error) from error
-    # The hub's cache links to a file that is named by its own sha256.
+    # The hub's cache links to a file that is named after its own sha256.
     stored = path.resolve().name
     expected = sha256 or (stored if re.fullmatch('[0-9a-f]{64}', stored) else None)
     if expected:

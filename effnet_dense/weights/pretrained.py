@@ -17,8 +17,8 @@ class Pretrained:
     Args:
         checkpoint: Any source that `load_weights` accepts.
         prefix: Take only the source's keys that begin with it.
-        map_location: Ignored, accepted for compatibility with mmengine's: weights are read to the
-            CPU and copied to the module's device.
+        map_location: Ignored, for compatibility with mmengine's `Pretrained`: weights are read to
+            the CPU and copied to the module's device.
     """
 
     def __init__(

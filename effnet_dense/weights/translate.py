@@ -15,10 +15,10 @@ from effnet_dense.weights.backbone_names import (
     BACKBONE,
     FORMATS,
     PREFIXES,
-    find_stem,
     layer_of,
     name_table,
     stem_key,
+    stem_prefixes,
 )
 from effnet_dense.weights.detector_names import EFFDET_PREFIXES, detector_parts, detector_table
 from effnet_dense.weights.detector_rows import BOX_KEYS, swap_xy
@@ -74,7 +74,7 @@ def translate(model: nn.Module, backbone: EfficientNet, state: Mapping[str, Any]
         if ours is None and format == 'mmdet':
             ours = full  # neck, heads
         elif ours is None and format == 'effdet':
-            ours = _unnamed_in_part(full, model)
+            ours = _placeholder_key(full, model)
         if ours is not None:
             names[key] = ours.removeprefix(BACKBONE) if model is backbone else ours
     translation = _rename(format, names, state)
@@ -103,7 +103,7 @@ def detect_format(state: Mapping[str, Any], architecture: Architecture) -> tuple
     """
     stems: dict[str, list[str]] = {}
     for format in FORMATS:
-        for prefix in find_stem(state, format):
+        for prefix in stem_prefixes(state, format):
             # effdet's backbone is timm's, prefixed with 'backbone.'.
             if format not in ('effdet', 'timm') or (
                 prefix.endswith(BACKBONE) == (format == 'effdet')
@@ -145,7 +145,7 @@ def _choose_prefix(prefixes: list[str], state: Mapping[str, Any]) -> str:
 
 
 def _full_keys(state: Mapping[str, Any], format: str, prefix: str) -> dict[str, str]:
-    """The source's keys → the same in the unwrapped, complete model of that ecosystem."""
+    """Map the source's keys to those of the unwrapped, complete model of that ecosystem."""
     root = PREFIXES[format]
     if root and not prefix.endswith(root):  # a backbone's state dict
         return {key: root + key[len(prefix) :] for key in state if key.startswith(prefix)}
@@ -163,10 +163,10 @@ def _refuse_other_architecture(key: str, full: str, format: str, backbone: Effic
         )
 
 
-def _unnamed_in_part(full: str, model: nn.Module) -> str | None:
-    """A key in our neck or head for effdet's key that has no counterpart there.
+def _placeholder_key(full: str, model: nn.Module) -> str | None:
+    """Return a key in our neck or head for an effdet key without counterpart there.
 
-    `check_parts` reports it.
+    `check_parts` then reports it.
     """
     parts = (part for part in detector_parts(model) if full.startswith(EFFDET_PREFIXES[part]))
     return next((f'{part}.{full}' for part in parts), None)

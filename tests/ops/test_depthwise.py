@@ -7,7 +7,7 @@ from torch import nn
 
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, conv2d, pad_same
 from effnet_dense.ops import depthwise as module
-from effnet_dense.ops.depthwise import Side, fast_sides, narrow_kernels
+from effnet_dense.ops.depthwise import AxisGeometry, fast_geometry, narrow_kernels
 
 SIZES = [(8, 8), (7, 8), (9, 7), (16, 13), (5, 4), (3, 3), (2, 2), (1, 1), (6, 1)]
 
@@ -19,8 +19,8 @@ def padded(conv, x):
     return F.conv2d(x, conv.weight, conv.bias, s, 0, 1, conv.groups)
 
 
-def sides(conv, x):
-    return fast_sides(x, conv.weight, conv.stride, conv.padding_for(x), conv.dilation)
+def geometry(conv, x):
+    return fast_geometry(x, conv.weight, conv.stride, conv.padding_for(x), conv.dilation)
 
 
 @pytest.mark.parametrize('size', SIZES)
@@ -31,7 +31,7 @@ def test_outputs_and_gradients_are_those_of_a_padded_copy(size, kernel, stride, 
     torch.manual_seed(0)
     conv = DepthwiseConv2d(4, kernel, stride, 1, True, padding)
     x = torch.randn(2, 4, *size, requires_grad=True)
-    assert sides(conv, x) is not None
+    assert geometry(conv, x) is not None
     y, expected = conv(x), padded(conv, x)
     torch.testing.assert_close(y, expected)
     leaves = (x, conv.weight, conv.bias)
@@ -85,7 +85,7 @@ def test_parts_reach_one_pixel_beyond_the_picture(kernel, stride, before, size):
         pytest.skip('no padding of SAME, nor a symmetric one')
     asked = []
     outs = (size + before + after - kernel) // stride + 1
-    for shift, width, wanted in narrow_kernels(Side(kernel, stride, before, after)):
+    for shift, width, wanted in narrow_kernels(AxisGeometry(kernel, stride, before, after)):
         asked += wanted
         assert width in (1, 3)
         for d in wanted:
@@ -125,15 +125,15 @@ def test_autocast_rounds_as_torchs_convolution_does():
 def test_the_rest_is_torchs_own(x, kernel, dilation, monkeypatch):
     conv = DepthwiseConv2d(4, kernel, 2, dilation, False, 'same').to(x.device, x.dtype)
     monkeypatch.setattr(module, '_convolve', None)
-    assert sides(conv, x) is None
+    assert geometry(conv, x) is None
     assert conv(x).shape == (1, 4, 4, 4)
 
 
 def test_onednn_can_be_switched_off():
     x, conv = torch.zeros(1, 4, 8, 8), DepthwiseConv2d(4, 3, 2, 1, False, 'same')
-    assert sides(conv, x) == (Side(3, 2, 0, 1), Side(3, 2, 0, 1))
+    assert geometry(conv, x) == (AxisGeometry(3, 2, 0, 1), AxisGeometry(3, 2, 0, 1))
     with torch.backends.mkldnn.flags(enabled=False):
-        assert sides(conv, x) is None
+        assert geometry(conv, x) is None
 
 
 def test_the_factory_knows_depthwise_convolutions():

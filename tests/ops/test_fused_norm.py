@@ -11,7 +11,7 @@ from torch import Tensor, library, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from effnet_dense.lean.backward import NormSiluStep
-from effnet_dense.lean.batch_norm import batch_statistics, normalise, scale
+from effnet_dense.lean.batch_norm import apply_statistics, batch_statistics, normalise
 from effnet_dense.lean.recompute import recomputed
 from effnet_dense.ops import fused_norm, native
 from effnet_dense.ops.fused_norm import is_available, norm_silu, norm_silu_backward, supports
@@ -49,7 +49,7 @@ def example(*shape: int) -> tuple[Tensor, Tensor, Parts]:
 def by_torch(x: Tensor, gradient: Tensor, parts: Parts) -> tuple[Tensor, ...]:
     """The output, and the gradients of the feature, the weight and the bias."""
     mean, inverse, weight, bias = parts
-    normed = scale(x, weight, bias, mean, inverse)
+    normed = apply_statistics(x, weight, bias, mean, inverse)
     to_normed = torch.ops.aten.silu_backward(gradient, normed)
     return F.silu(normed), *torch.ops.aten.native_batch_norm_backward(
         to_normed, x, weight, None, None, mean, inverse, True, EPS, [True, True, True]

@@ -20,7 +20,7 @@ def _attend(
     # mmcv.ops imports mmcv._ext, and with it this module, before it is fully imported itself.
     from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 
-    # mmcv converts the shapes to Python integers one by one: one transfer instead of many.
+    # mmcv converts the shapes to Python integers one by one; on the CPU, one transfer suffices.
     return multi_scale_deformable_attn_pytorch(
         value, spatial_shapes.cpu(), sampling_locations, attention_weights
     )

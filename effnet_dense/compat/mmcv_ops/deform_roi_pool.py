@@ -20,17 +20,17 @@ from effnet_dense.compat.mmcv_ops.roi_sampling import (
 from effnet_dense.ops.precision import at_least_float32
 
 
-def _pool(features: Tensor, where: Regions, offset: Tensor, gamma: float) -> Tensor:
+def _pool(features: Tensor, chunk: Regions, offset: Tensor, gamma: float) -> Tensor:
     """Return the pooled features (R, C, A, B) of regions with equal numbers of samples."""
-    columns, rows = where.samples[0].tolist()
+    columns, rows = chunk.samples[0].tolist()
     height, width = offset.shape[2:]
-    moved = where.start[..., None, None] + gamma * where.size[..., None, None] * offset
-    y = sample_offsets(where.bins[:, 1], height, rows)[:, :, None, :, None]
-    x = sample_offsets(where.bins[:, 0], width, columns)[:, None, :, None, :]
+    moved = chunk.start[..., None, None] + gamma * chunk.size[..., None, None] * offset
+    y = sample_offsets(chunk.bins[:, 1], height, rows)[:, :, None, :, None]
+    x = sample_offsets(chunk.bins[:, 0], width, columns)[:, None, :, None, :]
     y, x = torch.broadcast_tensors(
         moved[:, 1, :, :, None, None] + y, moved[:, 0, ..., None, None] + x
     )
-    image = where.image.view(-1, 1, 1, 1, 1).expand_as(y)
+    image = chunk.image.view(-1, 1, 1, 1, 1).expand_as(y)
     values = bilinear_sample(features, image.flatten(), y.flatten(), x.flatten())
     values = values.view(len(offset), height, width, rows * columns, -1).sum(3)
     return values.permute(0, 3, 1, 2) / max(rows * columns, 1)
@@ -56,9 +56,9 @@ def deform_roi_pool_forward(
         )
         output.copy_(pooled)
         return
-    every = regions(rois, spatial_scale, size, sampling_ratio, True)
-    for members, where in chunks(every, pooled_height * pooled_width):
-        output[members] = _pool(features, where, offset[members], gamma).to(output.dtype)
+    all_regions = regions(rois, spatial_scale, size, sampling_ratio, True)
+    for members, chunk in chunks(all_regions, pooled_height * pooled_width):
+        output[members] = _pool(features, chunk, offset[members], gamma).to(output.dtype)
 
 
 def deform_roi_pool_backward(
@@ -90,11 +90,11 @@ def deform_roi_pool_backward(
         grad_input.copy_(grads)
         return
     features = features.detach().requires_grad_()
-    every = regions(rois, spatial_scale, size, sampling_ratio, True)
-    for members, where in chunks(every, pooled_height * pooled_width):
+    all_regions = regions(rois, spatial_scale, size, sampling_ratio, True)
+    for members, chunk in chunks(all_regions, pooled_height * pooled_width):
         moved = offset[members].detach().requires_grad_()
         with torch.enable_grad():
-            output = _pool(features, where, moved, gamma)
+            output = _pool(features, chunk, moved, gamma)
         grads = torch.autograd.grad(output, (features, moved), grad[members])
         grad_input.add_(grads[0].to(grad_input.dtype))
         grad_offset[members] = grads[1].to(grad_offset.dtype)

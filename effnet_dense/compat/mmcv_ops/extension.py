@@ -1,4 +1,4 @@
-"""The module ``mmcv._ext`` where mmcv was installed without its compiled operators.
+"""The module ``mmcv._ext`` for an mmcv that was installed without its compiled operators.
 
 `finder` runs this file under the name ``mmcv._ext``. mmcv looks up all operators of ``mmcv.ops`` as
 attributes at once (``mmcv.utils.ext_loader.load_ext``), so every name must exist.

@@ -18,7 +18,7 @@ def masked_im2col_forward(
 ) -> None:
     """Write the kernel's windows at pixels (M,), (M,) of im (1, C, H, W) to col (C * K, M).
 
-    Padding is zero. Stride and dilation are 1.
+    The padding is zeros. Stride and dilation are 1.
     """
     # Every window starts inside the padded image, but may end outside of it.
     padded = F.pad(im[0], (pad_w, kernel_w - 1, pad_h, kernel_h - 1))

@@ -17,7 +17,7 @@ METHODS = ('naive', 'linear', 'gaussian')
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Return the indices of kept boxes by falling score; an IoU above the threshold suppresses."""
+    """Return kept boxes' indices by descending score; an IoU above the threshold suppresses."""
     boxes, scores = at_least_float32(boxes, scores)
     # Adding the offset to the bottom right corners adds it to every width, height and overlap.
     boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
@@ -34,9 +34,9 @@ def softnms(
     method: int,
     offset: int,
 ) -> Tensor:
-    """Select the box of highest score repeatedly, lowering the scores of those that overlap it.
+    """Repeatedly select the box of highest score and lower the scores of boxes it overlaps.
 
-    Boxes that do not overlap do not affect each other, whatever the threshold; nor do boxes
+    Boxes that do not overlap do not affect each other at any threshold; nor do boxes
     without area, whose overlap is 0/0.
 
     Args:
@@ -55,13 +55,13 @@ def softnms(
         raise ValueError(
             f'soft-NMS method must be 0 (naive), 1 (linear) or 2 (gaussian), got {method}'
         )
-    left, left_scores = (tensor.cpu().numpy() for tensor in at_least_float32(boxes, scores))
+    box_array, score_array = (x.cpu().numpy() for x in at_least_float32(boxes, scores))
     index, lowered = soft_nms(
-        left,
-        left_scores,
-        np.zeros(len(left), dtype=np.int64),
+        box_array,
+        score_array,
+        np.zeros(len(box_array), dtype=np.int64),
         decay_by(METHODS[method], sigma, iou_threshold),
-        next_below(left_scores.dtype.type(min_score)),
+        next_below(score_array.dtype.type(min_score)),
         offset=offset,
     )
     selected = torch.from_numpy(index).to(boxes.device)
@@ -74,7 +74,7 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     """Group boxes (K, 5), score last: each kept box's index and those that it suppresses.
 
     Unlike in `nms`, an IoU equal to the threshold suppresses. Groups and their members are ordered
-    by falling score.
+    by descending score.
     """
     (dets,) = at_least_float32(dets)
     order = dets[:, 4].argsort(descending=True, stable=True)

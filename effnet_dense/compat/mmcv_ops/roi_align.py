@@ -23,22 +23,22 @@ from effnet_dense.ops.precision import at_least_float32
 MAXIMUM, AVERAGE = 0, 1
 
 
-def _maxima(features: Tensor, where: Regions, size: tuple[int, int]) -> tuple[Tensor, ...]:
+def _maxima(features: Tensor, chunk: Regions, size: tuple[int, int]) -> tuple[Tensor, ...]:
     """Return the maxima of regions with equal numbers of samples, and their positions y and x.
 
     All are (R, C, A, B). A bin without samples has the value 0 at position (-1, -1).
     """
-    columns, rows = where.samples[0].tolist()
-    shape = (len(where.image), *size, rows, columns)
+    columns, rows = chunk.samples[0].tolist()
+    shape = (len(chunk.image), *size, rows, columns)
     if rows * columns == 0:
         empty = features.new_zeros(shape[0], features.shape[1], *size)
         return empty, empty - 1, empty - 1
-    start_x, start_y = where.start.view(-1, 2, 1, 1).unbind(1)
-    y = start_y + sample_offsets(where.bins[:, 1], size[0], rows)
-    x = start_x + sample_offsets(where.bins[:, 0], size[1], columns)
+    start_x, start_y = chunk.start.view(-1, 2, 1, 1).unbind(1)
+    y = start_y + sample_offsets(chunk.bins[:, 1], size[0], rows)
+    x = start_x + sample_offsets(chunk.bins[:, 0], size[1], columns)
     y = y[:, :, None, :, None].expand(shape).flatten(3)
     x = x[:, None, :, None, :].expand(shape).flatten(3)
-    image = where.image.view(-1, 1, 1, 1).expand_as(y)
+    image = chunk.image.view(-1, 1, 1, 1).expand_as(y)
     values = bilinear_sample(features, image.flatten(), y.flatten(), x.flatten())
     maximum, index = values.view(*y.shape, -1).max(3)  # (R, A, B, C)
     results = (maximum, y.gather(3, index), x.gather(3, index))
@@ -72,9 +72,9 @@ def roi_align_forward(
         )
         output.copy_(pooled)
         return
-    every = regions(rois, spatial_scale, size, sampling_ratio, aligned)
-    for members, where in chunks(every, aligned_height * aligned_width):
-        results = _maxima(input, where, size)
+    all_regions = regions(rois, spatial_scale, size, sampling_ratio, aligned)
+    for members, chunk in chunks(all_regions, aligned_height * aligned_width):
+        results = _maxima(input, chunk, size)
         for destination, result in zip((output, argmax_y, argmax_x), results, strict=True):
             destination[members] = result.to(destination.dtype)
 

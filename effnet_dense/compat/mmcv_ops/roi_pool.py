@@ -49,8 +49,8 @@ def _maxima(feature: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Ten
     )
     window = feature[:, rows.flatten()][:, :, columns.flatten()]
     window = window.view(-1, shape[0], shape[2], shape[1], shape[3]).transpose(2, 3).flatten(3)
-    maximum, where = window.max(3)
-    return maximum, pixels.expand(len(feature), *pixels.shape).gather(3, where[..., None])[..., 0]
+    maximum, index = window.max(3)
+    return maximum, pixels.expand(len(feature), *pixels.shape).gather(3, index[..., None])[..., 0]
 
 
 def roi_pool_forward(
@@ -74,10 +74,10 @@ def roi_pool_forward(
     for index, image in enumerate(boxes[:, 0].long().tolist()):
         rows, has_rows = _window(top[index], bottom[index])
         columns, has_columns = _window(left[index], right[index])
-        maximum, where = _maxima(input[image], rows, columns)
+        maximum, pixel = _maxima(input[image], rows, columns)
         empty = ~(has_rows[:, None] & has_columns)
         output[index] = maximum.masked_fill(empty, 0)
-        argmax[index] = where.masked_fill(empty, -1)
+        argmax[index] = pixel.masked_fill(empty, -1)
 
 
 def roi_pool_backward(

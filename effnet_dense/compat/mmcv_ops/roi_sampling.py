@@ -1,4 +1,4 @@
-"""Bilinear sampling of feature maps inside regions of interest, as RoIAlign does it.
+"""Bilinear sampling of feature maps inside regions of interest, as in RoIAlign.
 
 A bin is averaged over a grid of samples; with sampling_ratio 0 their number adapts to the region,
 about one per feature pixel.
@@ -56,18 +56,18 @@ def regions(
     return Regions(rois[:, 0].long(), start, size, bins, samples)
 
 
-def chunks(where: Regions, bins: int) -> Iterator[tuple[Tensor, Regions]]:
+def chunks(all_regions: Regions, bins: int) -> Iterator[tuple[Tensor, Regions]]:
     """Yield the indices of regions with equal numbers of samples, and these regions.
 
     Args:
-        where: All regions.
+        all_regions: Regions with any numbers of samples.
         bins: Bins per region.
     """
-    grids, group = torch.unique(where.samples, dim=0, return_inverse=True)
+    grids, group = torch.unique(all_regions.samples, dim=0, return_inverse=True)
     for number, samples in enumerate(grids.prod(1).tolist()):
         size = max(CHUNK_POINTS // max(bins * samples, 1), 1)
         for members in (group == number).nonzero()[:, 0].split(size):
-            yield members, Regions(*(field[members] for field in where))
+            yield members, Regions(*(field[members] for field in all_regions))
 
 
 def ordered(rois: Tensor, sampling_ratio: int) -> Tensor:

@@ -61,7 +61,7 @@ def sync_bn_backward_data(
     std: Tensor,
     grad_input: Tensor,
 ) -> None:
-    """Write the input's gradient, given the parameters' averaged over the processes."""
+    """Write the input's gradient, given parameter gradients averaged over the processes."""
     count = norm.shape[0] * norm.shape[2]
     by_statistics = (grad_weight[:, None] * norm + grad_bias[:, None]) / count
     grad_input.copy_((weight / std)[:, None] * (grad_output - by_statistics))
