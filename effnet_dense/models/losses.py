@@ -95,7 +95,7 @@ class FocalLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not use_sigmoid:
-            raise ValueError('FocalLoss supports only use_sigmoid=True, not softmax')
+            raise ValueError('FocalLoss needs use_sigmoid=True: it has no softmax form')
         self.gamma = gamma
         self.alpha = alpha
         self.loss_weight = loss_weight

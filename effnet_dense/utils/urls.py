@@ -1,4 +1,4 @@
-"""Show URLs without what is secret in them."""
+"""Show URLs without credentials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _USER = re.compile(r'(?<=://)[^/\s]+@')
 
 
 def split_url(url: str) -> SplitResult:
-    """Split a URL; unlike `urlsplit`, errors do not repeat it.
+    """Split a URL; unlike those of `urlsplit`, error messages do not repeat it.
 
     Raises:
         ValueError: Host or port are malformed.
@@ -34,7 +34,7 @@ def without_user(text: str) -> str:
 def public_name(source: str | PathLike[str]) -> str:
     """Return a path unchanged, and a URL without user, password and query.
 
-    Queries hold the tokens of signed URLs.
+    Queries may hold the tokens of signed URLs.
     """
     text = str(source)
     if '://' not in text:

@@ -89,8 +89,8 @@ def _download(url: str, sha256: str | None) -> Path:
 def cache_name(name: str, sha256: str) -> str:
     """Return a plain file name for the last part of a URL's path, which is not trusted.
 
-    Percent signs are not decoded, so that no separator arises. The name holds the hash, as torch
-    hub's names do, which stay as they are.
+    Percent-encoding is kept, so that no path separator appears. The name contains the hash;
+    names that already do, as torch hub's, are unchanged.
 
     Args:
         name: The last part of the path, in the URL's own encoding.

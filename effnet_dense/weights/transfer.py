@@ -1,4 +1,4 @@
-"""Download a file of known hash: within limits of silence and size, and without remains."""
+"""Download a file with a known hash: with a timeout, a size limit and no leftover files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from effnet_dense.utils.progress import progress_bar
 from effnet_dense.utils.urls import public_name, split_url, without_user
 
 SILENCE_LIMIT = 60.0
-"""Seconds without a byte after which a server is given up."""
+"""Seconds without a byte after which a download fails."""
 SIZE_VARIABLE = 'EFFNET_DENSE_MAX_DOWNLOAD_GB'
 SIZE_LIMIT = 4.0
 """Gigabytes; the largest published EfficientNet, L2, has 1.9."""
@@ -29,20 +29,20 @@ _CHUNK = 1 << 17
 
 
 def save_url(url: str, path: Path, sha256: str) -> None:
-    """Download a URL to a path, which replaces what was there; several processes may do it at once.
+    """Download a URL to a path, replacing what was there; several processes may do so at once.
 
     User and password of the URL are sent by basic authentication, to its own host only.
 
     Args:
         url: http, https or file, without fragment.
-        path: In an existing folder, where unfinished files are removed on every exception.
+        path: In an existing folder; unfinished files are removed from it on any exception.
         sha256: The file's hash, or its first digits, in lower case.
 
     Raises:
         ConnectionError: The server cannot be reached, refuses, sends no byte in `SILENCE_LIMIT`
             seconds, or the file ends early.
         ValueError: The file is larger than the environment variable `SIZE_VARIABLE` allows
-            (gigabytes, by default `SIZE_LIMIT`), or has another hash.
+            (gigabytes, by default `SIZE_LIMIT`), or its hash differs.
     """
     limit = _size_limit()
     digest = hashlib.sha256()
@@ -65,7 +65,7 @@ def save_url(url: str, path: Path, sha256: str) -> None:
 
 
 def _receive(url: str, name: str, limit: float) -> Iterator[bytes]:
-    """Yield the parts of a file; `name` stands beside the progress bar."""
+    """Yield a file in chunks; `name` is shown beside the progress bar."""
     parts = split_url(url)
     if parts.scheme == 'file' and not Path(url2pathname(parts.path)).is_file():
         raise FileNotFoundError('no such file')  # a pipe or a device might never end
@@ -84,7 +84,7 @@ def _receive(url: str, name: str, limit: float) -> Iterator[bytes]:
 
 
 def _announced(length: str) -> int:
-    """The length in an answer's headers; 0 if they have none, or nonsense."""
+    """Return the length in a response's header; 0 if it is absent or malformed."""
     return int(length) if re.fullmatch(r'\d{1,18}', length) else 0
 
 
@@ -98,7 +98,7 @@ def _request(parts: SplitResult) -> Request:
 
 
 def _size_limit() -> float:
-    """The largest size of a download in bytes."""
+    """Return the largest size of a download in bytes."""
     text = os.environ.get(SIZE_VARIABLE, str(SIZE_LIMIT))
     try:
         limit = float(text)
