@@ -38,7 +38,7 @@ class Target:
     against: str | None = None
 
     def value(self, comparisons: Mapping[str, Comparison]) -> float | None:
-        """Return what was measured; None where a row is missing."""
+        """Return what was measured; None if a row is missing."""
         rows = {row.name: row for row in comparisons[self.report].rows}
         row, other = rows.get(self.row), rows.get(self.against or self.row)
         if row is None or other is None:
@@ -111,7 +111,7 @@ def run_comparisons(
 
     Args:
         settings: Provides threads, device and repeats; the targets determine sizes and batches.
-        titles: Of the comparisons to run; None: all.
+        titles: Comparisons to run; None: all.
 
     Raises:
         ValueError: A title is unknown.

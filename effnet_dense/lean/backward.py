@@ -37,8 +37,7 @@ CONVOLUTIONS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d)
 FRESH = (*CONVOLUTIONS, SqueezeExcite, GatedProjection)
 
 Parameters = dict[str, Tensor]
-# Which inputs (`needs`) or parameters (`wanted`) require a gradient.
-Needs = Sequence[bool]
+Needs = Sequence[bool]  # which inputs or parameters require a gradient
 Gradients = tuple[list[Tensor | None], list[Tensor | None]]  # of the inputs, of the parameters
 
 aten = torch.ops.aten
@@ -74,7 +73,7 @@ class Step:
     out: Tensor
 
     def backward(self, gradient: Tensor) -> Gradients:
-        """Return the gradients of inputs and parameters, None where not needed."""
+        """Return the gradients of inputs and parameters, None if not needed."""
         raise NotImplementedError
 
 
@@ -87,12 +86,12 @@ class NormStep(Step):
         parameters: Parameters,
         statistics: tuple[Tensor, Tensor],
         eps: float,
-        needed: bool,
-        wanted: Needs,
+        x_needed: bool,
+        params_needed: Needs,
     ) -> None:
         self.x, self.parameters, self.statistics, self.eps = x, parameters, statistics, eps
-        self.wanted = dict(zip(parameters, wanted, strict=True))
-        self.needed = needed
+        self.params_needed = dict(zip(parameters, params_needed, strict=True))
+        self.x_needed = x_needed
         self.out = self._run()
 
     def _run(self) -> Tensor:
@@ -100,19 +99,20 @@ class NormStep(Step):
         return apply_statistics(self.x, weight, bias, *self.statistics)
 
     def backward(self, gradient: Tensor) -> Gradients:
-        mask = [self.needed, self.wanted.get('weight', False), self.wanted.get('bias', False)]
+        weight_needed, bias_needed = (self.params_needed.get(n, False) for n in ('weight', 'bias'))
+        mask = [self.x_needed, weight_needed, bias_needed]
         weight = self.parameters.get('weight')
         to_x, to_weight, to_bias = aten.native_batch_norm_backward(
             gradient, self.x, weight, None, None, *self.statistics, True, self.eps, mask
         )
         gradients = dict(weight=to_weight, bias=to_bias)
         return [to_x if mask[0] else None], [
-            gradients[name] if wanted else None for name, wanted in self.wanted.items()
+            gradients[name] if needed else None for name, needed in self.params_needed.items()
         ]
 
 
 class NormSiluStep(NormStep):
-    """A batch norm in training and the SiLU after it, where `fused_norm.supports` them.
+    """A batch norm in training and the SiLU after it, if `fused_norm.supports` them.
 
     With `fresh` the output's gradient may be overwritten.
     """
@@ -135,8 +135,8 @@ class NormSiluStep(NormStep):
             gradient, self.x, *self.statistics, *parameters, to_x
         )
         gradients = dict(weight=to_weight, bias=to_bias)
-        return [to_x if self.needed else None], [
-            gradients[name] if wanted else None for name, wanted in self.wanted.items()
+        return [to_x if self.x_needed else None], [
+            gradients[name] if needed else None for name, needed in self.params_needed.items()
         ]
 
 
@@ -167,11 +167,12 @@ class ConvolutionStep(Step):
         conv: Any,
         x: Tensor,
         parameters: Parameters,
-        needed: bool,
-        wanted: Needs,
+        x_needed: bool,
+        params_needed: Needs,
         last: bool,
     ) -> None:
-        self.conv, self.mask = conv, (needed, wanted[0], wanted[-1] and 'bias' in parameters)
+        self.conv = conv
+        self.mask = (x_needed, params_needed[0], params_needed[-1] and 'bias' in parameters)
         self.dtypes, self.count = (x.dtype, parameters['weight'].dtype), len(parameters)
         self.bias = [parameters['bias'].numel()] if 'bias' in parameters else None
         if not last:
@@ -197,7 +198,7 @@ class ConvolutionStep(Step):
             )
         # oneDNN returns weight and bias gradients together, needed or not.
         to_x, *to_parameters = [
-            grad if wanted else None for grad, wanted in zip(gradients, self.mask, strict=True)
+            grad if needed else None for grad, needed in zip(gradients, self.mask, strict=True)
         ]
         input_dtype, parameter_dtype = self.dtypes
         return (
@@ -226,12 +227,14 @@ class GraphStep(Step):
         run: Callable[..., Tensor],
         inputs: Sequence[Tensor],
         parameters: Parameters,
-        needs: Needs,
-        wanted: Needs,
+        inputs_needed: Needs,
+        params_needed: Needs,
     ) -> None:
         leaves = [
             tensor.detach().requires_grad_(need)
-            for tensor, need in zip((*inputs, *parameters.values()), (*needs, *wanted), strict=True)
+            for tensor, need in zip(
+                (*inputs, *parameters.values()), (*inputs_needed, *params_needed), strict=True
+            )
         ]
         self.leaves, self.inputs = leaves, len(inputs)
         with torch.enable_grad():
@@ -241,8 +244,8 @@ class GraphStep(Step):
         self.out = self.result.detach()
 
     def backward(self, gradient: Tensor) -> Gradients:
-        wanted = [leaf for leaf in self.leaves if leaf.requires_grad]
-        found = iter(torch.autograd.grad(self.result, wanted, gradient, allow_unused=True))
+        required = [leaf for leaf in self.leaves if leaf.requires_grad]
+        found = iter(torch.autograd.grad(self.result, required, gradient, allow_unused=True))
         gradients = [next(found) if leaf.requires_grad else None for leaf in self.leaves]
         return gradients[: self.inputs], gradients[self.inputs :]
 
@@ -273,7 +276,7 @@ class GateStep(Step):
         through: Tensor | None = gradient @ self.parameters['excite.weight'].flatten(1)
         if self.act is not None and through is not None:
             (through,), _ = self.act.backward(through)
-        assert through is not None  # its step was created with needs=[True]
+        assert through is not None  # its step was created with inputs_needed=[True]
         gradients |= self._own_gradients(through, self.means, 'squeeze')
         to_means = through @ self.parameters['squeeze.weight'].flatten(1)
         return [to_means[:, :, None, None]], [gradients[name] for name in self.parameters]
@@ -297,34 +300,34 @@ class GatedStep(Step):
         x: Tensor,
         parameters: Parameters,
         means: Tensor,
-        needed: bool,
-        wanted: Needs,
+        x_needed: bool,
+        params_needed: Needs,
         last: bool,
     ) -> None:
-        self.x, self.weight, self.needed = x, parameters['conv.weight'], needed
-        wanted_by_name = dict(zip(parameters, wanted, strict=True))
+        self.x, self.weight, self.x_needed = x, parameters['conv.weight'], x_needed
+        needed_by_name = dict(zip(parameters, params_needed, strict=True))
         inner = {
             name: tensor for name, tensor in parameters.items() if not name.startswith('conv.')
         }
-        self.wanted = [wanted_by_name.pop(name) for name in inner]
+        self.params_needed = [needed_by_name.pop(name) for name in inner]
         self.gate = GateStep(module, means, inner)
         self.to_weight, self.to_bias = (
-            wanted_by_name['conv.weight'],
-            wanted_by_name.get('conv.bias'),
+            needed_by_name['conv.weight'],
+            needed_by_name.get('conv.bias'),
         )
         if not last:
             self.out = F.conv2d(x * self.gate.out, self.weight, parameters.get('conv.bias'))
 
     def backward(self, gradient: Tensor) -> Gradients:
-        through = self.needed or any(self.wanted)
-        mask = (self.needed, through, self.to_weight, bool(self.to_bias))
+        through = self.x_needed or any(self.params_needed)
+        mask = (self.x_needed, through, self.to_weight, bool(self.to_bias))
         to_x, to_gate, *rest = gated_gradients(gradient, self.x, self.gate.out, self.weight, mask)
-        inner: list[Tensor | None] = [None for _ in self.wanted]
+        inner: list[Tensor | None] = [None for _ in self.params_needed]
         if to_gate is not None:
             (to_means,), gradients = self.gate.backward(to_gate)
             inner = [
-                grad if wanted else None
-                for grad, wanted in zip(gradients, self.wanted, strict=True)
+                grad if needed else None
+                for grad, needed in zip(gradients, self.params_needed, strict=True)
             ]
             if to_x is not None and to_means is not None:
                 to_x.add_(to_means / (self.x.shape[2] * self.x.shape[3]))
@@ -335,8 +338,8 @@ def module_step(
     module: Any,
     inputs: Sequence[Tensor],
     parameters: Parameters,
-    needs: Needs,
-    wanted: Needs,
+    inputs_needed: Needs,
+    params_needed: Needs,
     following: nn.Module | None,
 ) -> Step:
     """Create the step of a layer that is not a batch norm.
@@ -344,12 +347,14 @@ def module_step(
     Args:
         inputs: (N, C, H, W) each.
         parameters: The layer's parameters.
-        needs: Which inputs' gradients are needed.
-        wanted: Which parameters' gradients are needed.
+        inputs_needed: Which inputs' gradients are needed.
+        params_needed: Which parameters' gradients are needed.
         following: The next layer; None if the output is not needed.
     """
     if is_plain_convolution(module):
-        return ConvolutionStep(module, inputs[0], parameters, needs[0], wanted, following is None)
+        return ConvolutionStep(
+            module, inputs[0], parameters, inputs_needed[0], params_needed, following is None
+        )
     if is_exactly(module, *ACTIVATIONS):
         return ActivationStep(module, inputs[0], type(following) in FRESH)
 
@@ -358,4 +363,4 @@ def module_step(
         first = leaves[0].clone() if getattr(module, 'inplace', False) else leaves[0]
         return call(module, parameters, first, *leaves[1:])
 
-    return GraphStep(run, inputs, parameters, needs, wanted)
+    return GraphStep(run, inputs, parameters, inputs_needed, params_needed)

@@ -47,7 +47,7 @@ def pixel_linear(x: Tensor, parameters: Mapping[str, Tensor], name: str) -> Tens
 
 
 def join_gated(layers: Iterable[Any], x: Tensor) -> list[nn.Module]:
-    """Join each attention with the projection after it, where that is faster.
+    """Join each attention with the projection after it, if that is faster.
 
     Args:
         layers: Layers in the order in which they run.

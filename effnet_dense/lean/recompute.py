@@ -155,25 +155,28 @@ def _run_again(
         results: Saved by the first pass, in its order.
         needed: Which of `tensors` need a gradient.
     """
-    values, needs = tensors[:inputs], needed[:inputs]
+    values, inputs_needed = tensors[:inputs], needed[:inputs]
     rest, flags, saved = iter(tensors[inputs:]), iter(needed[inputs:]), iter(results)
     steps: list[Step] = []
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
         parameters = dict(zip(layer.names, rest, strict=False))
-        wanted = [next(flags) for _ in parameters]
+        params_needed = [next(flags) for _ in parameters]
         module = None if following is None else following.module
+        x, x_needed = values[0], inputs_needed[0]
         if layer.is_norm:
             statistics = next(saved), next(saved)
-            steps += _norm_steps(layer, values[0], parameters, statistics, needs[0], wanted, module)
+            steps += _norm_steps(layer, x, parameters, statistics, x_needed, params_needed, module)
         elif isinstance(layer.module, GatedProjection):
             means, last = next(saved), following is None
             steps.append(
-                GatedStep(layer.module, values[0], parameters, means, needs[0], wanted, last)
+                GatedStep(layer.module, x, parameters, means, x_needed, params_needed, last)
             )
         else:
-            steps.append(module_step(layer.module, values, parameters, needs, wanted, module))
+            steps.append(
+                module_step(layer.module, values, parameters, inputs_needed, params_needed, module)
+            )
         if following is not None:
-            values, needs = [steps[-1].out], [any((*needs, *wanted))]
+            values, inputs_needed = [steps[-1].out], [any((*inputs_needed, *params_needed))]
             del steps[-1].out
     return steps
 
@@ -193,28 +196,30 @@ def _norm_steps(
     x: Tensor,
     parameters: Parameters,
     statistics: tuple[Tensor, Tensor],
-    needed: bool,
-    wanted: Sequence[bool],
+    x_needed: bool,
+    params_needed: Sequence[bool],
     following: nn.Module | None,
 ) -> list[Step]:
     """Run a norm and the activation after it again, with the saved statistics."""
     norm, training = layer.module, layer.training
     if layer.is_fused(x, parameters):
         fresh = type(following) in FRESH
-        return [NormSiluStep(x, parameters, statistics, norm.eps, needed, wanted, fresh=fresh)]
+        return [
+            NormSiluStep(x, parameters, statistics, norm.eps, x_needed, params_needed, fresh=fresh)
+        ]
     step: Step
     if training and group_of(norm) is None:
-        step = NormStep(x, parameters, statistics, norm.eps, needed, wanted)
+        step = NormStep(x, parameters, statistics, norm.eps, x_needed, params_needed)
     else:
 
         def run(parameters: Parameters, x: Tensor) -> Tensor:
             weight, bias = parameters.get('weight'), parameters.get('bias')
             return normalise_again(norm, training, x, weight, bias, *statistics)
 
-        step = GraphStep(run, [x], parameters, [needed], wanted)
+        step = GraphStep(run, [x], parameters, [x_needed], params_needed)
     if layer.act is None:
         return [step]
-    needs = [needed or any(wanted)]
-    act = module_step(layer.act, [step.out], {}, needs, [], following)
+    inputs_needed = [x_needed or any(params_needed)]
+    act = module_step(layer.act, [step.out], {}, inputs_needed, [], following)
     del step.out
     return [step, act]

@@ -15,7 +15,7 @@ from effnet_dense.ops.precision import at_least_float32
 
 
 def _class_weights(weight: Tensor, target: Tensor) -> Tensor:
-    """Return each sample's class weight (N,); 1 where weight (C,) is empty or lacks the class.
+    """Return each sample's class weight (N,); 1 if weight (C,) is empty or lacks the class.
 
     The background, class C in the sigmoid's targets, has no weight.
     """
@@ -55,7 +55,7 @@ def sigmoid_focal_loss_backward(
 
 
 def _probability_of_target(softmax: Tensor, target: Tensor) -> Tensor:
-    """Return the probability (N,) of each sample's class, above 0; 1 where it has none."""
+    """Return the probability (N,) of each sample's class, above 0; 1 if it has none."""
     chosen = softmax.gather(1, target.clamp(min=0)[:, None])[:, 0]
     return torch.where(target >= 0, chosen, 1.0).clamp(min=torch.finfo(softmax.dtype).tiny)
 
