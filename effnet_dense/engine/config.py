@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
 
 from effnet_dense.data import use_data
 from effnet_dense.data.coco import SkipBad
+from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
-from effnet_dense.engine.plain_yaml import plain_yaml
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # A wheel has the configs inside the package, where `mim` looks; a checkout has them next to it.
@@ -92,14 +90,10 @@ def load_config(
 
     Raises:
         FileNotFoundError: No such config or data folder.
-        ValueError: The file has a syntax error, the data has faults, or an option matches nothing.
+        ValueError: The file is no config, the data has faults, or an option matches nothing.
     """
     path = find_config(name)
-    try:
-        with plain_yaml():
-            config = Config.fromfile(path)
-    except (SyntaxError, yaml.YAMLError, json.JSONDecodeError) as error:
-        raise ValueError(f'{path} is not a config: {error}') from error
+    config = read_config(path)
     config.setdefault('runner_type', 'effnet_dense.Runner')
     if skip_bad is not None:
         folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)

@@ -1,4 +1,4 @@
-"""Read YAML configs as plain data, without tags that create Python objects."""
+"""Read YAML as plain data, without tags that create Python objects or aliases that grow."""
 
 from __future__ import annotations
 
@@ -8,10 +8,26 @@ from typing import Any
 
 import yaml
 from mmengine.fileio import BaseFileHandler
-from mmengine.fileio.handlers import file_handlers
+from mmengine.fileio.handlers import JsonHandler, file_handlers
 from mmengine.fileio.handlers.yaml_handler import YamlHandler
 
-SUFFIXES = ('yaml', 'yml')
+from effnet_dense.engine.checks.plain_data import MAX_VALUES, check_mapping, check_size
+
+SUFFIXES = ('yaml', 'yml', 'json')
+
+
+class BoundedLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, with an end to merge keys (`<<`), which it expands by itself."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge other mappings into one.
+
+        Raises:
+            ValueError: There are too many.
+        """
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_VALUES:
+            raise ValueError(f'its merge keys expand to more than {MAX_VALUES} values')
 
 
 class PlainYamlHandler(YamlHandler):
@@ -22,15 +38,35 @@ class PlainYamlHandler(YamlHandler):
 
         Raises:
             yaml.YAMLError: The file contains anything else, or is not YAML.
+            ValueError: It is no mapping, contains itself or grows too large.
         """
-        return yaml.safe_load(file)
+        content = yaml.load(file, BoundedLoader)
+        check_size(content)
+        check_mapping(content)
+        return content
+
+
+class PlainJsonHandler(JsonHandler):
+    """mmengine's handler, for files that must be a mapping."""
+
+    def load_from_fileobj(self, file: Any) -> Any:
+        """Read a mapping.
+
+        Raises:
+            json.JSONDecodeError: The file is not JSON.
+            ValueError: It is no mapping.
+        """
+        content = super().load_from_fileobj(file)
+        check_mapping(content)
+        return content
 
 
 @contextmanager
 def plain_yaml() -> Iterator[None]:
-    """Make mmengine read YAML, base files of configs included, by `PlainYamlHandler`."""
+    """Make mmengine read YAML and JSON, base files of configs included, by these handlers."""
     before: dict[str, BaseFileHandler] = {suffix: file_handlers[suffix] for suffix in SUFFIXES}
-    file_handlers.update({suffix: PlainYamlHandler() for suffix in SUFFIXES})
+    own = dict(yaml=PlainYamlHandler(), yml=PlainYamlHandler(), json=PlainJsonHandler())
+    file_handlers.update(own)
     try:
         yield
     finally:
