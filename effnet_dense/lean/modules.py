@@ -28,7 +28,8 @@ def apply(model: nn.Module, level: int) -> int:
     Args:
         model: A network of this package's modules, or one that contains them.
         level: 0 saves what autograd saves; 1 saves each convolution's output once; 2 also
-            recomputes the outputs of 1×1 expansions. Gradients and statistics are bit-identical.
+            recomputes the outputs of 1×1 convolutions that widen and of the depthwise half of
+            separable convolutions. Gradients and statistics are bit-identical.
 
     Returns:
         The number of modules whose level was set; 0 if the model contains none.
@@ -37,7 +38,7 @@ def apply(model: nn.Module, level: int) -> int:
         ValueError: `level` is not one of `LEVELS`.
     """
     check_level(level)
-    modules = _outermost(model)
+    modules = _modules_to_exchange(model)
     for module in modules:
         if not isinstance(module, Lean):
             module.__class__ = lean_class(type(module))
@@ -51,6 +52,8 @@ def apply(model: nn.Module, level: int) -> int:
 def remove(model: nn.Module) -> None:
     """Restore the plain classes of all of a model's modules, in place."""
     for module in model.modules():
+        if isinstance(module, EfficientNet | BiFPN):
+            module.lean = 0
         if isinstance(module, Lean):
             cast(Any, module).__class__ = module.plain_class
 
@@ -68,10 +71,10 @@ class Lean:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by the plain class: a subclass's lean class is created at run time."""
-        return _new, (self.plain_class,), self.__getstate__()
+        return _unpickle, (self.plain_class,), self.__getstate__()
 
 
-def _new(plain: type[nn.Module]) -> nn.Module:
+def _unpickle(plain: type[nn.Module]) -> nn.Module:
     cls = lean_class(plain)
     return cls.__new__(cls)
 
@@ -82,7 +85,7 @@ class LeanConvNormAct(Lean, ConvNormAct):
     plain_class = ConvNormAct
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, H ÷ stride, W ÷ stride)."""
+        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
         return run_chain(self.lean, self.sequence(), x)
 
 
@@ -92,7 +95,7 @@ class LeanMBConv(Lean, MBConv):
     plain_class = MBConv
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, H ÷ s, W ÷ s)."""
+        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ s⌉, ⌈W ÷ s⌉)."""
         layers = (self.expand_conv, self.depthwise_conv, self.se, self.linear_conv)
         out = run_chain(self.lean, layers, x)
         return x + self.drop_path(out) if self.has_shortcut else out
@@ -104,7 +107,7 @@ class LeanFusedMBConv(Lean, FusedMBConv):
     plain_class = FusedMBConv
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, H ÷ s, W ÷ s)."""
+        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ s⌉, ⌈W ÷ s⌉)."""
         out = run_chain(self.lean, (self.conv1, self.se, self.conv2), x)
         return x + self.drop_path(out) if self.has_shortcut else out
 
@@ -115,7 +118,7 @@ class LeanBiFPNNode(Lean, BiFPNNode):
     plain_class = BiFPNNode
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, in_channels[0], H, W) and its neighbours → (N, out_channels, H, W)."""
+        """(N, in_channels[i], H_i, W_i) → (N, out_channels, H_0, W_0), the first input's size."""
         features = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
         return run_chain(self.lean, (self.fuse, self.act, self.conv), *features)
 
@@ -175,9 +178,9 @@ def lean_class(plain: type[nn.Module]) -> Any:
     return LEAN_CLASSES[plain]
 
 
-def _outermost(module: nn.Module) -> list[Any]:
+def _modules_to_exchange(module: nn.Module) -> list[Any]:
     """List the modules whose class is replaced, without those inside a block."""
     found: list[Any] = [module] if isinstance(module, tuple(LEAN_CLASSES)) else []
     if isinstance(module, BLOCKS):
         return found
-    return found + [inner for child in module.children() for inner in _outermost(child)]
+    return found + [inner for child in module.children() for inner in _modules_to_exchange(child)]

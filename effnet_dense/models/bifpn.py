@@ -141,7 +141,8 @@ class BiFPNNode(nn.Module):
     """Projections where channels differ → weighted sum → activation → separable convolution, norm.
 
     Args:
-        in_channels: Channels of each input. The first cell has a projection for every edge.
+        in_channels: Channels of each input. Each one that differs from `out_channels` has a
+            projection of its own, so only the first cell has any.
         conv: Arguments of the convolutions: bias, padding, norm_cfg.
     """
 
@@ -165,7 +166,7 @@ class BiFPNNode(nn.Module):
         self.conv = SeparableConv(out_channels, out_channels, **conv)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, in_channels[0], H, W) and its neighbours → (N, out_channels, H, W)."""
+        """(N, in_channels[i], H_i, W_i) → (N, out_channels, H_0, W_0), the first input's size."""
         features = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
         return self.conv(self.act(self.fuse(*features)))
 
@@ -297,10 +298,10 @@ def _initialise(module: nn.Module) -> None:
     """
     if not isinstance(module, nn.Conv2d):
         return
-    fans = (
-        module.weight[0].numel() + module.weight.numel() // module.groups // module.weight.shape[1]
-    )
-    nn.init.uniform_(module.weight, -math.sqrt(6 / fans), math.sqrt(6 / fans))
+    fan_in = module.weight[0].numel()
+    fan_out = module.weight[:, 0].numel() // module.groups
+    bound = math.sqrt(6 / (fan_in + fan_out))
+    nn.init.uniform_(module.weight, -bound, bound)
     if module.bias is not None:
         nn.init.zeros_(module.bias)
 

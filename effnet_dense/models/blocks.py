@@ -14,7 +14,7 @@ from effnet_dense.models.layers import Config, ConvNormAct, SqueezeExcite
 from effnet_dense.scaling import BlockRow
 
 # ConvNormAct with the network's padding and norm_cfg filled in.
-MakeConv = Callable[..., ConvNormAct]
+ConvFactory = Callable[..., ConvNormAct]
 
 
 class MBConv(nn.Module):
@@ -29,7 +29,7 @@ class MBConv(nn.Module):
         row: BlockRow,
         stride: int,
         *,
-        conv: MakeConv,
+        make_conv: ConvFactory,
         act_cfg: Config,
         dilation: int = 1,
         drop_path: float = 0.0,
@@ -37,17 +37,19 @@ class MBConv(nn.Module):
         super().__init__()
         hidden = in_channels * row.expand
         expands = row.expand != 1
-        self.expand_conv = conv(in_channels, hidden, act_cfg=act_cfg) if expands else nn.Identity()
-        self.depthwise_conv = conv(
+        self.expand_conv = (
+            make_conv(in_channels, hidden, act_cfg=act_cfg) if expands else nn.Identity()
+        )
+        self.depthwise_conv = make_conv(
             hidden, hidden, row.kernel, stride, dilation=dilation, groups=hidden, act_cfg=act_cfg
         )
         self.se = squeeze_excite(hidden, in_channels, row, act_cfg)
-        self.linear_conv = conv(hidden, row.channels)
+        self.linear_conv = make_conv(hidden, row.channels)  # the projection, without activation
         self.has_shortcut = row.shortcut and stride == 1 and in_channels == row.channels
         self.drop_path = drop_path_layer(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, H ÷ s, W ÷ s)."""
+        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ s⌉, ⌈W ÷ s⌉)."""
         out = self.expand_conv(x)
         out = self.depthwise_conv(out)
         out = self.se(out)
@@ -68,7 +70,7 @@ class FusedMBConv(nn.Module):
         row: BlockRow,
         stride: int,
         *,
-        conv: MakeConv,
+        make_conv: ConvFactory,
         act_cfg: Config,
         dilation: int = 1,
         drop_path: float = 0.0,
@@ -77,16 +79,16 @@ class FusedMBConv(nn.Module):
         super().__init__()
         expands = row.expand != 1
         hidden = (expand_from or in_channels) * row.expand if expands else row.channels
-        self.conv1 = conv(
+        self.conv1 = make_conv(
             in_channels, hidden, row.kernel, stride, dilation=dilation, act_cfg=act_cfg
         )
         self.se = squeeze_excite(hidden, in_channels, row, act_cfg)
-        self.conv2 = conv(hidden, row.channels) if expands else nn.Identity()
+        self.conv2 = make_conv(hidden, row.channels) if expands else nn.Identity()
         self.has_shortcut = row.shortcut and stride == 1 and in_channels == row.channels
         self.drop_path = drop_path_layer(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, H ÷ s, W ÷ s)."""
+        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ s⌉, ⌈W ÷ s⌉)."""
         out = self.conv2(self.se(self.conv1(x)))
         return x + self.drop_path(out) if self.has_shortcut else out
 

@@ -24,7 +24,7 @@ from effnet_dense.registry import MODELS
 from effnet_dense.scaling import Architecture, BlockRow, architecture
 
 STRIDES = (2, 2, 4, 8, 16, 32, 32)
-HEAD = 6
+HEAD = 6  # index of the final 1×1 convolution, not of a detection head
 OUTPUT_STRIDES = (8, 16, 32)
 
 ACTIVATIONS: dict[str, Config] = {
@@ -45,7 +45,7 @@ class EfficientNet(BaseModule):
             Layers after the last one are not built.
         padding: 'same' (TensorFlow's; timm `tf_*`, efficientnet-pytorch, mmdet) or 'symmetric'
             (torchvision, timm's others). It must match the weights.
-        drop_path_rate: Rate of the last block; block i of N has rate·i/N. 0 ≤ rate < 1.
+        drop_path_rate: Block i = 0…N−1 has rate·i/N. 0 ≤ rate < 1.
         frozen_stages: Layers 0…n−1 keep weights and statistics; 0 freezes nothing, 7 everything.
         norm_cfg: The normalisation; its eps must match the weights.
         norm_eval: Keep the running statistics of every batch norm in training.
@@ -107,15 +107,16 @@ class EfficientNet(BaseModule):
         self.out_strides = tuple(min(STRIDES[index], output_stride) for index in self.out_indices)
 
         act_cfg = act_cfg or ACTIVATIONS[self.architecture.act]
-        conv = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
-        self.layers = nn.ModuleList([conv(3, channels[0], 3, 2, act_cfg=act_cfg)])
+        make_conv = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
+        stem = make_conv(3, channels[0], kernel=3, stride=2, act_cfg=act_cfg)
+        self.layers = nn.ModuleList([stem])
         last = self.out_indices[-1]
-        block: dict[str, Any] = dict(conv=conv, act_cfg=act_cfg)
+        block: dict[str, Any] = dict(make_conv=make_conv, act_cfg=act_cfg)
         self.layers.extend(
             _block_layers(self.architecture, last, output_stride, drop_path_rate, block)
         )
         if last == HEAD:
-            self.layers.append(conv(channels[5], channels[HEAD], act_cfg=act_cfg))
+            self.layers.append(make_conv(channels[5], channels[HEAD], act_cfg=act_cfg))
 
         self.apply(_initialise)
         self._freeze()
@@ -183,13 +184,13 @@ def _block_layers(
     for index, rows in enumerate(arch.layers()[:last], 1):
         # A layer without its stride is dilated after its first block. That block, which would have
         # had the stride, still runs on the previous layer's grid.
-        stride, before = min(STRIDES[index], output_stride), min(STRIDES[index - 1], output_stride)
-        first = dict(stride=stride // before, dilation=STRIDES[index - 1] // before)
-        others = dict(stride=1, dilation=STRIDES[index] // stride)
+        stride, previous = (min(STRIDES[i], output_stride) for i in (index, index - 1))
+        first_block = dict(stride=stride // previous, dilation=STRIDES[index - 1] // previous)
+        other_blocks = dict(stride=1, dilation=STRIDES[index] // stride)
         blocks: list[nn.Module] = []
         for row in rows:
             for repeat in range(row.repeats):
-                grid = others if blocks else first
+                grid = other_blocks if blocks else first_block
                 drop_path = drop_path_rate * position / total
                 options = dict(grid, drop_path=drop_path, **common)
                 blocks.append(_block(in_channels, row, repeat == 0, options))
@@ -199,10 +200,13 @@ def _block_layers(
     return layers
 
 
-def _block(in_channels: int, row: BlockRow, first: bool, options: dict[str, Any]) -> nn.Module:
+def _block(
+    in_channels: int, row: BlockRow, first_of_row: bool, options: dict[str, Any]
+) -> nn.Module:
     if row.block == 'mbconv':
         return MBConv(in_channels, row, **options)
-    return FusedMBConv(in_channels, row, expand_from=row.expand_from if first else None, **options)
+    expand_from = row.expand_from if first_of_row else None
+    return FusedMBConv(in_channels, row, expand_from=expand_from, **options)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -217,7 +217,7 @@ class ConvNormAct(nn.Module):
         return [module for module in (self.conv, self.norm, self.act) if module is not None]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, H ÷ stride, W ÷ stride)."""
+        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
         for module in self.sequence():
             x = module(x)
         return x

@@ -287,7 +287,7 @@ def wiring(inplace: bool = True) -> dict:
         return ConvNormAct(*args, norm_cfg=norm_cfg, **kwargs)
 
     # torch has no full backward hooks next to modules that work in place.
-    return dict(conv=conv, act_cfg=dict(type='SiLU', inplace=inplace))
+    return dict(make_conv=conv, act_cfg=dict(type='SiLU', inplace=inplace))
 
 
 def test_the_plain_path_where_nothing_can_be_gained_or_a_module_would_notice(monkeypatch):

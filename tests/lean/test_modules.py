@@ -26,7 +26,7 @@ def conv(*args, **kwargs) -> ConvNormAct:
 def block(cls: type[MBConv] = MBConv) -> MBConv:
     torch.manual_seed(0)
     row = BlockRow('mbconv', 3, 1, 4, 8, 1, 0.25)
-    return cls(8, row, 1, conv=conv, act_cfg=dict(type='SiLU', inplace=True)).train()
+    return cls(8, row, 1, make_conv=conv, act_cfg=dict(type='SiLU', inplace=True)).train()
 
 
 def gradients(module: nn.Module) -> list[Tensor]:
@@ -57,6 +57,7 @@ def test_a_network_built_plainly_becomes_lean_and_plain_again() -> None:
     # Convolutions inside of a block belong to its chain.
     assert type(model.layers[1][0].linear_conv) is ConvNormAct
     lean.remove(model)
+    assert model.lean == 0
     assert type(model.layers[0]) is ConvNormAct
     assert {type(layer[0]) for layer in model.layers[1:]} == {MBConv}
     after = model.state_dict()
