@@ -17,7 +17,7 @@ def keep_freed_memory() -> bool:
     That can take a third of an inference pass, for one network and not for the next.
 
     Returns:
-        False where the C library is not glibc.
+        False if the C library is not glibc.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -9,7 +9,7 @@ from effnet_dense.models import BiFPN, EfficientDetHead, EfficientNet
 from effnet_dense.scaling import Detector, detector
 
 CLASSES = 90
-"""Of COCO's category ids, as in automl's and effdet's models."""
+"""Number of COCO's category ids, as in automl's and effdet's models."""
 
 
 class DetectorNetwork(nn.Module):

@@ -33,7 +33,7 @@ class InferencePass:
 def build_network(
     make: Callable[[], nn.Module], settings: Settings, channels_last: bool
 ) -> nn.Module:
-    """Build a network in training mode on the device, its weights drawn from the seed."""
+    """Build a network in training mode on the device, its weights sampled from the seed."""
     torch.manual_seed(settings.seed)
     model = make().to(settings.device)
     model.to(memory_format=memory_format(channels_last))
@@ -84,7 +84,7 @@ def time_interleaved(
     Every second round runs backwards, so that no task always follows the same one.
 
     Args:
-        tasks: Run once per round.
+        tasks: Tasks that run once per round.
         repeats: Rounds that are timed.
         cuda: Whether the tasks run on a GPU.
         warm_up: Rounds before them, which are not timed.
@@ -104,5 +104,5 @@ def time_interleaved(
 
 
 def median_ratio(times: Sequence[float], reference: Sequence[float]) -> float:
-    """Return the median of the ratios per round: what slows a round down cancels out."""
+    """Return the median of the ratios per round: anything that slows a round down cancels out."""
     return median(time / other for time, other in zip(times, reference, strict=True))

@@ -77,7 +77,7 @@ def _count_hooks(forward: Callable[[Tensor], Any], x: Tensor, excluded: set[int]
 
 def _count_live(forward: Callable[[Tensor], Any], x: Tensor, excluded: Iterable[int]) -> int:
     with _LiveStorages(excluded) as live:
-        # Keeps the graph alive, and the outputs only where the graph holds them.
+        # Keeps the graph alive, and the outputs only if the graph holds them.
         graph = [out.grad_fn for out in output_tensors(forward(x))]
     gc.collect()
     total = sum(live.storages.values())

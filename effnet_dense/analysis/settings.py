@@ -21,12 +21,12 @@ class Settings:
 
     Args:
         size: Height and width of the images, in pixels.
-        batch: Images of a training step, and of the larger of the two inference batches.
+        batch: Images per training step, and of the larger of the two inference batches.
         repeats: Rounds; in each, every network runs once.
-        threads: For PyTorch's operators; None leaves the number unchanged.
+        threads: Threads of PyTorch's operators; None leaves the number unchanged.
         device: 'cpu', 'cuda' or 'cuda:1'.
         precision: 'fp32', or the dtype of autocast.
-        seed: For weights and images.
+        seed: Seed of weights and images.
         keep_memory: Whether freed memory stays in the process, see `keep_freed_memory`.
 
     Raises:

@@ -21,7 +21,7 @@ COLOURS = (
     *('#ec4899', '#84cc16', '#f97316', '#14b8a6', '#a855f7', '#64748b'),
 )
 SMALL_MEDIUM = (32, 96)
-"""COCO's borders between small, medium and large objects: square roots of areas."""
+"""COCO's limits between small, medium and large objects: square roots of areas."""
 
 FEW = 10
 """With more classes, only the best and the worst have their own colours."""
@@ -72,7 +72,7 @@ def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequen
     """Draw precision over recall at IoU 0.5, of each class and their mean.
 
     Args:
-        path: Of the PNG.
+        path: Path of the PNG.
         precision: (101, K) at recall 0, 0.01 … 1; −1 for classes without ground truth.
         classes: K names.
     """
@@ -98,7 +98,7 @@ def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequen
 
 
 def sizes(path: Path, truth: NDArray[np.float64], found: NDArray[np.float64]) -> Path:
-    """Draw histograms of boxes' sizes √(width · height), as shares, with COCO's borders."""
+    """Draw histograms of boxes' sizes √(width · height), as shares, with COCO's limits."""
     figure, axes = new_figure()
     both = np.concatenate([truth, found, [8, 128]])
     bins = np.geomspace(max(both[both > 0].min(), 1), both.max() * 1.01, 26).tolist()
@@ -168,9 +168,9 @@ def confusion(path: Path, matrix: NDArray[np.int64], names: Sequence[str]) -> Pa
     """Draw each row's shares as a heat map.
 
     Args:
-        path: Of the PNG.
+        path: Path of the PNG.
         matrix: (C, C), truth by prediction.
-        names: C of them.
+        names: C names.
     """
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     chosen = most_confused(matrix)
@@ -184,7 +184,7 @@ def confusion(path: Path, matrix: NDArray[np.int64], names: Sequence[str]) -> Pa
 
 
 def _legend(axes: Axes, inside: bool = False) -> None:
-    """Add a legend above the axes, or inside where there is most room."""
+    """Add a legend above the axes, or inside at the emptiest place."""
     if axes.get_legend_handles_labels()[0]:
         style: dict[str, Any] = dict(fontsize=8, frameon=False, labelcolor=GREY)
         if inside:

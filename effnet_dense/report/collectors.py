@@ -20,7 +20,7 @@ MAX_DETECTIONS = 100
 """An image's best detections, as COCO counts them."""
 
 MAP_SIDE = 640
-"""Label maps are kept with at most this many pixels a side."""
+"""Label maps are kept with at most this many pixels per side."""
 
 
 class Collector(BaseMetric):
@@ -82,7 +82,7 @@ class SegmentationCollector(Collector):
             self.results.append(
                 dict(
                     path=str(sample.get('img_path', '')),
-                    # Of 150² pairs an image has a few dozen.
+                    # An image has only a few dozen of 150² pairs.
                     matrix=matrix.to_sparse().cpu(),
                     truth=_compressed(truth),
                     found=_compressed(found),
@@ -99,7 +99,7 @@ class PanopticCollector(Collector):
 
 
 def _compressed(label_map: Tensor) -> bytes:
-    """Encode a label map (H, W) as PNG with at most `MAP_SIDE` pixels a side."""
+    """Encode a label map (H, W) as PNG with at most `MAP_SIDE` pixels per side."""
     values = label_map.cpu().numpy()
     values = values.astype(np.uint8 if values.max(initial=0) <= 255 else np.uint16)
     scale = MAP_SIDE / max(values.shape)

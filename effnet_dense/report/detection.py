@@ -28,13 +28,13 @@ class Detections:
     """Results of one evaluation."""
 
     paths: NDArray[np.str_]  # (M,)
-    scores: NDArray[np.float64]  # (M,), see `image_scores`; NaN where nothing is or was found
+    scores: NDArray[np.float64]  # (M,), see `image_scores`; NaN without objects and detections
     counts: NDArray[np.int64]  # (M, 3): right, wrong, missed at IoU 0.5
     truth_image: NDArray[np.int64]  # (G,)
     truth_label: NDArray[np.int64]  # (G,)
     truth_box: NDArray[np.float64]  # (G, 4)
     truth_crowd: NDArray[np.bool_]  # (G,)
-    truth_found: NDArray[np.bool_]  # (G,), at IoU 0.5 by a detection from the score threshold on
+    truth_found: NDArray[np.bool_]  # (G,), at IoU 0.5 by a detection at or above the threshold
     found_image: NDArray[np.int64]  # (N,)
     found_label: NDArray[np.int64]  # (N,)
     found_box: NDArray[np.float64]  # (N, 4)
@@ -107,8 +107,8 @@ def _coco_eval(
 ) -> COCOeval:
     """Run pycocotools' evaluation on objects of all sizes together.
 
-    Small, medium and large objects by themselves would take three quarters of the time, and
-    CocoMetric reports them.
+    Evaluating small, medium and large objects separately would take three quarters of the time,
+    and CocoMetric reports them.
     """
     found = COCO()
     found.dataset = dict(

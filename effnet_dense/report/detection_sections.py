@@ -25,7 +25,7 @@ SCORE = (
 
 
 def detection_sections(folder: Path, run: Mapping[str, Any]) -> list[Section]:
-    """Make classes, errors and images; nothing where no detector was evaluated."""
+    """Make the sections on classes, errors and images; none if no detector was evaluated."""
     found = load_arrays(folder / 'data' / 'detections.npz', Detections)
     if found is None:
         return []

@@ -22,7 +22,7 @@ from effnet_dense.report.store import report_folder, start_data
 
 @HOOKS.register_module()
 class ReportHook(Hook):
-    """Writes `report/index.html` after every evaluation, one file that loads nothing.
+    """Writes `report/index.html` after every evaluation, a self-contained file.
 
     `effnet_dense.Runner` registers it unless the config has `report = False`. It attaches
     `Collector`s to the config's CocoMetric, IoUMetric or CocoPanopticMetric; with other metrics
@@ -41,7 +41,7 @@ class ReportHook(Hook):
         self.start = time.time()
 
     def before_run(self, runner: Runner) -> None:
-        """Start the clock."""
+        """Start to measure the run's duration."""
         self.start = time.time()
 
     def before_val(self, runner: Runner) -> None:
@@ -69,7 +69,7 @@ class ReportHook(Hook):
             self._save(runner, what, dataset, metrics)
             path = write_page(runner.work_dir)
         except Exception:
-            # A failing report must not end a training.
+            # A failing report must not end a training run.
             runner.logger.warning('the report could not be written', exc_info=True)
         else:
             runner.logger.info(f'Report: {path}')
@@ -106,7 +106,7 @@ def _validation(runner: Runner) -> str:
 
 
 def _palette(metainfo: dict[str, Any]) -> list[list[int]] | None:
-    """Return the dataset's RGB colours, None where they are not a list."""
+    """Return the dataset's RGB colours, None if they are not a list."""
     colours = metainfo.get('palette')
     if not isinstance(colours, list | tuple):
         return None

@@ -22,7 +22,7 @@ class Matches:
 
     right: NDArray[np.bool_]  # (T, N)
     ignored: NDArray[np.bool_]  # (T, N), matched to crowds
-    kept: NDArray[np.bool_]  # (N,), from the score threshold on
+    kept: NDArray[np.bool_]  # (N,), at or above the score threshold
     truth_found: NDArray[np.bool_]  # (G,), at the first IoU threshold by a kept detection
 
 
@@ -76,7 +76,7 @@ def image_scores(
         images: M
 
     Returns:
-        scores: (M,) from 0 to 1, NaN where there are neither objects nor detections.
+        scores: (M,) from 0 to 1, NaN if there are neither objects nor detections.
         counts: (M, 3) right, wrong and missed at IoU 0.5.
     """
     objects = np.bincount(truth_image, minlength=images)
@@ -100,7 +100,7 @@ def confusion(
 ) -> NDArray[np.int64]:
     """Count which class was detected as which, at IoU 0.5.
 
-    In order of falling scores each detection takes the free object that it overlaps most, of any
+    In order of decreasing scores each detection takes the free object that it overlaps most, of any
     class. Objects that remain were missed, and detections that remain belong to the background;
     those within a crowd are not counted.
 
@@ -129,7 +129,7 @@ def by_image(images: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[int, ND
     """Group rows by their images; within an image they keep their order.
 
     Args:
-        images: Image of each row, also of those that are not in `rows`.
+        images: Image of each row, including those that are not in `rows`.
         rows: Indices into `images`.
     """
     rows = rows[np.argsort(images[rows], kind='stable')]
@@ -144,7 +144,7 @@ def _count(
     objects: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> None:
-    """Add one image's objects, and its detections in order of falling scores."""
+    """Add one image's objects, and its detections in order of decreasing scores."""
     background = len(matrix) - 1
     crowd = truth['truth_crowd'][objects]
     iou = _overlaps(found['found_box'][rows], truth['truth_box'][objects], crowd)

@@ -32,14 +32,14 @@ RIGHT, WRONG, MISSED = (46, 184, 92), RED, (255, 159, 28)
 class Overlay:
     """A drawn image of the page."""
 
-    file: Path | None  # None where the image is no longer readable
+    file: Path | None  # None if the image is no longer readable
     name: str
     score: float
     note: str
 
     @property
     def uri(self) -> str:
-        """The image as a `data:` URI.
+        """Return the image as a `data:` URI.
 
         Raises:
             ValueError: There is no file.
@@ -53,7 +53,7 @@ class Overlay:
 class Boxes:
     """N boxes of one panel, in the order in which they are drawn."""
 
-    rows: list[int]  # places among the image's objects or detections
+    rows: list[int]  # positions among the image's objects or detections
     boxes: NDArray[np.float64]  # (N, 4), in the original image's pixels
     captions: list[str]
     colours: list[Colour]
@@ -69,7 +69,7 @@ def detection_overlays(
     """Draw the best and the worst images: ground truth on the left, detections on the right.
 
     Args:
-        folder: The report's.
+        folder: The report's folder.
         found: Results of the evaluation.
         masks: Index of an image as text → 'truth' and 'found' → run-length encoded masks.
         classes: K names.
@@ -103,7 +103,7 @@ def segmentation_overlays(
     """Draw the best and the worst images: ground truth, prediction, wrong pixels.
 
     Args:
-        folder: The report's, with label maps.
+        folder: The report's folder, with label maps.
         found: Results of the evaluation.
         palette: (C, 3)
         classes: C names.
@@ -140,7 +140,7 @@ def truth_boxes(found: Detections, index: int, classes: Sequence[str]) -> Boxes:
 
 
 def found_boxes(found: Detections, index: int, classes: Sequence[str], score_thr: float) -> Boxes:
-    """Return an image's detections, the surest last: red if wrong, else green."""
+    """Return an image's detections, the most confident last: red if wrong, else green."""
     all_rows = np.flatnonzero(found.found_image == index)
     scores = found.found_score[all_rows]
     kept = np.flatnonzero(scores >= score_thr)
@@ -155,7 +155,7 @@ def found_boxes(found: Detections, index: int, classes: Sequence[str], score_thr
 
 
 def draw_panel(image: ImageArray, shown: Boxes, masks: Sequence[Any] | None) -> ImageArray:
-    """Draw boxes, and masks where there are some.
+    """Draw boxes, and masks if there are any.
 
     Args:
         image: (H, W, 3), in its original size.
@@ -177,7 +177,7 @@ def _overlays(
     draw: Callable[[int], ImageArray | None],
     note: Callable[[int], str],
 ) -> tuple[list[Overlay], list[Overlay]]:
-    """Draw images into files, which stay where an image can no longer be drawn."""
+    """Draw images into files, which are kept if an image can no longer be drawn."""
     made: list[list[Overlay]] = []
     for kind, indices in zip(('best', 'worst'), best_and_worst(found.scores), strict=True):
         made.append([])

@@ -1,4 +1,4 @@
-"""Write the page: one HTML file that loads nothing."""
+"""Write the page: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ HEADLINES = {
 
 
 def write_page(work_dir: str | Path) -> Path:
-    """Write `report/index.html` from the data of an evaluation and a training in a work folder.
+    """Write `report/index.html` from the data of evaluation and training in a work folder.
 
-    Equal data give equal pages. Images that are no longer readable keep the overlays that were
+    Equal data give identical pages. Images that are no longer readable keep the overlays that were
     drawn before.
 
     Returns:
@@ -81,7 +81,7 @@ def tiles(run: Mapping[str, Any]) -> list[Tile]:
 
 
 def _headline(value: float) -> str:
-    """Format shares with three decimals, per cent with one."""
+    """Format shares with three decimals, percentages with one."""
     return f'{value:.1f}' if abs(value) > 1 else f'{value:.3f}'
 
 

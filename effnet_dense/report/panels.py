@@ -25,7 +25,7 @@ MEDIA = {'.png': 'image/png', '.jpg': 'image/jpeg'}
 
 
 def read_rgb(path: str) -> ImageArray | None:
-    """Read an image; None where it is missing or unreadable."""
+    """Read an image; None if it is missing or unreadable."""
     try:
         return mmcv.imfrombytes(fileio.get(path), channel_order='rgb')
     except (OSError, ValueError, ImportError, KeyError, cv2.error):
@@ -46,7 +46,7 @@ def resize(image: ImageArray, size: tuple[int, int]) -> ImageArray:
 
 
 def font_size(panel: ImageArray, of: int = 2) -> int:
-    """Return the captions' size, in pixels, of a panel: the page shows `of` of them in a column."""
+    """Return a panel's font size in pixels; the page shows `of` panels in a column."""
     return max(11, min(15, round(max(panel.shape[:2]) / 42))) * of // 2
 
 
@@ -60,7 +60,7 @@ def side_by_side(panels: Sequence[ImageArray]) -> ImageArray:
 
 
 def write_jpeg(path: Path, image: ImageArray, quality: int = 85) -> None:
-    """Write an image; missing folders are made."""
+    """Write an image; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, quality=quality)
 

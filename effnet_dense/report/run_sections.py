@@ -15,7 +15,7 @@ SIZES = ('_s', '_m', '_l')
 
 
 def curve_sections(folder: Path, found: Scalars) -> list[Section]:
-    """Make charts of losses, metrics and learning rates; nothing without a training."""
+    """Make charts of losses, metrics and learning rates; none without training."""
     names = scalars.names(found.training)
     losses = sorted((name for name in names if 'loss' in name), key=lambda name: name != 'loss')
     metrics = [name for name in scalars.names(found.validation) if not name.endswith(SIZES)]
@@ -47,7 +47,7 @@ def run_sections(run: Mapping[str, Any], found: Scalars) -> list[Section]:
 
 
 def _rates(found: Scalars) -> list[str]:
-    """Name the first parameter group's rate, and the base rate where it differs."""
+    """Name the first parameter group's rate, and the base rate if it differs."""
     differs = any(row.get('lr') != row.get('base_lr', row.get('lr')) for row in found.training)
     return ['base_lr', 'lr'] if differs else ['lr']
 

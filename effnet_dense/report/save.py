@@ -29,8 +29,8 @@ def save_results(data: Path, collector: Collector, score_thr: float) -> None:
     """Evaluate and save the results of one collector, if it has any.
 
     Args:
-        data: The folder.
-        collector: After the evaluation.
+        data: The folder for the page's data.
+        collector: The collector, after the evaluation.
         score_thr: Detections of a lower score are left out of counts and confusions.
     """
     if not collector.gathered:

@@ -1,4 +1,4 @@
-"""Read a training's logged values over its steps, as mmengine's LocalVisBackend wrote them."""
+"""Read the values that training logged at its steps, from mmengine's LocalVisBackend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Scalars:
-    """Logged rows of a training, joined over its runs."""
+    """Logged rows of training, joined over a folder's runs."""
 
     training: list[Row] = field(default_factory=list)  # by iteration
     validation: list[Row] = field(default_factory=list)  # by epoch, or by iteration
@@ -26,7 +26,7 @@ class Scalars:
 
     @property
     def seconds(self) -> float:
-        """Duration of the steps, without validation."""
+        """Return the duration of the steps, without validation."""
         total, last = 0.0, 0
         for row in self.training:
             total += row.get('time', 0.0) * max(row['step'] - last, 0)
@@ -56,7 +56,7 @@ def read_scalars(work_dir: str | Path) -> Scalars:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read a file's JSON lines; a last line that a kill cut off is left out."""
+    """Read a file's JSON lines; a last line cut off by a kill is left out."""
     rows = []
     for line in path.read_text().splitlines():
         try:
@@ -80,7 +80,7 @@ def before(rows: list[Row], step: int) -> list[Row]:
 
 
 def series(rows: Iterable[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
-    """Return the steps and values of one quantity, where it was logged."""
+    """Return the steps at which a quantity was logged, and its values."""
     points = [(row['step'], float(row[name])) for row in rows if _number(row.get(name))]
     return [step for step, _ in points], [value for _, value in points]
 

@@ -29,7 +29,7 @@ class Chart:
 
     @property
     def uri(self) -> str:
-        """The chart as a `data:` URI."""
+        """Return the chart as a `data:` URI."""
         return data_uri(self.file)
 
 

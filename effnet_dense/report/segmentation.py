@@ -1,4 +1,4 @@
-"""Evaluate a segmentation's pixels, by class and by image.
+"""Evaluate segmented pixels, by class and by image.
 
 Shapes: M images, C classes.
 """
@@ -20,7 +20,7 @@ class Segments:
     """Results of one evaluation."""
 
     paths: NDArray[np.str_]  # (M,)
-    scores: NDArray[np.float64]  # (M,), see `image_score`; NaN for images of ignored pixels only
+    scores: NDArray[np.float64]  # (M,), see `image_score`; NaN if all pixels are ignored
     matrix: NDArray[np.int64]  # (C, C) pixels, truth by prediction
 
 

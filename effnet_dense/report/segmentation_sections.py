@@ -18,12 +18,12 @@ from effnet_dense.report.store import load_arrays, load_json
 
 SCORE = (
     'An image’s score is the mean IoU of the classes that it shows or that were predicted in it. '
-    'From left to right: ground truth, prediction, and in red the pixels of a wrong class.'
+    'From left to right: ground truth, prediction, and wrongly classified pixels in red.'
 )
 
 
 def segmentation_sections(folder: Path, run: Mapping[str, Any]) -> list[Section]:
-    """Make classes, confusions and images; nothing where no label maps were evaluated."""
+    """Make the sections on classes, confusions and images; none if no label maps were evaluated."""
     found = load_arrays(folder / 'data' / 'segments.npz', Segments)
     if found is None:
         return []
@@ -53,7 +53,7 @@ def class_table(found: Segments, classes: Sequence[str]) -> Table:
 
 
 def panoptic_sections(folder: Path) -> list[Section]:
-    """Make the classes' qualities; nothing where no panoptic maps were evaluated."""
+    """Make the section on the classes' qualities; none if no panoptic maps were evaluated."""
     rows = load_json(folder / 'data' / 'panoptic.json')
     if rows is None:
         return []

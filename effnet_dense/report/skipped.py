@@ -13,10 +13,10 @@ Row = tuple[str, str, str]
 
 
 def skipped_sections(work_dir: Path) -> list[Section]:
-    """List what the work folder's skipped_*.json name; nothing where they name nothing.
+    """List the entries of the work folder's skipped_*.json; no section without entries.
 
-    `clean_coco` writes skipped_train.json and skipped_val.json before a training or a test,
-    SkipBadHook writes skipped_images.json during a training.
+    `clean_coco` writes skipped_train.json and skipped_val.json before training or testing,
+    SkipBadHook writes skipped_images.json during training.
 
     Raises:
         ValueError: A file is not JSON.

@@ -1,6 +1,6 @@
 """Save and load the data of a page: JSON, PNG and arrays without pickles in report/data.
 
-Every evaluation replaces the data of the one before.
+Every evaluation replaces the data of the previous one.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def save_arrays(path: Path, arrays: Any) -> None:
 
 
 def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
-    """Read a dataclass of arrays; None where there is no such file.
+    """Read a dataclass of arrays; None if there is no such file.
 
     Raises:
-        ValueError: The file is damaged, or of another version.
+        ValueError: The file is damaged, or was written by another version.
     """
     if not path.is_file():
         return None
@@ -61,7 +61,7 @@ def save_json(path: Path, content: Any) -> None:
 
 
 def load_json(path: Path) -> Any:
-    """Read JSON; None where there is no such file.
+    """Read JSON; None if there is no such file.
 
     Raises:
         ValueError: The file is not JSON.
@@ -75,5 +75,5 @@ def load_json(path: Path) -> Any:
 
 
 def load_map(path: Path) -> np.ndarray | None:
-    """Read a label map (H, W); None where there is no such file."""
+    """Read a label map (H, W); None if there is no such file."""
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from effnet_dense.analysis.memory.image_size import Size
 
 OBJECTS = 8
-"""In an image by default; COCO has 7.3."""
+"""Objects per image by default; COCO has 7.3."""
 
 
 def check_model_type(model: nn.Module) -> None:
@@ -36,7 +36,7 @@ def make_training_batch(model: nn.Module, count: int, size: Size, objects: int) 
     """Return what a data loader would: images and their ground truth.
 
     Args:
-        model: A detector of mmdet's or a segmentor of mmseg's; the images are fake tensors where
+        model: An mmdet detector or an mmseg segmentor; the images are fake tensors where
             its parameters are.
         count: N.
         size: (H, W).
@@ -54,7 +54,7 @@ def make_training_batch(model: nn.Module, count: int, size: Size, objects: int) 
 
 
 def disable_resizing(model: nn.Module, size: Size) -> None:
-    """Let the data preprocessor neither pad nor resize images of this size."""
+    """Keep the data preprocessor from padding or resizing images of this size."""
     preprocessor: Any = model.data_preprocessor
     if isinstance(model, BaseSegmentor):
         preprocessor.size, preprocessor.size_divisor = size, None

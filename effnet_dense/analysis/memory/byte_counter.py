@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 CUDA_BLOCK = 512
-"""Bytes, to which PyTorch's CUDA allocator rounds (kMinBlockSize, CUDACachingAllocator.cpp)."""
+"""Bytes to which PyTorch's CUDA allocator rounds up (kMinBlockSize, CUDACachingAllocator.cpp)."""
 
 
 class Category(StrEnum):
@@ -37,7 +37,7 @@ class ByteCounter:
 
     Args:
         block: Sizes are rounded up to a multiple of it, in bytes.
-        category: Of storages that are tracked from now on.
+        category: Category of the storages that are tracked from now on.
         peak: The largest number of live bytes so far.
         peak_category: The category that was being allocated then.
         peak_parts: Category → live bytes then.

@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Predict what the command line describes."""
+    """Predict the peaks that the command line requests."""
     if args.gib is not None:
         check_capacity(args.gib, args.reserve)
     entries, rows = [], []
@@ -93,8 +93,8 @@ def _print_peaks(
         if args.gib is not None:
             count = peak.setup.batch_size if peak else 'no'
             print(
-                f'{forecast.name}, {tables.column_heading(setup)}: {count} images a step fit into '
-                f'{args.gib} GiB less {args.reserve} GiB in reserve'
+                f'{forecast.name}, {tables.column_heading(setup)}: {count} images per step fit '
+                f'into {args.gib} GiB less {args.reserve} GiB in reserve'
             )
         if peak is not None:
             print(tables.format_parts(forecast.name, peak), end='\n\n')

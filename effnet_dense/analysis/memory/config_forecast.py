@@ -31,15 +31,15 @@ class ConfigForecast:
     Args:
         name: See `effnet_dense.engine.config.find_config`.
         options: `--cfg-options`.
-        precisions: Of `PRECISIONS`; None is the config's own.
-        lean_levels: Of 0, 1, 2; None is the config's own.
-        batch_size: See `training_setup`, as the following arguments.
+        precisions: Some of `PRECISIONS`; None is the config's own.
+        lean_levels: Some of 0, 1, 2; None is the config's own.
+        batch_size: See `training_setup`, as for the following arguments.
         size: (height, width) in pixels.
         values: Other arguments of `training_setup`.
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: An invalid setup.
+        ValueError: A setup is invalid.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class ConfigForecast:
 
         Args:
             gib: The GPU's memory in GiB.
-            reserve: GiB of it for what is not predicted.
+            reserve: GiB of it to keep for what is not predicted.
 
         Returns:
-            One item per setup; None where not even one image fits.
+            One item per setup; None if not even one image fits.
 
         Raises:
-            ValueError: Nothing is left.
+            ValueError: Nothing is left for tensors.
         """
         check_capacity(gib, reserve)
         return [self._largest(setup, int((gib - reserve) * GIB)) for setup in self.setups]

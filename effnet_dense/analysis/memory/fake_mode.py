@@ -1,13 +1,14 @@
 """Run operators on fake tensors without memory, and compute those on known values.
 
 PyTorch's fake tensors have a shape and a dtype, but no values. Losses need values as well: the
-number of positive anchors decides on shapes. Those values mostly depend on anchors and ground
+number of positive anchors determines shapes. Those values mostly depend on anchors and ground
 truth only, which are small, so they are computed. `undetermined` handles what depends on
 predictions.
 
-All tensors are on the CPU, in place of a GPU's too: builds of PyTorch 2.14 for CUDA refuse the
-backward pass of fake CUDA tensors on a machine without a GPU ("hasPrimaryContext expects a valid
-device index"). Sizes do not depend on the device; `precision` and `training_step` handle what does.
+All tensors are on the CPU, even when predicting for a GPU: builds of PyTorch 2.14 for CUDA refuse
+the backward pass of fake CUDA tensors on a machine without a GPU ("hasPrimaryContext expects a
+valid device index"). Sizes do not depend on the device; `precision` and `training_step` handle what
+does.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class MixedFakeMode(TorchDispatchMode):
         return out
 
     def make_fake(self, tensor: Tensor) -> Tensor:
-        """Return a fake tensor like this one; call it outside of the mode, which would compute."""
+        """Return a fake tensor like this one; call it outside the mode, which would compute it."""
         with self.fake_mode:
             return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
 
@@ -102,7 +103,7 @@ def _is_fake(x: Any) -> bool:
 
 
 def _masks_to_indices(indices: Any) -> list[Any]:
-    """Replace masks among an operator's indices: they decide on the result's shape."""
+    """Replace masks among an operator's indices: they determine the result's shape."""
     found: list[Any] = []
     for index in indices:
         if isinstance(index, Tensor) and index.dtype in MASK_DTYPES:

@@ -14,7 +14,7 @@ def replace_tensors(model: nn.Module, make_fake: Callable[[Tensor], Tensor]) -> 
     Tensors that are neither, such as a head's anchors, stay unchanged.
 
     Args:
-        model: Is changed.
+        model: Changed in place.
         make_fake: A tensor → its replacement.
     """
     replacements: dict[int, Tensor] = {}

@@ -16,7 +16,7 @@ Size = tuple[int, int]
 def network_input_size(config: Config) -> Size:
     """Return (height, width) from the data preprocessor, or else from the training pipeline.
 
-    Of several scales the largest counts; relative ranges, such as RandomResize's, are ignored.
+    Of several scales the largest is used; relative ranges, such as RandomResize's, are ignored.
 
     Raises:
         ValueError: Neither states a size.
@@ -55,7 +55,7 @@ def _train_transforms(config: Config) -> list[Any]:
 
 
 def _flatten(transforms: Any) -> Iterator[Any]:
-    """Yield transforms and the ones inside of them; RandomChoice holds lists of transforms."""
+    """Yield transforms and the ones inside them; RandomChoice holds lists of transforms."""
     for transform in transforms:
         if isinstance(transform, list | tuple):
             yield from _flatten(transform)

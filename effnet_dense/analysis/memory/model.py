@@ -17,11 +17,11 @@ from effnet_dense.utils.config_errors import config_errors
 
 
 def build_model(config: Config, level: int | None = None) -> nn.Module:
-    """Build it in training mode, with random weights, and BN for SyncBN as on one GPU.
+    """Build the model in training mode, with random weights, and BN for SyncBN as on one GPU.
 
     Args:
-        config: Of a detector or a segmentor.
-        level: Of lean training; None keeps the config's.
+        config: Config of a detector or a segmentor.
+        level: Level of lean training; None keeps the config's.
 
     Raises:
         KeyError: An unknown type of the model or of its modules.

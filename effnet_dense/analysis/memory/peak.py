@@ -17,7 +17,7 @@ from effnet_dense.analysis.memory.precision import check_precision, config_preci
 from effnet_dense.analysis.memory.training_step import run_training_step
 
 LARGEST_BATCH = 4096
-"""The search's upper limit, beyond any batch trained on one device."""
+"""Upper limit of the search, larger than any batch trained on one device."""
 
 PHASES = {
     Category.BACKWARD: 'backward',
@@ -31,7 +31,7 @@ class TrainingSetup:
     """What the memory depends on besides the config.
 
     Args:
-        batch_size: Images of a step on one device.
+        batch_size: Images per step on one device.
         size: Height and width of the network's input, in pixels.
         precision: One of `PRECISIONS`.
         lean: The lean level; None keeps the config's.
@@ -50,8 +50,8 @@ class Peak:
     """The largest sum of live tensor storages in a training step.
 
     Args:
-        setup: Of the step.
-        total: Bytes.
+        setup: The step's setup.
+        total: Number of bytes.
         parts: Bytes by category; their sum is the total.
         phase: When the peak occurs: 'forward', 'backward' or 'optimizer'.
     """
@@ -73,7 +73,7 @@ def training_setup(
     """Return the setup of a config, with the given values in place of the config's.
 
     Raises:
-        ValueError: An invalid value, or one that neither is given nor in the config.
+        ValueError: A value is invalid, or is neither given nor in the config.
     """
     if batch_size is None:
         batch_size = (config.get('train_dataloader') or {}).get('batch_size')
@@ -95,13 +95,13 @@ def training_setup(
 def predict_peak(config: Config, setup: TrainingSetup, gpu: bool = True) -> Peak:
     """Predict the peak of a training step on one device, by running it on fake tensors.
 
-    Counted is what `torch.cuda.max_memory_allocated` reports: the tensors that PyTorch
-    allocates, rounded as its CUDA allocator does. Not counted, since it depends on the machine:
-    the workspaces of cuDNN, the CUDA context, the allocator's reserve; and, on several devices,
+    Counts what `torch.cuda.max_memory_allocated` reports: the tensors that PyTorch allocates,
+    rounded as its CUDA allocator does. Not counted, since they depend on the machine: the
+    workspaces of cuDNN, the CUDA context, the allocator's reserve; and, on several devices,
     DDP's buckets, which are as large as the gradients.
 
     Args:
-        config: Of a detector of mmdet's or a segmentor of mmseg's.
+        config: Config of an mmdet detector or an mmseg segmentor.
         setup: See `training_setup`.
         gpu: Predict for a GPU; else for the CPU.
 
@@ -130,7 +130,7 @@ def largest_batch(predict: Callable[[int], int], limit: int) -> int:
 
     Args:
         predict: Number of images → bytes, increasing.
-        limit: Bytes.
+        limit: Largest number of bytes.
     """
     fits, least = 1, predict(1)
     if least > limit:

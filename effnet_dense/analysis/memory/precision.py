@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
-# The dtype of autocast; None is none.
+# Precision → dtype of autocast; None for no autocast.
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 # Operators that a GPU runs in float32 (AT_FORALL_FP32 in ATen/autocast_mode.h), by the names of

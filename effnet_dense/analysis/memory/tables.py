@@ -11,14 +11,14 @@ MIB, GIB = 2**20, 2**30
 NOTE = """\
 Counted: the tensors that PyTorch allocates, as torch.cuda.max_memory_allocated does. Within 3 %
 of what its allocator counts on the CPU; not yet compared on a GPU.
-Estimated: ground truths are {objects} objects an image; what depends on predictions, such as
-proposals after NMS, is its maximum, so two-stage detectors take less.
-Not in it: cuDNN's workspaces, the CUDA context (0.3 to 0.6 GiB), the allocator's reserve, and on
+Estimated: ground truths are {objects} objects per image; what depends on predictions, such as
+proposals after NMS, is at its maximum, so two-stage detectors need less.
+Not included: cuDNN's workspaces, the CUDA context (0.3 to 0.6 GiB), the allocator's reserve, and on
 several GPUs DDP's buckets, as large as the gradients."""
 
 
 def format_parts(name: str, peak: Peak) -> str:
-    """Return a peak's categories in MiB, one a line."""
+    """Return a peak's categories in MiB, one per line."""
     lines = [f'{name}: {describe_setup(peak.setup)}']
     nonzero = [(category, size) for category, size in peak.parts.items() if size]
     lines += [f'  {category:<22}{size / MIB:>10.1f} MiB' for category, size in nonzero]

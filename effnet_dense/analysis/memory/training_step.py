@@ -29,11 +29,11 @@ def run_training_step(
     precision: str,
     gpu: bool = True,
 ) -> ByteCounter:
-    """Run a step after the first one: the optimizer has its states.
+    """Run a step other than the first: the optimizer already has its states.
 
     Args:
-        model: In training mode, on the CPU; its tensors are replaced.
-        config: For its optimizer and EMA hook.
+        model: A model in training mode, on the CPU; its tensors are replaced.
+        config: Defines the optimizer and the EMA hook.
         make_batch: Makes the input of the model's data preprocessor; called after the model's
             tensors were replaced.
         precision: One of `PRECISIONS`.
@@ -85,7 +85,7 @@ def _build_optimizer(model: nn.Module, config: Config, gpu: bool) -> OptimWrappe
 
 
 def _make_optimizer_states(wrapper: OptimWrapper, counter: ByteCounter) -> None:
-    """Take an optimizer step; keep its gradients only where they are accumulated."""
+    """Take an optimizer step; keep its gradients only if they are accumulated."""
     counter.category = Category.GRADIENTS
     for group in wrapper.optimizer.param_groups:
         for parameter in group['params']:

@@ -58,8 +58,8 @@ UPPER_BOUNDS: dict[Any, Callable[..., Any]] = {
 
 
 def upper_bound(operator: Any) -> Callable[..., Any] | None:
-    """Return the function that replaces an operator, or None where its result is determined."""
-    # By name: the operator is registered only after torchvision was imported.
+    """Return the function that replaces an operator, or None if its result is determined."""
+    # By name: the operator is registered only once torchvision has been imported.
     if str(operator) == 'torchvision.nms.default':
         return keep_all_boxes
     return UPPER_BOUNDS.get(operator)

@@ -23,7 +23,7 @@ from effnet_dense.deployment import deploy
 from effnet_dense.lean import LEVELS
 
 BATCH = 2
-"""Images for statistics: of one image, those of the coarsest level would be of one value."""
+"""Images for statistics: with one image, the coarsest level's would come from one value."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def network_latency(network: Network, settings: Settings) -> float:
 
     Args:
         network: Its own image size is used.
-        settings: For device, threads, precision and repeats.
+        settings: Defines device, threads, precision and repeats.
     """
     settings = replace(settings, size=network.size)
     model = build_network(network.make, settings, channels_last=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from effnet_dense.scaling import FAMILIES, Scale, compound, compound_detector, detector
 
 TOLERANCE = 0.075
-"""Relative; within it one φ reproduces width, depth and resolution of B1–B7."""
+"""Relative deviation within which one φ reproduces width, depth and resolution of B1–B7."""
 STEP = 0.005
 LARGEST_PHI = 20.0
 

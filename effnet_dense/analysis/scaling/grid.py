@@ -34,8 +34,9 @@ def candidates(budget: float = 2.0, step: float = 0.1, tolerance: float = 0.1) -
 
     Args:
         budget: The factor of the FLOPs from φ = 0 to φ = 1.
-        step: Between values of α, β and γ.
-        tolerance: Relative; the paper's result, (1.2, 1.1, 1.15), is 4 % below its budget of 2.
+        step: Distance between values of α, β and γ.
+        tolerance: Relative to the budget; the paper's result, (1.2, 1.1, 1.15), is 4 % below its
+            budget of 2.
 
     Raises:
         ValueError: A number is out of range, or no candidate remains.

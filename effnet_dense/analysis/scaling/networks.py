@@ -32,9 +32,9 @@ class Network:
     Args:
         name: 'b0', 'd0', 'phi 2.4'.
         make: Builds it with random weights; (N, 3, H, W) → tensors.
-        arch: Of its backbone, as `effnet_dense.scaling.architecture` takes it.
+        arch: Its backbone's, as `effnet_dense.scaling.architecture` takes it.
         size: Height and width of its images, in pixels.
-        accuracy: What was published for it.
+        accuracy: The published accuracy.
         detector: The sizes of a detector.
     """
 
@@ -46,14 +46,14 @@ class Network:
     detector: Detector | None = None
 
     def at(self, size: int | None) -> Network:
-        """Return the network for images of another size; None keeps the size."""
+        """Return the network at another image size; None keeps the size."""
         return self if size is None else replace(self, size=size)
 
 
 class DenseNetwork(nn.Module):
     """A detector's or segmentor's modules from images to dense predictions, in sequence.
 
-    Of two-stage detectors these are backbone, neck and RPN: the rest depends on proposals.
+    For two-stage detectors these are backbone, neck and RPN: the rest depends on proposals.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -117,7 +117,7 @@ def published_backbones() -> list[Network]:
 
 
 def detector_network(name: str, sizes: Detector) -> Network:
-    """Return an EfficientDet of 90 classes, without losses and post-processing."""
+    """Return an EfficientDet with 90 classes, without losses and post-processing."""
     return Network(
         name, partial(DetectorNetwork, sizes), sizes.arch, sizes.image_size, detector=sizes
     )

@@ -13,7 +13,7 @@ from effnet_dense.data.config_walk import leaf_datasets, type_name
 from effnet_dense.scaling import FAMILIES, architecture
 
 MULTIPLE = 8
-"""Pixels; sizes are rounded to multiples of it."""
+"""Pixels; sizes are rounded to multiples of this."""
 LOOPS = ('train', 'val', 'test')
 SIZE_KEYS = ('scale', 'scales', 'crop_size', 'size', 'img_scale', 'stride')
 
@@ -24,7 +24,7 @@ def scale_config(config: Config, candidate: Candidate, size: int | None = None) 
     Weights of the unscaled network do not fit the scaled one, so it starts from random weights.
 
     Args:
-        config: Of a detector or segmentor with an `effnet_dense.EfficientNet`.
+        config: Config of a detector or segmentor with an `effnet_dense.EfficientNet`.
         candidate: The factors.
         size: The longer side of the unscaled network's images; None keeps the config's.
 
@@ -127,7 +127,7 @@ def _datasets_with_pipelines(dataset: Any) -> Iterator[Any]:
 
 
 def _scale_transform(transform: Any, factor: float) -> bool:
-    """Scale a transform and the ones inside of it; return whether any has a size."""
+    """Scale a transform and the ones inside it; return whether any has a size."""
     inside = transform.get('transforms') or ()
     flat = [t for part in inside for t in (part if isinstance(part, list | tuple) else [part])]
     found = [_scale_transform(t, factor) for t in flat]

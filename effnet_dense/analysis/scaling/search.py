@@ -1,4 +1,4 @@
-"""Search α, β, γ by short trainings of a config scaled by each candidate of a grid.
+"""Search α, β, γ with short training runs of a config, scaled by each candidate of a grid.
 
 Source: EfficientNet (arXiv 1905.11946), section 3.3, step 1: fix φ = 1, and search the constants
 on the small network; step 2 scales by φ with them.
@@ -49,11 +49,11 @@ class Search:
     """A search in a folder.
 
     Args:
-        config: From `load_config`; is not changed.
-        folder: For a subfolder per candidate, and the search's own files.
-        steps: Of each training; None keeps the config's schedule.
+        config: From `load_config`; not changed.
+        folder: Folder for one subfolder per candidate, and the search's own files.
+        steps: Steps of each training run; None keeps the config's schedule.
         size: The longer side of the unscaled images; None keeps the config's.
-        metric: By default that of the config's evaluator.
+        metric: Metric to maximise; by default the one of the config's evaluator.
     """
 
     config: Config
@@ -90,7 +90,7 @@ class Search:
         return results
 
     def scaled(self, candidate: Candidate) -> Config:
-        """Return the config of a candidate's training."""
+        """Return the config of a candidate's training run."""
         config = deepcopy(self.config)
         scale_config(config, candidate, self.size)
         if self.steps is not None:

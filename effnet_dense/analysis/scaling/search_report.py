@@ -16,13 +16,13 @@ from effnet_dense.analysis.scaling.search import Result, Search, best_result
 
 PHIS = range(8)
 DISTINCT = 0.05
-"""Relative gain over the unscaled network below which the best may be chance."""
+"""Relative gain over the unscaled network below which the best result may be chance."""
 HEADINGS = ('candidate', 'depth α', 'width β', 'px γ', 'α·β²·γ²', 'px', 'parameters', 'GFLOPs')
 PHI_HEADINGS = ('φ', 'width', 'depth', 'px', 'parameters', 'GFLOPs', 'arch')
 
 
 def result_cells(result: Result) -> list[str]:
-    """Return a candidate's texts for `HEADINGS`, and the metric's."""
+    """Return a candidate's cells for `HEADINGS` and for the metric."""
     candidate = result.candidate
     numbers = (candidate.alpha, candidate.beta, candidate.gamma)
     name = 'unscaled' if candidate == BASE else candidate.name
@@ -71,7 +71,7 @@ def chance_warning(results: Sequence[Result]) -> str | None:
 
 
 def phi_cells(row: dict[str, Any]) -> list[str]:
-    """Return the texts of a `phi_row` for `PHI_HEADINGS`."""
+    """Return the cells of a `phi_row` for `PHI_HEADINGS`."""
     arch = ', '.join(f'{key}={value!r}' for key, value in row['arch'].items())
     return [
         str(row['phi']),

@@ -17,7 +17,7 @@ from effnet_dense.engine.jobs import build_runner
 
 METRICS = {'CocoMetric': 'coco/bbox_mAP', 'IoUMetric': 'mIoU'}
 WARM_UP = 0.1
-"""Of the steps."""
+"""Share of the steps."""
 
 
 class LastMetricsHook(Hook):
@@ -35,7 +35,7 @@ def set_training_steps(config: Config, steps: int) -> None:
     """Set a schedule of linear warm-up and cosine decay to zero, with one validation at the end.
 
     Raises:
-        ValueError: Less than one step.
+        ValueError: There is less than one step.
     """
     if steps < 1:
         raise ValueError(f'steps must be at least 1, got {steps}')

@@ -41,7 +41,7 @@ def published_within(
         cost: A network → its cost in the budget's unit.
         budget: The largest cost.
         task: One of `TASKS`.
-        size: Of the images, in pixels; by default each network's own.
+        size: Image size in pixels; by default each network's own.
     """
     _check(budget, task)
     found = None
@@ -105,7 +105,7 @@ def largest_within(
 
 
 def network_of_phi(phi: float, task: str) -> Network:
-    """Return the backbone or the EfficientDet of a φ, which need not be a published one's."""
+    """Return the backbone or the EfficientDet of any φ, published or not."""
     if task == 'backbone':
         return backbone_of_phi(phi)
     return detector_network(f'phi {phi:g}', compound_detector(phi))

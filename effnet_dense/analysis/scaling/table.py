@@ -54,7 +54,7 @@ def measure_rows(
 
     Args:
         networks: The table's rows.
-        lean_levels: For which saved memory is counted.
+        lean_levels: Levels at which saved memory is counted.
         latency_settings: See `network_latency`.
         on_row: Called after each network, for a progress bar.
     """
@@ -69,7 +69,7 @@ def measure_rows(
 
 
 def headings(rows: Sequence[Row]) -> list[str]:
-    """Return the columns' names; saved memory and latency only as they were measured."""
+    """Return the columns' names; saved memory and latency only if they were measured."""
     saved = [f'saved MiB/img, lean {lean}' for lean in rows[0].cost.saved]
     latency = ['ms here'] if rows[0].latency is not None else []
     fixed = ['width', 'depth', 'px', 'parameters', 'GFLOPs']
@@ -77,7 +77,7 @@ def headings(rows: Sequence[Row]) -> list[str]:
 
 
 def cells(row: Row) -> list[str]:
-    """Return a row's texts, one for each column."""
+    """Return a row's cells, one for each column."""
     accuracy, fit = row.network.accuracy, row.fit
     width, depth = width_and_depth(row.network.arch)
     texts = [row.network.name, width, depth, str(row.network.size)]
