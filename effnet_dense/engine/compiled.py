@@ -13,7 +13,7 @@ from effnet_dense.deployment.deploy import tensor_parts
 def compile_parts(model: nn.Module, **options: Any) -> list[str]:
     """Compile backbone, neck and dense heads in place, unless they already are.
 
-    mmengine compiles the whole training step instead, in which every assigner, every loss and
+    mmengine compiles the entire training step instead, in which every assigner, every loss and
     the optimizer break the graph, and the optimizer breaks torch's compiler as well (2.14).
 
     Args:

@@ -81,10 +81,10 @@ def load_config(
     Args:
         name: See `find_config`.
         data: A folder for `use_data`, or 'demo'; applied before `options`.
-        options: Dotted keys and their values, which win over everything else.
+        options: Dotted keys and their values, which override everything else.
         work_dir: For checkpoints and logs; by default the config's own, or work_dirs/<its name>.
         launcher: What starts the processes: 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
-        splits: The parts of `data` that are needed: ('val',) to test.
+        splits: The splits of `data` that are needed: ('val',) to test.
         skip_bad: Largest share of images, and annotations, that may be broken and are left out;
             by default they are an error.
 

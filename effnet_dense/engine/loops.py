@@ -144,7 +144,7 @@ class IterBasedTrainLoop(ResumableLoop, MMEngineIterBasedTrainLoop):
         # mmengine's own constructor would start reading batches, in an order that may change.
         BaseLoop.__init__(self, runner, dataloader)
         if int(max_iters) != max_iters:
-            raise ValueError(f'max_iters must be a whole number, got {max_iters}')
+            raise ValueError(f'max_iters must be an integer, got {max_iters}')
         self._max_iters = int(max_iters)
         self._max_epochs = 1
         self._epoch = 0

@@ -36,9 +36,9 @@ def draw_boxes(
         boxes: (N, 4)
         texts: N captions.
         colours: N colours.
-        line_width: In pixels.
+        line_width: Width of the outlines in pixels.
         text_colours: N colours for the captions; by default black or white.
-        font_size: In pixels; by default it depends on the image's size.
+        font_size: Font size in pixels; by default it depends on the image's size.
     """
     canvas = Image.fromarray(image)
     draw = ImageDraw.Draw(canvas)
@@ -101,7 +101,7 @@ def draw_label_map(
         palette: (C, 3)
         names: C names; each is written once, deep inside its class's pixels.
         opacity: Opacity of the colours.
-        font_size: In pixels; by default it depends on the image's size.
+        font_size: Font size in pixels; by default it depends on the image's size.
     """
     labels = _scaled(label_map, image).astype(np.int64)
     known = labels < len(palette)

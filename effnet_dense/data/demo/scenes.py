@@ -167,8 +167,8 @@ def _paint(rng: Generator, image: np.ndarray, coverage: np.ndarray) -> None:
     left, top, width, height = cv2.boundingRect((coverage > 0).astype(np.uint8))
     part = image[top : top + height, left : left + width]
     alpha = coverage[top : top + height, left : left + width, None]
-    behind = (part * alpha).sum((0, 1)) / max(float(alpha.sum()), 1)
-    filled = _texture(rng, height, width, _contrasting_colour(rng, behind))
+    background = (part * alpha).sum((0, 1)) / max(float(alpha.sum()), 1)
+    filled = _texture(rng, height, width, _contrasting_colour(rng, background))
     if rng.random() < 0.3:  # an edge of another colour, two pixels wide
         inner = cv2.erode(alpha, np.ones((5, 5)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
         filled += (_colour(rng) - filled) * (1 - inner[..., None])

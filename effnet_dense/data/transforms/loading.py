@@ -33,7 +33,7 @@ class BadImageError(ValueError):
 class LoadImageFromFile(MmcvLoadImageFromFile):
     """mmcv's `LoadImageFromFile`, but the error names a file that is not a complete image.
 
-    mmcv's fails with an assertion of OpenCV for an empty file and with one of its own for others;
+    mmcv's fails with an assertion of OpenCV for an empty file and with its own for other damage;
     with OpenCV 4 it fills the lower part of a truncated JPEG with grey, and training uses it.
 
     Like mmcv's it returns three channels of 8 bits for any file: grey is repeated, palettes are
@@ -93,7 +93,7 @@ def jpeg_ends_early(content: bytes) -> bool:
     """Whether the end marker after the image data is missing.
 
     The segments before the data (ITU-T T.81, B.1.1.4) are skipped, because a preview inside them
-    has an end marker of its own; within the data a 0xFF is escaped, so that the first marker found
+    has its own end marker; within the data a 0xFF is escaped, so that the first marker found
     is the end. What some cameras append after it does not matter.
     """
     at = len(JPEG_START)
