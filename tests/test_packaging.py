@@ -13,6 +13,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.xdist_group('packaging')  # one worker builds the wheel
+
 
 @pytest.fixture(scope='module')
 def unpacked(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -36,6 +38,7 @@ def test_wheel_has_configs_and_tools_where_mim_looks(unpacked, repository):
         assert (mim / path).read_text() == (repository / path).read_text()
 
 
+@pytest.mark.slow
 def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
     code = (
         'import effnet_dense\n'

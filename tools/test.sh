@@ -16,4 +16,4 @@ lint-imports
 say 'pytest'
 # One thread for each worker, so that workers do not compete for cores.
 export OMP_NUM_THREADS=1
-if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --durations=15; fi
+if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --dist loadgroup --durations=15; fi

@@ -39,6 +39,7 @@ def test_openmmlab_imports(repository: Path) -> None:
     assert run(code, repository) == 'True True mmcv._ext'
 
 
+@pytest.mark.slow
 def test_import_after_an_earlier_failure(repository: Path) -> None:
     code = (
         'try:\n'

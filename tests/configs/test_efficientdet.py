@@ -20,6 +20,7 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.scaling import DETECTORS, compound_detector
 from effnet_dense.weights.safe import safe_load
 from tests.helpers.build import FOLDER, build
+from tests.helpers.tiers import slow_except
 from tests.helpers.tiny import SIZE, options, write_data
 
 # With 90 classes: google/automl `efficientdet_arch_test.py`. D7x is not in it; its number is that
@@ -95,7 +96,7 @@ def test_header_agrees_with_config_and_index(name: str, repository: Path) -> Non
     assert float(expected) == entry['Results'][0]['Metrics']['box AP']
 
 
-@family
+@pytest.mark.parametrize('name', slow_except(DETECTORS, 'd0', 'lite0', 'd7x'))
 def test_parameters_and_shapes_at_the_published_size(name: str) -> None:
     config, size = load(name), DETECTORS[name].image_size
     config.model.bbox_head.num_classes = 90

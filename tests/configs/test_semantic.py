@@ -40,6 +40,7 @@ from tests.helpers.semantic_data import (
     voc_colour,
     write_voc,
 )
+from tests.helpers.tiers import slow_except
 
 SIZE = 64
 ARCH = dict(_delete_=True, base='b0', width=0.25, depth=0.3)  # instead of a name
@@ -371,7 +372,7 @@ def merged(config: Config, model: EncoderDecoder, path: Path) -> np.ndarray:
     return total.argmax(0).numpy()
 
 
-@every_dataset
+@pytest.mark.parametrize('name', slow_except(CLASSES, VOC))
 def test_flips_and_scales(
     name: str, data: dict[str, Path], trained: Trained, tmp_path: Path
 ) -> None:

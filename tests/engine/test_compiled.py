@@ -41,6 +41,7 @@ def build(data: Path, work_dir: Path, compiled: Any) -> Runner:
     return RUNNERS.build(config)
 
 
+@pytest.mark.slow
 def test_trained_and_tested_as_without(tiny_data: Path, tmp_path: Path) -> None:
     weights, metrics = [], []
     for name, compiled in (('plain', None), ('compiled', EAGER)):

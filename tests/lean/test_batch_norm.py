@@ -91,5 +91,6 @@ def _part_of_the_batch(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_synchronised_over_two_processes(tmp_path):
     mp.spawn(_part_of_the_batch, (str(tmp_path),), nprocs=2)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from effnet_dense.weights import export_weights, load_weights
 from tests.helpers import peers
+from tests.helpers.tiers import slow_except
 
 CASES = {
     'tf_efficientdet_d0': dict(),
@@ -61,7 +62,7 @@ def truths() -> list[InstanceData]:
     ]
 
 
-@pytest.mark.parametrize('name', CASES)
+@pytest.mark.parametrize('name', slow_except(CASES, 'tf_efficientdet_lite0', 'efficientdet_d0'))
 def test_outputs_losses_and_gradients(name):
     ours, peer = pair(name, **CASES[name])
     x = torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(0))
@@ -138,7 +139,9 @@ def separate_scores_(peer: nn.Module, batch: Tensor) -> None:
 
 
 @pytest.mark.parametrize('nms', ['hard', 'soft'])
-@pytest.mark.parametrize('name', ['tf_efficientdet_d0', 'tf_efficientdet_lite0'])
+@pytest.mark.parametrize(
+    'name', slow_except(['tf_efficientdet_d0', 'tf_efficientdet_lite0'], 'tf_efficientdet_lite0')
+)
 def test_detections(name, nms, shared_data):
     """The same boxes on COCO128's images. 80 classes, logits so far apart that none tie."""
     from effdet import DetBenchPredict

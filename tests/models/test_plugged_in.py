@@ -16,6 +16,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from tests.helpers.model_checks import check_detector, check_step
+from tests.helpers.tiers import slow_except
 
 DETECTION = Path(mmdet.__file__).parent / '.mim' / 'configs'
 SEGMENTATION = Path(mmseg.__file__).parent / '.mim' / 'configs'
@@ -53,7 +54,7 @@ def bifpn(first: int, num_outs: int) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize('name', DETECTORS)
+@pytest.mark.parametrize('name', slow_except(DETECTORS, 'Faster R-CNN', 'RetinaNet'))
 def test_detectors_of_mmdet(name):
     path, out_indices = DETECTORS[name]
     config = Config.fromfile(DETECTION / path).model
@@ -62,7 +63,7 @@ def test_detectors_of_mmdet(name):
     check_detector(config, with_mask='Mask' in name)
 
 
-@pytest.mark.parametrize('name', WITH_BIFPN)
+@pytest.mark.parametrize('name', slow_except(WITH_BIFPN, 'RetinaNet'))
 def test_detectors_of_mmdet_on_bifpn(name):
     first = WITH_BIFPN[name]
     config = Config.fromfile(DETECTION / DETECTORS[name][0]).model
@@ -71,7 +72,7 @@ def test_detectors_of_mmdet_on_bifpn(name):
     check_detector(config, with_mask='Mask' in name)
 
 
-@pytest.mark.parametrize('name', SEGMENTORS)
+@pytest.mark.parametrize('name', slow_except(SEGMENTORS, 'FPN'))
 def test_segmentors_of_mmseg(name):
     config = Config.fromfile(SEGMENTATION / SEGMENTORS[name]).model
     if 'neck' in config:
@@ -85,7 +86,7 @@ def test_segmentors_of_mmseg(name):
     check_segmentor(config)
 
 
-@pytest.mark.parametrize('name', ['FPN', 'UPerNet'])
+@pytest.mark.parametrize('name', slow_except(['FPN', 'UPerNet'], 'FPN'))
 def test_segmentors_of_mmseg_on_bifpn(name):
     config = Config.fromfile(SEGMENTATION / SEGMENTORS[name]).model
     config.neck = bifpn(2, num_outs=4)

@@ -91,6 +91,7 @@ os._exit(0)  # gloo's threads may abort while the interpreter ends (pytorch#1792
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_their_statistics(tmp_path: Path, repository: Path) -> None:
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
     command = [sys.executable, '-c', TWO_PROCESSES]

@@ -28,6 +28,7 @@ from tests.helpers.resumable import (
     differences,
     end_state,
 )
+from tests.helpers.tiers import slow_except
 from tests.helpers.tiny import write_data
 
 WholeEnd = Callable[[str], dict[str, Tensor]]
@@ -83,14 +84,18 @@ def last(work_dir: Path) -> Path:
 
 @pytest.mark.parametrize(
     ('kind', 'cut'),
-    [
-        ('epochs', 6),  # inside the second epoch, whose start is gone back to
+    slow_except(
+        [
+            ('epochs', 6),  # inside the second epoch, whose start is gone back to
+            ('inside an epoch', 6),
+            ('inside an epoch', 8),  # its last batch; the validation that is due is still to come
+            ('iterations', 7),
+            ('iterations, a sampler with an end', 7),
+            ('accumulated gradients', 5),
+        ],
         ('inside an epoch', 6),
-        ('inside an epoch', 8),  # its last batch; the validation that is due is still to come
         ('iterations', 7),
-        ('iterations, a sampler with an end', 7),
-        ('accumulated gradients', 5),
-    ],
+    ),
 )
 def test_equals_the_uninterrupted_run(
     kind: str, cut: int, data: Path, tmp_path: Path, whole_end: WholeEnd
