@@ -26,6 +26,7 @@ def test_parts_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert f'{lean["peak"] / 2**20:.1f} MiB, in the {lean["moment"]} pass' in printed
 
 
+@pytest.mark.slow
 def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     words = ('--precision', 'fp32', 'bf16', '--lean', 1, '--markdown')
     assert call('memory', CONFIG, '--batch-size', 8, '--size', 128, *words) == 0

@@ -18,6 +18,7 @@ from effnet_dense.engine.hooks.stopping import Stopped, resume_hint
 from effnet_dense.engine.runner import Runner
 from tests.helpers import resumable
 from tests.helpers.resumable import EPOCHS, differences, end_state
+from tests.helpers.tiers import slow_except
 from tests.helpers.tiny import write_data
 
 
@@ -74,7 +75,10 @@ def send(signum: int, times: int = 1) -> Callable[[], None]:
     return act
 
 
-@pytest.mark.parametrize(('signum', 'expected'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ('signum', 'expected'),
+    slow_except([(signal.SIGINT, 130), (signal.SIGTERM, 143)], (signal.SIGTERM, 143)),
+)
 def test_ctrl_c_saves_where_it_was(
     signum: int, expected: int, data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
