@@ -19,6 +19,7 @@ ALONE = ('adversaries',)
 # Tests of no single module.
 CROSS_CUTTING = {
     'adversaries/test_configs.py',
+    'adversaries/test_options.py',
     'adversaries/test_urls.py',
     'compat/mmcv_ops/test_cuda.py',
     'compat/test_mmcv_extension.py',

@@ -23,12 +23,16 @@ from torch.utils.data import DataLoader
 
 from effnet_dense.data.seeding import seed_draws, set_loader_seed
 from effnet_dense.engine.channels_last import use_channels_last
+from effnet_dense.engine.checks.arguments import check_arguments
 from effnet_dense.engine.checks.batch_size import (
     accumulated_batches,
     batch_size_warning,
     param_groups,
 )
 from effnet_dense.engine.checks.channels import check_channels
+from effnet_dense.engine.checks.classes import check_classes
+from effnet_dense.engine.checks.fixed_statistics import check_fixed_statistics
+from effnet_dense.engine.checks.schedule import check_factors, flat, schedule_warnings
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.hooks.checkpoint import CheckpointHook, PlainSchedulerStates
@@ -88,11 +92,13 @@ class Runner(MMEngineRunner):
 
     @classmethod
     def from_cfg(cls, cfg: Any) -> MMEngineRunner:
-        """Build the runner, after a check of the config's normalisation.
+        """Build the runner, after checks of the config's arguments and normalisation.
 
         Raises:
-            ValueError: The data preprocessor's mean or std differ from those of the weights.
+            ValueError: An argument that nothing reads or that would end the run later; or the data
+                preprocessor's mean or std differ from those of the weights.
         """
+        check_arguments(cfg)
         check_normalisation(cfg)
         return super().from_cfg(cfg)
 
@@ -168,7 +174,7 @@ class Runner(MMEngineRunner):
         Raises:
             ValueError: An unknown or impossible argument.
         """
-        with config_errors('optim_wrapper'):
+        with config_errors('optim_wrapper', values=True):
             return super().build_optim_wrapper(optim_wrapper)
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
@@ -183,6 +189,44 @@ class Runner(MMEngineRunner):
         if (auto_scale_lr or {}).get('enable'):
             for group in param_groups(optim_wrapper):
                 group['lr'] *= accumulated_batches(optim_wrapper)
+
+    def build_param_scheduler(self, scheduler: Any) -> Any:
+        """Build the schedules of learning rate and others; warn of ends that are not the run's.
+
+        Raises:
+            ValueError: An unknown or impossible argument.
+        """
+        with config_errors('param_scheduler', values=True):
+            built = super().build_param_scheduler(scheduler)
+            check_factors(flat(built))
+        if isinstance(self._train_loop, BaseLoop) and any(
+            isinstance(part, dict) for part in flat(scheduler)
+        ):
+            for line in schedule_warnings(flat(built), self.max_epochs, self.max_iters):
+                self.logger.warning(line)
+        return built
+
+    def build_val_loop(self, loop: Any) -> BaseLoop:
+        """Build the validation: its data loader and metrics.
+
+        Raises:
+            ValueError: An unknown or impossible argument, or other classes than in training.
+        """
+        with config_errors('val_cfg, val_dataloader or val_evaluator', values=True):
+            built = super().build_val_loop(loop)
+        # Models with a language model are validated with any classes.
+        if isinstance(self._train_loop, BaseLoop) and not self.cfg.model.get('language_model'):
+            check_classes(self._train_loop.dataloader.dataset, built.dataloader.dataset)
+        return built
+
+    def build_test_loop(self, loop: Any) -> BaseLoop:
+        """Build the test: its data loader and metrics.
+
+        Raises:
+            ValueError: An unknown or impossible argument.
+        """
+        with config_errors('test_cfg, test_dataloader or test_evaluator', values=True):
+            return super().build_test_loop(loop)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Wrap the model for several processes; on the CPU without device_ids and SyncBN."""
@@ -200,7 +244,7 @@ class Runner(MMEngineRunner):
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
         """Register the config's hooks and the runner's own."""
-        with config_errors('default_hooks or custom_hooks'):
+        with config_errors('default_hooks or custom_hooks', values=True):
             super().register_hooks(*args, **kwargs)
         self.register_hook(PlainSchedulerStates())
         self._stop = StopHook()
@@ -247,6 +291,8 @@ class Runner(MMEngineRunner):
                 self._resume = False
             self._load_from = str(found[0]) if found[0] else self.cfg.get('load_from_first')
         super().load_or_resume()
+        if isinstance(self._train_loop, BaseLoop):
+            check_fixed_statistics(unwrap_model(self.model))
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Resume a training state after its last batch; arguments are mmengine's."""

@@ -9,11 +9,12 @@ from pathlib import Path
 
 
 @contextmanager
-def config_errors(part: str) -> Iterator[None]:
+def config_errors(part: str, values: bool = False) -> Iterator[None]:
     """Turn the errors of unknown or impossible arguments into one that names their config part.
 
     Args:
         part: The config's key, such as 'model'.
+        values: Name the part in errors of impossible values and unknown types as well.
 
     Raises:
         ValueError: In place of a TypeError, AttributeError or AssertionError in the block.
@@ -22,6 +23,11 @@ def config_errors(part: str) -> Iterator[None]:
         yield
     except (TypeError, AttributeError, AssertionError) as error:
         raise ValueError(f'{part} cannot be built from the config: {_reason(error)}') from error
+    except (ValueError, KeyError, ZeroDivisionError) as error:
+        if not values:
+            raise
+        reason = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise ValueError(f'{part}: {reason}') from error
 
 
 def _reason(error: Exception) -> str:

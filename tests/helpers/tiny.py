@@ -52,6 +52,7 @@ def options(epochs: int = 1, batch: int = 2, **more: Any) -> dict[str, Any]:
     pipeline = 'train_dataloader.dataset.pipeline'
     values: dict[str, Any] = {
         'model.backbone.init_cfg': None,
+        'model.backbone.norm_eval': False,  # random weights have no statistics to fix
         'model.data_preprocessor.batch_augments.0.size': (SIZE, SIZE),
         f'{pipeline}.2.scale': (SIZE, SIZE),
         f'{pipeline}.3.crop_size': (SIZE, SIZE),

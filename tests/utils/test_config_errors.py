@@ -24,3 +24,10 @@ def test_arguments_and_assertions_become_value_errors() -> None:
 def test_other_errors_pass() -> None:
     with pytest.raises(KeyError), config_errors('model'):
         raise KeyError('x')
+
+
+@pytest.mark.parametrize('error', [KeyError('x'), ValueError('x'), ZeroDivisionError('x')])
+def test_impossible_values_name_the_part(error: Exception) -> None:
+    named = pytest.raises(ValueError, match=r'^optim_wrapper: x$')
+    with named, config_errors('optim_wrapper', values=True):
+        raise error

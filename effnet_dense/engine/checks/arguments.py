@@ -1,0 +1,131 @@
+"""Check the arguments of what a config builds, before anything is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmengine.runner import Runner as MMEngineRunner
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.utils.data import DataLoader
+
+from effnet_dense.engine.checks.config_parts import GIVEN_BY_RUNNER, Parts
+from effnet_dense.engine.checks.signatures import arguments_of, check_names, check_numbers
+
+LOADER_KEYS = {
+    *inspect.signature(DataLoader).parameters,
+    'disable_subprocess_warning',
+    'num_batch_per_epoch',
+}
+TRAIN_LOOPS = {
+    'EpochBasedTrainLoop': EpochBasedTrainLoop,
+    'IterBasedTrainLoop': IterBasedTrainLoop,
+    'effnet_dense.EpochBasedTrainLoop': EpochBasedTrainLoop,
+    'effnet_dense.IterBasedTrainLoop': IterBasedTrainLoop,
+}
+# Argument of a training loop → its smallest value.
+SMALLEST = dict(max_epochs=1, max_iters=1, val_interval=1, val_begin=0)
+SMALLEST_OF_LOADERS = dict(batch_size=1, num_workers=0)
+
+
+def check_arguments(cfg: Any) -> None:
+    """Check the arguments of hooks, loops, optimizer, schedules, metrics, loaders and transforms.
+
+    Args:
+        cfg: The runner's config.
+
+    Raises:
+        ValueError: Names the key, its value, and what is expected.
+    """
+    for part in Parts(cfg):
+        known = arguments_of(part.cls) if part.cls is not None else None
+        if inspect.isclass(part.cls) and issubclass(part.cls, CheckpointHook):
+            # Others go to `Runner.save_checkpoint`, which has no others.
+            known = _named(CheckpointHook.__init__)
+        given = {k: v for k, v in part.node.items() if k not in ('type', '_scope_', *part.more)}
+        if known is not None:
+            check_names(part.key, given, set(known) - GIVEN_BY_RUNNER)
+            if '.pipeline.' not in part.key:  # mmdet's annotations of transforms are too narrow
+                check_numbers(part.key, given, known)
+    for loop in ('train', 'val', 'test'):
+        loader = cfg.get(f'{loop}_dataloader')
+        if isinstance(loader, Mapping):
+            check_names(f'{loop}_dataloader', loader, LOADER_KEYS)
+            for name, smallest in SMALLEST_OF_LOADERS.items():
+                if loader.get(name) is not None:
+                    check_integer(f'{loop}_dataloader.{name}', loader[name], smallest)
+    check_train_loop(cfg.get('train_cfg'))
+    check_randomness(cfg.get('randomness') or {})
+    check_clip_grad(cfg.get('optim_wrapper'))
+
+
+def _named(function: Any) -> dict[str, Any]:
+    """Return a function's arguments without its `**kwargs`."""
+    parameters = inspect.signature(function).parameters.values()
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return {p.name: p.annotation for p in parameters if p.kind not in kinds and p.name != 'self'}
+
+
+def check_train_loop(loop: Any) -> None:
+    """Check the arguments of mmengine's and this package's training loops.
+
+    Raises:
+        ValueError: An unknown name, or a number that would end the run later.
+    """
+    if not isinstance(loop, Mapping):
+        return
+    kind = loop.get('type') or _loop_by_epoch(loop)
+    cls = TRAIN_LOOPS.get(kind, kind)
+    if cls not in TRAIN_LOOPS.values():
+        return
+    given = {k: v for k, v in loop.items() if k not in ('type', '_scope_', 'by_epoch')}
+    check_names('train_cfg', given, set(_named(vars(cls)['__init__'])) - GIVEN_BY_RUNNER)
+    for name, smallest in SMALLEST.items():
+        if name in given:
+            check_integer(f'train_cfg.{name}', given[name], smallest)
+    for index, interval in enumerate(given.get('dynamic_intervals') or ()):
+        check_integer(f'train_cfg.dynamic_intervals.{index}.1', interval[1], 1)
+
+
+def _loop_by_epoch(loop: Mapping[str, Any]) -> str:
+    return 'EpochBasedTrainLoop' if loop.get('by_epoch') else 'IterBasedTrainLoop'
+
+
+def check_integer(key: str, value: Any, smallest: int) -> None:
+    """Check a whole number.
+
+    Raises:
+        ValueError: Names the key, the value and the smallest.
+    """
+    number = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+    if not number or isinstance(value, bool) or value < smallest:
+        raise ValueError(f'{key} must be a whole number, at least {smallest}, got {value!r}')
+
+
+def check_randomness(randomness: Mapping[str, Any]) -> None:
+    """Check the seed and its switches.
+
+    Raises:
+        ValueError: An unknown name, or a seed that is no number.
+    """
+    check_names('randomness', randomness, set(_named(MMEngineRunner.set_randomness)))
+    if randomness.get('seed') is not None:
+        check_integer('randomness.seed', randomness['seed'], 0)
+
+
+def check_clip_grad(wrapper: Any) -> None:
+    """Check the arguments of gradient clipping, which are read in the first step.
+
+    Raises:
+        ValueError: An unknown name.
+    """
+    clip = wrapper.get('clip_grad') if isinstance(wrapper, Mapping) else None
+    if not isinstance(clip, Mapping):
+        return
+    function = clip_grad_value_ if clip.get('type') == 'value' else clip_grad_norm_
+    known = {*_named(function), 'type'} - {'parameters'}
+    check_names('optim_wrapper.clip_grad', clip, known)

@@ -1,0 +1,122 @@
+"""Options and configs that would end or spoil a run later: an error or a warning before a step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.tiny import as_arguments, narrow_retinanet, options
+from tests.helpers.tool import call
+
+FINETUNE = 'effnet_lite0_retinanet_finetune'
+
+
+def train(data: Path, work_dir: Path, *words: object, **changes: Any) -> int:
+    """Train for one epoch of two steps, with other options."""
+    small = as_arguments({**options(), **narrow_retinanet(), **changes})
+    return call('train', FINETUNE, '--data', data, '--work-dir', work_dir, *small, *words)
+
+
+@pytest.fixture
+def refused(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return the one line with which a training ends, before anything is trained or written."""
+
+    def line(*words: object, **changes: Any) -> str:
+        assert train(tiny_data, tmp_path, *words, **changes) == 2
+        shown = capsys.readouterr().err
+        assert 'Traceback' not in shown
+        assert not list(tmp_path.rglob('*.pth'))
+        return shown.partition('error: ')[2].strip()
+
+    return line
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'words'),
+    [
+        (
+            'default_hooks.checkpoint.intervall',
+            3,
+            'intervall=3',
+        ),
+        ('default_hooks.checkpoint.interval', 'x', 'default_hooks.checkpoint.interval'),
+        ('default_hooks.checkpoint.max_keep_ckpts', 'all', 'max_keep_ckpts'),
+        ('default_hooks.logger.intervall', 3, 'did you mean interval'),
+        ('default_hooks.logger.interval', 0, 'default_hooks'),
+        ('train_cfg.val_interval', 0, 'train_cfg.val_interval'),
+        ('train_cfg.val_interval', 'x', 'train_cfg.val_interval'),
+        ('train_cfg.max_epochs', 0, 'train_cfg.max_epochs'),
+        ('train_cfg.max_epochs', -1, 'train_cfg.max_epochs'),
+        ('train_cfg.max_epochs', 1.5, 'train_cfg.max_epochs'),
+        ('train_cfg.max_epoch', 3, 'did you mean max_epochs'),
+        ('train_cfg.dynamic_intervals', '[(1,0)]', 'dynamic_intervals'),
+        ('optim_wrapper.optimizer.learning_rate', 1, 'optimizer.learning_rate'),
+        ('optim_wrapper.clip_grad.maxnorm', 1, 'did you mean max_norm'),
+        ('optim_wrapper.optimizer.lr', -1, 'learning rate'),
+        ('param_scheduler.0.start_faktor', 1, 'did you mean start_factor'),
+        ('param_scheduler.0.start_factor', 0, 'param_scheduler'),
+        ('val_evaluator.metriс', 'bbox', 'val_evaluator'),
+        ('val_evaluator.metric', 'bbx', 'bbx'),
+        ('val_dataloader.batchsize', 1, 'did you mean batch_size'),
+        ('train_dataloader.num_workers', -1, 'num_workers'),
+        ('train_dataloader.batch_size', 0, 'batch_size'),
+        ('val_dataloader.sampler.shufle', 1, 'did you mean shuffle'),
+        ('val_dataloader.dataset.ann_fle', 1, 'did you mean ann_file'),
+        ('val_dataloader.dataset.pipeline.1.scal', 1, 'did you mean scale'),
+        ('train_dataloader.dataset.pipeline.4.probb', 1, 'did you mean prob'),
+        ('test_dataloader.dataset.pipeline.1.scal', 1, 'did you mean scale'),
+        ('visualizer.nam', 1, 'did you mean name'),
+        ('log_processor.window', 1, 'did you mean window_size'),
+        ('randomness.sed', 1, 'did you mean seed'),
+        ('randomness.seed', 'x', 'randomness.seed'),
+    ],
+)
+def test_what_would_end_a_run_later(key: str, value: Any, words: str, refused: Any) -> None:
+    line = refused(**{key: value})
+    assert words in line and key.split('.')[0] in line and '\n' not in line
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (
+            {'train_cfg.max_epochs': 2, 'param_scheduler.1.T_max': 15},
+            ['until epoch 17', 'ends at epoch 2'],
+        ),
+        (
+            {
+                'train_cfg.max_epochs': 4,
+                'param_scheduler.1.end': 3,
+                'param_scheduler.1.T_max': 1,
+            },
+            ['ends at epoch 3', 'training at epoch 4', 'last 1 epoch'],
+        ),
+        ({'param_scheduler.0.end': 500}, ['iteration 1000', 'iteration 2', 'warm-up']),
+    ],
+)
+def test_a_schedule_with_another_end_is_a_warning(
+    changes: dict[str, Any],
+    words: list[str],
+    tiny_data: Path,
+    tmp_path: Path,
+) -> None:
+    assert train(tiny_data, tmp_path, **changes) == 0
+    log = next(tmp_path.glob('*/*.log')).read_text(encoding='utf-8')
+    lines = [line for line in log.splitlines() if 'WARNING' in line and 'param_scheduler:' in line]
+    assert any(all(word in line for word in words) for line in lines), lines
+
+
+def test_classes_of_the_training_alone(refused: Any) -> None:
+    line = refused(**{'train_dataloader.dataset.metainfo.classes': ('bar', 'square')})
+    assert '(bar, square)' in line and '(square, bar)' in line and 'metainfo.classes' in line
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [{'model.backbone.norm_eval': True}, {'model.backbone.frozen_stages': 2}],
+)
+def test_random_weights_with_fixed_statistics(changes: dict[str, Any], refused: Any) -> None:
+    line = refused(**changes)
+    assert 'model.backbone.norm_eval=False' in line and 'frozen_stages=-1' in line
