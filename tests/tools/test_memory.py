@@ -38,6 +38,7 @@ def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert float(full) > float(half) > 0
 
 
+@pytest.mark.slow
 def test_the_largest_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / 'peaks.json'
     words = ('--size', 256, '--gib', 1.25, '--reserve', 1, '--json', path)
