@@ -18,7 +18,9 @@ BESIDE = ('benchmarks', 'configs', 'docs', 'tools')
 ALONE = ('adversaries',)
 # Tests of no single module.
 CROSS_CUTTING = {
+    'adversaries/test_checkpoints.py',
     'adversaries/test_configs.py',
+    'adversaries/test_native_cache.py',
     'adversaries/test_options.py',
     'adversaries/test_urls.py',
     'compat/mmcv_ops/test_cuda.py',

@@ -1,9 +1,20 @@
-"""Substitutes for modules that mmdet and mmseg import and an installation may lack.
+"""What changes about other packages when this one is imported.
 
-`mmcv_ops` replaces mmcv's compiled operators, `panopticapi` COCO's package of that name; `finder`
-makes them importable where the originals are not installed.
+Substitutes for modules that mmdet and mmseg import and an installation may lack: `mmcv_ops`
+replaces mmcv's compiled operators, `panopticapi` COCO's package of that name; `finder` makes them
+importable where the originals are not installed.
+
+Safe defaults, by `after_import` as soon as the module concerned is imported: `safe_defaults`.
 """
 
+from effnet_dense.compat.after_import import AfterImportFinder, after_import
 from effnet_dense.compat.finder import SubstituteFinder, install
+from effnet_dense.compat.safe_defaults import install_safe_defaults
 
-__all__ = ['SubstituteFinder', 'install']
+__all__ = [
+    'AfterImportFinder',
+    'SubstituteFinder',
+    'after_import',
+    'install',
+    'install_safe_defaults',
+]

@@ -50,7 +50,7 @@ from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
-from effnet_dense.weights.mmengine_loader import register_safe_loader
+from effnet_dense.weights.values import check_values
 
 _STARTED: Counter[str] = Counter()
 # What configs call mmengine's training loops → this package's.
@@ -104,7 +104,6 @@ class Runner(MMEngineRunner):
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Start the process group, over gloo without a GPU, before mmengine's own setup."""
-        register_safe_loader()
         if self.distributed and not is_distributed():
             export_variables(self.launcher)
             if get_device() == 'cpu':
@@ -338,8 +337,9 @@ class Runner(MMEngineRunner):
         # Hooks may change the weights: EMAHook swaps the averaged ones for those being trained.
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         try:
+            check_values(checkpoint['state_dict'], model.state_dict())
             model.load_state_dict(checkpoint['state_dict'])
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ValueError(f'{filename} is a checkpoint of another model: {error}') from error
         self._has_loaded = True
         return checkpoint

@@ -26,7 +26,6 @@ from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for,
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch, load_weights
-from effnet_dense.weights.mmengine_loader import register_safe_loader
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source
 
@@ -70,7 +69,6 @@ class Predictor:
         self.config = config if isinstance(config, Config) else load_config(str(config))
         scope = 'mmseg' if is_segmentation(self.config) else 'mmdet'
         init_default_scope(self.config.get('default_scope') or scope)
-        register_safe_loader()
         meta = checkpoint_meta(safe_load(fetch(checkpoint)), public_name(checkpoint))
         self.dataset_meta = meta or config_meta(self.config)
         model: Any = _build(model_for(self.config, self.dataset_meta['classes']))

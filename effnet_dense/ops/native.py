@@ -1,6 +1,6 @@
 """Compile and load this package's C++ sources.
 
-inductor's cache compiles each of them in a few seconds, once per machine.
+inductor's cache compiles each of them in a few seconds, once per user and machine.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
+
+from effnet_dense.utils.private_cache import use_private_cache
 
 
 def is_compiled(source: Path) -> bool:
@@ -48,7 +50,8 @@ def _library(source: Path) -> Any:
     from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
 
     try:
-        return CppCodeCache.load(source.read_text())
+        use_private_cache()
+        return CppCodeCache.load(source.read_text(encoding='utf-8'))
     except InvalidCxxCompiler:
         reason = (
             'no C++ compiler was found; install g++, or name one in the environment variable CXX'

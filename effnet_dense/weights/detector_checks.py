@@ -77,7 +77,7 @@ def fit_classes(model: nn.Module, translation: Translation) -> None:
         return
     for key in CLASS_KEYS:
         rows = translation.tensors.get(key)
-        if rows is None or len(rows) % head.num_base_priors:
+        if rows is None or not rows.ndim or len(rows) % head.num_base_priors:
             continue
         given, expected = len(rows) // head.num_base_priors, head.cls_out_channels
         if (given, expected) == (COCO_IDS, len(COCO_USED)):

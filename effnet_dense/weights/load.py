@@ -28,6 +28,7 @@ from effnet_dense.weights.download import fetch
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source, SourceInfo, source_info
 from effnet_dense.weights.translate import Translation, preview, translate, translate_natively
+from effnet_dense.weights.values import check_layouts, check_values
 
 # Keys under which training scripts save a state dict; averaged weights are preferred, as in timm.
 # (mmengine's EMA hook saves the averaged weights as 'state_dict'.)
@@ -92,8 +93,9 @@ def load_weights(
         The report, which is also logged.
 
     Raises:
-        ValueError: Nothing matches; a shape differs; the backbone, BiFPN or EfficientDetHead would
-            lack a tensor or has none of that name; or the source needs another padding, another
+        ValueError: Nothing matches; a shape differs; a tensor is sparse, has NaN or Inf, or
+            integers where the model has none; the backbone, BiFPN or EfficientDetHead would lack a
+            tensor or has none of that name; or the source needs another padding, another
             batch-norm eps or other anchors.
         FileNotFoundError, ImportError, ConnectionError: See `fetch`.
     """
@@ -107,8 +109,10 @@ def load_weights(
             _check_family(backbone, info, name)
             check_detector_family(model, info, name, tuple(ignore))
         source = safe_load(fetch(source, sha256))
-    state = _select(state_dict_of(source, name), prefix, name)
+    state = state_dict_of(source, name)
     try:
+        check_layouts(state)
+        state = _select(state, prefix)
         report = _load(model, backbone, state, info, tuple(ignore))
     except ValueError as error:
         raise ValueError(f'cannot load {name}: {error}') from None
@@ -155,6 +159,7 @@ def _load(
     fit_classes(model, translation)
     _check_shapes(translation, own)
     check_parts(model, translation, own, ignore)
+    check_values(translation.tensors, own)
     if backbone is not None:
         _check_complete(backbone, '' if model is backbone else BACKBONE, translation, ignore)
     loaded = tuple(key for key in own if key in translation.tensors)
@@ -174,13 +179,13 @@ def _backbone_of(model: nn.Module) -> EfficientNet | None:
     return found if isinstance(found, EfficientNet) else None
 
 
-def _select(state: Mapping[str, Any], prefix: str | None, name: str) -> Mapping[str, Any]:
+def _select(state: Mapping[str, Any], prefix: str | None) -> Mapping[str, Any]:
     if not prefix:
         return state
     prefix = prefix.rstrip('.') + '.'
     chosen = {key[len(prefix) :]: v for key, v in state.items() if key.startswith(prefix)}
     if not chosen:
-        raise ValueError(f'{name} has no key that begins with {prefix!r}: {preview(list(state))}')
+        raise ValueError(f'no key begins with {prefix!r}: {preview(list(state))}')
     return chosen
 
 
@@ -204,6 +209,8 @@ def _fit_classifier(translation: Translation, own: Mapping[str, Tensor]) -> None
     for key in ('head.fc.weight', 'head.fc.bias'):
         if key not in translation.tensors or key not in own:
             continue
+        if not translation.tensors[key].ndim:
+            continue  # a wrong shape, reported with the others
         given, expected = len(translation.tensors[key]), len(own[key])
         if (given, expected) == (1001, 1000):
             translation.tensors[key] = translation.tensors[key][1:]

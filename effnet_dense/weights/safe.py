@@ -6,6 +6,8 @@ import pickle
 import re
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,15 @@ _BROKEN_FILE = (
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
 
-def safe_load(path: str | PathLike[str]) -> Any:
-    """Read a checkpoint of tensors and plain values to the CPU.
+def safe_load(path: str | PathLike[str], map_location: Any = 'cpu') -> Any:
+    """Read a checkpoint of tensors and plain values.
 
     The package reads every checkpoint with it. It accepts what torch's restricted unpickler
     accepts, mmengine's `HistoryBuffer`, numpy arrays and numbers, and `.safetensors` files.
+
+    Args:
+        path: The file.
+        map_location: Where its tensors go, as in `torch.load`; `.safetensors` go to the CPU.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -40,16 +46,31 @@ def safe_load(path: str | PathLike[str]) -> Any:
     _check_record_sizes(path)
     if path.suffix == '.safetensors':
         return _load_safetensors(path)
+    with mmengine_types(str(path)):
+        try:
+            return torch.load(path, map_location=map_location, weights_only=True)
+        except _BROKEN_FILE as error:
+            raise ValueError(
+                f'{path} is truncated or not a PyTorch checkpoint: {_reason(error)}'
+            ) from None
+
+
+@contextmanager
+def mmengine_types(name: str) -> Iterator[None]:
+    """Let `torch.load(…, weights_only=True)` read mmengine's training state.
+
+    Args:
+        name: Of the checkpoint, for messages.
+
+    Raises:
+        ValueError: The block's checkpoint would run code.
+    """
     try:
         with torch.serialization.safe_globals(_mmengine_globals()):
-            return torch.load(path, map_location='cpu', weights_only=True)
+            yield
     except pickle.UnpicklingError as error:
         # torch's message also advises weights_only=False, which would run the code.
-        raise ValueError(f'{path} is not a safe checkpoint: {_reason(error)}') from None
-    except _BROKEN_FILE as error:
-        raise ValueError(
-            f'{path} is truncated or not a PyTorch checkpoint: {_reason(error)}'
-        ) from None
+        raise ValueError(f'{name} is not a safe checkpoint: {_reason(error)}') from None
 
 
 def _mmengine_globals() -> list[Any]:

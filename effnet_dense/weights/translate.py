@@ -80,7 +80,9 @@ def translate(model: nn.Module, backbone: EfficientNet, state: Mapping[str, Any]
     translation = _rename(format, names, state)
     if format == 'effdet':
         for key in translation.tensors.keys() & set(BOX_KEYS):
-            translation.tensors[key] = swap_xy(translation.tensors[key])
+            rows = translation.tensors[key]
+            if rows.ndim and len(rows) % 4 == 0:  # else a wrong shape, reported with the others
+                translation.tensors[key] = swap_xy(rows)
     return translation
 
 

@@ -20,7 +20,6 @@ from effnet_dense.engine.command import message
 from effnet_dense.engine.config import load_config, shipped_configs
 from effnet_dense.inference import Predictor
 from effnet_dense.weights import Pretrained, load_weights
-from effnet_dense.weights.mmengine_loader import register_safe_loader
 from tests.helpers.hostile import FILES, payloads, running, state
 from tests.helpers.tiny import options
 from tests.helpers.tool import call
@@ -108,16 +107,6 @@ def test_hostile_names_of_classes(meta: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / 'x.pth')
     with pytest.raises(ValueError, match=r'x\.pth: expected'):
         Predictor(CONFIG, tmp_path / 'x.pth', 'cpu')
-
-
-@pytest.mark.parametrize(
-    'source', ['http://x/y.pth', 's3://x/y.pth', 'open-mmlab://none', 'mmcls://none', 'pavi://x']
-)
-def test_mmengines_own_schemes(source: str) -> None:
-    """Nothing without a hash, and nothing that we cannot check."""
-    register_safe_loader()
-    with pytest.raises(ValueError, match=r'sha256|cannot read weights|has no checkpoint named'):
-        CheckpointLoader.load_checkpoint(source)
 
 
 @pytest.mark.parametrize('suffix', ['yaml', 'yml'])

@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from effnet_dense.weights.safe import safe_load
+from effnet_dense.weights.values import check_layouts, check_values
 
 TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
 LAST = 'last_checkpoint'
@@ -22,7 +23,7 @@ def read_training_state(filename: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file is damaged, or contains only weights.
+        ValueError: The file is damaged, has weights only, or weights that are no finite numbers.
     """
     checkpoint = safe_load(filename)
     _check_sums(Path(filename))
@@ -33,6 +34,11 @@ def read_training_state(filename: str | Path) -> dict[str, Any]:
             f'{filename} holds no training state to resume from ({", ".join(missing)} missing); '
             'load its weights with --cfg-options load_from=...'
         )
+    try:
+        check_layouts(checkpoint['state_dict'])
+        check_values(checkpoint['state_dict'], checkpoint['state_dict'])
+    except ValueError as error:
+        raise ValueError(f'{filename} cannot be resumed: {error}') from None
     # mmengine would execute it as Python to compare the number of GPUs.
     checkpoint['meta'].pop('config', None)
     return checkpoint
