@@ -185,7 +185,7 @@ def _select(state: Mapping[str, Any], prefix: str | None) -> Mapping[str, Any]:
     prefix = prefix.rstrip('.') + '.'
     chosen = {key[len(prefix) :]: v for key, v in state.items() if key.startswith(prefix)}
     if not chosen:
-        raise ValueError(f'no key begins with {prefix!r}: {preview(list(state))}')
+        raise ValueError(f'it has no key that begins with {prefix!r}: {preview(list(state))}')
     return chosen
 
 
