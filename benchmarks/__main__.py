@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import acceptance, detectors, features
 from benchmarks.files import write_comparison, write_targets
+from effnet_dense.utils.outputs import check_free
 from benchmarks.implementation import Implementation, Unavailable, collect_implementations
 from benchmarks.loading import measure_loading
 from benchmarks.measure import MEASURES, compare
@@ -144,6 +145,7 @@ def _run_loading(args: argparse.Namespace) -> None:
 
 
 def _run_acceptance(args: argparse.Namespace) -> None:
+    check_free(args.out / f'acceptance.{suffix}' for suffix in ('json', 'md', 'png'))
     comparisons = []
     for comparison in acceptance.run_comparisons(_settings(args), args.part):
         print_comparison(comparison)

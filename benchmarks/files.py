@@ -11,6 +11,7 @@ from benchmarks.chart import draw_comparison, draw_targets
 from benchmarks.comparison import Comparison
 from benchmarks.tables import comparison_section, targets_section
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import claim
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -32,8 +33,7 @@ def write_targets(results: list[Result], comparisons: list[Comparison], folder: 
 
 def _write(folder: Path, name: str, content: Any, text: str) -> list[Path]:
     """Write JSON and Markdown; return their paths, and that of the figure to draw."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f'{name}.{suffix}' for suffix in ('json', 'md', 'png')]
+    paths = [claim(folder / f'{name}.{suffix}') for suffix in ('json', 'md', 'png')]
     atomic_write(paths[0], json.dumps(content, indent=2, ensure_ascii=False) + '\n')
     atomic_write(paths[1], text)
     return paths

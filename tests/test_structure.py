@@ -20,8 +20,10 @@ ALONE = ('adversaries',)
 CROSS_CUTTING = {
     'adversaries/test_checkpoints.py',
     'adversaries/test_configs.py',
+    'adversaries/test_locks.py',
     'adversaries/test_native_cache.py',
     'adversaries/test_options.py',
+    'adversaries/test_outputs.py',
     'adversaries/test_urls.py',
     'compat/mmcv_ops/test_cuda.py',
     'compat/test_mmcv_extension.py',

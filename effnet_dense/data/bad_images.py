@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from effnet_dense.data.transforms.loading import BadImageError
+from effnet_dense.utils.outputs import claim
 
 
 class ReplaceBadImages:
@@ -51,7 +52,7 @@ class ReplaceBadImages:
             return
         self.seen.add(name)
         line = json.dumps([name, str(error)], ensure_ascii=False) + '\n'
-        handle = os.open(self.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        handle = os.open(claim(self.notes), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(handle, line.encode())  # a single write: other processes append too
         finally:

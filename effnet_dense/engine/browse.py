@@ -21,13 +21,17 @@ from torch.utils.data import DataLoader
 
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.seeding import sampler_of
+from effnet_dense.engine.outputs import check_images, check_run
 from effnet_dense.engine.resume.batches import set_epoch
 from effnet_dense.engine.runner import Runner
 from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.utils.config_errors import config_errors
+from effnet_dense.utils.outputs import claim
 from effnet_dense.utils.progress import track
 
 Image = NDArray[np.uint8]
+
+SHEET = 'sheet.jpg'
 
 CELL = 320
 """Side in pixels of a contact sheet's cell."""
@@ -52,7 +56,9 @@ def browse(
         Paths of the drawings; the contact sheet's is the last.
 
     Raises:
-        ValueError: Invalid split, number or epoch, or the config lacks the data loader.
+        FileExistsError: A drawing has the name of a file that the package did not write.
+        ValueError: A wrong split, number or epoch, no such data loader, or `out` lies among the
+            images.
     """
     if split not in SPLITS or number < 1 or epoch < 0:
         raise ValueError(
@@ -63,15 +69,29 @@ def browse(
     meta = getattr(loader.dataset, 'metainfo', None)
     visualizer = build_visualizer(config.get('visualizer') or {'type': 'DetLocalVisualizer'}, meta)
     indices = list(islice(epoch_indices(loader, epoch), number))
+    _check_outputs(config, loader.dataset, Path(out), indices, split)
     paths = []
     for position, index in enumerate(track(indices, 'Drawing')):
         image, sample = to_drawable(loader.dataset[index], split)
-        path = Path(out, f'{position:04d}_{Path(sample.img_path).stem}.jpg')
+        path = claim(Path(out, _name(position, sample.img_path)))
         visualizer.add_datasample('browse', image, sample, draw_pred=False, out_file=str(path))
         paths.append(path)
-    sheet = Path(out, 'sheet.jpg')
+    sheet = claim(Path(out, SHEET))
     mmcv.imwrite(contact_sheet([mmcv.imread(str(path)) for path in paths]), str(sheet))
     return [*paths, sheet]
+
+
+def _check_outputs(
+    config: Config, dataset: Any, out: Path, indices: Sequence[int], split: str
+) -> None:
+    infos = [dataset.get_data_info(index) for index in indices]
+    names = [_name(position, info['img_path']) for position, info in enumerate(infos)]
+    check_run(config, [split], [out])
+    check_images([out / name for name in (*names, SHEET)], dataset)
+
+
+def _name(position: int, image: str) -> str:
+    return f'{position:04d}_{Path(image).stem}.jpg'
 
 
 def build_loader(config: Config, split: str) -> DataLoader:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from effnet_dense.data import CocoSource, use_data
 from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.config_walk import leaf_datasets
+from effnet_dense.utils.run_lock import check_unlocked
 
 
 def use_amp(config: Config) -> None:
@@ -95,10 +96,13 @@ def skip_bad_data(
     """Leave out broken images and annotations (`--skip-bad`): in `data` now, in others in training.
 
     Raises:
+        FileExistsError: A training holds the work folder.
         ValueError: The limit is not a share, or more of `data` is broken.
     """
     if not 0 < skip.limit <= 1:
         raise ValueError(f'--skip-bad expects a share above 0, up to 1, got {skip.limit}')
+    if data is not None and 'train' in splits:
+        check_unlocked(skip.folder)  # its training reads the lists that would be replaced
     hook = dict(type='effnet_dense.SkipBadHook', limit=skip.limit)
     source = use_data(config, data, splits, skip=skip) if data is not None else None
     if isinstance(source, CocoSource) and 'val' in source.cleaned:

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from effnet_dense.data import check_data_files
-from effnet_dense.data.config_walk import type_name
+from effnet_dense.data.config_walk import metrics_of, type_name
 from effnet_dense.engine.flags import (
     draw_predictions,
     resume_from,
@@ -20,10 +20,11 @@ from effnet_dense.engine.flags import (
     use_tta,
 )
 from effnet_dense.engine.hooks.evaluated_model import DeployHook, UnwrappedTTAHook
+from effnet_dense.engine.hooks.label_maps import CityscapesMapsHook, LabelMapsHook
+from effnet_dense.engine.outputs import check_run
+from effnet_dense.evaluation.dump import DumpDetections
 
 PICKLES = ('.pkl', '.pickle')
-# mmseg's metrics that can write label maps.
-LABEL_MAP_METRICS = ('IoUMetric', 'CityscapesMetric')
 DRAWN = 20
 """Number of images that a test draws by default."""
 
@@ -44,7 +45,9 @@ def train(
 
     Raises:
         FileNotFoundError: A checkpoint or data file is missing.
-        ValueError: The config contradicts itself, its weights or its data.
+        FileExistsError: Another training holds the work folder, or it has checkpoints of others.
+        ValueError: The config contradicts itself, its weights or its data, or the work folder
+            lies among the images.
     """
     if amp:
         use_amp(config)
@@ -53,6 +56,7 @@ def train(
     if resume is not None:
         resume_from(config, resume)
     check_data_files(config, ('train', 'val'))
+    check_run(config, ('train', 'val'), [config.work_dir])
     return build_runner(config).train()
 
 
@@ -80,8 +84,9 @@ def test(
 
     Raises:
         FileNotFoundError: The checkpoint or a data file is missing.
-        ValueError: The checkpoint is damaged or of another model, `out` has the wrong suffix, or
-            the config defines no augmentations.
+        FileExistsError: An output has the name of a file that the package did not write.
+        ValueError: The checkpoint is damaged or of another model, `out` has the wrong suffix, the
+            config defines no augmentations, or the test reads what an output would replace.
     """
     config.load_from = str(checkpoint)
     config.resume = False
@@ -92,14 +97,18 @@ def test(
     if tta:
         use_tta(config)
     segments = config.get('default_scope') == 'mmseg'
-    if out is not None:
-        _save_label_maps(config, out) if segments else _check_pickle(out)
+    if out is not None and not segments:
+        _check_pickle(out)
+    maps = _label_maps(config, out) if out is not None and segments else None
     check_data_files(config, ('test',))
+    folders = [folder for folder in (config.work_dir, show_dir, out) if folder is not None]
+    _check_scratch_folders(config)
+    check_run(config, ('test',), folders, [] if out is None or segments else [out])
     runner = build_runner(config)
     if out is not None and not segments:
-        from mmdet.evaluation import DumpDetResults
-
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=str(out)))
+        runner.test_evaluator.metrics.append(DumpDetections(out_file_path=str(out)))
+    if maps is not None:
+        runner.register_hook(maps)
     if tta:
         runner.register_hook(UnwrappedTTAHook(dict(config.tta_model)))
     if deployed:
@@ -118,9 +127,26 @@ def _check_pickle(out: str | Path) -> None:
         raise ValueError(f'--out must end with one of {PICKLES} for detections, got {str(out)!r}')
 
 
-def _save_label_maps(config: Config, folder: str | Path) -> None:
-    metrics: Any = config.test_evaluator
-    for metric in metrics if isinstance(metrics, list) else [metrics]:
-        if type_name(metric) in LABEL_MAP_METRICS:
-            metric.output_dir = str(folder)
-            metric.keep_results = True
+def _label_maps(config: Config, folder: str | Path) -> LabelMapsHook:
+    """Return the hook that writes label maps; Cityscapes' metric writes them itself."""
+    official = _cityscapes_metrics(config)
+    for metric in official:
+        metric.output_dir = str(folder)
+        metric.keep_results = True
+    return CityscapesMapsHook(folder) if official else LabelMapsHook(folder)
+
+
+def _check_scratch_folders(config: Config) -> None:
+    """Refuse a folder that mmseg's Cityscapes metric would delete with all that it holds."""
+    for metric in _cityscapes_metrics(config):
+        folder = Path(metric.get('output_dir') or '')
+        if not metric.get('keep_results') and folder.is_dir() and any(folder.iterdir()):
+            raise FileExistsError(
+                f'CityscapesMetric would delete {folder}, which is not empty: choose another '
+                'output_dir, or set keep_results=True'
+            )
+
+
+def _cityscapes_metrics(config: Config) -> list[Any]:
+    metrics = metrics_of(config.get('test_evaluator'))
+    return [metric for metric in metrics if type_name(metric) == 'CityscapesMetric']

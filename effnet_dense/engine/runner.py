@@ -39,6 +39,7 @@ from effnet_dense.engine.hooks.checkpoint import CheckpointHook, PlainSchedulerS
 from effnet_dense.engine.hooks.finite import FiniteHook
 from effnet_dense.engine.hooks.progress import ProgressHook, is_interactive
 from effnet_dense.engine.hooks.stopping import StopHook, resume_hint
+from effnet_dense.engine.lock import training_lock
 from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, ResumableLoop
 from effnet_dense.engine.processes import export_variables, start_gloo
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint, read_training_state
@@ -47,6 +48,7 @@ from effnet_dense.evaluation.visualizer import own_visualizer
 from effnet_dense.registry import RUNNERS
 from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.config_errors import config_errors
+from effnet_dense.utils.outputs import claim
 from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
@@ -77,6 +79,7 @@ class Runner(MMEngineRunner):
       complete one.
     - Checkpoints are written atomically: a kill while writing leaves the old file.
     - Ctrl-C saves a checkpoint and stops.
+    - A lock keeps two trainings out of one work folder.
     - `compile=True`, or a dict of torch.compile's options, compiles backbone, neck and dense heads.
     - `channels_last=True` keeps weights and features in that memory format.
     - The data's random numbers depend only on (seed, epoch, sample): see `seed_draws`.
@@ -263,9 +266,27 @@ class Runner(MMEngineRunner):
         super().register_hook(hook, priority)
 
     def train(self) -> nn.Module:
-        """Train; errors that end the training name the checkpoint to resume from."""
-        with resume_hint(self.work_dir), self._stop.handle_signals(self.world_size == 1):
+        """Train; errors that end the training name the checkpoint to resume from.
+
+        Raises:
+            FileExistsError: Another training holds the work folder.
+        """
+        single = self.world_size == 1
+        with (
+            training_lock(self.work_dir),
+            resume_hint(self.work_dir),
+            self._stop.handle_signals(single),
+        ):
             return super().train()
+
+    def dump_config(self) -> None:
+        """Write the config into the work folder, where another file of its name stays."""
+        name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
+        try:
+            claim(Path(self.work_dir, name))
+        except FileExistsError:
+            return  # the visualizer writes the config, too: TIME/vis_data/config.py
+        super().dump_config()
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the model's parts if the config's `compile` requests it: see `compile_parts`."""
@@ -356,7 +377,7 @@ class Runner(MMEngineRunner):
         if '://' in out_dir or file_client_args or kwargs.get('backend_args'):
             super().save_checkpoint(out_dir, filename, file_client_args, **kwargs)
             return
-        with atomic_path(Path(out_dir, filename)) as partial:
+        with atomic_path(claim(Path(out_dir, filename))) as partial:
             super().save_checkpoint(out_dir, partial.name, **kwargs)
 
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from effnet_dense.data.transforms import LoadImageFromFile
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.utils.atomic import atomic_path
+from effnet_dense.utils.outputs import claim
 
 ImageInput = str | PathLike[str] | NDArray[np.uint8] | Image.Image
 
@@ -62,10 +63,10 @@ def write_image(path: Path, image: NDArray[Any]) -> None:
     Missing folders are created.
 
     Raises:
+        FileExistsError: The package did not write the file that has this name.
         ValueError: OpenCV cannot write this format.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path, fsync=False) as partial:
+    with atomic_path(claim(path), fsync=False) as partial:
         try:
             written = cv2.imwrite(str(partial), np.ascontiguousarray(image))
         except cv2.error as error:

@@ -19,6 +19,7 @@ from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.inference.categories import CocoIds, default_ids, ids_from
 from effnet_dense.inference.images import read_image
 from effnet_dense.inference.inputs import Input, find_inputs
+from effnet_dense.inference.output_paths import OutputPaths
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.inference.results import Results
 from effnet_dense.inference.video import frame_rate, open_video, video_writer
@@ -52,12 +53,15 @@ def infer(
 
     Raises:
         FileNotFoundError: A source or `ann_file` does not exist.
-        ValueError: Results of two sources would have the same name, or `ann_file` lacks classes.
+        FileExistsError: A result has the name of a file that the package did not write.
+        ValueError: A result would replace an input, or `ann_file` lacks classes.
     """
     if batch_size < 1:
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
     inputs = find_inputs(sources, out)
-    return _Run(predictor, out, score_thr, batch_size, ann_file).run(inputs)
+    paths = OutputPaths.of(inputs)
+    paths.check(Path(out), inputs, ann_file)
+    return _Run(predictor, out, paths, score_thr, batch_size, ann_file).run(inputs)
 
 
 class _Run:
@@ -67,6 +71,7 @@ class _Run:
         self,
         predictor: Predictor,
         out: str | Path,
+        paths: OutputPaths,
         score_thr: float,
         batch_size: int,
         ann_file: str | Path | None,
@@ -74,12 +79,13 @@ class _Run:
         classes = predictor.dataset_meta['classes']
         ids: CocoIds = ids_from(ann_file, classes) if ann_file else default_ids(classes)
         self.predictor = predictor
+        self.paths = paths
         self.batch_size = batch_size
         self.score_thr = score_thr
         self.visualizer = build_visualizer(
             _visualizer_config(predictor.config), predictor.dataset_meta
         )
-        self.results = Results(out, classes, ids, predictor.things)
+        self.results = Results(out, classes, ids, predictor.things, paths.maps)
         self.skipped: list[str] = []
 
     def run(self, inputs: Sequence[Input]) -> list[str]:
@@ -119,9 +125,10 @@ class _Run:
 
     def _add_video(self, item: Input, video: Any, progress: Progress) -> None:
         advance = _task(progress, item.name, max(video.frame_cnt, 0) or None)
-        target = self.results.folder / 'pictures' / PurePath(item.name).with_suffix('.mp4')
+        target = self.results.folder / 'pictures' / self.paths.drawings[item.name]
+        frames = self.paths.frames[item.name]
         with video_writer(target, frame_rate(video), video.current_frame()) as writer:
-            for batch in _batches(_frames(video, item.name), self.batch_size):
+            for batch in _batches(_frames(video, frames), self.batch_size):
                 for (name, image), sample in self._predict(batch):
                     frame = int(PurePath(name).name)
                     size = image.shape[:2]
@@ -147,11 +154,10 @@ def _visualizer_config(config: Config) -> dict[str, Any]:
     return dict(config.get('visualizer') or {'type': kind})
 
 
-def _frames(video: Any, name: str) -> Iterator[Named]:
+def _frames(video: Any, folder: str) -> Iterator[Named]:
     """Yield a video's frames, named by their number: 'street/000000', 'street/000001', …"""
-    folder = PurePath(name).with_suffix('')
     for number, frame in enumerate(video):
-        yield (folder / f'{number:06}').as_posix(), frame
+        yield f'{folder}/{number:06}', frame
 
 
 def _batches(items: Iterator[Named], size: int) -> Iterator[list[Named]]:

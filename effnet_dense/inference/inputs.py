@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from effnet_dense.data.image_files import IMAGE_SUFFIXES, list_files
+from effnet_dense.utils.output_names import relative_names
+from effnet_dense.utils.outputs import is_ours
 
 VIDEO_SUFFIXES = frozenset(['.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'])
 
@@ -28,23 +30,26 @@ class Input:
 def find_inputs(sources: Sequence[str | Path], out: str | Path) -> list[Input]:
     """Find images and videos: given files, and those in folders and subfolders, sorted.
 
+    Names are relative to the given folder; where two files would have one name, all are relative
+    to the folder that they have in common. A file that is given twice counts once.
+
     Args:
         sources: Files and folders.
-        out: The folder of results, which is not searched.
+        out: The folder of results, which is not searched; if it is the source itself, only results
+            are left out.
 
     Raises:
         FileNotFoundError: A file or folder does not exist, or a folder has no images or videos.
-        ValueError: Results of two files would have the same name.
     """
-    found = [item for source in sources for item in _inputs_of(Path(source), Path(out).resolve())]
-    stems = Counter(PurePath(item.name).with_suffix('').as_posix() for item in found)
-    twice = [stem for stem, count in stems.items() if count > 1]
-    if twice:
-        raise ValueError(
-            f'{len(twice)} names of images occur more than once, and their results would '
-            f'overwrite each other: {", ".join(twice[:3])}; pass their common folder or rename them'
-        )
-    return found
+    given = (item for source in sources for item in _inputs_of(Path(source), Path(out).resolve()))
+    distinct: dict[str, Input] = {}
+    for item in given:
+        distinct.setdefault(os.path.abspath(item.path), item)
+    found = list(distinct.values())
+    if len({item.name for item in found}) == len(found):
+        return found
+    names = relative_names(item.path for item in found)
+    return [Input(item.path, names[str(item.path)]) for item in found]
 
 
 def _inputs_of(source: Path, out: Path) -> Iterator[Input]:
@@ -55,8 +60,16 @@ def _inputs_of(source: Path, out: Path) -> Iterator[Input]:
         return
     known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
     names = [name for name in list_files(source) if name.suffix.lower() in known]
-    kept = [name for name in names if out not in (source / name).resolve().parents]
+    kept = [name for name in names if not _is_result(source, name, out)]
     if not kept:
         raise FileNotFoundError(f'{source} has no images or videos ({", ".join(sorted(known))})')
     for name in kept:
         yield Input(source / name, name.as_posix())
+
+
+def _is_result(source: Path, name: PurePath, out: Path) -> bool:
+    """Whether a file of a source is one of the results that this or an earlier run writes."""
+    path = (source / name).resolve()
+    if out == source.resolve():
+        return is_ours(source / name)
+    return out in path.parents and out not in source.resolve().parents

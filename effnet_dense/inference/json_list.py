@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from effnet_dense.utils.atomic import atomic_path, partial_path
+from effnet_dense.utils.outputs import claim
 
 
 class JsonList:
@@ -37,5 +38,5 @@ class JsonList:
 
     def close(self, suffix: str = '') -> None:
         """Finish the file and give it its final name."""
-        with atomic_path(self.path), self._file:
+        with atomic_path(claim(self.path)), self._file:
             self._file.write(f'\n]{suffix}\n')

@@ -10,6 +10,7 @@ pictures/NAME       images with drawn predictions
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,6 +23,7 @@ from effnet_dense.inference.coco_results import detections, segments
 from effnet_dense.inference.images import write_image
 from effnet_dense.inference.json_list import JsonList
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import claim, claim_folder
 
 NO_CLASS = 255
 
@@ -30,17 +32,23 @@ class Results:
     """Writes predictions as they arrive; JSON files get their final names in `close`.
 
     Args:
-        folder: Created if missing; files of an earlier run are replaced.
+        folder: Created if missing; files of an earlier run are replaced, others are not.
         classes: Names of the model's classes.
         ids: Ids of categories and images, for detections and panoptic segments.
         things: Number of thing classes, which come first; 0 unless the model is panoptic.
+        maps: Image's name → its label map's, where more than the suffix differs.
     """
 
     def __init__(
-        self, folder: str | Path, classes: tuple[str, ...], ids: CocoIds, things: int = 0
+        self,
+        folder: str | Path,
+        classes: tuple[str, ...],
+        ids: CocoIds,
+        things: int = 0,
+        maps: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder = claim_folder(folder)
+        self._maps = maps or {}
         self._classes = classes
         self._ids = ids
         self._things = things
@@ -82,7 +90,7 @@ class Results:
             rest = json.dumps({'images': self._images, 'categories': categories})
             entries.close('' if name == 'predictions' else f', {rest[1:]}')
         listing = {'images': self._images, 'categories': categories, 'annotations': []}
-        atomic_write(self.folder / 'images.json', json.dumps(listing))
+        atomic_write(claim(self.folder / 'images.json'), json.dumps(listing))
 
     def _add_detections(self, image: dict[str, Any], instances: Any) -> None:
         entries = self._list('predictions')
@@ -92,7 +100,7 @@ class Results:
 
     def _add_panoptic(self, image: dict[str, Any], panoptic: Any) -> None:
         ids, records = segments(panoptic, self._ids.categories, self._things)
-        file_name = _as_png(image['file_name'])
+        file_name = self._map_of(image['file_name'])
         write_image(self.folder / 'panoptic' / file_name, id2rgb(ids)[..., ::-1])
         entries = self._list('panoptic', '{"annotations": ')
         record = {'image_id': image['id'], 'file_name': file_name, 'segments_info': records}
@@ -102,7 +110,10 @@ class Results:
     def _add_labels(self, name: str, labels: Any) -> None:
         self._semantic = True
         kind = np.uint8 if len(self._classes) <= NO_CLASS else np.uint16
-        write_image(self.folder / 'labels' / _as_png(name), labels.astype(kind))
+        write_image(self.folder / 'labels' / self._map_of(name), labels.astype(kind))
+
+    def _map_of(self, name: str) -> str:
+        return self._maps.get(name) or PurePath(name).with_suffix('.png').as_posix()
 
     def _list(self, name: str, before: str = '') -> JsonList:
         if name not in self._lists:
@@ -118,7 +129,3 @@ class Results:
             for label, category in enumerate(categories):
                 category['isthing'] = int(label < self._things)
         return categories
-
-
-def _as_png(name: str) -> str:
-    return PurePath(name).with_suffix('.png').as_posix()

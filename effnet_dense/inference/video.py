@@ -11,6 +11,7 @@ import mmcv
 
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.utils.atomic import atomic_path
+from effnet_dense.utils.outputs import claim
 
 FALLBACK_FPS = 25.0
 """For files without a frame rate."""
@@ -46,10 +47,10 @@ def video_writer(path: Path, fps: float, frame: ImageArray) -> Iterator[cv2.Vide
         frame: The first frame; all others must have its size.
 
     Raises:
+        FileExistsError: The package did not write the file that has this name.
         ValueError: OpenCV cannot write videos here.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path, fsync=False) as partial:
+    with atomic_path(claim(path), fsync=False) as partial:
         codec = cv2.VideoWriter.fourcc(*CODEC)
         writer = cv2.VideoWriter(str(partial), codec, fps, frame.shape[1::-1])
         if not writer.isOpened():

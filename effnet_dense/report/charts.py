@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from effnet_dense.evaluation.figure import NUMBERS, draw_shares
+from effnet_dense.utils.outputs import claim
 
 GREY = '#7d8590'
 COLOURS = (
@@ -44,7 +45,7 @@ def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG; equal figures give equal bytes."""
     for axes in figure.axes:
         _make_grey(axes)
-    figure.savefig(path, transparent=True, metadata={'Software': None})
+    figure.savefig(claim(path), transparent=True, metadata={'Software': None})
     return path
 
 

@@ -17,7 +17,7 @@ from effnet_dense.report.attach import attach_collectors
 from effnet_dense.report.collectors import Collector
 from effnet_dense.report.page import write_page
 from effnet_dense.report.save import save_meta, save_results
-from effnet_dense.report.store import report_folder, start_data
+from effnet_dense.report.store import check_report, report_folder, start_data
 
 
 @HOOKS.register_module()
@@ -41,8 +41,14 @@ class ReportHook(Hook):
         self.start = time.time()
 
     def before_run(self, runner: Runner) -> None:
-        """Start to measure the run's duration."""
+        """Start to measure the run's duration.
+
+        Raises:
+            FileExistsError: The report would replace files that are not a report's.
+        """
         self.start = time.time()
+        if is_main_process():
+            check_report(report_folder(runner.work_dir))
 
     def before_val(self, runner: Runner) -> None:
         """Collect next to the validation's metrics."""

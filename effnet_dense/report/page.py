@@ -16,6 +16,7 @@ from effnet_dense.report.segmentation_sections import panoptic_sections, segment
 from effnet_dense.report.skipped import skipped_sections
 from effnet_dense.report.store import load_json, report_folder
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import claim, claim_folder
 
 HEADLINES = {
     'coco/bbox_mAP': 'box AP',
@@ -54,7 +55,7 @@ def write_page(work_dir: str | Path) -> Path:
             f'nothing to report in {work_dir}: expected report/data/run.json, which an '
             'evaluation writes, or */vis_data/scalars.json, which a training writes'
         )
-    folder.mkdir(exist_ok=True)
+    claim_folder(folder)
     sections: list[Section] = []
     if run is not None:
         sections += detection_sections(folder, run)
@@ -100,5 +101,5 @@ def _write(path: Path, run: Mapping[str, Any], sections: list[Section], folder: 
         sections=sections,
         show=show,
     )
-    atomic_write(path, page)
+    atomic_write(claim(path), page)
     return path

@@ -16,6 +16,7 @@ from mmengine import fileio
 from PIL import Image
 
 from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.utils.outputs import claim
 
 SIDES = (420, 640)
 """Range of a panel's longer side: smaller images are enlarged so that captions are legible."""
@@ -61,8 +62,7 @@ def side_by_side(panels: Sequence[ImageArray]) -> ImageArray:
 
 def write_jpeg(path: Path, image: ImageArray, quality: int = 85) -> None:
     """Write an image; missing folders are created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, quality=quality)
+    Image.fromarray(image).save(claim(path), quality=quality)
 
 
 def data_uri(file: Path) -> str:

@@ -18,6 +18,7 @@ from effnet_dense.report.collectors import (
 )
 from effnet_dense.report.ranking import best_and_worst
 from effnet_dense.report.store import save_arrays, save_json
+from effnet_dense.utils.outputs import claim
 
 
 def save_meta(data: Path, **values: Any) -> None:
@@ -80,10 +81,9 @@ def _save_segments(data: Path, results: Sequence[dict[str, Any]]) -> None:
     found = segmentation.evaluate(results)
     save_arrays(data / 'segments.npz', found)
     folder = data / 'maps'
-    folder.mkdir()
     for index in np.concatenate(best_and_worst(found.scores)):
         for kind in ('truth', 'found'):
-            (folder / f'{index}_{kind}.png').write_bytes(results[index][kind])
+            claim(folder / f'{index}_{kind}.png').write_bytes(results[index][kind])
 
 
 def _save_panoptic(data: Path, collector: PanopticCollector) -> None:

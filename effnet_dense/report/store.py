@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 from zipfile import BadZipFile
@@ -16,8 +15,21 @@ import cv2
 import numpy as np
 
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import check_free, claim, claim_folder, remove_ours
 
 FOLDER = 'report'
+FILES = (
+    'index.html',
+    *(f'{name}.png' for name in ('losses', 'metrics', 'rates', 'iou', 'pq')),
+    *(f'{name}.png' for name in ('confusion', 'scores', 'sizes')),
+    *('precision_recall.png', 'mask_precision_recall.png'),
+    *('images/best_[0-9]*.jpg', 'images/worst_[0-9]*.jpg'),
+    *(f'data/{name}.json' for name in ('run', 'masks', 'panoptic')),
+    *('data/detections.npz', 'data/segments.npz'),
+    'data/maps/[0-9]*_*.png',
+)
+"""Names of a report's files, as patterns."""
+
 Arrays = TypeVar('Arrays')
 
 
@@ -27,17 +39,32 @@ def report_folder(work_dir: str | Path) -> Path:
 
 
 def start_data(folder: Path) -> Path:
-    """Make an empty folder for data; charts and images of an earlier evaluation are removed."""
-    shutil.rmtree(folder, ignore_errors=True)
-    data = folder / 'data'
-    data.mkdir(parents=True)
-    return data
+    """Remove charts, images and data of an earlier evaluation; other files stay.
+
+    Returns:
+        The folder for data.
+
+    Raises:
+        FileExistsError: See `check_report`.
+    """
+    check_report(folder)
+    remove_ours(folder)
+    return claim_folder(folder / 'data')
+
+
+def check_report(folder: Path) -> None:
+    """Check that a report replaces no files but those of an earlier one.
+
+    Raises:
+        FileExistsError: Some other file has the name of one of the report's.
+    """
+    check_free(path for pattern in FILES for path in folder.glob(pattern))
 
 
 def save_arrays(path: Path, arrays: Any) -> None:
     """Write a dataclass of arrays, compressed."""
     fields = {field.name: getattr(arrays, field.name) for field in dataclasses.fields(arrays)}
-    np.savez_compressed(path, **fields)
+    np.savez_compressed(claim(path), **fields)
 
 
 def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
@@ -57,7 +84,7 @@ def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
 
 def save_json(path: Path, content: Any) -> None:
     """Write plain values as JSON."""
-    atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False))
+    atomic_write(claim(path), json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def load_json(path: Path) -> Any:

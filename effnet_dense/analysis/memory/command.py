@@ -15,6 +15,7 @@ from effnet_dense.analysis.memory.config_forecast import RESERVE, ConfigForecast
 from effnet_dense.analysis.memory.peak import Peak
 from effnet_dense.engine.command import Options
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import check_free, claim
 from effnet_dense.utils.markdown import markdown_table
 
 
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Predict the peaks that the command line requests."""
+    check_free([args.json] if args.json else [])
     if args.gib is not None:
         check_capacity(args.gib, args.reserve)
     entries, rows = [], []
@@ -57,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         print(tables.NOTE.format(objects=args.objects))
     if args.json:
-        atomic_write(args.json, json.dumps(entries, indent=2) + '\n')
+        atomic_write(claim(args.json), json.dumps(entries, indent=2) + '\n')
 
 
 def _forecast(name: str, args: argparse.Namespace) -> ConfigForecast:

@@ -22,6 +22,7 @@ from effnet_dense.analysis.settings import Settings
 from effnet_dense.engine.command import config_of, config_parser
 from effnet_dense.lean import LEVELS
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import check_free, claim
 from effnet_dense.utils.console import print_table
 from effnet_dense.utils.markdown import markdown_table
 from effnet_dense.utils.progress import progress_bar
@@ -143,6 +144,7 @@ def _budget(
 def _search(args: argparse.Namespace) -> None:
     config, grid = config_of(args), candidates(args.budget, args.grid_step, args.tolerance)
     folder = Path(args.work_dir or f'work_dirs/scaling_{Path(args.config).stem}')
+    check_free(folder / f'results.{suffix}' for suffix in ('json', 'md', 'png'))
     search = Search(config, folder, args.steps, args.size, args.metric)
     with progress_bar(transient=True) as progress:
         bar = progress.add_task('trainings', total=len(grid) + 1)
@@ -172,8 +174,7 @@ def _section(title: str, headings: Any, lines: list[list[str]]) -> str:
 
 def _write(folder: Path, name: str, content: Any, text: str) -> list[Path]:
     """Write `name`.json and .md; return the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f'{name}.json', folder / f'{name}.md']
+    paths = [claim(folder / f'{name}.{suffix}') for suffix in ('json', 'md')]
     atomic_write(paths[0], json.dumps(content, indent=2, ensure_ascii=False) + '\n')
     atomic_write(paths[1], text)
     return paths

@@ -28,6 +28,7 @@ from effnet_dense.analysis.scaling.short_training import (
     train_and_evaluate,
 )
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import claim
 
 SETTINGS_FILE, RESULT_FILE = 'search.json', 'result.json'
 
@@ -119,8 +120,8 @@ class Search:
                 )
             if before != settings:
                 raise ValueError(f'{self.folder} holds a search of {before}, got {settings}')
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _write_json(file, settings)
+        else:
+            _write_json(file, settings)
 
     def _result(self, candidate: Candidate, config: Config, metric: str) -> Result:
         folder = self.folder / candidate.name
@@ -155,7 +156,7 @@ def _count(config: Config) -> tuple[int, float]:
 
 
 def _write_json(file: Path, content: dict[str, Any]) -> None:
-    atomic_write(file, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+    atomic_write(claim(file), json.dumps(content, indent=2, ensure_ascii=False) + '\n')
 
 
 def _read_result(file: Path) -> Result:

@@ -16,6 +16,7 @@ from pathlib import Path
 from effnet_dense.data.coco.annotation_file import CocoSplit, read_coco
 from effnet_dense.data.coco.faults import Fault, Reading, drop_faulty, find_faults
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import claim
 
 DEFAULT_LIMIT = 0.05
 
@@ -125,5 +126,5 @@ def _check_limit(
 
 def _write(path: Path, content: object, indent: int | None = None) -> None:
     """Write JSON atomically: several training processes may do so at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, json.dumps(content, indent=indent, ensure_ascii=False), fsync=False)
+    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    atomic_write(claim(path), text, fsync=False)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,10 @@ VERSION = 1
 
 IGNORE = 255
 MARK = 'demo.json'
+FILES = (MARK, 'classes.json', 'annotations/train.json', 'annotations/val.json')
+DRAWN = re.compile(
+    r'(?:images|labels)/(?P<split>train|val)/(?P=split)_(?P<index>\d{4,})\.(?:jpg|png)'
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50
     Several processes may call this at once.
 
     Args:
-        folder: Replaced if it holds a demo of another seed, size or version.
+        folder: Replaced if it holds a demo of another seed, size or version, and nothing else.
         seed: The same seed gives the same annotations and pixels.
         train: Number of training images.
         val: Number of validation images.
@@ -62,7 +67,7 @@ def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50
         The folder.
 
     Raises:
-        FileExistsError: The folder holds something else, which is not overwritten.
+        FileExistsError: The folder holds something else, which stays.
         ValueError: A number of images below 1, or a negative seed.
     """
     if min(train, val) < 1 or seed < 0:
@@ -73,10 +78,7 @@ def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50
     target, recipe = Path(folder), DemoRecipe(seed, train, val)
     if _is_made(target, recipe):
         return target
-    if _is_foreign(target):
-        raise FileExistsError(
-            f'expected {target} to be missing or empty, to write the demo dataset'
-        )
+    _check_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.name}-') as temporary:
         drawn = Path(temporary) / 'new'
@@ -85,23 +87,55 @@ def make_demo(folder: str | Path, seed: int = 0, train: int = 200, val: int = 50
     return target
 
 
-def _is_foreign(target: Path) -> bool:
-    if target.is_dir():
-        return not (target / MARK).is_file() and any(target.iterdir())
-    return target.exists()
+def _check_replaceable(target: Path) -> None:
+    foreign = _foreign_files(target)
+    if foreign:
+        raise FileExistsError(
+            f'{target} holds files that are not of a demo dataset, such as {foreign[0]}: move '
+            'them away, or choose another folder'
+        )
+
+
+def _foreign_files(target: Path) -> list[Path]:
+    """List what is not of a demo dataset: all, unless the folder's recipe can be read."""
+    if target.is_symlink() or not target.is_dir():
+        return [target] if os.path.lexists(target) else []
+    recipe = _recipe(target)
+    found = {
+        path.relative_to(target).as_posix(): path
+        for path in target.rglob('*')
+        if path.is_symlink() or not path.is_dir()
+    }
+    return [path for name, path in found.items() if recipe is None or not _is_of(recipe, name)]
+
+
+def _is_of(recipe: DemoRecipe, name: str) -> bool:
+    """Whether a demo dataset has a file of this name."""
+    drawn = DRAWN.fullmatch(name)
+    if drawn is None:
+        return name in FILES
+    return int(drawn['index']) < (recipe.train if drawn['split'] == 'train' else recipe.val)
+
+
+def _recipe(folder: Path) -> DemoRecipe | None:
+    try:
+        content = json.loads((folder / MARK).read_text(encoding='utf-8'))
+        recipe = DemoRecipe(**content)
+    except (OSError, ValueError, TypeError):
+        return None
+    whole = content.keys() == asdict(recipe).keys()
+    return recipe if whole and all(type(value) is int for value in content.values()) else None
 
 
 def _is_made(folder: Path, recipe: DemoRecipe) -> bool:
-    try:
-        return json.loads((folder / MARK).read_text()) == asdict(recipe)
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        return False
+    return _recipe(folder) == recipe
 
 
 def _replace(target: Path, drawn: Path, recipe: DemoRecipe) -> None:
     if _is_made(target, recipe):  # another process was faster
         return
     if target.exists():
+        _check_replaceable(target)
         os.rename(target, drawn.with_name('old'))
     try:
         os.rename(drawn, target)

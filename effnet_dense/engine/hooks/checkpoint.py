@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -11,12 +13,14 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from effnet_dense.engine.loops import ResumableLoop
-from effnet_dense.engine.resume.checkpoints import LAST
+from effnet_dense.engine.resume.checkpoints import LAST, last_checkpoint
 from effnet_dense.engine.resume.progress import gather_progress
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import adopt, check_free, check_not_read, claim, is_ours, release
 
 INTERRUPTED = 'interrupted.pth'
+BEST = re.compile(r'best_.+_(?:epoch|iter)_(\d+)\.pth')
 
 
 @HOOKS.register_module()
@@ -31,9 +35,48 @@ class CheckpointHook(MMEngineCheckpointHook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare folders; from here on removals are deferred."""
+        """Prepare folders; from here on removals are deferred.
+
+        Raises:
+            FileExistsError: The run would replace files that the package did not write.
+            ValueError: It would replace the weights that it starts from.
+        """
+        self._forget_outdated(runner)
         super().before_train(runner)
         self.file_backend: Any = DeferredRemoval(self.file_backend)
+        self._check_files(runner)
+
+    def _forget_outdated(self, runner: Runner) -> None:
+        """Shorten the list of kept checkpoints, whose beginning mmengine would remove unasked."""
+        kept = runner.message_hub.runtime_info.get('keep_ckpt_ids')
+        if kept and 0 < self.max_keep_ckpts < len(kept):
+            runner.message_hub.update_info('keep_ckpt_ids', list(kept)[-self.max_keep_ckpts :])
+
+    def _check_files(self, runner: Runner) -> None:
+        """Check the files that the run will write; resuming, take over those of the last run."""
+        if '://' in self.out_dir:
+            return
+        future = list(self._future_files(runner))
+        named = last_checkpoint(runner.work_dir)
+        if runner._resume and named is not None and named.is_file():
+            for path in future:
+                adopt(path)
+        start = None if runner._resume else runner._load_from
+        check_not_read(future, [start] if start else [])
+        check_free(future)
+
+    def _future_files(self, runner: Runner) -> Iterator[Path]:
+        """Yield existing files whose names this run will write."""
+        done, end = runner.iter, runner.max_iters
+        if self.by_epoch:
+            done, end = runner.epoch, runner.max_epochs
+        steps = range(done + 1, end + 1)
+        names = {self.filename_tmpl.format(step) for step in steps} | {INTERRUPTED}
+        for path in Path(self.out_dir).glob('*'):
+            best = BEST.fullmatch(path.name)
+            if path.name in names or (best and int(best[1]) in steps):
+                yield path
+        yield from Path(runner.work_dir).glob(LAST)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Save the best checkpoint."""
@@ -89,7 +132,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             **self.args,
         )
         if is_main_process():
-            atomic_write(os.path.join(runner.work_dir, LAST), str(self.last_ckpt))
+            atomic_write(claim(Path(runner.work_dir, LAST)), str(self.last_ckpt))
         self._remove_outdated()
 
     def _remove_outdated(self) -> None:
@@ -111,11 +154,14 @@ class DeferredRemoval:
         self.outdated.append(path)
 
     def remove_now(self, keep: set[str]) -> None:
-        """Remove the scheduled files, except those in `keep`, in the main process."""
+        """Remove the scheduled files of the package, except `keep`, in the main process."""
         outdated, self.outdated = self.outdated, []
         for path in outdated if is_main_process() else ():
-            if path not in keep and self.backend.isfile(path):
+            ours = '://' in path or is_ours(path)
+            if path not in keep and ours and self.backend.isfile(path):
                 self.backend.remove(path)
+                if '://' not in path:
+                    release(path)
 
     def __getattr__(self, name: str) -> Any:
         if name == 'backend':

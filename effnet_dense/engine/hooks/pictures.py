@@ -11,7 +11,10 @@ from mmengine import fileio
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from effnet_dense.engine.outputs import check_images, image_paths
 from effnet_dense.registry import HOOKS
+from effnet_dense.utils.output_names import relative_names
+from effnet_dense.utils.outputs import claim
 
 
 @HOOKS.register_module()
@@ -21,7 +24,7 @@ class PicturesHook(Hook):
     Replaces mmdet's and mmseg's visualization hooks, which differ in file names and intervals.
 
     Args:
-        folder: Folder for the drawings, which have the images' file names.
+        folder: Folder for the drawings, which have the images' names and subfolders.
         count: Images to draw, evenly spread over the dataset; None for all.
         score_thr: Boxes and masks of a lower score are left out.
     """
@@ -32,6 +35,17 @@ class PicturesHook(Hook):
         self.folder = Path(folder)
         self.count = count
         self.score_thr = score_thr
+        self.names: dict[str, str] = {}
+
+    def before_test(self, runner: Runner) -> None:
+        """Name the drawings after the images' relative paths.
+
+        Raises:
+            FileExistsError, ValueError: They would replace other files.
+        """
+        dataset = runner.test_dataloader.dataset
+        self.names = relative_names(image_paths(dataset))
+        check_images([self.folder / name for name in self.names.values()], dataset)
 
     def after_test_iter(
         self,
@@ -46,7 +60,9 @@ class PicturesHook(Hook):
             return
         for sample in outputs or ():
             image = mmcv.imfrombytes(fileio.get(sample.img_path), channel_order='rgb')
-            options: dict[str, Any] = {'out_file': str(self.folder / Path(sample.img_path).name)}
+            path = str(sample.img_path)
+            name = self.names.get(path) or Path(path).name
+            options: dict[str, Any] = {'out_file': str(claim(self.folder / name))}
             if 'pred_instances' in sample:
                 options['pred_score_thr'] = self.score_thr
             runner.visualizer.add_datasample('test', image, data_sample=sample, **options)

@@ -15,6 +15,7 @@ from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import check_free, claim
 
 NOTES = 'skipped_images.jsonl'
 LIST = 'skipped_images.json'
@@ -40,8 +41,14 @@ class SkipBadHook(Hook):
         self.size = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Make the dataset replace images; a resumed run keeps its list."""
+        """Make the dataset replace images; a resumed run keeps its list.
+
+        Raises:
+            FileExistsError: The package did not write the list that the work folder holds.
+        """
         notes = Path(runner.work_dir, NOTES)
+        check_free([notes, notes.with_name(LIST)])
+        barrier()
         if is_main_process() and not runner._resume:
             notes.unlink(missing_ok=True)
             notes.with_name(LIST).unlink(missing_ok=True)
@@ -62,7 +69,7 @@ class SkipBadHook(Hook):
             return
         self.size = size
         bad = read_notes(notes)
-        atomic_write(notes.with_name(LIST), json.dumps(bad, indent=1, ensure_ascii=False))
+        atomic_write(claim(notes.with_name(LIST)), json.dumps(bad, indent=1, ensure_ascii=False))
         total = len(runner.train_dataloader.dataset)
         allowed = SkipBad(notes.parent, self.limit).allowed(total)
         if len(bad) > allowed:

@@ -1,4 +1,4 @@
-"""Stop training on Ctrl-C, and name the checkpoint from which a run that ended can resume."""
+"""Stop training on a signal, and name the checkpoint from which a run that ended can resume."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from effnet_dense.engine.hooks.checkpoint import CheckpointHook
 from effnet_dense.engine.resume.checkpoints import last_checkpoint
 from effnet_dense.utils.atomic import DISK_FULL
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(KeyboardInterrupt):
@@ -28,7 +28,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopHook(Hook):
-    """On Ctrl-C or SIGTERM, finish the current step, save a checkpoint and stop.
+    """On Ctrl-C, SIGTERM or SIGHUP, finish the current step, save a checkpoint and stop.
 
     A second signal stops at once. Several processes always stop at once, since they would have to
     agree on the step.
@@ -50,7 +50,11 @@ class StopHook(Hook):
         if not single_process or threading.current_thread() is not threading.main_thread():
             yield
             return
-        old = {signum: signal.signal(signum, self._remember) for signum in SIGNALS}
+        # `nohup` ignores SIGHUP, which then must not stop the run.
+        handled = [
+            s for s in SIGNALS if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN
+        ]
+        old = {signum: signal.signal(signum, self._remember) for signum in handled}
         try:
             yield
         finally:

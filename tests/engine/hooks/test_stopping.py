@@ -77,7 +77,7 @@ def send(signum: int, times: int = 1) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     ('signum', 'expected'),
-    slow_except([(signal.SIGINT, 130), (signal.SIGTERM, 143)], (signal.SIGTERM, 143)),
+    slow_except([(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], (signal.SIGTERM, 143)),
 )
 def test_ctrl_c_saves_where_it_was(
     signum: int, expected: int, data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -93,6 +93,15 @@ def test_ctrl_c_saves_where_it_was(
         build(data, tmp_path, resume=True).train()
         ends = [end_state(folder / 'epoch_3.pth') for folder in (tmp_path, tmp_path / 'whole')]
         assert differences(*ends) == []
+
+
+def test_nohup_outlives_its_terminal(data: Path, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        build(data, tmp_path, At(2, send(signal.SIGHUP))).train()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (tmp_path / 'epoch_3.pth').is_file()
 
 
 def test_twice_stops_at_once(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
