@@ -16,7 +16,6 @@ from pathlib import Path
 
 from benchmarks import acceptance, detectors, features
 from benchmarks.files import write_comparison, write_targets
-from effnet_dense.utils.outputs import check_free
 from benchmarks.implementation import Implementation, Unavailable, collect_implementations
 from benchmarks.loading import measure_loading
 from benchmarks.measure import MEASURES, compare
@@ -26,6 +25,7 @@ from effnet_dense.analysis.settings import DTYPES, Settings
 from effnet_dense.engine.command import run
 from effnet_dense.lean import LEVELS
 from effnet_dense.utils.console import print_table
+from effnet_dense.utils.outputs import check_free
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,8 +15,8 @@ from effnet_dense.analysis.memory.config_forecast import RESERVE, ConfigForecast
 from effnet_dense.analysis.memory.peak import Peak
 from effnet_dense.engine.command import Options
 from effnet_dense.utils.atomic import atomic_write
-from effnet_dense.utils.outputs import check_free, claim
 from effnet_dense.utils.markdown import markdown_table
+from effnet_dense.utils.outputs import check_free, claim
 
 
 def parser() -> argparse.ArgumentParser:

@@ -22,9 +22,9 @@ from effnet_dense.analysis.settings import Settings
 from effnet_dense.engine.command import config_of, config_parser
 from effnet_dense.lean import LEVELS
 from effnet_dense.utils.atomic import atomic_write
-from effnet_dense.utils.outputs import check_free, claim
 from effnet_dense.utils.console import print_table
 from effnet_dense.utils.markdown import markdown_table
+from effnet_dense.utils.outputs import check_free, claim
 from effnet_dense.utils.progress import progress_bar
 
 

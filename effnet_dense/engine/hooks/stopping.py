@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +64,8 @@ class StopHook(Hook):
                 signal.signal(signum, handler)
 
     def _remember(self, signum: int, frame: FrameType | None) -> None:
+        if signum == signal.SIGHUP:
+            leave_closed_terminal()
         if self.signum:
             raise Stopped(signum, 'stopped at once')
         self.signum = signum
@@ -83,6 +87,19 @@ class StopHook(Hook):
         """Stop after a signal without saving: EMAHook has swapped in the averaged weights."""
         if self.signum:
             raise Stopped(self.signum, 'stopped while validating')
+
+
+def leave_closed_terminal() -> None:
+    """Send output to a terminal that was closed nowhere, where writing would raise an error."""
+    for number in (1, 2):
+        try:
+            is_device = stat.S_ISCHR(os.fstat(number).st_mode)
+        except OSError:  # closed
+            continue
+        if is_device and not os.isatty(number):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            os.close(nowhere)
 
 
 @contextmanager
