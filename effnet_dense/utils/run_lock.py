@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 LOCK = '.training.lock'
+ENDED = ('Z', 'X')
+"""States of processes that have ended, but whose parent has not noticed."""
 NO_LOCKS = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 """Errors of network disks without `flock`."""
 
@@ -47,6 +49,9 @@ class Holder:
             return False
         except PermissionError:  # it lives and is another user's
             pass
+        found = _stat(self.pid)
+        if found and found[0] in ENDED:
+            return False
         return self.boot_ticks is None or self.boot_ticks == _start_ticks(self.pid)
 
 
@@ -149,8 +154,14 @@ def _read(content: bytes) -> Holder | None:
 
 def _start_ticks(pid: int) -> int | None:
     """Return when a process started, in clock ticks since the system did; None outside Linux."""
+    found = _stat(pid)
+    return int(found[19]) if found else None
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what Linux shows about a process, from its state on (proc(5)); else nothing."""
     try:
-        stat = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8', errors='replace')
+        text = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8', errors='replace')
     except OSError:
-        return None
-    return int(stat.rpartition(')')[2].split()[19])
+        return []
+    return text.rpartition(')')[2].split()

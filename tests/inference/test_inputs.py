@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from effnet_dense.inference.inputs import find_inputs
+from effnet_dense.utils.outputs import claim
 
 
 @pytest.fixture
@@ -30,9 +31,28 @@ def test_folders_are_searched_and_files_are_taken(folder: Path) -> None:
     assert all(item.path.is_file() for item in found)
 
 
-def test_results_that_would_replace_each_other(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r'1 names of images occur more than once.*: a;'):
-        find_inputs([folder, folder / 'a.png'], folder / 'out')
+def test_a_file_that_is_given_twice_counts_once(folder: Path) -> None:
+    sources = [folder, folder / 'a.png', folder / 'deep' / 'v.mp4']
+    assert find_inputs(sources, folder / 'out') == find_inputs([folder], folder / 'out')
+
+
+def test_equal_names_are_told_apart_by_their_folders(folder: Path) -> None:
+    found = find_inputs([folder / 'a.png', folder / 'out'], folder / 'new')
+    assert [item.name for item in found] == ['a.png', 'c.png']
+    (folder / 'out' / 'a.png').write_bytes(b'')
+    found = find_inputs([folder / 'a.png', folder / 'out'], folder / 'new')
+    assert [item.name for item in found] == ['a.png', 'out/a.png', 'out/c.png']
+
+
+def test_results_beside_their_images_are_not_read(folder: Path) -> None:
+    claim(folder / 'pictures' / 'a.png').write_bytes(b'')
+    (folder / 'pictures' / 'mine.png').write_bytes(b'')
+    names = [item.name for item in find_inputs([folder], folder)]
+    assert names == ['a.png', 'b.JPG', 'deep/v.mp4', 'out/c.png', 'pictures/mine.png']
+    assert find_inputs([folder / 'pictures' / 'a.png'], folder)[0].name == 'a.png'
+
+
+def test_absent_and_empty_sources(folder: Path) -> None:
     with pytest.raises(FileNotFoundError, match='absent'):
         find_inputs([folder / 'absent'], folder / 'out')
     (folder / 'none').mkdir()

@@ -10,6 +10,7 @@ import pytest
 
 from effnet_dense.report import store
 from effnet_dense.report.segmentation import Segments
+from effnet_dense.utils.outputs import MARK, claim
 
 
 def test_arrays(tmp_path: Path) -> None:
@@ -54,6 +55,19 @@ def test_label_maps_keep_their_values(tmp_path: Path) -> None:
 
 def test_a_new_evaluation_starts_empty(tmp_path: Path) -> None:
     folder = store.report_folder(tmp_path)
-    (store.start_data(folder) / 'old.json').write_text('{}')
-    (folder / 'old.png').write_bytes(b'')
-    assert [path.name for path in store.start_data(folder).parent.rglob('*')] == ['data']
+    store.save_json(store.start_data(folder) / 'old.json', {})
+    claim(folder / 'old.png').write_bytes(b'')
+    (folder / 'mine.png').write_bytes(b'')
+    found = [path.name for path in store.start_data(folder).parent.rglob('*')]
+    assert sorted(found) == [MARK, 'data', 'mine.png']
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    folder = store.report_folder(tmp_path)
+    store.check_report(folder)
+    (folder / 'images').mkdir(parents=True)
+    (folder / 'images' / 'best_of.jpg').write_bytes(b'')
+    store.check_report(folder)
+    (folder / 'images' / 'best_3.jpg').write_bytes(b'')
+    with pytest.raises(FileExistsError, match=r'best_3\.jpg'):
+        store.start_data(folder)
