@@ -61,7 +61,7 @@ def test_label_maps(segmenting: Predictor, folder: Path, tmp_path: Path) -> None
     infer(segmenting, [folder / 'a.png', folder / 'v.mp4'], tmp_path / 'out')
     written = cv2.imread(str(tmp_path / 'out/labels/a.png'), cv2.IMREAD_UNCHANGED)
     assert (written == segmenting(NOISE).pred_sem_seg.data[0].numpy()).all()
-    assert len(list((tmp_path / 'out/labels/v').iterdir())) == 3
+    assert len(list((tmp_path / 'out/labels/v').glob('*.png'))) == 3
     content = json.loads((tmp_path / 'out/images.json').read_text())
     assert [c['id'] for c in content['categories']] == [0, 1, 2]
 

@@ -91,8 +91,8 @@ def _check_replaceable(target: Path) -> None:
     foreign = _foreign_files(target)
     if foreign:
         raise FileExistsError(
-            f'{target} holds files that are not of a demo dataset, such as {foreign[0]}: move '
-            'them away, or choose another folder'
+            f'expected {target} to be missing or empty, to write the demo dataset; '
+            f'{foreign[0]} is not of an earlier one'
         )
 
 
