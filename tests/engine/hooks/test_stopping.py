@@ -77,7 +77,9 @@ def send(signum: int, times: int = 1) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     ('signum', 'expected'),
-    slow_except([(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], (signal.SIGTERM, 143)),
+    slow_except(
+        [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], (signal.SIGTERM, 143)
+    ),
 )
 def test_ctrl_c_saves_where_it_was(
     signum: int, expected: int, data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
