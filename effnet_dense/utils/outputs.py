@@ -17,7 +17,7 @@ HEADER = '# Files that effnet_dense wrote into this folder; it may replace and r
 SHOWN = 3
 """Files that an error names."""
 
-_State = tuple[int, int, int]  # device, inode and size of a list
+_State = tuple[int, ...]  # device, inode, size and time of a list
 _READ: dict[Path, tuple[_State, set[str]]] = {}
 
 
@@ -155,6 +155,7 @@ def _listed(folder: Path) -> set[str]:
     mark = folder / MARK
     state = _state(mark)
     if state is None or not _has_header(folder):
+        _READ.pop(mark, None)
         return set()
     if mark not in _READ or _READ[mark][0] != state:
         _READ[mark] = state, _parse(mark.read_text(encoding='utf-8', errors='replace'))
@@ -198,7 +199,7 @@ def _state(path: Path) -> _State | None:
         found = os.lstat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _names(paths: list[Path]) -> str:

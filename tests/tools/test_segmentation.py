@@ -131,7 +131,7 @@ def test_trains_and_tests_on_own_label_maps(
     shown = ''.join(capfd.readouterr())
     for name in ('left', 'middle', 'right', 'mIoU'):
         assert name in shown
-    assert len(list(pictures.iterdir())) == len(list(labels.glob('*.png'))) == 3
+    assert len(list(pictures.glob('[!.]*'))) == len(list(labels.glob('*.png'))) == 3
 
 
 def test_options_win_over_data(

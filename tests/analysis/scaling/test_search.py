@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,7 @@ def test_finished_candidates_are_read(tmp_path: Path, trained: list[str]) -> Non
     assert [result.size for result in found] == [(64, 64), (80, 80), (64, 64)]
     # All but stem and head of a Lite are scaled: FLOPs grow with the budget, about.
     assert found[0].gflops < found[1].gflops < 2.5 * found[0].gflops
-    (tmp_path / 's' / WIDE.name / 'result.json').unlink()  # as if killed there
-    (tmp_path / 's' / WIDE.name).rmdir()
+    shutil.rmtree(tmp_path / 's' / WIDE.name)  # as if killed there
     again = a_search(tmp_path / 's').run([DEEP, WIDE], resume=True)
     assert trained[3:] == [WIDE.name]
     assert again == found
