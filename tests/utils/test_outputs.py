@@ -83,7 +83,7 @@ def claim_many(folder: Path, start: int) -> None:
 
 
 def test_processes_share_a_list(tmp_path: Path) -> None:
-    context = multiprocessing.get_context('fork')
+    context = multiprocessing.get_context('spawn')
     children = [context.Process(target=claim_many, args=(tmp_path, n)) for n in (0, 50, 100)]
     for child in children:
         child.start()
