@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -88,10 +90,11 @@ def test_a_planted_library_does_not_run(
 ) -> None:
     """What stood in the shared temporary folder is not loaded, and ours is compiled once."""
     canary = tmp_path / 'canary'
-    shared = Path(run('import getpass; print(getpass.getuser())', place).stdout.strip())
-    default = Path(place['TMPDIR'], f'torchinductor_{shared}')
-    run(OPERATOR, {**place, 'TORCHINDUCTOR_CACHE_DIR': f'{default}/.'}, source)
-    assert replace_libraries(default, canary)
+    default = Path(place['TMPDIR'], f'torchinductor_{getpass.getuser()}')
+    planted = str(tmp_path / 'planted')
+    run(OPERATOR, {**place, 'TORCHINDUCTOR_CACHE_DIR': planted}, source)
+    assert replace_libraries(Path(planted), canary)
+    shutil.copytree(planted, default)
     # torch passes its own default on to child processes.
     for given in ({}, {'TORCHINDUCTOR_CACHE_DIR': str(default)}):
         used = run(OPERATOR, {**place, **given}, source).stdout.strip()
@@ -99,7 +102,7 @@ def test_a_planted_library_does_not_run(
         assert used == str(folder_of(place) / 'inductor')
     assert stat.S_IMODE(folder_of(place).stat().st_mode) == 0o700
     # The library is a real one: it runs where the user asks for its folder.
-    run(OPERATOR, {**place, 'TORCHINDUCTOR_CACHE_DIR': f'{default}/.'}, source)
+    run(OPERATOR, {**place, 'TORCHINDUCTOR_CACHE_DIR': planted}, source)
     assert canary.exists()
 
 
