@@ -13,6 +13,7 @@ from mmengine.runner import Runner as MMEngineRunner
 
 from effnet_dense.data import use_data
 from effnet_dense.data.coco import SkipBad
+from effnet_dense.engine.checks.options import check_option
 from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
 
@@ -94,6 +95,7 @@ def load_config(
     """
     path = find_config(name)
     config = read_config(path)
+    check_options(config, options or {})
     config.setdefault('runner_type', 'effnet_dense.Runner')
     if skip_bad is not None:
         folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
@@ -112,18 +114,23 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: Nothing reads a key's first part, or a later part matches nothing.
     """
-    known = {*config, *inspect.signature(MMEngineRunner).parameters, *READ_BY_RUNNER, 'work_dir'}
+    check_options(config, options)
     for key in options:
-        first = key.split('.')[0]
-        if first not in known:
-            near = difflib.get_close_matches(first, known, n=3) or sorted(config)
-            raise ValueError(
-                f'--cfg-options {key}: nothing reads {first!r}; did you mean {", ".join(near)}?'
-            )
         try:
             config.merge_from_dict({key: options[key]})
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f'--cfg-options {key}={options[key]!r}: {error}') from error
+
+
+def check_options(config: Config, options: Mapping[str, Any]) -> None:
+    """Check, before anything else changes a config, that something reads the options.
+
+    Raises:
+        ValueError: See `check_option`.
+    """
+    known = {*inspect.signature(MMEngineRunner).parameters, *READ_BY_RUNNER}
+    for key in options:
+        check_option(config, key, known)
 
 
 def _work_dir(config: Config, path: Path) -> str:

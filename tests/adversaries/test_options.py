@@ -120,3 +120,31 @@ def test_classes_of_the_training_alone(refused: Any) -> None:
 def test_random_weights_with_fixed_statistics(changes: dict[str, Any], refused: Any) -> None:
     line = refused(**changes)
     assert 'model.backbone.norm_eval=False' in line and 'frozen_stages=-1' in line
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'words'),
+    [
+        (
+            'image_size',
+            (64, 64),
+            ['parsed', 'train_dataloader.dataset.pipeline.2.scale'],
+        ),
+        ('data_root', 'elsewhere/', ['parsed', 'train_dataloader.dataset.data_root']),
+        ('backend_args', 1, ['parsed']),
+        ('train_pipeline.2.scale', (64, 64), ['parsed', 'train_dataloader.dataset.pipeline']),
+        ('work_dirr', 'x', ['did you mean work_dir']),
+        ('max_epochs', 3, ['nothing reads']),
+        ('env_cfg.cudnn_benchmarks', True, ['did you mean cudnn_benchmark']),
+        ('env_cfg.mp_cfg.opencv_threads', 1, ['did you mean opencv_num_threads']),
+        ('auto_scale_lr.batch_size', 8, ['did you mean base_batch_size']),
+        ('optim_wrapper.clip_grad.max_norm', 0, ['clip_grad=None']),
+        ('optim_wrapper.clip_grad.max_norm', 'x', ['clip_grad=None']),
+        ('optim_wrapper.paramwise_cfg.norm_decay', 0, ['did you mean norm_decay_mult']),
+    ],
+)
+def test_an_option_that_changes_nothing(
+    key: str, value: Any, words: list[str], refused: Any
+) -> None:
+    line = refused(**{key: value})
+    assert all(word in line for word in [key.split('.')[0], *words]) and '\n' not in line

@@ -204,10 +204,18 @@ def test_an_impossible_model_is_a_value_error(
 @pytest.mark.parametrize(
     ('key', 'value', 'message'),
     [
-        ('train_cfg.max_epoch', 1, 'train_cfg or train_dataloader cannot be built.*max_epoch'),
-        ('train_dataloader.batchsize', 2, 'train_cfg or train_dataloader cannot.*batchsize'),
+        ('train_cfg.max_epoch', 1, r'train_cfg\.max_epoch=1: .* did you mean max_epochs'),
+        (
+            'train_dataloader.batchsize',
+            2,
+            r'train_dataloader\.batchsize=2: .* did you mean batch_size',
+        ),
         ('optim_wrapper.optimizer.lr', 'abc', 'optim_wrapper cannot be built'),
-        ('default_hooks.logger.intervall', 2, 'hooks cannot be built.*intervall'),
+        (
+            'default_hooks.logger.intervall',
+            2,
+            r'default_hooks\.logger\.intervall=2: .* did you mean interval',
+        ),
     ],
 )
 def test_a_mistyped_key_is_a_value_error(

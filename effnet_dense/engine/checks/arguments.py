@@ -29,6 +29,22 @@ TRAIN_LOOPS = {
 }
 # Argument of a training loop → its smallest value.
 SMALLEST = dict(max_epochs=1, max_iters=1, val_interval=1, val_begin=0)
+# Dictionaries without a class → the keys that are read.
+SETTINGS = {
+    'auto_scale_lr': {'base_batch_size', 'enable'},
+    'env_cfg': {'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'},
+    'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
+}
+PARAMWISE = {
+    'bias_decay_mult',
+    'bias_lr_mult',
+    'bypass_duplicate',
+    'custom_keys',
+    'dcn_offset_lr_mult',
+    'dwconv_decay_mult',
+    'flat_decay_mult',
+    'norm_decay_mult',
+}
 SMALLEST_OF_LOADERS = dict(batch_size=1, num_workers=0)
 
 
@@ -61,6 +77,7 @@ def check_arguments(cfg: Any) -> None:
     check_train_loop(cfg.get('train_cfg'))
     check_randomness(cfg.get('randomness') or {})
     check_clip_grad(cfg.get('optim_wrapper'))
+    check_settings(cfg)
 
 
 def _named(function: Any) -> dict[str, Any]:
@@ -129,3 +146,28 @@ def check_clip_grad(wrapper: Any) -> None:
     function = clip_grad_value_ if clip.get('type') == 'value' else clip_grad_norm_
     known = {*_named(function), 'type'} - {'parameters'}
     check_names('optim_wrapper.clip_grad', clip, known)
+    for name in ('max_norm', 'clip_value'):
+        limit = clip.get(name, 1)
+        if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0:
+            raise ValueError(
+                f'optim_wrapper.clip_grad.{name}={limit!r} would leave no gradient: write a number '
+                'above 0, or optim_wrapper.clip_grad=None to clip nothing'
+            )
+
+
+def check_settings(cfg: Any) -> None:
+    """Check settings that are read by their names alone, where others would change nothing.
+
+    Raises:
+        ValueError: An unknown name.
+    """
+    for key, known in SETTINGS.items():
+        node = cfg.get(key.split('.')[0])
+        for name in key.split('.')[1:]:
+            node = node.get(name) if isinstance(node, Mapping) else None
+        if isinstance(node, Mapping):
+            check_names(key, node, known)
+    wrapper = cfg.get('optim_wrapper')
+    constructor = isinstance(wrapper, Mapping) and wrapper.get('constructor')
+    if isinstance(wrapper, Mapping) and constructor in (None, 'DefaultOptimWrapperConstructor'):
+        check_names('optim_wrapper.paramwise_cfg', wrapper.get('paramwise_cfg') or {}, PARAMWISE)
