@@ -49,6 +49,7 @@ from effnet_dense.registry import RUNNERS
 from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.saved_config import KEY, config_text
 from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
@@ -373,12 +374,21 @@ class Runner(MMEngineRunner):
         file_client_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write a checkpoint atomically; arguments are mmengine's."""
+        """Write a checkpoint with the config as data, atomically; arguments are mmengine's."""
+        kwargs['meta'] = {**(kwargs.get('meta') or {}), **self._saved_config()}
         if '://' in out_dir or file_client_args or kwargs.get('backend_args'):
             super().save_checkpoint(out_dir, filename, file_client_args, **kwargs)
             return
         with atomic_path(claim(Path(out_dir, filename))) as partial:
             super().save_checkpoint(out_dir, partial.name, **kwargs)
+
+    def _saved_config(self) -> dict[str, str]:
+        """Return the entry of a checkpoint's `meta` that holds the config; none if too large."""
+        try:
+            return {KEY: config_text(self.cfg)}
+        except ValueError as error:
+            self.logger.warning(f'the config is not stored in the checkpoint: {error}')
+            return {}
 
 
 def _resumable(loop: Any) -> Any:

@@ -13,8 +13,10 @@ from mmengine.registry import RUNNERS
 from torch import nn
 
 from effnet_dense.engine.config import load_config
+from effnet_dense.engine.hooks.checkpoint import CheckpointHook
 from effnet_dense.engine.runner import Runner
 from effnet_dense.evaluation.visualizer import DetectionVisualizer
+from effnet_dense.utils.saved_config import MAX_CHARACTERS, plain, saved_config
 from effnet_dense.weights.safe import safe_load
 from tests.helpers.tiny import options
 
@@ -118,6 +120,38 @@ def test_a_config_in_a_checkpoint_is_not_executed(
     runner.train()
     assert runner.iter == 4
     assert not marker.exists()
+
+
+def test_a_checkpoint_carries_its_config_as_data(trained: Path) -> None:
+    saved = saved_config(safe_load(trained))
+    assert saved is not None and saved['work_dir'] == str(trained.parent)
+    assert saved['model']['bbox_head']['feat_channels'] == 8
+    assert [hook['type'] for hook in saved['custom_hooks']] == ['EMAHook']
+
+
+@pytest.mark.slow
+def test_all_kinds_of_checkpoints_carry_it(tiny_data: Path, tmp_path: Path) -> None:
+    """Regular, best, interrupted and published ones."""
+    changes = {
+        'default_hooks.checkpoint.save_best': 'coco/bbox_mAP',
+        'default_hooks.checkpoint.published_keys': ['meta', 'state_dict'],
+        'train_cfg.val_interval': 1,
+    }
+    runner = build(tiny_data, tmp_path, **changes)
+    runner.train()
+    next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook)).save_interrupted(runner)
+    files = sorted(tmp_path.glob('*.pth'))
+    assert len(files) == 5, files
+    for path in files:
+        assert saved_config(safe_load(path)) == plain(runner.cfg), path
+
+
+def test_a_config_too_large_for_checkpoints_is_left_out(tiny_data: Path, tmp_path: Path) -> None:
+    runner = build(tiny_data, tmp_path)
+    runner.cfg.notes = 'x' * MAX_CHARACTERS
+    assert runner._saved_config() == {}
+    log = max(tmp_path.glob('*/*.log')).read_text()
+    assert 'the config is not stored in the checkpoint: expected' in log
 
 
 def test_a_truncated_checkpoint_is_said(trained: Path, tiny_data: Path, tmp_path: Path) -> None:
