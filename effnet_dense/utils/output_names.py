@@ -5,6 +5,7 @@ Names are relative paths with '/', as JSON files have them.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -63,18 +64,22 @@ def _distinct(
     longer: Callable[[str, int], str],
     taken: Collection[str],
 ) -> dict[str, str]:
-    """Lengthen clashing names until all differ, also on file systems that ignore case."""
-    times = dict.fromkeys(names, 0)
-    used = {name.casefold() for name in taken}
-    while True:
-        made = {name: longer(name, n) if n else short(name) for name, n in times.items()}
-        count = Counter(name.casefold() for name in made.values())
-        clashing = [
-            name
-            for name, result in made.items()
-            if count[result.casefold()] > 1 or result.casefold() in used
-        ]
-        if not clashing:
-            return made
-        for name in clashing:
-            times[name] += 1
+    """Lengthen clashing names until all differ, also on file systems that ignore case.
+
+    Names that clash are all lengthened at least once; of those that clash still (such as 'A.jpg'
+    and 'a.jpg') the later ones are lengthened further.
+    """
+    made = {name: short(name) for name in names}
+    count = Counter(result.casefold() for result in made.values())
+    reserved = {name.casefold() for name in taken}
+    clashing = [
+        name
+        for name, result in made.items()
+        if count[result.casefold()] > 1 or result.casefold() in reserved
+    ]
+    used = reserved | {made[name].casefold() for name in made.keys() - clashing}
+    for name in clashing:
+        results = (longer(name, times) for times in itertools.count(1))
+        made[name] = next(result for result in results if result.casefold() not in used)
+        used.add(made[name].casefold())
+    return made

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from effnet_dense.utils.output_names import drop_suffix, folders_of, relative_names, replace_suffix
 
@@ -23,6 +24,7 @@ def test_paths_below_the_common_folder() -> None:
         (['a.jpg', 'd/a.jpg'], ['a.png', 'd/a.png']),
         (['a.jpg', 'a.png', 'b.jpg'], ['a.jpg.png', 'a.png.png', 'b.png']),
         (['A.jpg', 'a.bmp'], ['A.jpg.png', 'a.bmp.png']),
+        (['A.jpg', 'a.jpg'], ['A.jpg.png', 'a.jpg.png.png']),
     ],
 )
 def test_suffixes(names: list[str], expected: list[str]) -> None:
@@ -38,16 +40,12 @@ def test_taken_names() -> None:
     assert drop_suffix(['x.mp4', 'x.avi'], {'x.mp4'}) == {'x.mp4': 'x.mp4_', 'x.avi': 'x.avi'}
 
 
-@pytest.mark.parametrize('seed', range(200))
-def test_results_are_distinct_and_free(seed: int) -> None:
-    draw = random.Random(seed)
+WORDS = st.from_regex(r'[aAb][aAb.]{0,2}(\.jpg|\.png|\.jpg\.png)?', fullmatch=True)
 
-    def word() -> str:
-        return draw.choice('aAb') + ''.join(draw.choices('aAb.', k=draw.randrange(3)))
 
-    suffixes = ('.jpg', '.png', '.jpg.png', '')
-    names = list({word() + draw.choice(suffixes) for _ in range(draw.randrange(12))})
-    taken = {word() for _ in range(draw.randrange(4))}
+@given(st.lists(WORDS, max_size=12, unique=True), st.sets(WORDS, max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_results_are_distinct_and_free(names: list[str], taken: set[str]) -> None:
     for made in (replace_suffix(names, '.png', taken), drop_suffix(names, taken)):
         assert list(made) == names
         results = [name.casefold() for name in made.values()]
