@@ -1,8 +1,9 @@
 """EfficientNets for dense prediction: an OpenMMLab plugin for detection and segmentation.
 
 Importing the package is cheap. It makes substitutes for mmcv's compiled operators and for
-panopticapi importable where these are not installed, and sets safe defaults for mmengine's loaders
-and inductor's cache (docs/security.md); public names, and torch, are loaded on first use.
+panopticapi importable where these are not installed, sets safe defaults for mmengine's loaders and
+inductor's cache (docs/security.md), and lets images without objects through mmdet's crop where a
+config asks for them (docs/own-data.md); public names, and torch, are loaded on first use.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _MODULES = {
 __all__ = ['__version__', *_MODULES]
 
 compat.install()
+compat.keep_empty_images()
 compat.install_safe_defaults(lambda: importlib.import_module('effnet_dense.weights.safe'))
 
 
