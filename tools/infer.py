@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from effnet_dense.data.image_values import range_from_text
 from effnet_dense.engine.command import Options, run
 from effnet_dense.engine.config import load_config
 from effnet_dense.inference import Predictor, infer
@@ -33,6 +34,12 @@ def parser() -> argparse.ArgumentParser:
     add('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
     add('--deploy', action='store_true', help='fold norms into convolutions first: faster')
     add('--channels-last', action='store_true', help='memory format that is usually faster')
+    add(
+        '--image-range',
+        type=range_from_text,
+        metavar='MAX|MIN,MAX',
+        help="values that become black and white, such as 4095 for 12 bits; by default the files'",
+    )
     add('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', help='change the config')
     add('--debug', action='store_true', help="show an error's traceback, not only its message")
     return arguments
@@ -45,7 +52,9 @@ def main(args: argparse.Namespace) -> None:
         ValueError: Files could not be read; the results of the others are written.
     """
     config = load_config(args.config, options=args.cfg_options)
-    predictor = Predictor(config, args.checkpoint, args.device, args.deploy, args.channels_last)
+    predictor = Predictor(
+        config, args.checkpoint, args.device, args.deploy, args.channels_last, args.image_range
+    )
     skipped = infer(
         predictor, args.sources, args.out, args.score_thr, args.batch_size, args.ann_file
     )

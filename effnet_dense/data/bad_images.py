@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from effnet_dense.data.transforms.loading import BadImageError
+from effnet_dense.data.image_errors import BadImageError
 from effnet_dense.utils.outputs import claim
 
 

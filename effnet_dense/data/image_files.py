@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from PIL import Image
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 IMAGE_SUFFIXES = frozenset(
     {'.bmp', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm'}
@@ -15,6 +17,7 @@ IMAGE_SUFFIXES = frozenset(
 """Suffixes of formats that OpenCV reads."""
 
 EXIF_ORIENTATION = 0x0112
+TIFF_SIDES = (256, 257)
 QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
@@ -31,8 +34,12 @@ def list_files(folder: Path) -> Iterator[PurePath]:
                 yield PurePath(place, name).relative_to(folder)
 
 
-def image_size(path: str | Path) -> tuple[int, int] | None:
-    """Read width and height as OpenCV loads the image: rotated by its EXIF orientation.
+def image_size(path: str | Path, upright: bool = True) -> tuple[int, int] | None:
+    """Read width and height as `LoadImageFromFile` loads the image, without its pixels.
+
+    Args:
+        path: The file.
+        upright: Rotated by its EXIF orientation; TIFF files always are.
 
     Returns:
         Width and height; None if Pillow refuses the image only because of its size, since
@@ -43,10 +50,33 @@ def image_size(path: str | Path) -> tuple[int, int] | None:
     """
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(EXIF_ORIENTATION) in QUARTER_TURNS
-            width, height = image.size
+            return _upright_size(image, upright)
     except Image.DecompressionBombError:
         return None
+    except UnidentifiedImageError:
+        size = _decoded_size(path)
+        if size is None:
+            raise
+        return size
+
+
+def _decoded_size(path: str | Path) -> tuple[int, int] | None:
+    """Decode a file that Pillow does not know, such as a TIFF file of three floats."""
+    content = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error:  # an empty file
+        return None
+    return None if image is None else (image.shape[1], image.shape[0])
+
+
+def _upright_size(image: Image.Image, upright: bool) -> tuple[int, int]:
+    width, height = image.size
+    turned = image.getexif().get(EXIF_ORIENTATION) in QUARTER_TURNS
+    if image.format == 'TIFF':  # some versions of Pillow swap a TIFF image's sides, others do not
+        width, height = (image.tag_v2[tag] for tag in TIFF_SIDES)  # type: ignore[attr-defined]
+    elif not upright:
+        turned = False
     return (height, width) if turned else (width, height)
 
 

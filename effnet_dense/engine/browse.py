@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from effnet_dense.data.decoding import decode_for_drawing
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.seeding import sampler_of
 from effnet_dense.engine.outputs import check_images, check_run
@@ -123,7 +124,7 @@ def to_drawable(packed: dict[str, Any], split: str) -> tuple[Image, Any]:
     """
     sample = packed['data_samples']
     if split == 'val':
-        image = mmcv.imfrombytes(fileio.get(sample.img_path), channel_order='rgb')
+        image = decode_for_drawing(fileio.get(sample.img_path))
     else:
         pixels = packed['inputs'].numpy().transpose(1, 2, 0)
         image = np.ascontiguousarray(pixels[..., ::-1]).clip(0, 255).astype(np.uint8)

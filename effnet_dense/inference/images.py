@@ -9,52 +9,93 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from effnet_dense.data.decoding import AS_STORED
+from effnet_dense.data.image_headers import dropped_bands
+from effnet_dense.data.image_values import ImageRange, Raw, parse_range, to_8_bits
+from effnet_dense.data.pil_images import pil_values
 from effnet_dense.data.transforms import LoadImageFromFile
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.outputs import claim
 
-ImageInput = str | PathLike[str] | NDArray[np.uint8] | Image.Image
+ImageInput = str | PathLike[str] | NDArray[Any] | Image.Image
+
+EXPECTED_ARRAY = (
+    'an array (H, W, 3) in the order BGR, (H, W) in grey, or either with a further channel of '
+    'alpha, of bool, integers or floating point'
+)
 
 
-def as_bgr(image: ImageInput) -> ImageArray:
-    """Convert an image to an array (H, W, 3) of uint8 in BGR, as OpenCV reads it.
+class ImageReader:
+    """Converts images to arrays (H, W, 3) of uint8 in BGR, from any source to the same values.
 
     Args:
-        image: A path; an array (H, W, 3) of uint8 in the order **BGR**, as in OpenMMLab's
-            inferencers and `cv2.imread`; or a PIL image of any mode, whose transparency is
-            dropped. Files and PIL images are rotated by their EXIF orientation.
+        image_range: The values that become 0 and 255, as in `effnet_dense.LoadImageFromFile`.
+        upright: Rotate files and PIL images by their EXIF orientation.
+
+    Raises:
+        ValueError: `image_range` is no range.
+    """
+
+    def __init__(self, image_range: ImageRange = None, upright: bool = True) -> None:
+        self._range = parse_range(image_range)
+        self._upright = upright
+        kind = 'color' if upright else f'color_{AS_STORED}'
+        self._load = LoadImageFromFile(color_type=kind, image_range=image_range)
+
+    def __call__(self, image: ImageInput) -> ImageArray:
+        """Convert an image (see `as_bgr`)."""
+        if isinstance(image, np.ndarray):
+            return self._convert(_array_values(image), 'an image given as array')
+        if isinstance(image, Image.Image):
+            raw = pil_values(image, self._upright, self._range)
+            return self._convert(raw, 'an image given as PIL image')
+        if not isinstance(image, str | PathLike):
+            raise ValueError(
+                f'expected an image as path, PIL image or {EXPECTED_ARRAY}, got a '
+                f'{type(image).__name__}'
+            )
+        if not Path(image).is_file():
+            raise FileNotFoundError(f'no image at {image}')
+        results: Any = self._load.transform({'img_path': str(image)})
+        return results['img']
+
+    def _convert(self, raw: Raw, what: str) -> ImageArray:
+        values, notices = to_8_bits(raw, self._range)
+        for notice in notices:
+            self._load.once.warn(notice.kind, f'{what}: {notice.text}')
+        return np.repeat(values[..., None], 3, axis=2) if values.ndim == 2 else values
+
+
+def as_bgr(image: ImageInput, image_range: ImageRange = None) -> ImageArray:
+    """Convert an image to an array (H, W, 3) of uint8 in BGR, as the loader reads it.
+
+    Args:
+        image: A path; an array in the order **BGR**, as in OpenMMLab's inferencers and
+            `cv2.imread`, or in grey; or a PIL image. Files and PIL images are rotated by their
+            EXIF orientation. Alpha, or another fourth band, is dropped, which is logged.
+        image_range: The values that become 0 and 255: the largest, or (smallest, largest). By
+            default those of the type: uint8 stays as it is, 65535 for 16 bits, 1 for floating
+            point; True is 255.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file is not a complete image, or the array has another shape or type.
+        ValueError: The file is not a complete image, the array has another shape or type, or
+            values are NaN or outside the default range of floating point.
     """
-    if isinstance(image, np.ndarray):
-        return _checked(image)
-    if isinstance(image, Image.Image):
-        upright = ImageOps.exif_transpose(image)
-        return np.ascontiguousarray(np.asarray(upright.convert('RGB'))[..., ::-1])
-    if isinstance(image, str | PathLike):
-        return read_image(image)
-    raise ValueError(
-        'expected an image as path, array (H, W, 3) of uint8 or PIL image, got a '
-        f'{type(image).__name__}'
-    )
+    return ImageReader(image_range)(image)
 
 
-def read_image(path: str | PathLike[str]) -> ImageArray:
+def read_image(path: str | PathLike[str], image_range: ImageRange = None) -> ImageArray:
     """Read an image file as (H, W, 3), uint8, BGR.
 
     Raises:
         FileNotFoundError: No such file.
         ValueError: The file is not a complete image.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'no image at {path}')
-    results: Any = LoadImageFromFile().transform({'img_path': str(path)})
-    return results['img']
+    return ImageReader(image_range)(path)
 
 
 def write_image(path: Path, image: NDArray[Any]) -> None:
@@ -75,10 +116,18 @@ def write_image(path: Path, image: NDArray[Any]) -> None:
             raise ValueError(f'cannot write {path}')
 
 
-def _checked(array: NDArray[Any]) -> ImageArray:
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+def _array_values(array: NDArray[Any]) -> Raw:
+    """Take an array's colours or grey.
+
+    Raises:
+        ValueError: Its shape or type is not an image's.
+    """
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or not 1 <= channels <= 4 or not array.size:
         raise ValueError(
-            'expected an image as array (H, W, 3) of uint8 in the order BGR, got '
-            f'{array.shape} of {array.dtype}'
+            f'expected an image as {EXPECTED_ARRAY}, got {array.shape} of {array.dtype}'
         )
-    return array
+    colours = 3 if channels > 2 else 1
+    if array.ndim == 3:
+        array = array[..., :3] if colours == 3 else array[..., 0]
+    return Raw(np.ascontiguousarray(array), None, dropped_bands(colours, channels))

@@ -17,7 +17,6 @@ from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.inference.categories import CocoIds, default_ids, ids_from
-from effnet_dense.inference.images import read_image
 from effnet_dense.inference.inputs import Input, find_inputs
 from effnet_dense.inference.output_paths import OutputPaths
 from effnet_dense.inference.predictor import Predictor
@@ -105,7 +104,7 @@ class _Run:
 
     def _read(self, inputs: Sequence[Input], advance: Callable[[], None]) -> Iterator[Named]:
         for item in inputs:
-            image = self._skip_unreadable(read_image, item.path)
+            image = self._skip_unreadable(self.predictor.read, item.path)
             if image is not None:
                 yield item.name, image
             advance()
@@ -137,7 +136,7 @@ class _Run:
                     advance()
 
     def _predict(self, batch: list[Named]) -> Iterator[tuple[Named, Any]]:
-        samples = self.predictor([image for _, image in batch], self.batch_size)
+        samples = self.predictor.predict([image for _, image in batch], self.batch_size)
         yield from zip(batch, samples, strict=True)
 
     def _draw(self, image: ImageArray, sample: Any) -> ImageArray:

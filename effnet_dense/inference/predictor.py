@@ -18,10 +18,13 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from effnet_dense.data.config_walk import is_segmentation, type_name
+from effnet_dense.data.decoding import AS_STORED
+from effnet_dense.data.image_values import ImageRange
 from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.config import load_config
-from effnet_dense.inference.images import ImageInput, as_bgr
+from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.inference.images import ImageInput, ImageReader
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
@@ -47,6 +50,9 @@ class Predictor:
         device: Such as 'cpu' or 'cuda:1'; by default chosen by mmengine.
         deploy: Prepare the model with `effnet_dense.deploy`, which is faster.
         channels_last: Keep weights and features in the channels-last memory format.
+        image_range: The values of images that become 0 and 255: the largest, such as 4095 for
+            12-bit data, or (smallest, largest). By default that of the config's
+            `LoadImageFromFile`, else of the image's type (see `as_bgr`).
 
     Attributes:
         config: The config.
@@ -65,8 +71,10 @@ class Predictor:
         device: str | torch.device | None = None,
         deploy: bool = False,
         channels_last: bool = False,
+        image_range: ImageRange = None,
     ) -> None:
         self.config = config if isinstance(config, Config) else load_config(str(config))
+        self._reader = _reader(self.config, image_range)
         scope = 'mmseg' if is_segmentation(self.config) else 'mmdet'
         init_default_scope(self.config.get('default_scope') or scope)
         meta = checkpoint_meta(safe_load(fetch(checkpoint)), public_name(checkpoint))
@@ -85,8 +93,8 @@ class Predictor:
         """Predict on one image, or on several.
 
         Args:
-            images: A path, an array (H, W, 3) of uint8 in the order **BGR**, as OpenMMLab's
-                inferencers take it, or a PIL image; or a list or tuple of these.
+            images: A path, an array (H, W, 3) in the order **BGR**, as OpenMMLab's inferencers
+                take it, or (H, W) in grey, or a PIL image; or a list or tuple of these.
             batch_size: Images per forward pass. For detectors, smaller images of a batch are
                 padded, as in mmdet; segmentors get images of equal size.
 
@@ -107,16 +115,28 @@ class Predictor:
             return next(self.stream([cast(ImageInput, images)]))
         for image in images:
             if not isinstance(image, str | PathLike):
-                as_bgr(image)
+                self.read(image)
         return list(self.stream(images, batch_size))
 
     def stream(self, images: Iterable[ImageInput], batch_size: int = 1) -> Iterator[Any]:
         """Predict on images as they arrive; yield a data sample for each, in order."""
         rest = iter(images)
         while batch := list(islice(rest, batch_size)):
-            prepared = [self._prepare(image) for image in batch]
-            for _, group in groupby(prepared, self._shape):
-                yield from self._predict(list(group))
+            yield from self._predict([self._prepare(self.read(i), _path(i)) for i in batch])
+
+    def read(self, image: ImageInput) -> ImageArray:
+        """Convert an image to what `predict` takes, by the predictor's `image_range`.
+
+        Raises:
+            FileNotFoundError, ValueError: See `as_bgr`.
+        """
+        return self._reader(image)
+
+    def predict(self, images: Sequence[ImageArray], batch_size: int = 1) -> list[Any]:
+        """Predict on arrays (H, W, 3) of uint8 in BGR, which are used as they are."""
+        prepared = [self._prepare(image) for image in images]
+        batches = (prepared[i : i + batch_size] for i in range(0, len(prepared), batch_size))
+        return [sample for batch in batches for sample in self._predict(batch)]
 
     @property
     def things(self) -> int:
@@ -124,9 +144,7 @@ class Predictor:
         head = getattr(self.model, 'panoptic_fusion_head', None)
         return int(head.num_things_classes) if head is not None else 0
 
-    def _prepare(self, image: ImageInput) -> dict[str, Any]:
-        array = as_bgr(image)
-        path = str(image) if isinstance(image, str | PathLike) else None
+    def _prepare(self, array: ImageArray, path: str | None = None) -> dict[str, Any]:
         size = array.shape[:2]
         given = dict(img=array, img_path=path, img_id=0, img_shape=size, ori_shape=size)
         # mmseg's datasets add these two.
@@ -135,9 +153,23 @@ class Predictor:
     def _shape(self, prepared: dict[str, Any]) -> Any:
         return prepared['inputs'].shape if self._one_size else None
 
-    def _predict(self, batch: list[dict[str, Any]]) -> list[Any]:
-        with torch.no_grad():
-            return [sample.cpu() for sample in self.model.test_step(pseudo_collate(batch))]
+    def _predict(self, batch: list[dict[str, Any]]) -> Iterator[Any]:
+        for _, group in groupby(batch, self._shape):
+            with torch.no_grad():
+                samples = self.model.test_step(pseudo_collate(list(group)))
+            yield from (sample.cpu() for sample in samples)
+
+
+def _path(image: ImageInput) -> str | None:
+    return str(image) if isinstance(image, str | PathLike) else None
+
+
+def _reader(config: Config, image_range: ImageRange) -> ImageReader:
+    """Build a reader with the given range, or with what the config's loader is told."""
+    steps = test_dataset(config).get('pipeline') or ()
+    loader: Any = next((step for step in steps if type_name(step) == 'LoadImageFromFile'), {})
+    upright = not str(loader.get('color_type', '')).endswith(AS_STORED)
+    return ImageReader(loader.get('image_range') if image_range is None else image_range, upright)
 
 
 def _build(config: Any) -> nn.Module:

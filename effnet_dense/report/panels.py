@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 from mmengine import fileio
 from PIL import Image
 
+from effnet_dense.data.decoding import decode_for_drawing
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.utils.outputs import claim
 
@@ -28,7 +28,7 @@ MEDIA = {'.png': 'image/png', '.jpg': 'image/jpeg'}
 def read_rgb(path: str) -> ImageArray | None:
     """Read an image; None if it is missing or unreadable."""
     try:
-        return mmcv.imfrombytes(fileio.get(path), channel_order='rgb')
+        return decode_for_drawing(fileio.get(path))
     except (OSError, ValueError, ImportError, KeyError, cv2.error):
         return None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from effnet_dense.data.findings import json_type
+from effnet_dense.data.transforms.loading import LoadImageFromFile
 
 Record = dict[str, Any]
 
@@ -16,10 +17,14 @@ KEYS = ('images', 'annotations', 'categories')
 
 @dataclass(frozen=True)
 class CocoSplit:
-    """A split of a dataset: its annotation file and the folder of its images."""
+    """A split of a dataset: its annotation file and the folder of its images.
+
+    `loader` loads them as training or evaluation does.
+    """
 
     ann_file: Path
     image_dir: Path
+    loader: LoadImageFromFile = field(default_factory=LoadImageFromFile, repr=False, compare=False)
 
 
 def read_coco(ann_file: Path) -> Record:

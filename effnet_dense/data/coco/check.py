@@ -53,7 +53,7 @@ def check_coco(split: CocoSplit, masks: bool = False, evaluated: bool = True) ->
     data = read_coco(split.ann_file)
     if not split.image_dir.is_dir():
         raise FileNotFoundError(f'expected a folder of images at {split.image_dir}')
-    faults = list(find_faults(data, split.image_dir, masks, evaluated))
+    faults = list(find_faults(data, split.image_dir, masks, evaluated, loader=split.loader))
     return CocoReport(
         split=split,
         images=len(data['images']),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from effnet_dense.data.coco.annotation_file import CocoSplit, read_coco
@@ -86,12 +86,12 @@ def clean_coco(
     """
     data = read_coco(split.ann_file)
     reading: Reading = 'pixels' if evaluated else 'headers'
-    faults = list(find_faults(data, split.image_dir, masks, evaluated, reading))
+    faults = list(find_faults(data, split.image_dir, masks, evaluated, reading, split.loader))
     dropped = [fault for fault in faults if fault.is_dropped(training=not evaluated)]
     images, annotations = (_list_dropped(dropped, key) for key in ('images', 'annotations'))
     for key, left_out in (('images', images), ('annotations', annotations)):
         _check_limit(split, key, left_out, len(data[key]), skip)
-    clean = CocoSplit(skip.folder / f'{name}.json', split.image_dir)
+    clean = replace(split, ann_file=skip.folder / f'{name}.json')
     lists = dict(images=[asdict(i) for i in images], annotations=[asdict(a) for a in annotations])
     _write(clean.ann_file, drop_faulty(data, faults, training=not evaluated))
     _write(_list_path(clean.ann_file), lists, indent=1)

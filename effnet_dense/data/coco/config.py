@@ -24,6 +24,10 @@ from effnet_dense.data.config_walk import (
 )
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.palette import palette
+from effnet_dense.data.transforms.loading import LoadImageFromFile
+
+LOADING = ('color_type', 'imdecode_backend', 'image_range')
+"""Arguments of `LoadImageFromFile` on which sizes and values depend."""
 
 
 def use_coco(
@@ -39,7 +43,8 @@ def use_coco(
         ValueError: The annotations cannot be used, or the config is not for COCO instances.
     """
     _check_config(cfg, splits)
-    source = find_coco(folder, splits, masks=_splits_with_masks(cfg), skip=skip)
+    loaders = _loaders(cfg, splits)
+    source = find_coco(folder, splits, masks=_splits_with_masks(cfg), skip=skip, loaders=loaders)
     print_log(source.summary())
     for loop in loops_of(tuple(source.splits)):
         split = source.splits[SPLIT_OF[loop]]
@@ -58,6 +63,18 @@ def _check_config(cfg: Config, splits: Sequence[str]) -> None:
         for metric in metrics_of(cfg.get(f'{loop}_evaluator')):
             if metric.get('ann_file') is not None:
                 _expect('CocoMetric', metric, f'{loop}_evaluator')
+
+
+def _loaders(cfg: Config, splits: Sequence[str]) -> dict[str, LoadImageFromFile]:
+    """Build, for each split, this package's loader with the arguments of the config's."""
+    loaders: dict[str, LoadImageFromFile] = {}
+    for loop in loops_of(splits):
+        for dataset in loop_datasets(cfg, loop):
+            for step in dataset.get('pipeline') or ():
+                if type_name(step) == LoadImageFromFile.__name__:
+                    arguments = {key: step[key] for key in LOADING if key in step}
+                    loaders.setdefault(SPLIT_OF[loop], LoadImageFromFile(**arguments))
+    return loaders
 
 
 def _expect(expected: str, node: Any, where: str) -> None:

@@ -22,6 +22,7 @@ from effnet_dense.data.coco.fields import (
 )
 from effnet_dense.data.findings import Severity
 from effnet_dense.data.image_files import UNREADABLE, image_size, size_name
+from effnet_dense.data.record_sizes import swap_hint
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 
 TOLERANCE = 1.0
@@ -98,6 +99,7 @@ def find_faults(
     masks: bool = False,
     evaluated: bool = True,
     reading: Reading = 'some headers',
+    loader: LoadImageFromFile | None = None,
 ) -> Iterator[Fault]:
     """Yield the faults of a COCO file's records: images, then categories, then annotations.
 
@@ -110,8 +112,10 @@ def find_faults(
         masks: Require a 'segmentation' in every annotation.
         evaluated: The split is scored by pycocotools, which needs 'iscrowd' and ids above 0.
         reading: How much of the image files is read.
+        loader: Loads the images as training or evaluation does.
     """
-    image_faults = list(_image_faults(data['images'], image_dir, reading))
+    loader = loader or LoadImageFromFile()
+    image_faults = list(_image_faults(data['images'], image_dir, reading, loader))
     yield from image_faults
     yield from _category_faults(data['categories'])
     images = {image['id']: image for image in sound_images(data, image_faults)}
@@ -175,7 +179,9 @@ def _partition(
     return faults, {i: record for i, record in enumerate(records) if i not in faulty}
 
 
-def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> Iterator[Fault]:
+def _image_faults(
+    records: list[Record], image_dir: Path, reading: Reading, loader: LoadImageFromFile
+) -> Iterator[Fault]:
     faults, valid = _partition('images', records, IMAGE_FIELDS)
     yield from faults
     missing = Kind('error', f'image missing in {image_dir}', 'always', missing_files=True)
@@ -193,7 +199,7 @@ def _image_faults(records: list[Record], image_dir: Path, reading: Reading) -> I
         elif not _exists(path, folders):
             fault = _fault(missing, 'images', index, record)
         elif index % step == 0:
-            fault = _file_fault(index, record, path, decode=reading == 'pixels')
+            fault = _file_fault(index, record, path, loader, decode=reading == 'pixels')
         if fault:
             yield fault
         else:
@@ -209,17 +215,20 @@ def _exists(path: str, folders: dict[str, set[str]]) -> bool:
     return name in folders[folder]
 
 
-def _file_fault(index: int, record: Record, path: str, decode: bool) -> Fault | None:
+def _file_fault(
+    index: int, record: Record, path: str, loader: LoadImageFromFile, decode: bool
+) -> Fault | None:
     try:
-        size = image_size(path)
+        size = image_size(path, loader.upright)
         if decode and size is not None:
-            LoadImageFromFile()({'img_path': path})
+            loader({'img_path': path})
     except UNREADABLE as error:
         return _fault(UNREADABLE_IMAGE, 'images', index, record, str(error))
     expected = (record['width'], record['height'])
     if size is None or size == expected:
         return None
-    found = f'{size_name(*size)}, not {size_name(*expected)}'
+    hint = swap_hint(path, size, expected)
+    found = f'{size_name(*size)}, not {size_name(*expected)}{hint}'
     return _fault(OTHER_SIZE, 'images', index, record, found)
 
 

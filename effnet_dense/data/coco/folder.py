@@ -9,7 +9,7 @@ Two layouts are supported, COCO's own and a short one:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from effnet_dense.data.coco.annotation_file import CocoSplit
@@ -17,6 +17,7 @@ from effnet_dense.data.coco.check import CocoReport, check_coco
 from effnet_dense.data.coco.clean import CleanSplit, SkipBad, clean_coco
 from effnet_dense.data.findings import raise_errors
 from effnet_dense.data.folders import SPLITS, find_root, listing
+from effnet_dense.data.transforms.loading import LoadImageFromFile
 
 LAYOUTS = (
     ('annotations/instances_{}2017.json', ('{}2017',)),
@@ -55,6 +56,7 @@ def find_coco(
     splits: Sequence[str] = SPLITS,
     masks: Iterable[str] = (),
     skip: SkipBad | None = None,
+    loaders: Mapping[str, LoadImageFromFile] | None = None,
 ) -> CocoSource:
     """Find the splits of a dataset and check them (see `check_coco`).
 
@@ -63,6 +65,7 @@ def find_coco(
         splits: The splits that are needed: 'train', 'val' or both.
         masks: The splits whose annotations need a 'segmentation'.
         skip: Drop faulty records (see `clean_coco`); by default they are errors.
+        loaders: Split → how its images are loaded.
 
     Raises:
         FileNotFoundError: The folder, a split or images are missing.
@@ -70,6 +73,8 @@ def find_coco(
     """
     root = find_root(folder)
     parts = locate(root, splits)
+    for name, loader in (loaders or {}).items():
+        parts[name] = replace(parts[name], loader=loader)
     needs_mask = set(masks)
     cleaned = {
         name: clean_coco(name, part, skip, masks=name in needs_mask, evaluated=name == 'val')

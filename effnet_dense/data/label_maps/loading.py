@@ -9,6 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
 
+from effnet_dense.data.image_errors import ImageSizeError
 from effnet_dense.data.image_files import size_name
 from effnet_dense.data.label_maps.decode import NO_CLASS, decode_label_map
 from effnet_dense.registry import TRANSFORMS
@@ -75,9 +76,11 @@ class LoadLabelMap(BaseTransform):
         """Compare to the image as loaded: test pipelines resize it before labels are read."""
         expected = tuple(results.get('ori_shape') or values.shape)
         if values.shape != expected:
-            raise ValueError(
-                f'label map {results["seg_map_path"]} is {size_name(*values.shape[::-1])} pixels '
-                f'(width × height), its image {size_name(*expected[::-1])}'
+            path = results['seg_map_path']
+            raise ImageSizeError(
+                path,
+                f'label map {path} is {size_name(*values.shape[::-1])} pixels (width × height), '
+                f'its image {size_name(*expected[::-1])}',
             )
 
     def _describe(self, path: str, wrong: np.ndarray) -> str:

@@ -5,42 +5,53 @@ from __future__ import annotations
 from typing import Any
 
 import cv2
-import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile as MmcvLoadImageFromFile
 from mmengine import fileio
+from numpy.typing import NDArray
 
+from effnet_dense.data.decoding import AS_STORED, FLAGS, decode
+from effnet_dense.data.image_errors import BadImageError
+from effnet_dense.data.image_values import KINDS, ImageRange, parse_range, to_8_bits
+from effnet_dense.data.record_sizes import compare_sizes
 from effnet_dense.registry import TRANSFORMS
+from effnet_dense.utils.once import Once
 
 JPEG_START = b'\xff\xd8'
 JPEG_END = b'\xff\xd9'
 JPEG_SCAN = 0xDA
 
 
-class BadImageError(ValueError):
-    """Raised for a file that is not a complete image; has its `filename` and the reason, `why`."""
-
-    def __init__(self, filename: str, why: str) -> None:
-        super().__init__(filename, why)
-        self.filename = filename
-        self.why = why
-
-    def __str__(self) -> str:
-        return f'cannot decode image {self.filename}: {self.why}'
-
-
 @TRANSFORMS.register_module()
 class LoadImageFromFile(MmcvLoadImageFromFile):
-    """mmcv's `LoadImageFromFile`, but the error names a file that is not a complete image.
+    """mmcv's `LoadImageFromFile`, but errors name files, and nothing is dropped in silence.
 
     mmcv's fails with an assertion of OpenCV for an empty file and with its own for other damage;
     with OpenCV 4 it fills the lower part of a truncated JPEG with grey, and training uses it.
 
     Like mmcv's it returns three channels of 8 bits for any file: grey is repeated, palettes are
-    looked up, CMYK is converted, 16 bits are divided by 256, alpha is dropped. Images are rotated
-    by their EXIF orientation, except with `color_type='color_ignore_orientation'`.
+    looked up, CMYK is converted, 16 bits are divided by 256. Alpha, or a fourth band such as near
+    infrared, is dropped, which is logged once. Images are rotated by their orientation, except
+    with `color_type='color_ignore_orientation'`; TIFF images always are.
+
+    If the sample has the height and width of its record (mmdet's datasets), or a label map, the
+    image must have the same size.
 
     Sets 'img' (H, W, 3), 'img_shape' and 'ori_shape' (H, W).
+
+    Args:
+        to_float32: Convert to float32, after the 8 bits.
+        color_type: mmcv's; 'unchanged' returns the file's values and bands as they are.
+        imdecode_backend: mmcv's.
+        ignore_empty: Return None instead of an error.
+        backend_args: mmengine's, to read files that are not on a disk.
+        image_range: The values that become 0 and 255 (see `image_values`): the largest, such as
+            4095 for 12-bit data in 16-bit files, or (smallest, largest). By default the file's
+            own: 65535 for 16 bits, 1 for floating point. Less than a sixteenth in use is logged
+            once.
+
+    Raises:
+        ValueError: `image_range` is not a range, or the values are to be 'unchanged'.
     """
 
     def __init__(
@@ -51,42 +62,72 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
         ignore_empty: bool = False,
         *,
         backend_args: dict[str, Any] | None = None,
+        image_range: ImageRange = None,
     ) -> None:
         super().__init__(
             to_float32, color_type, imdecode_backend, None, ignore_empty, backend_args=backend_args
         )
+        self.image_range = parse_range(image_range)
+        if self.image_range is not None and color_type not in FLAGS:
+            raise ValueError(
+                f'expected color_type as one of {list(FLAGS)} with an image_range, '
+                f'got {color_type!r}'
+            )
+        self.once = Once(*KINDS)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
         """Load results['img_path'].
 
         Raises:
             FileNotFoundError: The file does not exist.
-            BadImageError: The file cannot be decoded (a ValueError).
-            With `ignore_empty`, None is returned instead of raising either.
+            BadImageError: The file cannot be decoded, its values are NaN or outside the default
+                range of floating point, or its size is not its record's (a ValueError).
+            With `ignore_empty`, None is returned instead of raising any.
         """
         path = results['img_path']
         try:
-            image = self._decode(fileio.get(path, backend_args=self.backend_args))
+            image = self._load(path)
+            size = (image.shape[1], image.shape[0])
+            compare_sizes(results, size, local=self.backend_args is None)
         except (cv2.error, OSError, ValueError) as error:
             if self.ignore_empty:
                 return None
-            if isinstance(error, FileNotFoundError):
+            if isinstance(error, FileNotFoundError | BadImageError):
                 raise
             raise BadImageError(path, str(error)) from error
         results['img'] = image.astype(np.float32) if self.to_float32 else image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 
-    def _decode(self, content: bytes) -> np.ndarray:
+    def _load(self, path: str) -> NDArray[Any]:
+        content = fileio.get(path, backend_args=self.backend_args)
         if not content:
             raise ValueError('the file is empty')
         if content.startswith(JPEG_START) and jpeg_ends_early(content):
             raise ValueError(f'a JPEG file that ends early, after {len(content)} bytes')
-        backend = self.imdecode_backend
-        image = mmcv.imfrombytes(content, flag=self.color_type, backend=backend)
-        if image is None:
-            raise ValueError(f'{len(content)} bytes that {backend} cannot decode')
-        return image
+        raw = decode(content, self.color_type, self.imdecode_backend)
+        if self._as_stored:
+            return raw.values
+        image, notices = to_8_bits(raw, self.image_range)
+        for notice in notices:
+            self.once.warn(notice.kind, f'{path}: {notice.text}')
+        grey = image.ndim == 2 and self.color_type.startswith('color')
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if grey else image
+
+    @property
+    def upright(self) -> bool:
+        """Whether images are rotated by their EXIF orientation."""
+        return not self.color_type.endswith((AS_STORED, 'unchanged'))
+
+    @property
+    def _as_stored(self) -> bool:
+        """Whether values stay as mmcv returns them, of any type."""
+        raw = self.color_type not in FLAGS or self.imdecode_backend == 'tifffile'
+        return raw and self.image_range is None
+
+    def __repr__(self) -> str:
+        stated = '' if self.image_range is None else f', image_range={self.image_range}'
+        return f'{super().__repr__()[:-1]}{stated})'
 
 
 def jpeg_ends_early(content: bytes) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import mmcv
 from mmengine import fileio
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from effnet_dense.data.decoding import decode_for_drawing
 from effnet_dense.engine.outputs import check_images, image_paths
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.output_names import relative_names
@@ -59,7 +59,7 @@ class PicturesHook(Hook):
         if batch_idx % every:
             return
         for sample in outputs or ():
-            image = mmcv.imfrombytes(fileio.get(sample.img_path), channel_order='rgb')
+            image = decode_for_drawing(fileio.get(sample.img_path))
             path = str(sample.img_path)
             name = self.names.get(path) or Path(path).name
             options: dict[str, Any] = {'out_file': str(claim(self.folder / name))}

@@ -1,0 +1,142 @@
+"""Decode image files to values: all bits, upright, with what is dropped.
+
+OpenCV divides 16 bits by 256 whatever their range is, and does not turn AVIF images. Files of
+8 bits are decoded as mmcv decodes them.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from effnet_dense.data.image_files import EXIF_ORIENTATION
+from effnet_dense.data.image_headers import Header, read_header
+from effnet_dense.data.image_values import Range, Raw, to_8_bits
+from effnet_dense.data.pil_images import DEEP_MODES, pil_values
+
+AS_STORED = 'ignore_orientation'
+FLAGS = {
+    'color': cv2.IMREAD_COLOR,
+    'grayscale': cv2.IMREAD_GRAYSCALE,
+    'color_ignore_orientation': cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+    'grayscale_ignore_orientation': cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
+}
+"""mmcv's color_type → OpenCV's flag; 'unchanged' is left to mmcv."""
+
+NOT_TURNING = ('turbojpeg', 'tifffile')
+"""mmcv's backends that ignore orientations."""
+
+
+def decode(content: bytes, color_type: str = 'color', backend: str = 'cv2') -> Raw:
+    """Decode a file's bytes.
+
+    Args:
+        content: The file.
+        color_type: mmcv's: 'color', 'grayscale', each also with '_ignore_orientation', or
+            'unchanged'.
+        backend: mmcv's: 'cv2', 'pillow', 'turbojpeg' or 'tifffile'.
+
+    Returns:
+        Values (H, W, 3) in BGR, (H, W) for 'grayscale' and for grey files of more than 8 bits.
+
+    Raises:
+        ValueError, OSError, cv2.error: The file cannot be decoded.
+    """
+    if color_type not in FLAGS:
+        return Raw(_by_mmcv(content, color_type, backend))
+    header = read_header(content)
+    upright = not color_type.endswith(AS_STORED)
+    if backend == 'cv2' and header.deep:
+        return _deep(content, FLAGS[color_type], header)
+    if backend == 'pillow' or (header.avif and upright and _orientation(content) != 1):
+        return _by_pillow(content, color_type, upright, header)
+    image = _by_mmcv(content, color_type, backend)
+    if backend in NOT_TURNING and upright:
+        image = turn(image, _orientation(content))
+    return Raw(image, _own(header), header.bands)
+
+
+def decode_for_drawing(content: bytes) -> NDArray[np.uint8]:
+    """Decode a file's bytes to (H, W, 3) uint8 in RGB, for people to look at.
+
+    Images of more than 8 bits are stretched from their smallest to their largest value, whatever
+    range the model is given.
+
+    Raises:
+        ValueError, OSError, cv2.error: The file cannot be decoded.
+    """
+    raw = decode(content)
+    values = raw.values
+    if values.dtype != np.uint8:
+        values = np.nan_to_num(values.astype(np.float32), posinf=np.nan, neginf=np.nan)
+        bounds = float(values.min()), float(values.max())
+        values, _ = to_8_bits(Raw(values), bounds if bounds[0] < bounds[1] else (0.0, 65535.0))
+    if values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    return np.ascontiguousarray(values[..., ::-1])
+
+
+def turn(image: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn an image (H, W, …) upright, given its EXIF orientation from 1 to 8."""
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
+def _by_mmcv(content: bytes, color_type: str, backend: str) -> NDArray[Any]:
+    image = mmcv.imfrombytes(content, flag=color_type, backend=backend)
+    if image is None:
+        raise ValueError(_undecodable(content, backend, read_header(content)))
+    return np.asarray(image)
+
+
+def _undecodable(content: bytes, backend: str, header: Header) -> str:
+    bands = f', of {header.count} bands' if header.count > 4 else ''
+    return f'{len(content)} bytes that {backend} cannot decode{bands}'
+
+
+def _own(header: Header) -> Range | None:
+    return None if header.largest is None else (0.0, float(header.largest))
+
+
+def _deep(content: bytes, flag: int, header: Header) -> Raw:
+    """Decode all bits; OpenCV converts only some types to three channels."""
+    data = np.frombuffer(content, np.uint8)
+    image: Any = cv2.imdecode(data, flag | cv2.IMREAD_ANYDEPTH)
+    if image is None:
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError(_undecodable(content, 'cv2', header))
+    if image.ndim == 3:
+        image = image[..., :3] if image.shape[2] > 2 else image[..., 0]
+    own = _own(header)
+    if own is None and 8 < header.bits < 16 and image.dtype == np.uint16:
+        image >>= 16 - header.bits  # OpenCV moves the bits of such a TIFF file up
+        own = (0.0, 2.0**header.bits - 1)
+    return Raw(image, own, header.bands)
+
+
+def _by_pillow(content: bytes, color_type: str, upright: bool, header: Header) -> Raw:
+    with Image.open(io.BytesIO(content)) as image:
+        if image.mode in DEEP_MODES:
+            return pil_values(image, upright)
+    return Raw(_by_mmcv(content, color_type, 'pillow'), None, header.bands)
+
+
+def _orientation(content: bytes) -> int:
+    """Read the EXIF orientation; 1 if there is none, or Pillow cannot read the file."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return int(image.getexif().get(EXIF_ORIENTATION) or 1)
+    except (OSError, SyntaxError, ValueError):
+        return 1
