@@ -21,6 +21,7 @@ CROSS_CUTTING = {
     'adversaries/test_checkpoints.py',
     'adversaries/test_configs.py',
     'adversaries/test_foreign_files.py',
+    'adversaries/test_images.py',
     'adversaries/test_locks.py',
     'adversaries/test_native_cache.py',
     'adversaries/test_options.py',

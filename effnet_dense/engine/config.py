@@ -13,6 +13,7 @@ from mmengine.runner import Runner as MMEngineRunner
 
 from effnet_dense.data import use_data
 from effnet_dense.data.coco import SkipBad
+from effnet_dense.data.transforms.loading import LOADING
 from effnet_dense.engine.checks.options import check_option
 from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
@@ -97,6 +98,9 @@ def load_config(
     config = read_config(path)
     check_options(config, options or {})
     config.setdefault('runner_type', 'effnet_dense.Runner')
+    # The check of the data loads images as training will.
+    loading = {key: value for key, value in (options or {}).items() if _is_loading(key)}
+    apply_options(config, loading)
     if skip_bad is not None:
         folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
         skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits)
@@ -131,6 +135,10 @@ def check_options(config: Config, options: Mapping[str, Any]) -> None:
     known = {*inspect.signature(MMEngineRunner).parameters, *READ_BY_RUNNER}
     for key in options:
         check_option(config, key, known)
+
+
+def _is_loading(key: str) -> bool:
+    return key.partition('.')[0].endswith('_dataloader') and key.rpartition('.')[2] in LOADING
 
 
 def _work_dir(config: Config, path: Path) -> str:

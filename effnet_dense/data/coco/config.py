@@ -24,10 +24,7 @@ from effnet_dense.data.config_walk import (
 )
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.palette import palette
-from effnet_dense.data.transforms.loading import LoadImageFromFile
-
-LOADING = ('color_type', 'imdecode_backend', 'image_range')
-"""Arguments of `LoadImageFromFile` on which sizes and values depend."""
+from effnet_dense.data.transforms.loading import LOADING, LoadImageFromFile
 
 
 def use_coco(

@@ -21,6 +21,9 @@ JPEG_START = b'\xff\xd8'
 JPEG_END = b'\xff\xd9'
 JPEG_SCAN = 0xDA
 
+LOADING = ('color_type', 'imdecode_backend', 'image_range')
+"""Arguments of `LoadImageFromFile` on which sizes and values depend."""
+
 
 @TRANSFORMS.register_module()
 class LoadImageFromFile(MmcvLoadImageFromFile):
