@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from mmengine.registry import DefaultScope
@@ -16,6 +17,10 @@ from tests.helpers.tiny import write_data
 
 REASONS = dict(gpu='needs a CUDA device', compiler='needs a C++ compiler')
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# The same examples in each run, however slow the machine.
+hypothesis.settings.register_profile('repeatable', derandomize=True, deadline=None)
+hypothesis.settings.load_profile('repeatable')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up .venv, train on the built-in dataset, evaluate, and draw predictions beside the ground truth.
+# Set up .venv, train on the demo dataset, evaluate, and draw predictions beside the ground truth.
 #   bash tools/demo.sh                  a detector, drawings in work_dirs/demo/pictures
 #   bash tools/demo.sh --segmentation   a segmentor, in work_dirs/demo_segmentation/pictures
 # Needs Python 3.11 to 3.13, bash, and network access for the installation. Can be run again.

@@ -44,7 +44,7 @@ WORDS = st.from_regex(r'[aAb][aAb.]{0,2}(\.jpg|\.png|\.jpg\.png)?', fullmatch=Tr
 
 
 @given(st.lists(WORDS, max_size=12, unique=True), st.sets(WORDS, max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_results_are_distinct_and_free(names: list[str], taken: set[str]) -> None:
     for made in (replace_suffix(names, '.png', taken), drop_suffix(names, taken)):
         assert list(made) == names
