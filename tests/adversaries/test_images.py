@@ -339,6 +339,7 @@ def test_skip_bad_leaves_them_out(tmp_path: Path) -> None:
     assert left_out.name == '0003.jpg' and 'swapped by its EXIF orientation' in left_out.why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('suffix', ['.jpg', '.png', '.webp', '.tif', '.avif'])
 @pytest.mark.parametrize('orientation', [2, 5, 6, 8])
 def test_right_records_pass_check_and_loader(suffix: str, orientation: int, tmp_path: Path) -> None:

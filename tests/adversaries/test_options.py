@@ -78,6 +78,7 @@ def test_what_would_end_a_run_later(key: str, value: Any, words: str, refused: A
     assert words in line and key.split('.')[0] in line and '\n' not in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [

@@ -74,6 +74,7 @@ def evaluate(weights: Path, data: Path, work_dir: Path, *words: object) -> int:
     return call('test', *first, *SMALL)
 
 
+@pytest.mark.slow
 def test_a_report_leaves_files_that_are_not_its_own(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_report_leaves_files_that_are_not_its_own(
         assert (thesis.parent / 'index.html').stat().st_size > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name', ['report/index.html', 'report/data/run.json', 'report/losses.png', 'pictures/0.png']
 )
@@ -165,6 +167,7 @@ def test_label_maps_over_label_maps(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert content(data) == before
 
 
+@pytest.mark.slow
 def test_a_config_is_not_replaced_by_the_runs_copy(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +181,7 @@ def test_a_config_is_not_replaced_by_the_runs_copy(
     assert list(config.parent.glob('*/vis_data/config.py'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['epoch_1.pth', 'last_checkpoint', 'interrupted.pth'])
 def test_a_training_refuses_a_folder_with_foreign_checkpoints(
     name: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -188,6 +192,7 @@ def test_a_training_refuses_a_folder_with_foreign_checkpoints(
     assert mine.read_bytes() == FOREIGN
 
 
+@pytest.mark.slow
 def test_a_training_does_not_replace_the_weights_it_starts_from(
     weights: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -259,6 +264,7 @@ def test_infer_mirrors_folders(given: str, detecting: Predictor, tmp_path: Path)
     assert len(drawn) == 8
 
 
+@pytest.mark.slow
 def test_a_test_mirrors_folders(weights: Path, tmp_path: Path) -> None:
     data = write_data(tmp_path / 'data', val=8)
     file = data / 'annotations' / 'val.json'
@@ -303,6 +309,7 @@ def test_label_maps_of_equal_stems(segmenting: Predictor, tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_label_maps_of_a_test_mirror_folders(tmp_path: Path) -> None:
     data = write_folder(tmp_path / 'data')
     for number in range(3):

@@ -20,6 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_rows(folder: Path) -> None:
     rows = measure_loading(folder, 'annotations/val.json', 'images/val', 64, 1)
     assert [row.name for row in rows[:2]] == [REFERENCE, 'ours']

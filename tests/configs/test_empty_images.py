@@ -63,6 +63,7 @@ def count_objects(dataset: Any) -> dict[str, int]:
     return {Path(s.img_path).name: len(s.gt_instances.bboxes) for s in samples}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', DETECTORS)
 def test_each_image_trains_in_every_pipeline(name: str, data: Path, tmp_path: Path) -> None:
     if name == PANOPTIC:

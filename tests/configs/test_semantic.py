@@ -209,6 +209,7 @@ def test_trains_and_validates(name: str, trained: Trained) -> None:
     assert set(result) >= {'aAcc', 'mIoU', 'mAcc'}
 
 
+@pytest.mark.slow
 @every_dataset
 def test_metric_equals_that_of_the_label_maps(
     name: str,
@@ -372,6 +373,7 @@ def merged(config: Config, model: EncoderDecoder, path: Path) -> np.ndarray:
     return total.argmax(0).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', slow_except(CLASSES, VOC))
 def test_flips_and_scales(
     name: str, data: dict[str, Path], trained: Trained, tmp_path: Path
@@ -498,6 +500,7 @@ COSTS = {
 }
 
 
+@pytest.mark.slow
 @every_config
 def test_parameters_and_multiply_adds(name: str) -> None:
     config = load_config(FOLDER / f'{name}.py')

@@ -102,6 +102,7 @@ def test_wrong_normalisation_is_detected(name: str) -> None:
         check_normalisation(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', DETECTORS)
 def test_features_have_the_strides_of_the_anchors(name: str) -> None:
     model = build(load_config(FOLDER / name)).eval()

@@ -29,6 +29,7 @@ def _fresh_compiler():
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('training', [True, False])
 @pytest.mark.parametrize('lean', [0, 1])
 def test_a_detector_is_one_graph(training, lean):

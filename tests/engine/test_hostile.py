@@ -176,6 +176,7 @@ def test_deep_json_is_no_crash(tmp_path: Path) -> None:
         read_coco(tmp_path / 'x.json')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', shipped_configs())
 def test_no_shipped_config_broadcasts_pickles(name: str) -> None:
     """mmdet's SyncNormHook unpickles what other processes send (CVE-2024-12044)."""

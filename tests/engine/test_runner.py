@@ -54,6 +54,7 @@ class RunsCode:
         return os.system, (f'touch {self.marker}',)
 
 
+@pytest.mark.slow
 def test_resumes_all_of_a_training_state(trained: Path, tiny_data: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {
         'train_cfg.max_epochs': 2,
@@ -175,6 +176,7 @@ def test_another_model_cannot_be_resumed(trained: Path, tiny_data: Path, tmp_pat
         build(tiny_data, tmp_path, resume=True, **changes).train()
 
 
+@pytest.mark.slow
 def test_a_backbone_alone_is_not_evaluated(trained: Path, tiny_data: Path, tmp_path: Path) -> None:
     path = tmp_path / 'backbone.pth'
     state = safe_load(trained)['state_dict']

@@ -138,6 +138,7 @@ def separate_scores_(peer: nn.Module, batch: Tensor) -> None:
     peer.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('nms', ['hard', 'soft'])
 @pytest.mark.parametrize(
     'name', slow_except(['tf_efficientdet_d0', 'tf_efficientdet_lite0'], 'tf_efficientdet_lite0')

@@ -87,6 +87,7 @@ def test_an_unreadable_image_is_named_before_training(
     assert '1.png' in train(capsys, CONFIG, '--data', data, '--work-dir', tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('workers', [0, 1])
 def test_an_unreadable_image_is_named_in_training(
     workers: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

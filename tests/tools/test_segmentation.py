@@ -72,6 +72,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / 'config.py'
 
 
+@pytest.mark.slow
 def test_trains_resumes_and_tests(
     config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,7 @@ def test_metrics_pictures_and_predictions(
             assert (half != original).any(), 'nothing was drawn'
 
 
+@pytest.mark.slow
 def test_the_deployed_model_has_the_same_metrics(
     checkpoint: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_predictions_go_to_a_pickle(
     assert "'.pkl'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_absent_truncated_and_hostile_checkpoints(
     checkpoint: Path, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,6 +94,7 @@ def test_absent_truncated_and_hostile_checkpoints(
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_a_test_needs_no_training_data(checkpoint: Path, tiny_data: Path, tmp_path: Path) -> None:
     data = tmp_path / 'only_val'
     (data / 'annotations').mkdir(parents=True)

@@ -60,6 +60,7 @@ def test_trains_evaluates_and_resumes(tiny_data: Path, tmp_path: Path) -> None:
     assert steps == {4}, 'the optimizer did not resume from its own state'
 
 
+@pytest.mark.slow
 def test_resume_names_a_checkpoint(tiny_data: Path, tmp_path: Path) -> None:
     assert call('train', *arguments(tiny_data, tmp_path / 'a')) == 0
     words = arguments(tiny_data, tmp_path / 'b', **{'train_cfg.max_epochs': 2})
@@ -82,6 +83,7 @@ def test_amp_trains_on_this_device(tiny_data: Path, tmp_path: Path) -> None:
     assert losses and all(math.isfinite(loss) for loss in losses)
 
 
+@pytest.mark.slow
 def test_auto_scale_lr_is_linear(tiny_data: Path, tmp_path: Path) -> None:
     constant = {'param_scheduler': None, 'optim_wrapper.optimizer.lr': 0.008}
     words = arguments(tiny_data, tmp_path, **constant)

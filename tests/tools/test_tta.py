@@ -77,6 +77,7 @@ def test_a_detector_sees_each_image_twice(
         assert len(batched_nms(boxes, scores, labels, 0.5)) == len(boxes)
 
 
+@pytest.mark.slow
 def test_with_norms_folded(
     augmented: Path,
     checkpoint: Path,

@@ -20,6 +20,7 @@ def shapes(state: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('peer', 'arch'), PEERS)
 def test_every_tensor_of_every_peer_has_a_counterpart(peer: str, arch: str) -> None:
     if (peer, arch) == ('mmdet', 'el'):

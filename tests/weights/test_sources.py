@@ -72,6 +72,7 @@ def test_other_sources_have_no_properties(source: str) -> None:
     assert source_info(source) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('peer', 'arch'),
     [(p, a) for p in ('timm', 'timm_plain', 'torchvision') for a in peers.ARCHS[p]],

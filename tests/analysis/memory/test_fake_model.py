@@ -44,6 +44,7 @@ def outputs(model: Any) -> list[Tensor]:
         return tree_leaves(head(model.extract_feat(images)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', DETECTORS + SEGMENTORS)
 def test_every_tensor_is_on_the_device(name: str) -> None:
     found = outputs(build_model(load_config(name)))

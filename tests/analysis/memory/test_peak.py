@@ -25,6 +25,7 @@ def small(name: str, **values: Any) -> tuple[Any, TrainingSetup]:
     return config, training_setup(config, **values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('lean', [0, 1])
 @pytest.mark.parametrize('name', [LITE, RETINANET, SEGMENTOR])
 def test_the_allocators_count(name: str, lean: int) -> None:
@@ -34,6 +35,7 @@ def test_the_allocators_count(name: str, lean: int) -> None:
 
 
 # bfloat16 is slow where the processor has none.
+@pytest.mark.slow
 @pytest.mark.parametrize('values', [dict(lean=2), dict(precision='bf16', lean=1, size=(64, 96))])
 def test_averaged_weights_and_mixed_precision(values: dict[str, Any]) -> None:
     config, setup = small(SEGMENTOR, **values)
@@ -75,6 +77,7 @@ def test_parts_by_hand() -> None:
     assert peak.phase == 'backward'
 
 
+@pytest.mark.slow
 def test_adamw_has_two_states_and_accumulation_keeps_gradients() -> None:
     config, setup = small(LITE)
     config.optim_wrapper.accumulative_counts = 2

@@ -28,6 +28,7 @@ def row(task: str, name: str) -> Network:
     return next(network for network in published_networks(task) if network.name == name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('task', 'name'), [('classification', 'b0'), ('detection', 'd0'), ('segmentation', 'b0')]
 )

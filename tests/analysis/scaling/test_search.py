@@ -37,6 +37,7 @@ def a_search(folder: Path, **options: Any) -> Search:
     return Search(load_config('efficientdet_lite0_finetune'), folder, **options)
 
 
+@pytest.mark.slow
 def test_finished_candidates_are_read(tmp_path: Path, trained: list[str]) -> None:
     found = a_search(tmp_path / 's').run([DEEP, WIDE])
     assert trained == [BASE.name, DEEP.name, WIDE.name]

@@ -32,6 +32,7 @@ def test_a_phi_is_a_power(tmp_path: Path) -> None:
     assert row['gflops'] > phi_row(a_search(tmp_path), Candidate(1.2, 1.1, 1.15), 0)['gflops']
 
 
+@pytest.mark.slow
 def test_phis_end_where_nothing_can_be_built(tmp_path: Path) -> None:
     rows = phi_rows(a_search(tmp_path), Candidate(2.0, 1.0, 1.0))
     assert [row['phi'] for row in rows] == [0, 1, 2, 3, 4]  # at 5, 32 times as deep

@@ -43,6 +43,7 @@ def test_nothing_fits() -> None:
     assert largest_within(lambda index: Suggestion(ANY, 1.0 + index), 0.5, 80) is None
 
 
+@pytest.mark.slow
 def test_a_backbone_for_gflops() -> None:
     found = phi_within(network_gflops, 0.6)
     larger = phi_within(network_gflops, 0.6, size=128)

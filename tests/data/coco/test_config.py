@@ -214,6 +214,7 @@ def test_warnings_reach_the_user(
     assert 'warning: 1 × box partly outside its image' in shown.out + shown.err
 
 
+@pytest.mark.slow
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     cfg = mmdet_config('models/mask-rcnn_r50_fpn', 'datasets/coco_instance')

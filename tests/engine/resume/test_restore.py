@@ -131,6 +131,7 @@ class Reads(Hook):
         self.images.append([sample.img_id for sample in data_batch['data_samples']])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['inside an epoch', 'iterations'])
 def test_no_image_is_read_again(
     kind: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -151,6 +152,7 @@ def test_no_image_is_read_again(
         assert sorted(chain(*before.images[4:], *reads.images[:3])) == list(range(1, 9))
 
 
+@pytest.mark.slow
 def test_a_random_seed_is_the_resumed_runs_too(data: Path, tmp_path: Path) -> None:
     """`randomness=dict(seed=None)`: the order of the images must not change."""
     changes = {**ITERATIONS, 'randomness.seed': None}
@@ -164,6 +166,7 @@ def test_a_random_seed_is_the_resumed_runs_too(data: Path, tmp_path: Path) -> No
     assert runner.train_dataloader.sampler.seed == whole.seed
 
 
+@pytest.mark.slow
 def test_another_batch_size_resumes_at_the_same_place(data: Path, tmp_path: Path) -> None:
     stopped = build(data, tmp_path, **BY_ITER)
     stopped.register_hook(CutHook(7))  # three batches of two
@@ -177,6 +180,7 @@ def test_another_batch_size_resumes_at_the_same_place(data: Path, tmp_path: Path
     assert any('with 2 images per iteration' in log.read_text() for log in tmp_path.glob('*/*.log'))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_mmengine_is_resumed(data: Path, tmp_path: Path) -> None:
     """It has no progress: its counters tell the batch."""
     stopped = build(data, tmp_path, **BY_ITER)
