@@ -7,6 +7,7 @@ OpenCV divides 16 bits by 256 whatever their range is, and does not turn AVIF im
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import Any
 
 import cv2
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from effnet_dense.data.image_files import EXIF_ORIENTATION
+from effnet_dense.data.image_files import EXIF_ORIENTATION, QUARTER_TURNS
 from effnet_dense.data.image_headers import Header, read_header
 from effnet_dense.data.image_values import Range, Raw, to_8_bits
 from effnet_dense.data.pil_images import DEEP_MODES, pil_values
@@ -52,14 +53,36 @@ def decode(content: bytes, color_type: str = 'color', backend: str = 'cv2') -> R
         return Raw(_by_mmcv(content, color_type, backend))
     header = read_header(content)
     upright = not color_type.endswith(AS_STORED)
-    if backend == 'cv2' and header.deep:
-        return _deep(content, FLAGS[color_type], header)
-    if backend == 'pillow' or (header.avif and upright and _orientation(content) != 1):
+    if backend == 'pillow':
         return _by_pillow(content, color_type, upright, header)
-    image = _by_mmcv(content, color_type, backend)
-    if backend in NOT_TURNING and upright:
+    if backend == 'cv2' and header.deep:
+        image, own = _deep(content, FLAGS[color_type], header)
+    else:
+        image, own = _by_mmcv(content, color_type, backend), _own(header)
+    turned = backend not in NOT_TURNING and opencv_turns(header.format)
+    if upright and not turned:
         image = turn(image, _orientation(content))
-    return Raw(image, _own(header), header.bands)
+    return Raw(image, own, header.bands)
+
+
+@cache
+def opencv_turns(kind: str) -> bool:
+    """Whether this version of OpenCV applies the orientation of a format, tried on a small image.
+
+    OpenCV 5.0 turns JPEG, PNG, WebP and TIFF, and not AVIF.
+
+    Args:
+        kind: `Header.format`.
+    """
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = QUARTER_TURNS[0]
+    file = io.BytesIO()
+    try:
+        Image.new('RGB', (16, 8)).save(file, kind, exif=exif)
+    except (KeyError, OSError, ValueError):  # '', or not in this version of Pillow
+        return True
+    image = cv2.imdecode(np.frombuffer(file.getvalue(), np.uint8), cv2.IMREAD_COLOR)
+    return image is None or image.shape[:2] == (16, 8)
 
 
 def decode_for_drawing(content: bytes) -> NDArray[np.uint8]:
@@ -109,7 +132,7 @@ def _own(header: Header) -> Range | None:
     return None if header.largest is None else (0.0, float(header.largest))
 
 
-def _deep(content: bytes, flag: int, header: Header) -> Raw:
+def _deep(content: bytes, flag: int, header: Header) -> tuple[NDArray[Any], Range | None]:
     """Decode all bits; OpenCV converts only some types to three channels."""
     data = np.frombuffer(content, np.uint8)
     image: Any = cv2.imdecode(data, flag | cv2.IMREAD_ANYDEPTH)
@@ -123,7 +146,7 @@ def _deep(content: bytes, flag: int, header: Header) -> Raw:
     if own is None and 8 < header.bits < 16 and image.dtype == np.uint16:
         image >>= 16 - header.bits  # OpenCV moves the bits of such a TIFF file up
         own = (0.0, 2.0**header.bits - 1)
-    return Raw(image, own, header.bands)
+    return image, own
 
 
 def _by_pillow(content: bytes, color_type: str, upright: bool, header: Header) -> Raw:

@@ -39,14 +39,14 @@ class Header:
         largest: The value that stands for white, if the file states another than its type's.
         bands: Which bands a decoder to three colours drops, in words; '' if none.
         count: Number of bands, 0 if unknown.
-        avif: Whether it is an AVIF image, whose orientation OpenCV does not apply.
+        format: Pillow's name of a format whose orientation not every OpenCV applies; '' for others.
     """
 
     bits: int = 8
     largest: int | None = None
     bands: str = ''
     count: int = 0
-    avif: bool = False
+    format: str = ''
 
     @property
     def deep(self) -> bool:
@@ -64,9 +64,9 @@ def read_header(content: bytes) -> Header:
         if content[:1] == b'P' and content[1:2] in b'23567Ff':
             return _netpbm(content)
         if content.startswith(b'RIFF') and content[8:12] == b'WEBP':
-            return Header(bands=ALPHA if _webp_has_alpha(content) else '')
-        if content[4:8] == b'ftyp' and content[8:12] in (b'avif', b'avis'):
-            return Header(bands=ALPHA if AVIF_ALPHA in content[:AVIF_HEAD] else '', avif=True)
+            return Header(bands=ALPHA if _webp_has_alpha(content) else '', format='WEBP')
+        if content[4:8] == b'ftyp' and b'avi' in content[8 : content[3]]:  # avif, avis
+            return Header(bands=ALPHA if AVIF_ALPHA in content[:AVIF_HEAD] else '', format='AVIF')
         if content.startswith((JP2_SIZE[:4], b'\0\0\0\x0cjP')):
             return _jpeg_2000(content)
         if content.startswith(b'BM'):
@@ -99,7 +99,7 @@ def _png(content: bytes) -> Header:
         if kind == b'IDAT':
             break
         at += length + 12
-    return Header(bits, bands=bands)
+    return Header(bits, bands=bands, format='PNG')
 
 
 def _tiff(content: bytes) -> Header:
@@ -108,7 +108,7 @@ def _tiff(content: bytes) -> Header:
     bits, samples = tags.get(BITS, 1), tags.get(SAMPLES, 1)
     colours = min(COLOURS.get(tags.get(PHOTOMETRIC, 1), samples), samples)
     bits = max(bits, 16) if tags.get(FORMAT) == FLOATING else bits
-    return Header(bits, None, dropped_bands(colours, samples), samples)
+    return Header(bits, None, dropped_bands(colours, samples), samples, 'TIFF')
 
 
 def tiff_tags(content: bytes) -> dict[int, int]:

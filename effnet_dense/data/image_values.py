@@ -124,7 +124,8 @@ def to_8_bits(raw: Raw, stated: Range | None = None) -> tuple[NDArray[np.uint8],
     lowest, highest = _extremes(values)
     low, high = bounds = _range(values.dtype, raw.own, stated, highest)
     notices = [Notice('bands', f'{raw.bands}; the colours are used as they are')] * bool(raw.bands)
-    if lowest < low or highest > high:
+    slack = (high - low) / 510 if values.dtype.kind == 'f' else 0.0  # rounded away
+    if lowest < low - slack or highest > high + slack:
         found = f'{_name(lowest)} to {_name(highest)}'
         if bounds != stated:
             raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -57,18 +58,18 @@ def _fail(path: str, size: Size, what: str, other: Size) -> None:
     )
 
 
-def swap_hint(path: str, size: Size, other: Size) -> str:
-    """Say whether two sizes are swapped, and whether the image's orientation does it."""
+def swap_hint(path: str | Path, size: Size, other: Size) -> str:
+    """Say whether two sizes are swapped by the image's orientation; '' if not."""
     if size != other[::-1] or size == other:
         return ''
     try:
         with Image.open(path) as image:
             turned = image.getexif().get(EXIF_ORIENTATION) in QUARTER_TURNS
-    except UNREADABLE:
+    except (*UNREADABLE, Image.DecompressionBombError):
         turned = False
-    if turned:
-        return (
-            ': swapped by its EXIF orientation, which is applied when it is loaded, but was not '
-            'when it was annotated'
-        )
-    return ': swapped, as if it was annotated in another orientation'
+    if not turned:
+        return ''
+    return (
+        ': swapped by its EXIF orientation, which is applied when it is loaded, but was not when '
+        'it was annotated'
+    )

@@ -32,6 +32,7 @@ from effnet_dense.engine.checks.batch_size import (
 from effnet_dense.engine.checks.channels import check_channels
 from effnet_dense.engine.checks.classes import check_classes
 from effnet_dense.engine.checks.fixed_statistics import check_fixed_statistics
+from effnet_dense.engine.checks.loading import loading_warnings
 from effnet_dense.engine.checks.schedule import check_factors, flat, schedule_warnings
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
@@ -104,7 +105,10 @@ class Runner(MMEngineRunner):
         """
         check_arguments(cfg)
         check_normalisation(cfg)
-        return super().from_cfg(cfg)
+        runner = super().from_cfg(cfg)
+        for line in loading_warnings(cfg):
+            runner.logger.warning(line)
+        return runner
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Start the process group, over gloo without a GPU, before mmengine's own setup."""

@@ -168,6 +168,19 @@ def test_nan_in_a_file_names_it(tmp_path: Path) -> None:
         read_image(tmp_path / 'nan.tif', 1)
 
 
+def test_images_that_pillow_refuses_are_bad_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_turned(tmp_path / 'a.avif', Image.fromarray(BYTES[..., :3].copy()), 6)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    for options in ({}, dict(imdecode_backend='pillow')):
+        with pytest.raises(ValueError, match=r'cannot decode image .*a\.avif: Image size'):
+            LoadImageFromFile(**options)({'img_path': str(path)})
+    path = save_turned(tmp_path / 'a.jpg', Image.fromarray(BYTES[:9, :, :3].copy()), 1)
+    with pytest.raises(ImageSizeError, match='its record says 9 × 64'):
+        LoadImageFromFile()({'img_path': str(path), 'width': 9, 'height': 64})
+
+
 # Bands
 
 

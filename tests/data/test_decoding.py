@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from effnet_dense.data.decoding import decode, decode_for_drawing, turn
+from effnet_dense.data import decoding
+from effnet_dense.data.decoding import decode, decode_for_drawing, opencv_turns, turn
 from effnet_dense.data.image_files import image_size
+from effnet_dense.data.image_headers import read_header
 from tests.helpers.image_files import encode, open_image, quadrants, save_turned, tiff
 
 NOISE = np.random.default_rng(0).integers(0, 65536, (40, 64, 4), dtype=np.uint16)
@@ -146,6 +148,27 @@ def test_backends_that_do_not_turn(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     np.testing.assert_array_equal(found[..., 0], turn(GREY, 6))
     stored = decode(content, 'color_ignore_orientation', 'turbojpeg').values
     np.testing.assert_array_equal(stored[..., 0], GREY)
+
+
+@pytest.mark.parametrize('suffix', TURNED)
+def test_versions_of_opencv_that_turn_or_do_not(
+    suffix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whichever formats OpenCV turns by itself, an image is turned once."""
+    path = save_turned(tmp_path / f'a{suffix}', Image.fromarray(GREY), 6, **TURNED[suffix])
+    content, kind = path.read_bytes(), read_header(path.read_bytes()).format
+    stored = np.stack([GREY] * 3, axis=2)
+    for turns in (True, False):
+        answer = turn(stored, 6) if turns else stored
+        monkeypatch.setattr(mmcv, 'imfrombytes', lambda *_, answer=answer, **__: answer)
+        monkeypatch.setattr(decoding, 'opencv_turns', lambda kind, turns=turns: turns)
+        np.testing.assert_array_equal(decode(content).values[..., 0], turn(GREY, 6))
+    monkeypatch.undo()
+    assert opencv_turns(kind) == (decode(content).values.shape[:2] == cv2_shape(content))
+
+
+def cv2_shape(content: bytes) -> tuple[int, ...]:
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).shape[:2]
 
 
 def test_drawings_show_deep_images() -> None:

@@ -70,6 +70,8 @@ def test_floating_point_colours_that_are_no_alpha_and_bilevel() -> None:
         (b'', Header()),
         (b'P5', Header()),
         (b'\x89PNG\r\n\x1a\n', Header()),
+        (b'\0\0\0\x1cftypmif1\0\0\0\0mif1avif', Header(format='AVIF')),
+        (b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', Header()),
         (b'II*\0\xff\xff\xff\xff', Header()),
         (b'\xff\xd8\xff', Header()),
     ],

@@ -36,6 +36,7 @@ def convert(values: Any, image_range: Any = None, own: Any = None) -> tuple[list
         (np.int64([0, 128, 255]), 255, [0, 128, 255]),
         (np.float32([0, 0.5, 1]), None, [0, 128, 255]),
         (np.float16([0, 0.5, 1]), None, [0, 128, 255]),
+        (np.float32([-0.001, 0.5, 1.001]), None, [0, 128, 255]),  # as interpolation leaves it
         (np.float64([0, 5000, 10000]), 10000, [0, 128, 255]),
         (np.array([False, True]), None, [0, 255]),
         (np.array([False, True]), 4095, [0, 255]),

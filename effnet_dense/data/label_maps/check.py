@@ -32,6 +32,7 @@ from effnet_dense.data.label_maps.pairs import (
     list_images,
     list_labels,
 )
+from effnet_dense.data.record_sizes import swap_hint
 from effnet_dense.utils.progress import track
 
 THREADS = 8
@@ -168,8 +169,9 @@ def _read_pair(pair: LabelPair) -> _PairContent:
         content.bad_image = f'{pair.image.name} ({error})'
         return content
     if size is not None and values.shape[::-1] != size:
-        sizes = f'{size_name(*values.shape[::-1])}, the image {size_name(*size)}'
-        content.bad_size = f'{pair.label.name} is {sizes}'
+        other = values.shape[1], values.shape[0]
+        sizes = f'{size_name(*other)}, the image {size_name(*size)}'
+        content.bad_size = f'{pair.label.name} is {sizes}{swap_hint(pair.image, size, other)}'
     return content
 
 

@@ -9,9 +9,11 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile as MmcvLoadImageFromFile
 from mmengine import fileio
 from numpy.typing import NDArray
+from PIL import Image
 
 from effnet_dense.data.decoding import AS_STORED, FLAGS, decode
 from effnet_dense.data.image_errors import BadImageError
+from effnet_dense.data.image_files import UNREADABLE
 from effnet_dense.data.image_values import KINDS, ImageRange, parse_range, to_8_bits
 from effnet_dense.data.record_sizes import compare_sizes
 from effnet_dense.registry import TRANSFORMS
@@ -92,7 +94,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
             image = self._load(path)
             size = (image.shape[1], image.shape[0])
             compare_sizes(results, size, local=self.backend_args is None)
-        except (cv2.error, OSError, ValueError) as error:
+        except (cv2.error, *UNREADABLE, Image.DecompressionBombError) as error:
             if self.ignore_empty:
                 return None
             if isinstance(error, FileNotFoundError | BadImageError):
