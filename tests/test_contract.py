@@ -14,7 +14,6 @@ import pytest
 
 from tests.helpers.contract import describe
 
-pytestmark = pytest.mark.xdist_group('contract')  # one worker describes the checkout
 PROMISED = json.loads((Path(__file__).parent / 'reference' / 'contract.json').read_text())
 
 

@@ -68,9 +68,9 @@ def test_continuous_integration_runs_what_the_script_runs(repository: Path) -> N
     for command in ('ruff format --check .', 'ruff check .', 'mypy', 'lint-imports'):
         assert command in run
         assert re.search(rf'^{re.escape(command)}$', script, re.M), command
-    assert "pytest -n logical --dist loadgroup -m 'not slow' --durations=15" in run
-    assert 'pytest -n logical --dist loadgroup --durations=15' in run
-    assert 'pytest -n logical --dist loadgroup --durations=15' in script
+    assert "pytest -n logical --dist loadfile -m 'not slow' --durations=15" in run
+    assert 'pytest -n logical --dist loadfile --durations=15' in run
+    assert 'pytest -n logical --dist loadfile --durations=15' in script
 
 
 def test_lowest_and_newest_versions_are_tested() -> None:

@@ -13,8 +13,6 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-pytestmark = pytest.mark.xdist_group('packaging')  # one worker builds the wheel
-
 
 @pytest.fixture(scope='module')
 def unpacked(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -32,6 +30,7 @@ def unpacked(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder / 'site'
 
 
+@pytest.mark.slow
 def test_wheel_has_configs_and_tools_where_mim_looks(unpacked, repository):
     mim = unpacked / 'effnet_dense' / '.mim'
     for path in ('configs/effnet_b3_retinanet_coco.py', 'tools/train.py', 'model-index.yml'):

@@ -14,6 +14,7 @@ mypy
 say 'imports'
 lint-imports
 say 'pytest'
-# One thread for each worker, so that workers do not compete for cores.
+# One thread for each worker, so that workers do not compete for cores; one worker for each file,
+# so that its fixtures are made once.
 export OMP_NUM_THREADS=1
-if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --dist loadgroup --durations=15; fi
+if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --dist loadfile --durations=15; fi

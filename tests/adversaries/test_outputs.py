@@ -99,6 +99,7 @@ def test_a_test_refuses_a_work_folder_with_foreign_results(
     assert mine.read_bytes() == FOREIGN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['show-dir', 'link', 'hard link', 'inside'])
 def test_drawings_over_images(
     kind: str, weights: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -43,6 +43,7 @@ def test_a_folder_without_the_files_is_named(tmp_path: Path) -> None:
         measure_loading(tmp_path, 'annotations/val.json', 'images/val', 64, 1)
 
 
+@pytest.mark.slow
 def test_numbers_are_positive(folder: Path) -> None:
     for size, repeats in ((0, 1), (64, 0)):
         with pytest.raises(ValueError, match='must be at least 1, got'):

@@ -36,6 +36,7 @@ def test_ours_beside_a_peer_and_an_unavailable_one(
     assert (tmp_path / 'features_b0.png').exists()
 
 
+@pytest.mark.slow
 def test_inference_in_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, 'PEERS', fake.PEERS)
     assert call('inference', *FAST, '--out', tmp_path) == 0

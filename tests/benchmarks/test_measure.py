@@ -11,6 +11,7 @@ from effnet_dense.analysis.settings import Settings
 from tests.helpers import fake_implementation as fake
 
 
+@pytest.mark.slow
 def test_everything_but_the_peak() -> None:
     settings = Settings(fake.SIZE, batch=2, repeats=3, threads=torch.get_num_threads())
     implementations = [fake.implementation(), fake.implementation('folded', 'deployed')]

@@ -9,6 +9,7 @@ from effnet_dense.analysis.settings import Settings
 from tests.helpers import fake_implementation as fake
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (PROC / 'clear_refs').exists(), reason='only Linux reports the peak')
 def test_the_peak_holds_what_is_saved() -> None:
     settings = Settings(1024, batch=2, threads=1)

@@ -26,6 +26,7 @@ def run(code: str, repository: Path) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_openmmlab_imports(repository: Path) -> None:
     code = (
         'import effnet_dense\n'
@@ -65,6 +66,7 @@ def test_install_is_idempotent_and_cheap(repository: Path) -> None:
     assert run(code, repository) == '1 True False False'
 
 
+@pytest.mark.slow
 def test_real_extension_wins(repository: Path, tmp_path: Path) -> None:
     # As if mmcv's own folder had the compiled module: the folder below joins the package's path.
     (tmp_path / '_ext.py').write_text('nms = "real"\n')

@@ -263,6 +263,7 @@ def halves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EncoderDecoder, 'encode_decode', logits)
 
 
+@pytest.mark.slow
 @every_dataset
 def test_metric_by_hand(name: str, trained: Trained, tmp_path: Path, halves: None) -> None:
     root, kind = tmp_path / 'data', dataset_type(name)
@@ -518,6 +519,7 @@ def test_parameters_and_multiply_adds(name: str) -> None:
     assert x.shape == (1, config.model.decode_head.num_classes, height // 4, width // 4)
 
 
+@pytest.mark.slow
 def test_cost_of_the_voc_model_and_the_papers() -> None:
     """Section 5.3 reports 18 billion FLOPs (multiply-adds), without an image size.
 

@@ -140,6 +140,7 @@ def test_schedule_and_tta_of_segmentors(name: str) -> None:
     assert config.tta_pipeline[1].type == 'TestTimeAug'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', COCO)
 def test_data_folder_sets_classes_and_files(name: str, tmp_path: Path) -> None:
     data = write_data(tmp_path)

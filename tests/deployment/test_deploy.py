@@ -358,6 +358,7 @@ PARTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', ['train', 'eval', 'deployed'])
 @pytest.mark.parametrize('part', slow_except(PARTS, 'neck', 'head'))
 def test_no_graph_breaks(part: str, form: str) -> None:

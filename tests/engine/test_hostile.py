@@ -53,6 +53,7 @@ def doors(runner: Any, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[str], 
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', FILES)
 def test_no_file_runs_code(
     name: str, tmp_path: Path, doors: list[Callable[[str], Any]], capsys: pytest.CaptureFixture[str]

@@ -74,6 +74,7 @@ def test_resumes_all_of_a_training_state(trained: Path, tiny_data: Path, tmp_pat
     assert len(after['message_hub']['log_scalars']['train/loss'].data[0]) == 4
 
 
+@pytest.mark.slow
 def test_resumed_weights_are_the_trained_ones_not_their_average(
     trained: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_checkpoint_cannot_run_code(resume: bool, tiny_data: Path, tmp_path: P
     assert marker.exists()
 
 
+@pytest.mark.slow
 def test_a_config_in_a_checkpoint_is_not_executed(
     trained: Path, tiny_data: Path, tmp_path: Path
 ) -> None:
@@ -163,6 +165,7 @@ def test_a_truncated_checkpoint_is_said(trained: Path, tiny_data: Path, tmp_path
             build(tiny_data, tmp_path / 'run', load_from=str(path), resume=resume).train()
 
 
+@pytest.mark.slow
 def test_weights_alone_cannot_be_resumed(trained: Path, tiny_data: Path, tmp_path: Path) -> None:
     path = tmp_path / 'weights.pth'
     torch.save(dict(state_dict=safe_load(trained)['state_dict']), path)
@@ -170,6 +173,7 @@ def test_weights_alone_cannot_be_resumed(trained: Path, tiny_data: Path, tmp_pat
         build(tiny_data, tmp_path / 'run', load_from=str(path), resume=True).train()
 
 
+@pytest.mark.slow
 def test_another_model_cannot_be_resumed(trained: Path, tiny_data: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {'model.bbox_head.stacked_convs': 2, 'load_from': str(trained)}
     with pytest.raises(ValueError, match=r'(?s)of another model.*bbox_head\.cls_convs\.0\.1'):
@@ -202,6 +206,7 @@ def test_a_head_of_other_classes_can_be_left_out(
     assert torch.equal(runner.model.bbox_head.retina_cls.weight, head)
 
 
+@pytest.mark.slow
 def test_an_interrupted_save_leaves_the_old_checkpoint(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def relative(a: Tensor, b: Tensor) -> float:
     return ((a - b).abs().max() / b.abs().max()).item()
 
 
+@pytest.mark.slow
 @members
 @output_strides
 @torch.no_grad()

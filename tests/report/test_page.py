@@ -114,6 +114,7 @@ def test_best_and_worst_in_order(work_dir: Path) -> None:
     assert any('1 right, 1 wrong, 1 missed' in text for text in texts)
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_page(work_dir: Path, tmp_path: Path) -> None:
     first = write_page(work_dir).read_bytes()
     assert write_page(work_dir).read_bytes() == first

@@ -135,6 +135,7 @@ def test_trains_and_tests_on_own_label_maps(
     assert len(list(pictures.glob('[!.]*'))) == len(list(labels.glob('*.png'))) == 3
 
 
+@pytest.mark.slow
 def test_options_win_over_data(
     config: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def test_the_systems_count(name: str, lean: int) -> None:
     assert predicted == pytest.approx(resident_peak(name, 2, 256, lean), rel=0.1)
 
 
+@pytest.mark.slow
 def test_parts_by_hand() -> None:
     config, setup = small(D0)
     peak = predict_peak(config, setup, gpu=False)

@@ -17,6 +17,7 @@ def call(*words: object) -> int:
     return run(main, parser(), [str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_a_table_as_json_and_markdown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,6 +43,7 @@ def test_a_suggestion_is_a_config(capsys: pytest.CaptureFixture[str]) -> None:
     assert found['model']['backbone'] == dict(arch=dict(phi=0.0))
 
 
+@pytest.mark.slow
 def test_a_budget_below_the_smallest_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert call('suggest', '--mib', 1, '--size', 64) == 2
     error = capsys.readouterr().err

@@ -52,6 +52,7 @@ def test_finished_candidates_are_read(tmp_path: Path, trained: list[str]) -> Non
     assert again == found
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_search(tmp_path: Path, trained: list[str]) -> None:
     a_search(tmp_path).run([])
     with pytest.raises(FileExistsError, match='resume it with --resume auto'):

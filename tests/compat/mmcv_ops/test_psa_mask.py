@@ -10,6 +10,7 @@ from tests.reference import mmcv_ops as reference
 
 
 # As large as the map can need, smaller than it, not square, of even size
+@pytest.mark.slow
 @pytest.mark.parametrize('size', [(5, 7), (3, 3), (1, 5), (4, 2)])
 @pytest.mark.parametrize('kind', ['collect', 'distribute'])
 def test_against_reference_and_gradcheck(size: tuple[int, int], kind: str) -> None:

@@ -36,6 +36,7 @@ def test_average_equals_torchvision_with_gradient(sampling_ratio: int, aligned: 
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mode', ['avg', 'max'])
 @pytest.mark.parametrize('sampling_ratio', [0, 2])
 def test_gradcheck(mode: str, sampling_ratio: int) -> None:

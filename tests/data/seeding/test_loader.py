@@ -125,6 +125,7 @@ def test_an_infinite_stream_counts_its_permutations() -> None:
     assert sorted(stream[:SIZE]) == sorted(stream[SIZE:]) == list(range(SIZE))
 
 
+@pytest.mark.slow
 def test_ranks_count_the_stream_that_they_share() -> None:
     sampler: Any = loader(InfiniteSampler).sampler
     stream = list(islice(iter(sampler), 12))

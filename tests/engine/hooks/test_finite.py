@@ -83,6 +83,7 @@ def test_a_poisoned_step_leaves_no_trace(tiny_data: Path, tmp_path: Path) -> Non
     assert 'iteration 4: ' not in log
 
 
+@pytest.mark.slow
 def test_too_many_in_a_row_end_it_with_a_diagnosis(tiny_data: Path, tmp_path: Path) -> None:
     hook = dict(type='effnet_dense.FiniteHook', patience=2)
     runner, _ = poisoned(tiny_data, tmp_path, 1, 3, 4, custom_hooks=[hook])
@@ -99,6 +100,7 @@ def test_too_many_in_a_row_end_it_with_a_diagnosis(tiny_data: Path, tmp_path: Pa
     assert len([h for h in runner.hooks if isinstance(h, FiniteHook)]) == 1
 
 
+@pytest.mark.slow
 def test_finite_loss_with_infinite_gradients(tiny_data: Path, tmp_path: Path) -> None:
     runner, poison = poisoned(tiny_data, tmp_path)
     weight = runner.model.bbox_head.retina_cls.weight

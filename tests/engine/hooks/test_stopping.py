@@ -97,6 +97,7 @@ def test_ctrl_c_saves_where_it_was(
         assert differences(*ends) == []
 
 
+@pytest.mark.slow
 def test_nohup_outlives_its_terminal(data: Path, tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -119,6 +120,7 @@ def test_in_a_validation(data: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
     assert 'stopped while validating; the last checkpoint is ' in error and 'epoch_1.pth' in error
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_reported(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

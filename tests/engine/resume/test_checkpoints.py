@@ -78,6 +78,7 @@ def test_a_new_checkpoint_is_named_before_the_old_one_goes(
     assert {name for name in names(work_dir) if name.endswith('.pth')} == {'iter_4.pth'}
 
 
+@pytest.mark.slow
 def test_a_damaged_one_is_skipped_and_logged(tiny_data: Path, tmp_path: Path) -> None:
     work_dir = cut(tiny_data, tmp_path)
     path = work_dir / 'iter_3.pth'
@@ -131,6 +132,7 @@ def test_a_folder_may_move(tiny_data: Path, tmp_path: Path) -> None:
     assert last_checkpoint(moved) == moved / 'iter_3.pth'
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_old_checkpoint(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +150,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(
     assert found is not None and found.name == 'iter_3.pth'
 
 
+@pytest.mark.slow
 def test_weights_to_start_with_serve_until_there_is_a_checkpoint(
     tiny_data: Path, tmp_path: Path
 ) -> None:
