@@ -59,6 +59,7 @@ def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
     assert arch == 'b3'
 
 
+@pytest.mark.slow
 def test_wheel_has_every_file_of_the_package_and_no_other_package(unpacked, repository):
     tracked = subprocess.run(
         ['git', 'ls-files', 'effnet_dense'],

@@ -28,6 +28,7 @@ def test_rows(folder: Path) -> None:
     assert all(row.milliseconds > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_both_do_the_same(folder: Path) -> None:
     path = next((folder / 'images/val').iterdir())
     with DefaultScope.overwrite_default_scope('mmdet'):

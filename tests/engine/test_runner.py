@@ -157,6 +157,7 @@ def test_a_config_too_large_for_checkpoints_is_left_out(tiny_data: Path, tmp_pat
     assert 'the config is not stored in the checkpoint: expected' in log
 
 
+@pytest.mark.slow
 def test_a_truncated_checkpoint_is_said(trained: Path, tiny_data: Path, tmp_path: Path) -> None:
     path = tmp_path / 'half.pth'
     path.write_bytes(trained.read_bytes()[:100_000])

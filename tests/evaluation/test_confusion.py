@@ -69,7 +69,7 @@ def test_metric_adds_up_logs_and_draws(
     assert cv2.imread(str(path)).shape[2] == 3
 
 
-@pytest.mark.parametrize('count', [2, 40])
+@pytest.mark.parametrize('count', [2, pytest.param(40, marks=pytest.mark.slow)])
 def test_figure(count: int) -> None:
     matrix = np.eye(count) * 7
     matrix[0, 1] = 7

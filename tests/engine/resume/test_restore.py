@@ -93,7 +93,6 @@ def last(work_dir: Path) -> Path:
             ('iterations, a sampler with an end', 7),
             ('accumulated gradients', 5),
         ],
-        ('inside an epoch', 6),
         ('iterations', 7),
     ),
 )
