@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from effnet_dense.data.bombs import refuse_bomb
+from effnet_dense.utils.regular_files import open_regular
 
 IMAGE_SUFFIXES = frozenset(
     {'.bmp', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm'}
@@ -25,13 +28,36 @@ UNREADABLE = (OSError, SyntaxError, ValueError)
 """Exceptions that Pillow raises for a header that it cannot read."""
 
 
-def list_files(folder: Path) -> Iterator[PurePath]:
-    """Yield files in a folder and its subfolders, relative to it, sorted, without hidden ones."""
-    for place, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+def list_files(
+    folder: Path, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[PurePath]:
+    """Yield files in a folder and its subfolders, relative to it, sorted, without hidden ones.
+
+    Pipes, devices, links to nothing and empty folders, which may be called like images, are
+    yielded too: whoever reads them finds out.
+
+    Args:
+        folder: Links to folders are followed, except to one that they lie in.
+        on_error: Is given the error of each folder that cannot be listed.
+    """
+    for place, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith('.') and not _leads_back(place, os.path.join(place, name))
+        )
+        if not folders and not files and place != os.fspath(folder):
+            yield PurePath(place).relative_to(folder)
         for name in sorted(files):
             if not name.startswith('.'):
                 yield PurePath(place, name).relative_to(folder)
+
+
+def _leads_back(place: str, folder: str) -> bool:
+    """Whether a folder is a link to one that it lies in, whose files would be found again."""
+    if not os.path.islink(folder):
+        return False
+    return Path(folder).resolve() in (Path(place).resolve(), *Path(place).resolve().parents)
 
 
 def image_size(path: str | Path, upright: bool = True) -> tuple[int, int] | None:
@@ -46,18 +72,22 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int] | None
         OpenCV may still load it.
 
     Raises:
-        OSError, SyntaxError, ValueError: The header cannot be read.
+        OSError, SyntaxError, ValueError: The header cannot be read, the file is a pipe, a device
+            or the like, or a decompression bomb.
     """
-    try:
-        with Image.open(path) as image:
-            return _upright_size(image, upright)
-    except Image.DecompressionBombError:
-        return None
-    except UnidentifiedImageError:
-        size = _decoded_size(path)
-        if size is None:
-            raise
-        return size
+    with open_regular(path) as file:
+        try:
+            with Image.open(file) as image:
+                return _upright_size(image, upright)
+        except Image.DecompressionBombError:
+            file.seek(0)
+            refuse_bomb(file.read())
+            return None
+        except UnidentifiedImageError:
+            size = _decoded_size(path)
+            if size is None:
+                raise
+            return size
 
 
 def _decoded_size(path: str | Path) -> tuple[int, int] | None:

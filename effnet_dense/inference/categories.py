@@ -11,6 +11,7 @@ from mmdet.datasets import CocoDataset
 from effnet_dense.data.coco.annotation_file import read_coco
 from effnet_dense.data.coco.faults import field_faults
 from effnet_dense.data.coco.fields import CATEGORY_FIELDS, IMAGE_FIELDS
+from effnet_dense.utils.output_names import portable_name
 from effnet_dense.weights.detector_rows import COCO_USED
 
 
@@ -58,5 +59,5 @@ def ids_from(ann_file: str | Path, classes: Sequence[str]) -> CocoIds:
         raise ValueError(
             f'{ann_file} has no categories {missing[:5]} of the model; it has {sorted(ids)[:20]}'
         )
-    numbers = {image['file_name']: image['id'] for image in content['images']}
+    numbers = {portable_name(image['file_name']): image['id'] for image in content['images']}
     return CocoIds(tuple(ids[name] for name in classes), numbers)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,8 +16,9 @@ from effnet_dense.data.image_values import ImageRange, Raw, parse_range, to_8_bi
 from effnet_dense.data.pil_images import pil_values
 from effnet_dense.data.transforms import LoadImageFromFile
 from effnet_dense.evaluation.captions import ImageArray
-from effnet_dense.utils.atomic import atomic_path
-from effnet_dense.utils.outputs import claim
+from effnet_dense.evaluation.image_writing import write_image
+
+__all__ = ['ImageInput', 'as_bgr', 'read_image', 'write_image']
 
 ImageInput = str | PathLike[str] | NDArray[Any] | Image.Image
 
@@ -57,7 +57,7 @@ class ImageReader:
                 f'expected an image as path, PIL image or {EXPECTED_ARRAY}, got a '
                 f'{type(image).__name__}'
             )
-        if not Path(image).is_file():
+        if not os.path.exists(image):
             raise FileNotFoundError(f'no image at {image}')
         results: Any = self._load.transform({'img_path': str(image)})
         return results['img']
@@ -93,27 +93,9 @@ def read_image(path: str | PathLike[str], image_range: ImageRange = None) -> Ima
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file is not a complete image.
+        ValueError: The file is not a complete image, or no regular file.
     """
     return ImageReader(image_range)(path)
-
-
-def write_image(path: Path, image: NDArray[Any]) -> None:
-    """Write an image (H, W) or (H, W, 3), BGR, atomically, in the format of the path's suffix.
-
-    Missing folders are created.
-
-    Raises:
-        FileExistsError: The package did not write the file that has this name.
-        ValueError: OpenCV cannot write this format.
-    """
-    with atomic_path(claim(path), fsync=False) as partial:
-        try:
-            written = cv2.imwrite(str(partial), np.ascontiguousarray(image))
-        except cv2.error as error:
-            raise ValueError(f'cannot write {path}: {error}') from error
-        if not written:
-            raise ValueError(f'cannot write {path}')
 
 
 def _array_values(array: NDArray[Any]) -> Raw:

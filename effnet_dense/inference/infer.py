@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -22,10 +26,30 @@ from effnet_dense.inference.output_paths import OutputPaths
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.inference.results import Results
 from effnet_dense.inference.video import frame_rate, open_video, video_writer
+from effnet_dense.utils.atomic import DISK_FULL
+from effnet_dense.utils.console import one_line
+from effnet_dense.utils.native_paths import is_utf8
 from effnet_dense.utils.progress import progress_bar
 
-T = TypeVar('T')
-Named = tuple[str, ImageArray]
+BAD_FILE = (
+    *(ArithmeticError, AssertionError, IndexError, MemoryError, OSError, RuntimeError, ValueError),
+    cv2.error,
+)
+"""Errors that an image causes, in decoding, the pipeline or the model; others are mistakes in the
+config or the code, and end the run."""
+
+DISK_FAILS = (*DISK_FULL, errno.EIO, errno.EROFS)
+"""Errors of writing after which nothing else can be written."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image (H, W, 3), BGR, before and after the test pipeline."""
+
+    path: Path
+    name: str
+    image: ImageArray
+    inputs: dict[str, Any]
 
 
 def infer(
@@ -48,19 +72,29 @@ def infer(
         ann_file: Take the ids of images and categories from this file in COCO's format.
 
     Returns:
-        A line for each file that was skipped because it could not be read.
+        A line for each file that was skipped because it could not be read, predicted on or
+        drawn.
 
     Raises:
         FileNotFoundError: A source or `ann_file` does not exist.
+        OSError: The disk is full, for example; the JSON files have the results until then.
         FileExistsError: A result has the name of a file that the package did not write.
         ValueError: A result would replace an input, or `ann_file` lacks classes.
     """
     if batch_size < 1:
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
-    inputs = find_inputs(sources, out)
+    lines: list[str] = []
+    inputs = find_inputs(sources, out, lines.append)
     paths = OutputPaths.of(inputs)
     paths.check(Path(out), inputs, ann_file)
-    return _Run(predictor, out, paths, score_thr, batch_size, ann_file).run(inputs)
+    run = _Run(predictor, out, paths, score_thr, batch_size, ann_file)
+    for item in inputs:
+        if not is_utf8(item.path.name):
+            line = f'{one_line(item.path)} is not UTF-8: its results are named {item.name}'
+            print_log(line, logger='current')
+    for line in lines:
+        run.skip(line)
+    return run.run(inputs)
 
 
 class _Run:
@@ -84,11 +118,28 @@ class _Run:
         self.visualizer = build_visualizer(
             _visualizer_config(predictor.config), predictor.dataset_meta
         )
-        self.results = Results(out, classes, ids, predictor.things, paths.maps)
+        self.results = Results(out, classes, ids, predictor.things, paths.maps, paths.drawings)
         self.skipped: list[str] = []
 
     def run(self, inputs: Sequence[Input]) -> list[str]:
-        """Predict on all inputs; unreadable ones are skipped."""
+        """Predict on all inputs; those that cannot be read or predicted on are skipped.
+
+        Raises:
+            OSError: Nothing more can be written. The JSON files have the results until then.
+        """
+        try:
+            self._predict_all(inputs)
+        except OSError as error:
+            self.results.close()
+            reason = f'{error.strerror or error}; the JSON files in {self.results.folder} have the '
+            reason += f'results of the {self.results.count} images and frames before'
+            raise OSError(error.errno, reason, error.filename) from error
+        finally:
+            self.results.release()
+        self.results.close()
+        return self.skipped
+
+    def _predict_all(self, inputs: Sequence[Input]) -> None:
         images = [item for item in inputs if not item.is_video]
         with progress_bar() as progress:
             if images:
@@ -96,47 +147,83 @@ class _Run:
                 for batch in _batches(self._read(images, advance), self.batch_size):
                     self._add_images(batch)
             for item in inputs:
-                video = self._skip_unreadable(open_video, item.path) if item.is_video else None
-                if video is not None:
-                    self._add_video(item, video, progress)
-        self.results.close()
-        return self.skipped
+                if item.is_video:
+                    with self._skipping(item.path):
+                        self._add_video(item, open_video(item.path), progress)
 
-    def _read(self, inputs: Sequence[Input], advance: Callable[[], None]) -> Iterator[Named]:
+    @contextmanager
+    def _skipping(self, path: Path | str) -> Iterator[None]:
+        """Name a file whose reading, prediction or drawing fails in the block, and continue."""
+        try:
+            yield
+        except BAD_FILE as error:
+            if isinstance(error, OSError) and error.errno in DISK_FAILS:
+                raise
+            line = str(error).strip() or type(error).__name__
+            self.skip(line if str(path) in line else f'cannot predict on {path}: {line}')
+
+    def skip(self, line: str) -> None:
+        """Log and list a file that is skipped."""
+        line = one_line(line)
+        self.skipped.append(line)
+        print_log(f'skipped: {line}', logger='current', level=logging.WARNING)
+
+    def _read(self, inputs: Sequence[Input], advance: Callable[[], None]) -> Iterator[Prepared]:
         for item in inputs:
-            image = self._skip_unreadable(self.predictor.read, item.path)
-            if image is not None:
-                yield item.name, image
+            with self._skipping(item.path):
+                image = self._image(item.path)
+                yield Prepared(item.path, item.name, image, self.predictor.prepare(image))
             advance()
 
-    def _skip_unreadable(self, read: Callable[..., T], *arguments: Any) -> T | None:
-        try:
-            return read(*arguments)
-        except (ValueError, OSError) as error:
-            self.skipped.append(str(error))
-            print_log(f'skipped: {error}', logger='current', level=logging.WARNING)
-            return None
+    def _image(self, path: Path) -> ImageArray:
+        """Read an image; an error of the disk is one of this file, unlike those of writing.
 
-    def _add_images(self, batch: list[Named]) -> None:
-        for (name, image), sample in self._predict(batch):
-            self.results.add(name, image.shape[:2], sample)
-            self.results.add_drawing(name, self._draw(image, sample))
+        Raises:
+            FileNotFoundError, ValueError: See `as_bgr`.
+        """
+        try:
+            return self.predictor.read(path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ValueError(f'cannot read {path}: {error.strerror or error}') from error
+
+    def _add_images(self, batch: list[Prepared]) -> None:
+        for item, sample in self._predict(batch):
+            with self._skipping(item.path):
+                self.results.add(item.name, item.image.shape[:2], sample)
+                self.results.add_drawing(item.name, self._draw(item.image, sample))
 
     def _add_video(self, item: Input, video: Any, progress: Progress) -> None:
         advance = _task(progress, item.name, max(video.frame_cnt, 0) or None)
         target = self.results.folder / 'pictures' / self.paths.drawings[item.name]
         frames = self.paths.frames[item.name]
         with video_writer(target, frame_rate(video), video.current_frame()) as writer:
-            for batch in _batches(_frames(video, frames), self.batch_size):
-                for (name, image), sample in self._predict(batch):
-                    frame = int(PurePath(name).name)
-                    size = image.shape[:2]
-                    self.results.add(name, size, sample, video=item.name, frame_id=frame)
-                    writer.write(self._draw(image, sample))
+            for batch in _batches(self._frames(item, video, frames), self.batch_size):
+                for frame, sample in self._predict(batch):
+                    number = int(PurePath(frame.name).name)
+                    size = frame.image.shape[:2]
+                    self.results.add(frame.name, size, sample, video=item.name, frame_id=number)
+                    writer.write(self._draw(frame.image, sample))
                     advance()
 
-    def _predict(self, batch: list[Named]) -> Iterator[tuple[Named, Any]]:
-        samples = self.predictor.predict([image for _, image in batch], self.batch_size)
+    def _frames(self, item: Input, video: Any, folder: str) -> Iterator[Prepared]:
+        """Yield a video's frames, named by their number: 'street/000000', 'street/000001', …"""
+        for number, frame in enumerate(video):
+            yield Prepared(item.path, f'{folder}/{number:06}', frame, self.predictor.prepare(frame))
+
+    def _predict(self, batch: list[Prepared]) -> Iterator[tuple[Prepared, Any]]:
+        """Predict on a batch; if that fails, on each of its images, without those that fail."""
+        try:
+            samples = list(self.predictor.predict_prepared([item.inputs for item in batch]))
+        except BAD_FILE:
+            if len(batch) == 1:
+                with self._skipping(batch[0].path):
+                    raise
+            else:
+                for item in batch:
+                    yield from self._predict([item])
+            return
         yield from zip(batch, samples, strict=True)
 
     def _draw(self, image: ImageArray, sample: Any) -> ImageArray:
@@ -153,13 +240,7 @@ def _visualizer_config(config: Config) -> dict[str, Any]:
     return dict(config.get('visualizer') or {'type': kind})
 
 
-def _frames(video: Any, folder: str) -> Iterator[Named]:
-    """Yield a video's frames, named by their number: 'street/000000', 'street/000001', …"""
-    for number, frame in enumerate(video):
-        yield f'{folder}/{number:06}', frame
-
-
-def _batches(items: Iterator[Named], size: int) -> Iterator[list[Named]]:
+def _batches(items: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
     while batch := list(islice(items, size)):
         yield batch
 

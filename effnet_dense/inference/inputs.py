@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from effnet_dense.data.image_files import IMAGE_SUFFIXES, list_files
-from effnet_dense.utils.output_names import relative_names
+from effnet_dense.utils.output_names import portable_names, relative_names
 from effnet_dense.utils.outputs import is_ours
 
 VIDEO_SUFFIXES = frozenset(['.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'])
@@ -16,7 +16,7 @@ VIDEO_SUFFIXES = frozenset(['.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.m
 
 @dataclass(frozen=True)
 class Input:
-    """A file and the name of its results: its path relative to the given folder."""
+    """A file and the name of its results: its path relative to the given folder, as UTF-8."""
 
     path: Path
     name: str
@@ -27,42 +27,67 @@ class Input:
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def find_inputs(sources: Sequence[str | Path], out: str | Path) -> list[Input]:
+def find_inputs(
+    sources: Sequence[str | Path],
+    out: str | Path,
+    skip: Callable[[str], None] = lambda line: None,
+) -> list[Input]:
     """Find images and videos: given files, and those in folders and subfolders, sorted.
 
     Names are relative to the given folder; where two files would have one name, all are relative
-    to the folder that they have in common. A file that is given twice counts once.
+    to the folder that they have in common. A file that is given twice counts once. What is not a
+    regular file, such as a link to nothing, is found too: it is named when it is read.
 
     Args:
         sources: Files and folders.
         out: The folder of results, which is not searched; if it is the source itself, only results
             are left out.
+        skip: Is given a line for each folder that cannot be listed, or has no images or videos.
 
     Raises:
-        FileNotFoundError: A file or folder does not exist, or a folder has no images or videos.
+        FileNotFoundError: A source does not exist, or there are no images or videos at all.
     """
-    given = (item for source in sources for item in _inputs_of(Path(source), Path(out).resolve()))
+    lines: list[str] = []
+    given = [
+        item
+        for source in sources
+        for item in _inputs_of(Path(source), Path(out).resolve(), lines.append)
+    ]
+    if not given:
+        raise FileNotFoundError('; '.join(lines) or 'no images, folders or videos are given')
+    for line in lines:
+        skip(line)
+    return _named(given)
+
+
+def _named(given: Sequence[Input]) -> list[Input]:
+    """Drop repeated files, and give each its own name in UTF-8."""
     distinct: dict[str, Input] = {}
     for item in given:
         distinct.setdefault(os.path.abspath(item.path), item)
     found = list(distinct.values())
-    if len({item.name for item in found}) == len(found):
-        return found
-    names = relative_names(item.path for item in found)
-    return [Input(item.path, names[str(item.path)]) for item in found]
+    if len({item.name for item in found}) < len(found):
+        names = relative_names(item.path for item in found)
+        found = [Input(item.path, names[str(item.path)]) for item in found]
+    portable = portable_names(item.name for item in found)
+    return [Input(item.path, portable[item.name]) for item in found]
 
 
-def _inputs_of(source: Path, out: Path) -> Iterator[Input]:
-    if not source.exists():
+def _inputs_of(source: Path, out: Path, skip: Callable[[str], None]) -> Iterator[Input]:
+    if not os.path.lexists(source):
         raise FileNotFoundError(f'no image, folder or video at {source}')
     if not source.is_dir():
         yield Input(source, source.name)
         return
     known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-    names = [name for name in list_files(source) if name.suffix.lower() in known]
+    failed: list[OSError] = []
+    files = list_files(source, failed.append)
+    names = [name for name in files if name.suffix.lower() in known]
     kept = [name for name in names if not _is_result(source, name, out)]
-    if not kept:
-        raise FileNotFoundError(f'{source} has no images or videos ({", ".join(sorted(known))})')
+    for error in failed:
+        skip(f'cannot list {error.filename}: {error.strerror}')
+    if not kept and not failed:
+        skip(f'{source} has no images or videos ({", ".join(sorted(known))})')
     for name in kept:
         yield Input(source / name, name.as_posix())
 

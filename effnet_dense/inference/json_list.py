@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,41 @@ class JsonList:
     def __init__(self, path: Path, prefix: str = '') -> None:
         self.path = path
         self.count = 0
-        self._file = partial_path(path).open('w', encoding='utf-8')
-        self._file.write(f'{prefix}[')
+        self._file = FileIO(partial_path(path), 'w')
+        self._written = 0
+        self._pending = [f'{prefix}[']
 
     def add(self, entry: Any) -> None:
-        """Write one entry."""
-        self._file.write(',\n' if self.count else '\n')
-        self._file.write(json.dumps(entry))
+        """Add one entry, which `flush` writes."""
+        self._pending.append(',\n' if self.count else '\n')
+        self._pending.append(json.dumps(entry))
         self.count += 1
 
     def flush(self) -> None:
-        """Flush what was written, so that the unfinished file can be read."""
-        self._file.flush()
+        """Write the entries that were added, all of them or none.
+
+        Raises:
+            OSError: The disk is full, for example; the file is as before.
+        """
+        rest = memoryview(''.join(self._pending).encode())
+        size = len(rest)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._file.truncate(self._written)
+            self._file.seek(self._written)
+            raise
+        self._written += size
+        self._pending.clear()
+
+    def drop(self, count: int) -> None:
+        """Forget the entries added since the last `flush`; there were `count` in all by then."""
+        self._pending = [] if self._written else self._pending[:1]
+        self.count = count
 
     def close(self, suffix: str = '') -> None:
         """Finish the file and give it its final name."""
         with atomic_path(claim(self.path)), self._file:
-            self._file.write(f'\n]{suffix}\n')
+            self._pending.append(f'\n]{suffix}\n')
+            self.flush()

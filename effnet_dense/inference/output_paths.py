@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from effnet_dense.evaluation.image_writing import drawing_names
 from effnet_dense.inference.inputs import Input
 from effnet_dense.utils.output_names import drop_suffix, folders_of, replace_suffix
 from effnet_dense.utils.outputs import check_free, check_not_read
@@ -18,7 +19,8 @@ class OutputPaths:
     """Names of results, relative to the folder of results.
 
     Attributes:
-        drawings: Input's name → drawn image or video, in pictures/.
+        drawings: Input's name → drawn image or video, in pictures/; of 'a.pgm', which has no
+            colours, 'a.png'.
         maps: Image's name → its label map, in labels/ or panoptic/; of 'a.jpg' 'a.png', where two
             images differ in their suffixes only 'a.jpg.png'.
         frames: Video's name → folder of its frames; of 'street.mp4' 'street', where that is a
@@ -38,7 +40,8 @@ class OutputPaths:
         drawn = replace_suffix(videos, '.mp4', folders | set(images))
         frames = drop_suffix(videos, folders | set(images))
         maps = replace_suffix(images, '.png', folders | set(frames.values()))
-        return cls({**{name: name for name in images}, **drawn}, maps, frames)
+        pictures = drawing_names(images, drawn.values())
+        return cls({**pictures, **drawn}, maps, frames)
 
     def check(self, out: Path, inputs: Sequence[Input], ann_file: str | Path | None = None) -> None:
         """Check that results replace neither inputs nor files that the package did not write.

@@ -19,7 +19,9 @@ from torch import nn
 
 from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.decoding import AS_STORED
+from effnet_dense.data.image_files import size_name
 from effnet_dense.data.image_values import ImageRange
+from effnet_dense.data.resizing import becomes_empty, smallest_scale
 from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.config import load_config
@@ -86,7 +88,9 @@ class Predictor:
         self.model.to(device or get_device())
         if channels_last:
             use_channels_last(self.model)
-        self._pipeline = Compose(_steps(self.config))
+        steps = _steps(self.config)
+        self._pipeline = Compose(steps)
+        self._scale = smallest_scale(steps)
         self._one_size = scope == 'mmseg'
 
     def __call__(self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1) -> Any:
@@ -122,7 +126,7 @@ class Predictor:
         """Predict on images as they arrive; yield a data sample for each, in order."""
         rest = iter(images)
         while batch := list(islice(rest, batch_size)):
-            yield from self._predict([self._prepare(self.read(i), _path(i)) for i in batch])
+            yield from self.predict_prepared([self.prepare(self.read(i), _path(i)) for i in batch])
 
     def read(self, image: ImageInput) -> ImageArray:
         """Convert an image to what `predict` takes, by the predictor's `image_range`.
@@ -134,9 +138,32 @@ class Predictor:
 
     def predict(self, images: Sequence[ImageArray], batch_size: int = 1) -> list[Any]:
         """Predict on arrays (H, W, 3) of uint8 in BGR, which are used as they are."""
-        prepared = [self._prepare(image) for image in images]
+        prepared = [self.prepare(image) for image in images]
         batches = (prepared[i : i + batch_size] for i in range(0, len(prepared), batch_size))
-        return [sample for batch in batches for sample in self._predict(batch)]
+        return [sample for batch in batches for sample in self.predict_prepared(batch)]
+
+    def prepare(self, array: ImageArray, path: str | None = None) -> dict[str, Any]:
+        """Apply the test pipeline to an array of `read`, for `predict_prepared`.
+
+        Raises:
+            ValueError: The image is too narrow to be resized.
+        """
+        size = array.shape[:2]
+        if becomes_empty(size[1], size[0], self._scale):
+            raise ValueError(
+                f'an image of {size_name(*size[::-1])} pixels is too narrow: the test pipeline '
+                'would leave no pixel of its shorter side'
+            )
+        given = dict(img=array, img_path=path, img_id=0, img_shape=size, ori_shape=size)
+        # mmseg's datasets add these two.
+        return self._pipeline({**given, 'reduce_zero_label': False, 'seg_fields': []})
+
+    def predict_prepared(self, batch: Sequence[dict[str, Any]]) -> Iterator[Any]:
+        """Predict on prepared images in one forward pass; for a segmentor, one for each size."""
+        for _, group in groupby(batch, self._shape):
+            with torch.no_grad():
+                samples = self.model.test_step(pseudo_collate(list(group)))
+            yield from (sample.cpu() for sample in samples)
 
     @property
     def things(self) -> int:
@@ -144,20 +171,8 @@ class Predictor:
         head = getattr(self.model, 'panoptic_fusion_head', None)
         return int(head.num_things_classes) if head is not None else 0
 
-    def _prepare(self, array: ImageArray, path: str | None = None) -> dict[str, Any]:
-        size = array.shape[:2]
-        given = dict(img=array, img_path=path, img_id=0, img_shape=size, ori_shape=size)
-        # mmseg's datasets add these two.
-        return self._pipeline({**given, 'reduce_zero_label': False, 'seg_fields': []})
-
     def _shape(self, prepared: dict[str, Any]) -> Any:
         return prepared['inputs'].shape if self._one_size else None
-
-    def _predict(self, batch: list[dict[str, Any]]) -> Iterator[Any]:
-        for _, group in groupby(batch, self._shape):
-            with torch.no_grad():
-                samples = self.model.test_step(pseudo_collate(list(group)))
-            yield from (sample.cpu() for sample in samples)
 
 
 def _path(image: ImageInput) -> str | None:

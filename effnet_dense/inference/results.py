@@ -9,7 +9,9 @@ pictures/NAME       images with drawn predictions
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -18,18 +20,22 @@ import numpy as np
 from panopticapi.utils import id2rgb
 
 from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.evaluation.image_writing import write_image
 from effnet_dense.inference.categories import CocoIds
 from effnet_dense.inference.coco_results import detections, segments
-from effnet_dense.inference.images import write_image
 from effnet_dense.inference.json_list import JsonList
-from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.atomic import atomic_write, partial_path
 from effnet_dense.utils.outputs import claim, claim_folder
 
 NO_CLASS = 255
+RESERVE = 4 << 20
+"""Bytes that are kept free to finish the JSON files when the disk is full."""
 
 
 class Results:
     """Writes predictions as they arrive; JSON files get their final names in `close`.
+
+    An image whose predictions cannot be written is in none of them.
 
     Args:
         folder: Created if missing; files of an earlier run are replaced, others are not.
@@ -37,6 +43,7 @@ class Results:
         ids: Ids of categories and images, for detections and panoptic segments.
         things: Number of thing classes, which come first; 0 unless the model is panoptic.
         maps: Image's name → its label map's, where more than the suffix differs.
+        drawings: Image's name → its drawing's, where they differ.
     """
 
     def __init__(
@@ -46,9 +53,11 @@ class Results:
         ids: CocoIds,
         things: int = 0,
         maps: Mapping[str, str] | None = None,
+        drawings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = claim_folder(folder)
         self._maps = maps or {}
+        self._drawings = drawings or {}
         self._classes = classes
         self._ids = ids
         self._things = things
@@ -56,6 +65,14 @@ class Results:
         self._next = ids.first_free
         self._lists: dict[str, JsonList] = {}
         self._semantic = False
+        self._reserve = partial_path(self.folder / 'reserve')
+        with contextlib.suppress(OSError):  # less is free: all of it is needed
+            self._reserve.write_bytes(os.urandom(RESERVE))
+
+    @property
+    def count(self) -> int:
+        """Number of images and frames so far."""
+        return len(self._images)
 
     def add(self, name: str, size: tuple[int, int], sample: Any, **more: Any) -> None:
         """Write the predictions for an image.
@@ -65,7 +82,22 @@ class Results:
             size: Height and width.
             sample: Its DetDataSample or SegDataSample.
             more: Further fields of the image, such as a video frame's number.
+
+        Raises:
+            OSError, ValueError: They cannot be written.
         """
+        counts = {key: entries.count for key, entries in self._lists.items()}
+        before = len(self._images), self._next
+        try:
+            self._add(name, size, sample, more)
+        except BaseException:
+            del self._images[before[0] :]
+            self._next = before[1]
+            for key, entries in self._lists.items():
+                entries.drop(counts.get(key, 0))
+            raise
+
+    def _add(self, name: str, size: tuple[int, int], sample: Any, more: dict[str, Any]) -> None:
         image_id = self._ids.images.get(name)
         if image_id is None:
             image_id, self._next = self._next, self._next + 1
@@ -81,10 +113,15 @@ class Results:
 
     def add_drawing(self, name: str, image: ImageArray) -> None:
         """Write a drawn image (H, W, 3), BGR."""
-        write_image(self.folder / 'pictures' / name, image)
+        write_image(self.folder / 'pictures' / self._drawings.get(name, name), image)
+
+    def release(self) -> None:
+        """Free the reserve; after an error the JSON files are left unfinished."""
+        self._reserve.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Finish the JSON files."""
+        self.release()
         categories = self._categories()
         for name, entries in self._lists.items():
             rest = json.dumps({'images': self._images, 'categories': categories})

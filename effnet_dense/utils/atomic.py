@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,13 @@ from pathlib import Path
 PARTIAL = '.part-'
 """Prefix of unfinished files' names; a shell's `*.pth` does not match them."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NAME_BYTES = 255
+"""Longest name of a file on the file systems of Linux, macOS and Windows."""
 
 
 def partial_path(path: str | Path) -> Path:
     """Return where `atomic_path` writes a file until it is complete: beside it, same suffix."""
-    path = Path(path)
-    return path.with_name(PARTIAL + path.name)
+    return _beside(Path(path), PARTIAL)
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def atomic_write(path: str | Path, content: str | bytes, fsync: bool = True) -> 
         OSError: See `atomic_path`.
     """
     path = Path(path)
-    own = path.with_name(f'{PARTIAL}{os.getpid()}-{path.name}')
+    own = _beside(path, f'{PARTIAL}{os.getpid()}-')
     with _replacing(path, own, fsync) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -77,6 +79,14 @@ def _replacing(path: Path, partial: Path, fsync: bool) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _beside(path: Path, prefix: str) -> Path:
+    """Put a prefix before a file's name; before a hash of it where the name would be too long."""
+    name = prefix + path.name
+    if len(os.fsencode(name)) > NAME_BYTES:
+        name = prefix + hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32] + path.suffix
+    return path.with_name(name)
 
 
 def _flush(path: Path) -> None:

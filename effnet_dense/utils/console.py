@@ -1,4 +1,4 @@
-"""Print tables on the console."""
+"""Print on the console: tables, texts with any characters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from rich.text import Text
 
 WIDTH = 200
 """Characters per line if the output is not a terminal."""
+
+
+def one_line(text: object) -> str:
+    """Escape line breaks, control characters and bytes that are not UTF-8, as file names have."""
+    return ''.join(
+        char if char.isprintable() else char.encode('unicode_escape').decode() for char in str(text)
+    )
 
 
 def print_table(

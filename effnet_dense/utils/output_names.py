@@ -5,11 +5,18 @@ Names are relative paths with '/', as JSON files have them.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePath, PurePosixPath
+
+from effnet_dense.utils.atomic import NAME_BYTES
+
+HASH_DIGITS = 12
+SUFFIX_LENGTH = 16
+"""Longest suffix that is kept where a name is shortened."""
 
 
 def relative_names(paths: Iterable[str | Path]) -> dict[str, str]:
@@ -23,6 +30,56 @@ def relative_names(paths: Iterable[str | Path]) -> dict[str, str]:
         return {}
     common = os.path.commonpath([os.path.dirname(path) for path in full.values()])
     return {key: PurePath(os.path.relpath(path, common)).as_posix() for key, path in full.items()}
+
+
+def portable_names(names: Iterable[str]) -> dict[str, str]:
+    """Replace the bytes of names that are not UTF-8 by %XX, as in URLs; other names stay.
+
+    JSON, and libraries in C++, cannot hold such bytes, which Python shows as lone surrogates.
+
+    Returns:
+        Name → name. Where that is another file's name, a hash is added.
+    """
+    found = dict.fromkeys(names)
+    taken = {name for name in found if portable_name(name) == name}
+    made = {}
+    for name in found:
+        result = portable_name(name)
+        if result != name and result in taken:
+            result = _with_hash(result, name)
+        taken.add(result)
+        made[name] = result
+    return made
+
+
+def portable_name(name: str) -> str:
+    """Replace the bytes of one name that are not UTF-8 by %XX; shorten what becomes too long."""
+    parts = [_fitting(''.join(map(_escaped, part))) for part in name.split('/')]
+    return '/'.join(parts)
+
+
+def _escaped(char: str) -> str:
+    return f'%{ord(char) & 0xFF:02X}' if '\ud800' <= char <= '\udfff' else char
+
+
+def _fitting(part: str) -> str:
+    """Shorten a file's or folder's name that no file system takes, by a hash of the whole."""
+    return part if len(_bytes(part)) <= NAME_BYTES else _with_hash(part, part)
+
+
+def _with_hash(result: str, name: str) -> str:
+    """Put a hash of `name` before the suffix of `result`, which is cut to a file's longest name."""
+    folder, _, last = result.rpartition('/')
+    suffix = PurePosixPath(last).suffix
+    suffix = suffix if len(suffix) <= SUFFIX_LENGTH else ''
+    end = f'-{hashlib.sha256(_bytes(name)).hexdigest()[:HASH_DIGITS]}{suffix}'
+    stem = _bytes(last.removesuffix(suffix))[: NAME_BYTES - len(_bytes(end))]
+    last = stem.decode('utf-8', 'ignore') + end
+    return f'{folder}/{last}' if folder else last
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode('utf-8', 'surrogatepass')
 
 
 def folders_of(names: Iterable[str]) -> set[str]:
@@ -67,9 +124,9 @@ def _distinct(
     """Lengthen clashing names until all differ, also on file systems that ignore case.
 
     Names that clash are all lengthened at least once; of those that clash still (such as 'A.jpg'
-    and 'a.jpg') the later ones are lengthened further.
+    and 'a.jpg') the later ones are lengthened further. Too long ones are shortened by a hash.
     """
-    made = {name: short(name) for name in names}
+    made = {name: portable_name(short(name)) for name in names}
     count = Counter(result.casefold() for result in made.values())
     reserved = {name.casefold() for name in taken}
     clashing = [
@@ -79,7 +136,7 @@ def _distinct(
     ]
     used = reserved | {made[name].casefold() for name in made.keys() - clashing}
     for name in clashing:
-        results = (longer(name, times) for times in itertools.count(1))
+        results = (portable_name(longer(name, times)) for times in itertools.count(1))
         made[name] = next(result for result in results if result.casefold() not in used)
         used.add(made[name].casefold())
     return made

@@ -11,6 +11,7 @@ from mmengine import fileio
 from numpy.typing import NDArray
 from PIL import Image
 
+from effnet_dense.data.bombs import refuse_bomb
 from effnet_dense.data.decoding import AS_STORED, FLAGS, decode
 from effnet_dense.data.image_errors import BadImageError
 from effnet_dense.data.image_files import UNREADABLE
@@ -18,6 +19,7 @@ from effnet_dense.data.image_values import KINDS, ImageRange, parse_range, to_8_
 from effnet_dense.data.record_sizes import compare_sizes
 from effnet_dense.registry import TRANSFORMS
 from effnet_dense.utils.once import Once
+from effnet_dense.utils.regular_files import check_regular
 
 JPEG_START = b'\xff\xd8'
 JPEG_END = b'\xff\xd9'
@@ -33,6 +35,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
 
     mmcv's fails with an assertion of OpenCV for an empty file and with its own for other damage;
     with OpenCV 4 it fills the lower part of a truncated JPEG with grey, and training uses it.
+    Pipes, devices and decompression bombs are refused.
 
     Like mmcv's it returns three channels of 8 bits for any file: grey is repeated, palettes are
     looked up, CMYK is converted, 16 bits are divided by 256. Alpha, or a fourth band such as near
@@ -105,11 +108,14 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
         return results
 
     def _load(self, path: str) -> NDArray[Any]:
+        if self.backend_args is None and '://' not in str(path):
+            check_regular(path)  # reading a pipe would wait for its writer
         content = fileio.get(path, backend_args=self.backend_args)
         if not content:
             raise ValueError('the file is empty')
         if content.startswith(JPEG_START) and jpeg_ends_early(content):
             raise ValueError(f'a JPEG file that ends early, after {len(content)} bytes')
+        refuse_bomb(content)
         raw = decode(content, self.color_type, self.imdecode_backend)
         if self._as_stored:
             return raw.values

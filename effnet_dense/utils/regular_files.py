@@ -1,0 +1,39 @@
+"""Tell files from pipes, devices and sockets, which would block a reader or never end."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+KINDS = {
+    stat.S_IFBLK: 'a device',
+    stat.S_IFCHR: 'a device',
+    stat.S_IFDIR: 'a folder',
+    stat.S_IFIFO: 'a pipe',
+    stat.S_IFSOCK: 'a socket',
+}
+
+
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Check that a path leads to a regular file, without opening it.
+
+    Raises:
+        FileNotFoundError: Nothing is there, or a link to nothing.
+        OSError: It cannot be looked up.
+        ValueError: It is something else; the message does not repeat the path.
+    """
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind != stat.S_IFREG:
+        raise ValueError(f'{KINDS.get(kind, "something else")}, not a regular file')
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file for reading bytes; anything else is refused instead of waited for.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: See `check_regular`.
+    """
+    check_regular(path)
+    return Path(path).open('rb')
