@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from benchmarks.chart import draw_comparison, draw_targets
 from benchmarks.comparison import Comparison
 from benchmarks.tables import comparison_section, targets_section
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import claim
 
 
@@ -34,6 +34,6 @@ def write_targets(results: list[Result], comparisons: list[Comparison], folder: 
 def _write(folder: Path, name: str, content: Any, text: str) -> list[Path]:
     """Write JSON and Markdown; return their paths, and that of the figure to draw."""
     paths = [claim(folder / f'{name}.{suffix}') for suffix in ('json', 'md', 'png')]
-    atomic_write(paths[0], json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+    atomic_write(paths[0], json_text(content, 2) + '\n')
     atomic_write(paths[1], text)
     return paths

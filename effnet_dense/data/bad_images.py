@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from effnet_dense.data.image_errors import BadImageError
+from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import claim
 
 
@@ -34,7 +37,7 @@ class ReplaceBadImages:
         """Prepare a sample, or the next one that can be read.
 
         Raises:
-            BadImageError, FileNotFoundError: No sample can be read.
+            BadImageError, FileNotFoundError, cv2.error: No sample can be read.
         """
         count = len(self.dataset)
         for step in range(count):
@@ -43,15 +46,19 @@ class ReplaceBadImages:
             except (BadImageError, FileNotFoundError) as error:
                 if step == count - 1:
                     raise
-                self._note(error)
+                self._note(str(error.filename or error), str(error))
+            except cv2.error as error:  # such as no pixel left after resizing
+                if step == count - 1:
+                    raise
+                name = str(self.dataset.get_data_info((idx + step) % count).get('img_path'))
+                self._note(name, f'cannot transform image {name}: {str(error).strip()}')
         raise IndexError(idx)
 
-    def _note(self, error: BadImageError | FileNotFoundError) -> None:
-        name = str(error.filename or error)
+    def _note(self, name: str, why: str) -> None:
         if name in self.seen:
             return
         self.seen.add(name)
-        line = json.dumps([name, str(error)], ensure_ascii=False) + '\n'
+        line = json_text([name, why]) + '\n'
         handle = os.open(claim(self.notes), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(handle, line.encode())  # a single write: other processes append too

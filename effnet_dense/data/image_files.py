@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
@@ -24,7 +26,10 @@ TIFF_SIDES = (256, 257)
 QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
-UNREADABLE = (OSError, SyntaxError, ValueError)
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, SyntaxError, TypeError),
+    *(ValueError, struct.error, zlib.error),
+)
 """Exceptions that Pillow raises for a header that it cannot read."""
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from effnet_dense.data.config_walk import type_name
+from mmengine.config import Config
+
+from effnet_dense.data.config_walk import SPLIT_OF, loop_datasets, type_name
 
 Scale = tuple[float, float]
 """Longest and shortest side in pixels, within which an image is resized."""
 
+TOO_NARROW = 'image of which resizing may leave no pixel of a side'
 RESIZERS = ('Resize', 'RandomResize', 'RandomChoiceResize')
 
 
@@ -23,6 +26,16 @@ def smallest_scale(pipeline: Iterable[Any]) -> Scale | None:
         None if nothing is resized like that.
     """
     return min((scale for step in pipeline for scale in _scales(step)), default=None)
+
+
+def split_scales(cfg: Config) -> dict[str, Scale | None]:
+    """Find the smallest scale to which a config's pipelines resize the images of each split."""
+    found: dict[str, list[Scale]] = {split: [] for split in SPLIT_OF.values()}
+    for loop, split in SPLIT_OF.items():
+        for dataset in loop_datasets(cfg, loop):
+            scale = smallest_scale(dataset.get('pipeline') or ())
+            found[split] += [scale] if scale is not None else []
+    return {split: min(scales, default=None) for split, scales in found.items()}
 
 
 def becomes_empty(width: float, height: float, scale: Scale | None) -> bool:

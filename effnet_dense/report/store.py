@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import check_free, claim, claim_folder, remove_ours
 
 FOLDER = 'report'
@@ -84,7 +85,7 @@ def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
 
 def save_json(path: Path, content: Any) -> None:
     """Write plain values as JSON."""
-    atomic_write(claim(path), json.dumps(content, indent=1, ensure_ascii=False))
+    atomic_write(claim(path), json_text(content, indent=1))
 
 
 def load_json(path: Path) -> Any:
@@ -103,4 +104,6 @@ def load_json(path: Path) -> Any:
 
 def load_map(path: Path) -> np.ndarray | None:
     """Read a label map (H, W); None if there is no such file."""
-    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)

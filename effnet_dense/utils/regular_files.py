@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from mmengine import fileio
 
 KINDS = {
     stat.S_IFBLK: 'a device',
@@ -37,3 +39,18 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """
     check_regular(path)
     return Path(path).open('rb')
+
+
+def read_file(path: str | os.PathLike[str], backend_args: dict[str, Any] | None = None) -> bytes:
+    """Read a file from a disk or from mmengine's other storage backends.
+
+    Args:
+        path: On a disk it must be a regular file.
+        backend_args: mmengine's.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: See `check_regular`.
+    """
+    if backend_args is None and '://' not in str(path):
+        check_regular(path)
+    return fileio.get(path, backend_args=backend_args)

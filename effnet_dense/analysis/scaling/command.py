@@ -8,7 +8,6 @@ python tools/scaling.py search efficientdet_lite0_finetune --data demo --size 96
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from effnet_dense.engine.command import config_of, config_parser
 from effnet_dense.lean import LEVELS
 from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.console import print_table
+from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.markdown import markdown_table
 from effnet_dense.utils.outputs import check_free, claim
 from effnet_dense.utils.progress import progress_bar
@@ -175,6 +175,6 @@ def _section(title: str, headings: Any, lines: list[list[str]]) -> str:
 def _write(folder: Path, name: str, content: Any, text: str) -> list[Path]:
     """Write `name`.json and .md; return the paths."""
     paths = [claim(folder / f'{name}.{suffix}') for suffix in ('json', 'md')]
-    atomic_write(paths[0], json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+    atomic_write(paths[0], json_text(content, 2) + '\n')
     atomic_write(paths[1], text)
     return paths

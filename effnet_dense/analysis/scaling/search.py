@@ -28,6 +28,7 @@ from effnet_dense.analysis.scaling.short_training import (
     train_and_evaluate,
 )
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import claim
 
 SETTINGS_FILE, RESULT_FILE = 'search.json', 'result.json'
@@ -156,7 +157,7 @@ def _count(config: Config) -> tuple[int, float]:
 
 
 def _write_json(file: Path, content: dict[str, Any]) -> None:
-    atomic_write(claim(file), json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+    atomic_write(claim(file), json_text(content, 2) + '\n')
 
 
 def _read_result(file: Path) -> Result:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
 from effnet_dense.data.coco.faults import Fault, Kind, drop_faulty, find_faults, sound_images
 from effnet_dense.data.findings import Finding, by_severity, errors_of, list_finding
+from effnet_dense.data.resizing import Scale
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,16 @@ class CocoReport:
         return '\n'.join([head, *(f'  {finding}' for finding in self.findings)])
 
 
-def check_coco(split: CocoSplit, masks: bool = False, evaluated: bool = True) -> CocoReport:
+def check_coco(
+    split: CocoSplit, masks: bool = False, evaluated: bool = True, scale: Scale | None = None
+) -> CocoReport:
     """Find everything in a split that would stop or distort training or evaluation.
 
     Args:
         split: The annotation file and the folder of its images.
-        masks: Require a 'segmentation' in every annotation.
+        masks: Require a 'segmentation' in every annotation, and decode it.
         evaluated: The split is scored by pycocotools, which needs 'iscrowd' and ids above 0.
+        scale: The smallest to which the split's images are resized (see `smallest_scale`).
 
     Raises:
         FileNotFoundError: The annotation file or the image folder is missing.
@@ -53,7 +57,9 @@ def check_coco(split: CocoSplit, masks: bool = False, evaluated: bool = True) ->
     data = read_coco(split.ann_file)
     if not split.image_dir.is_dir():
         raise FileNotFoundError(f'expected a folder of images at {split.image_dir}')
-    faults = list(find_faults(data, split.image_dir, masks, evaluated, loader=split.loader))
+    faults = list(
+        find_faults(data, split.image_dir, masks, evaluated, loader=split.loader, scale=scale)
+    )
     return CocoReport(
         split=split,
         images=len(data['images']),

@@ -7,7 +7,6 @@ of its categories, remain errors.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,9 @@ from pathlib import Path
 
 from effnet_dense.data.coco.annotation_file import CocoSplit, read_coco
 from effnet_dense.data.coco.faults import Fault, Reading, drop_faulty, find_faults
+from effnet_dense.data.resizing import Scale
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import claim
 
 DEFAULT_LIMIT = 0.05
@@ -65,7 +66,12 @@ class CleanSplit:
 
 
 def clean_coco(
-    name: str, split: CocoSplit, skip: SkipBad, masks: bool = False, evaluated: bool = True
+    name: str,
+    split: CocoSplit,
+    skip: SkipBad,
+    masks: bool = False,
+    evaluated: bool = True,
+    scale: Scale | None = None,
 ) -> CleanSplit:
     """Write a split without its faulty records, and skipped_<name>.json, the list of them.
 
@@ -76,9 +82,10 @@ def clean_coco(
         split: The split to clean. Only the headers of training images are read; evaluation images
             are decoded, because a metric must not depend on when one fails.
         skip: Where to write, and how much may be dropped.
-        masks: Require a 'segmentation' in every annotation.
+        masks: Require a 'segmentation' in every annotation, and decode it.
         evaluated: The split is scored by pycocotools, which counts boxes that mmdet would not
             train on.
+        scale: The smallest to which the split's images are resized (see `smallest_scale`).
 
     Raises:
         FileNotFoundError: The annotation file is missing.
@@ -86,7 +93,9 @@ def clean_coco(
     """
     data = read_coco(split.ann_file)
     reading: Reading = 'pixels' if evaluated else 'headers'
-    faults = list(find_faults(data, split.image_dir, masks, evaluated, reading, split.loader))
+    faults = list(
+        find_faults(data, split.image_dir, masks, evaluated, reading, split.loader, scale)
+    )
     dropped = [fault for fault in faults if fault.is_dropped(training=not evaluated)]
     images, annotations = (_list_dropped(dropped, key) for key in ('images', 'annotations'))
     for key, left_out in (('images', images), ('annotations', annotations)):
@@ -126,5 +135,4 @@ def _check_limit(
 
 def _write(path: Path, content: object, indent: int | None = None) -> None:
     """Write JSON atomically: several training processes may do so at once."""
-    text = json.dumps(content, indent=indent, ensure_ascii=False)
-    atomic_write(claim(path), text, fsync=False)
+    atomic_write(claim(path), json_text(content, indent), fsync=False)

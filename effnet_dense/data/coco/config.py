@@ -24,6 +24,7 @@ from effnet_dense.data.config_walk import (
 )
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.palette import palette
+from effnet_dense.data.resizing import split_scales
 from effnet_dense.data.transforms.loading import LOADING, LoadImageFromFile
 
 
@@ -40,8 +41,8 @@ def use_coco(
         ValueError: The annotations cannot be used, or the config is not for COCO instances.
     """
     _check_config(cfg, splits)
-    loaders = _loaders(cfg, splits)
-    source = find_coco(folder, splits, masks=_splits_with_masks(cfg), skip=skip, loaders=loaders)
+    loaders, scales = _loaders(cfg, splits), split_scales(cfg)
+    source = find_coco(folder, splits, _splits_with_masks(cfg), skip, loaders, scales)
     print_log(source.summary())
     for loop in loops_of(tuple(source.splits)):
         split = source.splits[SPLIT_OF[loop]]

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from effnet_dense.data import resizing
 from effnet_dense.data.coco.annotation_file import Record
 from effnet_dense.data.coco.fields import (
     CATEGORY_FIELDS,
@@ -20,6 +21,7 @@ from effnet_dense.data.coco.fields import (
     Fields,
     annotation_fields,
 )
+from effnet_dense.data.coco.masks import mask_fault
 from effnet_dense.data.findings import Severity
 from effnet_dense.data.image_files import UNREADABLE, image_size, size_name
 from effnet_dense.data.record_sizes import swap_hint
@@ -77,6 +79,7 @@ REPEATED_IMAGE = Kind('error', 'image id used twice', 'always')
 LISTED_TWICE = Kind('warning', 'image listed under several image ids')
 UNREADABLE_IMAGE = Kind('error', 'image that cannot be read', 'always')
 OTHER_SIZE = Kind('error', 'image whose size differs from the JSON file', 'always')
+TOO_NARROW = Kind('error', resizing.TOO_NARROW, 'always')
 
 REPEATED_CATEGORY = Kind('error', 'category id used twice')
 REPEATED_NAME = Kind('error', 'category name used twice')
@@ -90,6 +93,7 @@ EMPTY_BOX = Kind('warning', 'empty box (width or height ≤ 0)', 'in training')
 THIN_BOX = Kind('warning', 'box thinner than a pixel', 'in training')
 BOX_OUTSIDE = Kind('warning', 'box completely outside its image', 'in training')
 BOX_ACROSS = Kind('warning', 'box partly outside its image, cut at the edge')
+BROKEN_MASK = Kind('error', 'mask that cannot be decoded', 'always')
 NO_AREA = Kind('warning', "annotation whose 'area' is not positive", 'in training')
 
 
@@ -100,6 +104,7 @@ def find_faults(
     evaluated: bool = True,
     reading: Reading = 'some headers',
     loader: LoadImageFromFile | None = None,
+    scale: resizing.Scale | None = None,
 ) -> Iterator[Fault]:
     """Yield the faults of a COCO file's records: images, then categories, then annotations.
 
@@ -109,17 +114,19 @@ def find_faults(
     Args:
         data: From `read_coco`.
         image_dir: Folder of the images.
-        masks: Require a 'segmentation' in every annotation.
+        masks: Require a 'segmentation' in every annotation, and decode it.
         evaluated: The split is scored by pycocotools, which needs 'iscrowd' and ids above 0.
         reading: How much of the image files is read.
         loader: Loads the images as training or evaluation does.
+        scale: The smallest to which the split's images are resized (see `smallest_scale`).
     """
     loader = loader or LoadImageFromFile()
-    image_faults = list(_image_faults(data['images'], image_dir, reading, loader))
+    image_faults = list(_image_faults(data['images'], image_dir, reading, loader, scale))
     yield from image_faults
     yield from _category_faults(data['categories'])
     images = {image['id']: image for image in sound_images(data, image_faults)}
-    yield from _annotation_faults(data, images, annotation_fields(masks, evaluated), evaluated)
+    fields = annotation_fields(masks, evaluated)
+    yield from _annotation_faults(data, images, fields, evaluated, masks)
 
 
 def sound_images(data: Record, faults: Iterable[Fault]) -> list[Record]:
@@ -180,7 +187,11 @@ def _partition(
 
 
 def _image_faults(
-    records: list[Record], image_dir: Path, reading: Reading, loader: LoadImageFromFile
+    records: list[Record],
+    image_dir: Path,
+    reading: Reading,
+    loader: LoadImageFromFile,
+    scale: resizing.Scale | None,
 ) -> Iterator[Fault]:
     faults, valid = _partition('images', records, IMAGE_FIELDS)
     yield from faults
@@ -198,6 +209,9 @@ def _image_faults(
             fault = _fault(REPEATED_IMAGE, 'images', index, record, f'id {record["id"]}')
         elif not _exists(path, folders):
             fault = _fault(missing, 'images', index, record)
+        elif resizing.becomes_empty(record['width'], record['height'], scale):
+            size = size_name(record['width'], record['height'])
+            fault = _fault(TOO_NARROW, 'images', index, record, size)
         elif index % step == 0:
             fault = _file_fault(index, record, path, loader, decode=reading == 'pixels')
         if fault:
@@ -244,7 +258,7 @@ def _category_faults(records: list[Record]) -> Iterator[Fault]:
 
 
 def _annotation_faults(
-    data: Record, images: Mapping[int, Record], fields: Fields, evaluated: bool
+    data: Record, images: Mapping[int, Record], fields: Fields, evaluated: bool, masks: bool
 ) -> Iterator[Fault]:
     """Yield faults of annotations, given the images without faults by their id."""
     faults, valid = _partition('annotations', data['annotations'], fields)
@@ -268,6 +282,19 @@ def _annotation_faults(
             ids.add(record['id'])
             linked[index] = record
     yield from _box_faults(linked, images)
+    if masks:
+        yield from _mask_faults(linked, images)
+
+
+def _mask_faults(
+    annotations: Mapping[int, Record], images: Mapping[int, Record]
+) -> Iterator[Fault]:
+    """Decode the masks of annotations, given by their position."""
+    for index, record in annotations.items():
+        image = images[record['image_id']]
+        why = mask_fault(record['segmentation'], image['width'], image['height'])
+        if why is not None:
+            yield _fault(BROKEN_MASK, 'annotations', index, record, why)
 
 
 def _ids(records: list[Record]) -> set[int]:

@@ -17,6 +17,7 @@ from effnet_dense.data.coco.check import CocoReport, check_coco
 from effnet_dense.data.coco.clean import CleanSplit, SkipBad, clean_coco
 from effnet_dense.data.findings import raise_errors
 from effnet_dense.data.folders import SPLITS, find_root, listing
+from effnet_dense.data.resizing import Scale
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 
 LAYOUTS = (
@@ -57,6 +58,7 @@ def find_coco(
     masks: Iterable[str] = (),
     skip: SkipBad | None = None,
     loaders: Mapping[str, LoadImageFromFile] | None = None,
+    scales: Mapping[str, Scale | None] | None = None,
 ) -> CocoSource:
     """Find the splits of a dataset and check them (see `check_coco`).
 
@@ -66,6 +68,7 @@ def find_coco(
         masks: The splits whose annotations need a 'segmentation'.
         skip: Drop faulty records (see `clean_coco`); by default they are errors.
         loaders: Split → how its images are loaded.
+        scales: Split → smallest scale to which its images are resized.
 
     Raises:
         FileNotFoundError: The folder, a split or images are missing.
@@ -75,15 +78,15 @@ def find_coco(
     parts = locate(root, splits)
     for name, loader in (loaders or {}).items():
         parts[name] = replace(parts[name], loader=loader)
-    needs_mask = set(masks)
+    needs_mask, scale = set(masks), scales or {}
     cleaned = {
-        name: clean_coco(name, part, skip, masks=name in needs_mask, evaluated=name == 'val')
+        name: clean_coco(name, part, skip, name in needs_mask, name == 'val', scale.get(name))
         for name, part in parts.items()
         if skip is not None
     }
     parts = parts | {name: part.split for name, part in cleaned.items()}
     reports = {
-        name: check_coco(part, masks=name in needs_mask, evaluated=name == 'val')
+        name: check_coco(part, name in needs_mask, name == 'val', scale.get(name))
         for name, part in parts.items()
     }
     raise_errors(root, reports, _compare_classes(reports), SKIP_HINT)

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 
 import numpy as np
@@ -33,7 +34,9 @@ from effnet_dense.data.label_maps.pairs import (
     list_labels,
 )
 from effnet_dense.data.record_sizes import swap_hint
+from effnet_dense.data.resizing import TOO_NARROW, Scale, becomes_empty
 from effnet_dense.utils.progress import track
+from effnet_dense.utils.regular_files import read_file
 
 THREADS = 8
 """Enough to hide a disk's latency; decoding itself is mostly serial."""
@@ -85,14 +88,18 @@ class _PairContent:
     bad_image: str = ''
     bad_label: str = ''
     bad_size: str = ''
+    narrow: str = ''
 
 
-def check_labels(split: LabelSplit, classes: LabelClasses) -> LabelReport:
+def check_labels(
+    split: LabelSplit, classes: LabelClasses, scale: Scale | None = None
+) -> LabelReport:
     """Read every label map of a split and find what would stop or distort training.
 
     Args:
         split: The folders of images and of label maps.
         classes: The meaning of the values.
+        scale: The smallest to which the split's images are resized (see `smallest_scale`).
 
     Raises:
         FileNotFoundError: A folder does not exist.
@@ -101,7 +108,7 @@ def check_labels(split: LabelSplit, classes: LabelClasses) -> LabelReport:
         if not folder.is_dir():
             raise FileNotFoundError(f'expected a folder at {folder}')
     pairs = find_pairs(split)
-    contents = _read_pairs(pairs)
+    contents = _read_pairs(pairs, scale)
     counts = np.zeros(MAX_VALUE + 1, dtype=np.int64)
     for content in contents:
         counts[list(content.counts)] += np.array(list(content.counts.values()), dtype=np.int64)
@@ -149,15 +156,16 @@ def _several(files: dict[str, list[PurePath]]) -> list[str]:
     return [' and '.join(map(str, same)) for same in files.values() if len(same) > 1]
 
 
-def _read_pairs(pairs: Sequence[LabelPair]) -> list[_PairContent]:
+def _read_pairs(pairs: Sequence[LabelPair], scale: Scale | None) -> list[_PairContent]:
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(track(pool.map(_read_pair, pairs), 'Reading label maps', len(pairs)))
+        contents = pool.map(partial(_read_pair, scale=scale), pairs)
+        return list(track(contents, 'Reading label maps', len(pairs)))
 
 
-def _read_pair(pair: LabelPair) -> _PairContent:
+def _read_pair(pair: LabelPair, scale: Scale | None) -> _PairContent:
     content = _PairContent(pair)
     try:
-        values = decode_label_map(pair.label.read_bytes())
+        values = decode_label_map(read_file(pair.label))
     except (OSError, ValueError) as error:
         content.bad_label = f'{pair.label.name} ({error})'
         return content
@@ -172,6 +180,9 @@ def _read_pair(pair: LabelPair) -> _PairContent:
         other = values.shape[1], values.shape[0]
         sizes = f'{size_name(*other)}, the image {size_name(*size)}'
         content.bad_size = f'{pair.label.name} is {sizes}{swap_hint(pair.image, size, other)}'
+    height, width = values.shape
+    if becomes_empty(width, height, scale):
+        content.narrow = f'{pair.image.name} ({size_name(width, height)})'
     return content
 
 
@@ -180,6 +191,7 @@ def _check_files(contents: Sequence[_PairContent]) -> list[Finding]:
         'image that cannot be read': [content.bad_image for content in contents],
         'label map that cannot be used': [content.bad_label for content in contents],
         'label map whose size differs from its image': [content.bad_size for content in contents],
+        TOO_NARROW: [content.narrow for content in contents],
     }
     return [
         finding

@@ -24,6 +24,7 @@ from effnet_dense.data.label_maps.folder import LabelSource, find_labels
 from effnet_dense.data.label_maps.heads import set_segmentation_classes
 from effnet_dense.data.label_maps.pairs import LabelSplit
 from effnet_dense.data.palette import palette
+from effnet_dense.data.resizing import split_scales
 
 LOADERS = ('LoadAnnotations', 'LoadLabelMap')
 
@@ -44,7 +45,7 @@ def use_label_maps(cfg: Config, folder: str | Path, splits: Sequence[str] = SPLI
         ValueError: The label maps cannot be used, or the config does not read any.
     """
     _check_config(cfg, splits)
-    source = find_labels(folder, splits)
+    source = find_labels(folder, splits, split_scales(cfg))
     print_log(source.summary())
     for loop in loops_of(tuple(source.splits)):
         _set_datasets(cfg.get(f'{loop}_dataloader'), source, source.splits[SPLIT_OF[loop]])

@@ -11,6 +11,7 @@ from effnet_dense.data.folders import SPLITS, find_root, listing
 from effnet_dense.data.label_maps.check import LabelReport, check_labels
 from effnet_dense.data.label_maps.classes import CLASSES_FILE, read_classes
 from effnet_dense.data.label_maps.pairs import LabelSplit, locate_labels
+from effnet_dense.data.resizing import Scale
 
 EXPECTED_LABELS = """\
   images/{train,val}/NAME.jpg     (or any format that OpenCV reads)
@@ -33,12 +34,17 @@ class LabelSource:
         return '\n'.join(str(report) for report in self.reports.values())
 
 
-def find_labels(folder: str | Path, splits: Sequence[str] = SPLITS) -> LabelSource:
+def find_labels(
+    folder: str | Path,
+    splits: Sequence[str] = SPLITS,
+    scales: Mapping[str, Scale | None] | None = None,
+) -> LabelSource:
     """Find the splits of a dataset and check them (see `check_labels`).
 
     Args:
         folder: The dataset's root.
         splits: The splits that are needed: 'train', 'val' or both.
+        scales: Split → smallest scale to which its images are resized.
 
     Raises:
         FileNotFoundError: The folder, a split, images or label maps are missing.
@@ -48,7 +54,9 @@ def find_labels(folder: str | Path, splits: Sequence[str] = SPLITS) -> LabelSour
     _reject_other_layouts(root)
     classes = read_classes(root / CLASSES_FILE)
     parts = locate_labels(root, splits)
-    reports = {name: check_labels(part, classes) for name, part in parts.items()}
+    reports = {
+        name: check_labels(part, classes, (scales or {}).get(name)) for name, part in parts.items()
+    }
     raise_errors(root, reports)
     return LabelSource(root, parts, classes.names, classes.ignore, reports)
 

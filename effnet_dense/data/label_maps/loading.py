@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmengine import fileio
 
 from effnet_dense.data.image_errors import ImageSizeError
 from effnet_dense.data.image_files import size_name
 from effnet_dense.data.label_maps.decode import NO_CLASS, decode_label_map
 from effnet_dense.registry import TRANSFORMS
+from effnet_dense.utils.regular_files import read_file
 
 
 @TRANSFORMS.register_module()
@@ -53,9 +53,8 @@ class LoadLabelMap(BaseTransform):
                 image, or with values that are neither a class nor `ignore`.
         """
         path = results['seg_map_path']
-        content = fileio.get(path, backend_args=self.backend_args)
         try:
-            values = decode_label_map(content)
+            values = decode_label_map(read_file(path, self.backend_args))
         except ValueError as error:
             raise ValueError(f'cannot read label map {path}: {error}') from error
         self._check_size(values, results)

@@ -7,7 +7,6 @@ from typing import Any
 import cv2
 import numpy as np
 from mmcv.transforms import LoadImageFromFile as MmcvLoadImageFromFile
-from mmengine import fileio
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,7 +18,7 @@ from effnet_dense.data.image_values import KINDS, ImageRange, parse_range, to_8_
 from effnet_dense.data.record_sizes import compare_sizes
 from effnet_dense.registry import TRANSFORMS
 from effnet_dense.utils.once import Once
-from effnet_dense.utils.regular_files import check_regular
+from effnet_dense.utils.regular_files import read_file
 
 JPEG_START = b'\xff\xd8'
 JPEG_END = b'\xff\xd9'
@@ -108,9 +107,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
         return results
 
     def _load(self, path: str) -> NDArray[Any]:
-        if self.backend_args is None and '://' not in str(path):
-            check_regular(path)  # reading a pipe would wait for its writer
-        content = fileio.get(path, backend_args=self.backend_args)
+        content = read_file(path, self.backend_args)
         if not content:
             raise ValueError('the file is empty')
         if content.startswith(JPEG_START) and jpeg_ends_early(content):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import check_free, claim
 
 NOTES = 'skipped_images.jsonl'
@@ -69,7 +69,7 @@ class SkipBadHook(Hook):
             return
         self.size = size
         bad = read_notes(notes)
-        atomic_write(claim(notes.with_name(LIST)), json.dumps(bad, indent=1, ensure_ascii=False))
+        atomic_write(claim(notes.with_name(LIST)), json_text(bad, indent=1))
         total = len(runner.train_dataloader.dataset)
         allowed = SkipBad(notes.parent, self.limit).allowed(total)
         if len(bad) > allowed:

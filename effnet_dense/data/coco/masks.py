@@ -1,0 +1,165 @@
+"""Find masks that pycocotools cannot decode: it crashes, hangs, or returns something else.
+
+Polygons and run lengths are validated in Python before its C code sees them, so that neither a
+coordinate of 2e8 (minutes and gigabytes), nor NaN, nor runs beyond the mask's end (a write beyond
+its memory) reach it. Polygons are then rasterised once; run lengths are decoded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+MAX_PIXELS = 2**31 - 1
+"""Pixels of a mask, whose run lengths pycocotools adds up in 32 bits."""
+
+MAX_PERIMETER = 4_000_000
+"""Length in pixels of all outlines of a mask; five times as many points are made of it."""
+
+MAX_CHUNKS = 7
+"""Characters for one run length: 35 bits."""
+
+
+class _MaskError(ValueError):
+    """Raised for a mask that cannot be decoded, with the reason."""
+
+
+def mask_fault(segmentation: object, width: object, height: object) -> str | None:
+    """Return why pycocotools cannot decode a mask; None if it can.
+
+    Args:
+        segmentation: COCO's field, any JSON: polygons [[x1, y1, x2, y2, x3, y3, …], …], or run
+            lengths {'size': [height, width], 'counts': [numbers] or str}.
+        width: Of the image.
+        height: Of the image.
+    """
+    try:
+        size = _checked_size(width, height)
+        if isinstance(segmentation, dict):
+            _check_runs(segmentation, *size)
+        else:
+            _check_polygons(segmentation, *size)
+    except _MaskError as error:
+        return str(error)
+    return None
+
+
+def _checked_size(width: object, height: object) -> tuple[int, int]:
+    if type(width) is not int or type(height) is not int or min(width, height) < 1:
+        raise _MaskError(f"its image's size is no two integers: {width!r:.20} × {height!r:.20}")
+    if width * height > MAX_PIXELS:
+        raise _MaskError(f'{width} × {height} pixels are more than {MAX_PIXELS}')
+    return width, height
+
+
+def _check_polygons(polygons: object, width: int, height: int) -> None:
+    if not isinstance(polygons, list) or not polygons:
+        raise _MaskError(f'expected polygons or run lengths, got {polygons!r:.40}')
+    if not isinstance(polygons[0], list):
+        raise _MaskError(f'expected a list of polygons, got a flat list {polygons!r:.40}')
+    points = [_checked_points(polygon, width, height) for polygon in polygons]
+    perimeter = 3.0 * max(width, height) * sum(map(len, points))  # at most
+    if perimeter > MAX_PERIMETER:
+        perimeter = sum(map(_perimeter, points))
+    if perimeter > MAX_PERIMETER:
+        raise _MaskError(f'outlines of {perimeter:.0f} pixels, more than {MAX_PERIMETER}')
+    try:
+        coco_mask.frPyObjects(polygons, height, width)
+    except Exception as error:
+        raise _MaskError(f'pycocotools: {error}') from error
+
+
+def _checked_points(polygon: object, width: int, height: int) -> NDArray[np.float64]:
+    """Return a polygon's points (K, 2), at most an image's longer side away from the image."""
+    if not isinstance(polygon, list):
+        raise _MaskError(f'expected a polygon, got {polygon!r:.40}')
+    if len(polygon) < 6 or len(polygon) % 2:
+        raise _MaskError(
+            f'a polygon of {len(polygon)} numbers, expected x and y of three points or more'
+        )
+    if not set(map(type, polygon)) <= {int, float}:
+        wrong = next(value for value in polygon if type(value) not in (int, float))
+        raise _MaskError(f'a polygon with the coordinate {wrong!r:.40}')
+    margin = max(width, height)
+    try:
+        points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
+    except OverflowError:
+        raise _MaskError('a polygon with a coordinate of more than 300 digits') from None
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    if not (min(left, top) >= -margin and right <= width + margin and bottom <= height + margin):
+        inside = (points >= -margin) & (points <= (width + margin, height + margin))
+        raise _MaskError(
+            f'a polygon with the coordinate {points[~inside][0]}, in an image of {width} × {height}'
+        )
+    return points
+
+
+def _perimeter(points: NDArray[np.float64]) -> float:
+    """Add up the longer of each edge's extents, as pycocotools counts its points."""
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+
+
+def _check_runs(runs: dict[Any, Any], width: int, height: int) -> None:
+    size, counts = runs.get('size'), runs.get('counts')
+    if not isinstance(size, list) or [type(side) for side in size] != [int, int]:
+        raise _MaskError(f"expected 'size' as [height, width], got {size!r:.40}")
+    if size != [height, width]:
+        swapped = ' (swapped)' if size == [width, height] else ''
+        raise _MaskError(f"'size' is {size!r:.40}, the image's [{height}, {width}]{swapped}")
+    if isinstance(counts, str):
+        lengths = _decoded(counts)
+    elif isinstance(counts, list):
+        lengths = _checked_counts(counts, width * height)
+    else:
+        raise _MaskError(f"expected 'counts' as a list or a string, got {counts!r:.40}")
+    if lengths.size and (lengths.min() < 0 or lengths.max() > width * height):
+        raise _MaskError(
+            f'a run of {lengths[(lengths < 0) | (lengths > width * height)][0]} pixels'
+        )
+    total = int(lengths.sum())
+    if total != width * height:
+        raise _MaskError(f'runs of {total} pixels in all, expected {height} × {width}')
+
+
+def _checked_counts(counts: Sequence[Any], most: int) -> NDArray[np.int64]:
+    """Return uncompressed run lengths."""
+    if not set(map(type, counts)) <= {int}:
+        wrong = next(value for value in counts if type(value) is not int)
+        raise _MaskError(f'a run length {wrong!r:.40}')
+    if counts and (min(counts) < 0 or max(counts) > most):
+        wrong = next(value for value in counts if not 0 <= value <= most)
+        raise _MaskError(f'a run of {wrong!r:.40} pixels')
+    return np.array(counts, dtype=np.int64)
+
+
+def _decoded(text: str) -> NDArray[np.int64]:
+    """Decode compressed run lengths as pycocotools does (`rleFrString` in maskApi.c).
+
+    A number consists of characters of five bits, the lowest first, and a sixth that says whether
+    another follows; its highest bit is the sign. From the fourth run on, a number is the
+    difference to the run before the previous one.
+    """
+    try:
+        chunks = np.frombuffer(text.encode('ascii'), dtype=np.uint8).astype(np.int64) - 48
+    except UnicodeEncodeError:
+        chunks = np.array([-1])
+    if not chunks.size or chunks.min() < 0 or chunks.max() > 63:
+        raise _MaskError(f'not compressed run lengths: {text!r:.40}')
+    ends = np.flatnonzero(chunks < 32)
+    if not ends.size or ends[-1] != chunks.size - 1:
+        raise _MaskError(f'compressed run lengths that end early: …{text[-20:]!r}')
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    if lengths.max() > MAX_CHUNKS:
+        raise _MaskError(f'a run length of {lengths.max()} characters, expected {MAX_CHUNKS}')
+    position = np.arange(chunks.size) - np.repeat(starts, lengths)
+    numbers = np.add.reduceat((chunks & 31) << (5 * position), starts)
+    numbers -= np.where(chunks[ends] & 16, np.int64(1) << (5 * lengths), 0)
+    runs = numbers.copy()
+    runs[1::2] = np.cumsum(numbers[1::2])
+    runs[2::2] = np.cumsum(numbers[2::2])
+    return runs
