@@ -62,7 +62,8 @@ def _leads_back(place: str, folder: str) -> bool:
     """Whether a folder is a link to one that it lies in, whose files would be found again."""
     if not os.path.islink(folder):
         return False
-    return Path(folder).resolve() in (Path(place).resolve(), *Path(place).resolve().parents)
+    around = Path(os.path.realpath(place))
+    return Path(os.path.realpath(folder)) in (around, *around.parents)
 
 
 def image_size(path: str | Path, upright: bool = True) -> tuple[int, int] | None:

@@ -94,7 +94,7 @@ def _inputs_of(source: Path, out: Path, skip: Callable[[str], None]) -> Iterator
 
 def _is_result(source: Path, name: PurePath, out: Path) -> bool:
     """Whether a file of a source is one of the results that this or an earlier run writes."""
-    path = (source / name).resolve()
+    path = Path(os.path.realpath(source / name))  # unlike `resolve`, also for a link to itself
     if out == source.resolve():
         return is_ours(source / name)
     return out in path.parents and out not in source.resolve().parents
