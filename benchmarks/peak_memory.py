@@ -43,7 +43,7 @@ def _measure_on_cuda(implementation: Implementation, settings: Settings) -> int:
 def _measure_on_cpu(implementation: Implementation, settings: Settings) -> int:
     settings.apply()
     step = _build_step(implementation, settings)
-    (PROC / 'clear_refs').write_text('5')  # resets the peak (proc(5))
+    (PROC / 'clear_refs').write_text('5', encoding='utf-8')  # resets the peak (proc(5))
     before = _resident_peak()
     step()
     return _resident_peak() - before
@@ -56,6 +56,6 @@ def _build_step(implementation: Implementation, settings: Settings) -> TrainingS
 
 def _resident_peak() -> int:
     """Return the bytes of the line 'VmHWM:   123 kB'."""
-    lines = (PROC / 'status').read_text().splitlines()
+    lines = (PROC / 'status').read_text(encoding='utf-8').splitlines()
     line = next(line for line in lines if line.startswith('VmHWM:'))
     return int(line.split()[1]) * 1024

@@ -14,7 +14,9 @@ import pytest
 
 from tests.helpers.contract import describe
 
-PROMISED = json.loads((Path(__file__).parent / 'reference' / 'contract.json').read_text())
+PROMISED = json.loads(
+    (Path(__file__).parent / 'reference' / 'contract.json').read_text(encoding='utf-8')
+)
 
 
 @pytest.fixture(scope='module')

@@ -54,7 +54,7 @@ def test_files_that_workflows_name_exist(path: Path, repository: Path) -> None:
 
 
 def test_python_versions_are_those_of_the_classifiers(repository: Path) -> None:
-    project = tomllib.loads((repository / 'pyproject.toml').read_text())['project']
+    project = tomllib.loads((repository / 'pyproject.toml').read_text(encoding='utf-8'))['project']
     versions = [line.rpartition(' ')[2] for line in project['classifiers'] if ':: 3.' in line]
     assert jobs(FOLDER / 'workflows' / 'tests.yml')['tests']['strategy']['matrix'] == {
         'python': versions
@@ -64,7 +64,7 @@ def test_python_versions_are_those_of_the_classifiers(repository: Path) -> None:
 def test_continuous_integration_runs_what_the_script_runs(repository: Path) -> None:
     """`tools/test.sh` and the workflow check the same; pull requests skip slow tests only."""
     run = commands(FOLDER / 'workflows' / 'tests.yml')
-    script = (repository / 'tools' / 'test.sh').read_text()
+    script = (repository / 'tools' / 'test.sh').read_text(encoding='utf-8')
     for command in ('ruff format --check .', 'ruff check .', 'mypy', 'lint-imports'):
         assert command in run
         assert re.search(rf'^{re.escape(command)}$', script, re.M), command

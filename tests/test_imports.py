@@ -15,12 +15,16 @@ LINT = 'from importlinter.cli import lint_imports_command; lint_imports_command(
 
 def test_contracts_are_kept(repository: Path) -> None:
     words = [sys.executable, '-c', LINT, '--no-cache', '--no-logo']
-    result = subprocess.run(words, cwd=repository, capture_output=True, text=True)
+    result = subprocess.run(
+        words, cwd=repository, capture_output=True, text=True, encoding='utf-8', errors='replace'
+    )
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_contracts_have_one_exception(repository: Path) -> None:
-    settings = tomllib.loads((repository / 'pyproject.toml').read_text())['tool']['importlinter']
+    settings = tomllib.loads((repository / 'pyproject.toml').read_text(encoding='utf-8'))['tool'][
+        'importlinter'
+    ]
     ignored = {line for each in settings['contracts'] for line in each.get('ignore_imports', ())}
     assert ignored == {f'{importer} -> {imported}' for importer, imported in EXCEPTIONS}
 

@@ -24,6 +24,11 @@ def test_importing_the_package_loads_neither_torch_nor_openmmlab():
         'print(*heavy)'
     )
     result = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding='utf-8',
+        errors='replace',
     )
     assert result.stdout.strip() == ''

@@ -34,7 +34,9 @@ def unpacked(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_wheel_has_configs_and_tools_where_mim_looks(unpacked, repository):
     mim = unpacked / 'effnet_dense' / '.mim'
     for path in ('configs/effnet_b3_retinanet_coco.py', 'tools/train.py', 'model-index.yml'):
-        assert (mim / path).read_text() == (repository / path).read_text()
+        assert (mim / path).read_text(encoding='utf-8') == (repository / path).read_text(
+            encoding='utf-8'
+        )
 
 
 @pytest.mark.slow
@@ -52,6 +54,8 @@ def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
         capture_output=True,
         text=True,
         check=True,
+        encoding='utf-8',
+        errors='replace',
     )
     package, config, arch = result.stdout.split()[-3:]
     assert package.startswith(str(unpacked))
@@ -67,6 +71,8 @@ def test_wheel_has_every_file_of_the_package_and_no_other_package(unpacked, repo
         capture_output=True,
         text=True,
         check=True,
+        encoding='utf-8',
+        errors='replace',
     )
     for path in tracked.stdout.split():
         assert (unpacked / path).read_bytes() == (repository / path).read_bytes()
@@ -83,7 +89,9 @@ def metadata_folder(unpacked: Path) -> Path:
 
 @pytest.fixture(scope='module')
 def metadata(unpacked: Path) -> Message:
-    return email.message_from_string((metadata_folder(unpacked) / 'METADATA').read_text())
+    return email.message_from_string(
+        (metadata_folder(unpacked) / 'METADATA').read_text(encoding='utf-8')
+    )
 
 
 def test_metadata(metadata, repository):
@@ -92,7 +100,10 @@ def test_metadata(metadata, repository):
     assert metadata['Version'] == effnet_dense.__version__
     assert metadata['License-Expression'] == 'Apache-2.0'
     assert metadata['Description-Content-Type'] == 'text/markdown'
-    assert metadata.get_payload().strip() == (repository / 'README.md').read_text().strip()
+    assert (
+        metadata.get_payload().strip()
+        == (repository / 'README.md').read_text(encoding='utf-8').strip()
+    )
     urls = dict(line.split(', ') for line in metadata.get_all('Project-URL'))
     assert urls.keys() == {'Homepage', 'Documentation', 'Repository', 'Changelog', 'Issues'}
 
@@ -119,7 +130,7 @@ def files(repository: Path) -> list[Path]:
 
 def requirements(path: Path) -> dict[str, Requirement]:
     """Name → requirement of each line."""
-    lines = (line.strip() for line in path.read_text().splitlines())
+    lines = (line.strip() for line in path.read_text(encoding='utf-8').splitlines())
     found = [Requirement(line) for line in lines if line and not line.startswith('#')]
     return {requirement.name: requirement for requirement in found}
 
@@ -157,14 +168,14 @@ def test_constraints_pin_every_requirement(repository):
 
 
 def test_python_versions_are_those_of_the_classifiers(repository):
-    project = tomllib.loads((repository / 'pyproject.toml').read_text())['project']
+    project = tomllib.loads((repository / 'pyproject.toml').read_text(encoding='utf-8'))['project']
     assert project['requires-python'] == '>=3.11,<3.14'
     versions = [line.rpartition(' ')[2] for line in project['classifiers'] if ':: 3.' in line]
     assert versions == ['3.11', '3.12', '3.13']
 
 
 def test_model_index_names_every_shipped_config(repository):
-    index = yaml.safe_load((repository / 'model-index.yml').read_text())
+    index = yaml.safe_load((repository / 'model-index.yml').read_text(encoding='utf-8'))
     listed = {model['Config'] for model in index['Models']}
     shipped = {f'configs/{path.name}' for path in (repository / 'configs').glob('*.py')}
     assert listed == shipped

@@ -83,5 +83,7 @@ def _first_slurm_node() -> str:
         check=True,
         capture_output=True,
         text=True,
+        encoding='utf-8',
+        errors='replace',
     )
     return nodes.stdout.split()[0]

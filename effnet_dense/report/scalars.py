@@ -58,7 +58,7 @@ def read_scalars(work_dir: str | Path) -> Scalars:
 def read_rows(path: Path) -> list[Row]:
     """Read a file's JSON lines; a last line cut off by a kill is left out."""
     rows = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding='utf-8').splitlines():
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:

@@ -30,7 +30,7 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
 def processor_name(cpu_info: Path = CPU_INFO) -> str:
     """Return the CPU's model name from Linux, elsewhere what `platform` reports."""
     if cpu_info.is_file():
-        for line in cpu_info.read_text().splitlines():
+        for line in cpu_info.read_text(encoding='utf-8').splitlines():
             if line.startswith('model name'):
                 return line.split(':', 1)[1].strip()
     return platform.processor() or platform.machine()
@@ -59,7 +59,14 @@ def git_commit(root: Path) -> str | None:
 def _git(root: Path, *words: str) -> str | None:
     try:
         done = subprocess.run(
-            ['git', *words], cwd=root, capture_output=True, text=True, timeout=20, check=True
+            ['git', *words],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+            encoding='utf-8',
+            errors='replace',
         )
     except (OSError, subprocess.SubprocessError):
         return None

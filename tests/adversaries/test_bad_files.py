@@ -97,7 +97,8 @@ def test_bad_files_do_not_change_the_results_of_others(
     (images / '0-cut.png').write_bytes(b'no')
     assert len(infer(detecting, [images], tmp_path / 'after', batch_size=2)) == 2
     before, after = (
-        (tmp_path / name / 'predictions.json').read_text() for name in ('before', 'after')
+        (tmp_path / name / 'predictions.json').read_text(encoding='utf-8')
+        for name in ('before', 'after')
     )
     assert before == after
 
@@ -275,7 +276,10 @@ def test_the_check_names_the_image(kind: str, tmp_path: Path) -> None:
     for evaluated in (True, False):
         clean = clean_coco('x', split, SkipBad(tmp_path), False, evaluated, (320.0, 320.0))
         assert [record.name for record in clean.left_out_images] == ['a.png']
-        assert [image['id'] for image in json.loads(clean.split.ann_file.read_text())['images']]
+        assert [
+            image['id']
+            for image in json.loads(clean.split.ann_file.read_text(encoding='utf-8'))['images']
+        ]
 
 
 @pytest.mark.parametrize(

@@ -184,5 +184,5 @@ def test_a_training_state_with_such_weights_is_not_resumed(change: str, tmp_path
     torch.save({**state, 'state_dict': {'w': CHANGES[change][0](torch.ones(3))}}, newer)
     with pytest.raises(ValueError, match=r'epoch_2\.pth cannot be resumed: expected'):
         read_training_state(newer)
-    (tmp_path / 'last_checkpoint').write_text(str(newer))
+    (tmp_path / 'last_checkpoint').write_text(str(newer), encoding='utf-8')
     assert find_complete_checkpoint(tmp_path) == older

@@ -44,6 +44,8 @@ def holder(folder: Path) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        encoding='utf-8',
+        errors='replace',
     )
 
 
@@ -81,7 +83,7 @@ def test_a_killed_training_is_taken_over(tmp_path: Path) -> None:
 
 def test_one_of_many_takes_a_dead_ones_place(tmp_path: Path) -> None:
     dead = Holder(2**22 + 1, socket.gethostname(), 'long ago')
-    (tmp_path / LOCK).write_text(json.dumps(vars(dead)))
+    (tmp_path / LOCK).write_text(json.dumps(vars(dead)), encoding='utf-8')
     processes = [holder(tmp_path) for _ in range(6)]
     lines = [first_line(process) for process in processes]
     assert sorted(line.partition(':')[0] for line in lines) == ['held', *['refused'] * 5]
@@ -92,7 +94,7 @@ def test_one_of_many_takes_a_dead_ones_place(tmp_path: Path) -> None:
 
 def test_a_new_process_of_the_same_id_is_not_the_holder(tmp_path: Path) -> None:
     before = Holder(os.getpid(), socket.gethostname(), 'before', boot_ticks=1)
-    (tmp_path / LOCK).write_text(json.dumps(vars(before)))
+    (tmp_path / LOCK).write_text(json.dumps(vars(before)), encoding='utf-8')
     check_unlocked(tmp_path)
     with locked(tmp_path), pytest.raises(FileExistsError, match='has been training'):
         check_unlocked(tmp_path)
@@ -100,7 +102,9 @@ def test_a_new_process_of_the_same_id_is_not_the_holder(tmp_path: Path) -> None:
 
 
 def test_another_hosts_lock_says_how_to_remove_it(tmp_path: Path) -> None:
-    (tmp_path / LOCK).write_text(json.dumps(vars(Holder(7, 'node-1', '2026-11-28 08:00:00'))))
+    (tmp_path / LOCK).write_text(
+        json.dumps(vars(Holder(7, 'node-1', '2026-11-28 08:00:00'))), encoding='utf-8'
+    )
     message = rf'process 7 on node-1 .* since 2026-11-28 08:00:00: .* remove .*{LOCK}'
     with pytest.raises(FileExistsError, match=message), locked(tmp_path):
         pass
@@ -156,5 +160,5 @@ def test_a_closed_terminal_saves_where_it_was(tiny_data: Path, tmp_path: Path) -
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
     assert (tmp_path / 'interrupted.pth').is_file() and not (tmp_path / LOCK).exists()
-    last = (tmp_path / 'last_checkpoint').read_text()
+    last = (tmp_path / 'last_checkpoint').read_text(encoding='utf-8')
     assert last.endswith('interrupted.pth')

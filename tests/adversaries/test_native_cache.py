@@ -57,7 +57,7 @@ def place(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     path = tmp_path / 'operator.cpp'
-    path.write_text(SOURCE)
+    path.write_text(SOURCE, encoding='utf-8')
     return path
 
 
@@ -69,6 +69,8 @@ def run(code: str, variables: dict[str, str], *words: object) -> subprocess.Comp
         capture_output=True,
         text=True,
         timeout=400,
+        encoding='utf-8',
+        errors='replace',
     )
     assert done.returncode == 0, done.stderr
     return done
@@ -78,7 +80,7 @@ def replace_libraries(folder: Path, canary: Path) -> int:
     """Put a library that makes the canary in the place of every one in the folder."""
     found = list(folder.rglob('*.so'))
     planted = canary.with_name('planted.cpp')
-    planted.write_text(PLANTED.format(canary=canary))
+    planted.write_text(PLANTED.format(canary=canary), encoding='utf-8')
     for library in found:
         subprocess.run(['g++', '-shared', '-fPIC', '-o', library, planted], check=True)
     return len(found)
@@ -242,7 +244,15 @@ def test_a_folder_that_others_can_only_read_becomes_private(place: dict[str, str
 def test_several_processes_at_once(place: dict[str, str], source: Path) -> None:
     command = [sys.executable, '-c', OPERATOR, str(source)]
     running = [
-        subprocess.Popen(command, cwd=REPOSITORY, env=place, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=place,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding='utf-8',
+            errors='replace',
+        )
         for _ in range(3)
     ]
     outputs = [process.communicate(timeout=200)[0].strip() for process in running]

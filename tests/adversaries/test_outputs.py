@@ -228,7 +228,7 @@ def test_infer_refuses_to_replace_its_inputs(detecting: Predictor, tmp_path: Pat
         with pytest.raises(ValueError, match='this run reads'):
             infer(detecting, [source], photos)
     ids = foreign(tmp_path / 'out' / 'images.json')
-    ids.write_text(json.dumps(dict(images=[], categories=[])))
+    ids.write_text(json.dumps(dict(images=[], categories=[])), encoding='utf-8')
     with pytest.raises(ValueError, match='this run reads'):
         infer(detecting, [image], ids.parent, ann_file=ids)
     assert content(photos) == before
@@ -249,7 +249,7 @@ def test_infer_reads_a_folder_beside_its_results(detecting: Predictor, tmp_path:
     cv2.imwrite(str(tmp_path / 'a.jpg'), NOISE)
     for _ in range(2):
         assert infer(detecting, [tmp_path], tmp_path) == []
-        listed = json.loads((tmp_path / 'images.json').read_text())['images']
+        listed = json.loads((tmp_path / 'images.json').read_text(encoding='utf-8'))['images']
         assert [image['file_name'] for image in listed] == ['a.jpg']
 
 
@@ -259,7 +259,7 @@ def test_infer_mirrors_folders(given: str, detecting: Predictor, tmp_path: Path)
     sources = [photos] if given == 'folder' else sorted(photos.glob('*/*.jpg'))
     infer(detecting, sources, tmp_path / 'out', score_thr=0.0)
     names = [f'c{number}/0001.jpg' for number in range(8)]
-    listed = json.loads((tmp_path / 'out' / 'images.json').read_text())['images']
+    listed = json.loads((tmp_path / 'out' / 'images.json').read_text(encoding='utf-8'))['images']
     assert [image['file_name'] for image in listed] == names
     drawn = {(tmp_path / 'out' / 'pictures' / name).read_bytes() for name in names}
     assert len(drawn) == 8
@@ -269,13 +269,13 @@ def test_infer_mirrors_folders(given: str, detecting: Predictor, tmp_path: Path)
 def test_a_test_mirrors_folders(weights: Path, tmp_path: Path) -> None:
     data = write_data(tmp_path / 'data', val=8)
     file = data / 'annotations' / 'val.json'
-    records = json.loads(file.read_text())
+    records = json.loads(file.read_text(encoding='utf-8'))
     for number, image in enumerate(records['images']):
         name = f'c{number}/0001.png'
         (data / 'images' / 'val' / name).parent.mkdir()
         (data / 'images' / 'val' / image['file_name']).rename(data / 'images' / 'val' / name)
         image['file_name'] = name
-    file.write_text(json.dumps(records))
+    file.write_text(json.dumps(records), encoding='utf-8')
     assert evaluate(weights, data, tmp_path / 'work', '--show-dir', tmp_path / 'drawn') == 0
     drawn = content(tmp_path / 'drawn')
     assert {f'c{number}/0001.png' for number in range(8)} <= set(drawn)
@@ -303,7 +303,7 @@ def test_label_maps_of_equal_stems(segmenting: Predictor, tmp_path: Path) -> Non
     expected = segmenting(cv2.imread(str(source / 'a.png'))).pred_sem_seg.data[0].numpy()
     written = cv2.imread(str(tmp_path / 'out/labels/a.png.png'), cv2.IMREAD_UNCHANGED)
     assert (written == expected).all()
-    listed = json.loads((tmp_path / 'out' / 'images.json').read_text())['images']
+    listed = json.loads((tmp_path / 'out' / 'images.json').read_text(encoding='utf-8'))['images']
     assert [image['file_name'] for image in listed][-2:] == [
         'street.mp4/000000',
         'street.mp4/000001',
@@ -330,7 +330,7 @@ def add_notes(folder: Path) -> None:
 def replace_mark(folder: Path) -> None:
     shutil.rmtree(folder)
     foreign(folder / 'notes.txt')
-    (folder / 'demo.json').write_text('{"seed": 7}')
+    (folder / 'demo.json').write_text('{"seed": 7}', encoding='utf-8')
 
 
 @pytest.mark.parametrize('change', [add_notes, replace_mark])

@@ -29,8 +29,10 @@ def test_verdicts(tmp_path: Path) -> None:
     assert [result.value for result in found] == [0.5, 10, None]
     assert target_cells(found[1]) == ['ours: saved', '–', '10.0 MiB', '10 MiB', 'missed']
     paths = write_targets(found, [comparison], tmp_path)
-    assert [entry['verdict'] for entry in json.loads(paths[0].read_text())] == list(targets)
-    text = paths[1].read_text()
+    assert [entry['verdict'] for entry in json.loads(paths[0].read_text(encoding='utf-8'))] == list(
+        targets
+    )
+    text = paths[1].read_text(encoding='utf-8')
     assert '| ours: training step | theirs | 0.50 | 0.50 | met |' in text
     assert comparison_section(comparison) in text
     assert paths[2].stat().st_size > 5000

@@ -29,7 +29,7 @@ def test_ours_beside_a_peer_and_an_unavailable_one(
     output = capsys.readouterr().out
     for part in ('fake fake', 'ours b0, lean 1', '3,595,388', 'missing-package is not installed'):
         assert part in output
-    data = json.loads((tmp_path / 'features_b0.json').read_text())
+    data = json.loads((tmp_path / 'features_b0.json').read_text(encoding='utf-8'))
     assert [row['name'] for row in data['rows']] == ['fake fake', 'ours b0, lean 1']
     assert data['rows'][0]['parameters'] == fake.PARAMETERS
     assert (tmp_path / 'features_b0.md').exists()
@@ -40,7 +40,7 @@ def test_ours_beside_a_peer_and_an_unavailable_one(
 def test_inference_in_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, 'PEERS', fake.PEERS)
     assert call('inference', *FAST, '--out', tmp_path) == 0
-    data = json.loads((tmp_path / 'inference_b0.json').read_text())
+    data = json.loads((tmp_path / 'inference_b0.json').read_text(encoding='utf-8'))
     names = [row['name'] for row in data['rows']]
     assert names == ['fake fake', 'fake fake, deployed', 'ours b0', 'ours b0, deployed']
 
@@ -72,5 +72,5 @@ def test_the_package_and_its_tools_do_not_import_benchmarks(repository: Path) ->
     """Neither would work from a wheel, which has no benchmarks."""
     for folder in ('effnet_dense', 'tools'):
         for path in (repository / folder).rglob('*.py'):
-            lines = [line.strip() for line in path.read_text().splitlines()]
+            lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
             assert not [x for x in lines if x.startswith(('import bench', 'from bench'))], path

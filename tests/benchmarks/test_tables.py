@@ -40,7 +40,7 @@ def test_files(tmp_path: Path) -> None:
     comparison = fake.comparison(**TIMES)
     found = write_comparison(comparison, tmp_path / 'new')
     assert [path.name for path in found] == ['train_x.json', 'train_x.md', 'train_x.png']
-    data = json.loads(found[0].read_text())
+    data = json.loads(found[0].read_text(encoding='utf-8'))
     assert set(data) == {
         *('title', 'settings', 'machine', 'ceilings', 'reference', 'rows', 'absent')
     }
@@ -50,7 +50,7 @@ def test_files(tmp_path: Path) -> None:
     row = data['rows'][1]
     assert (row['saved_hooks'], row['saved_alive'], row['saved']) == (8, 10, 10)
     assert row['timings'] == {'step': {'best_ms': 9.0, 'ratio': 0.5, 'floor_ms': 30.0}}
-    text = found[1].read_text()
+    text = found[1].read_text(encoding='utf-8')
     assert text == comparison_section(comparison)
     assert '| ours | NCHW | 1,000 | 0.50 | 10.0 | 9.0 | 0.50 |' in text
     assert 'Not available: lost (gone).' in text

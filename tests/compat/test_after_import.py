@@ -20,7 +20,7 @@ NAME = 'module_with_an_action'
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An importable module; actions for it are forgotten afterwards."""
     path = tmp_path / f'{NAME}.py'
-    path.write_text('value = 1\n')
+    path.write_text('value = 1\n', encoding='utf-8')
     monkeypatch.syspath_prepend(tmp_path)
     yield path
     sys.modules.pop(NAME, None)
@@ -42,7 +42,7 @@ def test_later(module: Path) -> None:
     imported = importlib.import_module(NAME)
     assert imported.value == 2
     assert imported.__file__ == str(module)
-    assert inspect.getsource(imported) == module.read_text()
+    assert inspect.getsource(imported) == module.read_text(encoding='utf-8')
     assert importlib.reload(imported).value == 2
 
 

@@ -20,7 +20,13 @@ pytestmark = pytest.mark.skipif(
 def run(code: str, repository: Path) -> str:
     """Run Python code in a new process from the repository's root; return what it printed."""
     done = subprocess.run(
-        [sys.executable, '-c', code], cwd=repository, capture_output=True, text=True, timeout=120
+        [sys.executable, '-c', code],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        encoding='utf-8',
+        errors='replace',
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -69,7 +75,7 @@ def test_install_is_idempotent_and_cheap(repository: Path) -> None:
 @pytest.mark.slow
 def test_real_extension_wins(repository: Path, tmp_path: Path) -> None:
     # As if mmcv's own folder had the compiled module: the folder below joins the package's path.
-    (tmp_path / '_ext.py').write_text('nms = "real"\n')
+    (tmp_path / '_ext.py').write_text('nms = "real"\n', encoding='utf-8')
     code = (
         'import effnet_dense, mmcv\n'
         f'mmcv.__path__.append({str(tmp_path)!r})\n'
@@ -117,7 +123,10 @@ def test_every_counterpart_is_one_that_mmcv_calls() -> None:
     called = {
         name
         for name in covered
-        if any(f'ext_module.{name}(' in path.read_text() for path in folder.glob('*.py'))
+        if any(
+            f'ext_module.{name}(' in path.read_text(encoding='utf-8')
+            for path in folder.glob('*.py')
+        )
     }
     assert called == covered  # nothing is spelled in a way that mmcv never asks for
 

@@ -16,7 +16,13 @@ from effnet_dense.compat import SubstituteFinder, install
 def run(code: str, repository: Path) -> str:
     """Run Python code in a new process from the repository's root; return what it printed."""
     done = subprocess.run(
-        [sys.executable, '-c', code], cwd=repository, capture_output=True, text=True, timeout=120
+        [sys.executable, '-c', code],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        encoding='utf-8',
+        errors='replace',
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -36,7 +42,9 @@ def test_install_is_idempotent_and_cheap(repository: Path) -> None:
 
 def test_an_installed_one_wins(repository: Path, tmp_path: Path) -> None:
     (tmp_path / 'panopticapi').mkdir()
-    (tmp_path / 'panopticapi' / '__init__.py').write_text('origin = "installed"\n')
+    (tmp_path / 'panopticapi' / '__init__.py').write_text(
+        'origin = "installed"\n', encoding='utf-8'
+    )
     code = (
         'import sys, effnet_dense\n'
         f'sys.path.append({str(tmp_path)!r})\n'

@@ -42,7 +42,14 @@ def trained(tmp_path: Path) -> Path:
 def run(code: str, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, '-c', code, *map(str, words)]
     return subprocess.run(
-        command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=200
+        command,
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        encoding='utf-8',
+        errors='replace',
     )
 
 
@@ -127,7 +134,7 @@ def test_devices(trained: Path) -> None:
 @pytest.mark.slow
 def test_stock_runners_resume(tmp_path: Path) -> None:
     """mmengine's own runner goes on from its own checkpoint (mmengine#1655)."""
-    (tmp_path / 'train.py').write_text(STOCK)
+    (tmp_path / 'train.py').write_text(STOCK, encoding='utf-8')
     for words in ((), ('resume',)):
         done = subprocess.run(
             [sys.executable, 'train.py', *words],
@@ -136,6 +143,8 @@ def test_stock_runners_resume(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             timeout=200,
+            encoding='utf-8',
+            errors='replace',
         )
         assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / 'run' / 'epoch_2.pth').is_file()

@@ -84,13 +84,13 @@ def test_backbone_weights_match_the_architecture(name: str) -> None:
 @family
 def test_header_agrees_with_config_and_index(name: str, repository: Path) -> None:
     config = load(name)
-    header = ast.get_docstring(ast.parse(Path(config.filename).read_text())) or ''
+    header = ast.get_docstring(ast.parse(Path(config.filename).read_text(encoding='utf-8'))) or ''
     size, epochs = DETECTORS[name].image_size, config.train_cfg.max_epochs
     assert f'COCO, {size} px, {epochs} epochs.' in header
     gpus, images = map(int, re.findall(r'(\d+) GPUs × (\d+) images', header)[0])
     assert images == config.train_dataloader.batch_size
     assert gpus * images == config.auto_scale_lr.base_batch_size
-    index = yaml.safe_load((repository / 'model-index.yml').read_text())
+    index = yaml.safe_load((repository / 'model-index.yml').read_text(encoding='utf-8'))
     (entry,) = (m for m in index['Models'] if m['Name'] == f'efficientdet_{name}_coco')
     (expected,) = re.findall(r'Expected: ([\d.]+) box AP', header)
     assert float(expected) == entry['Results'][0]['Metrics']['box AP']
@@ -129,7 +129,7 @@ def test_config_of_a_compound_detector(tmp_path: Path) -> None:
     model['bbox_head']['num_classes'] = 90
     bases = [f'{FOLDER}/_base_/models/efficientdet.py', f'{FOLDER}/_base_/default_runtime.py']
     leaf = tmp_path / 'efficientdet_d1.5.py'
-    leaf.write_text(f'_base_ = {bases}\nmodel = {model}')
+    leaf.write_text(f'_base_ = {bases}\nmodel = {model}', encoding='utf-8')
     assert PARAMETERS['d1'] < count(build(load_config(leaf))) < PARAMETERS['d2']
 
 

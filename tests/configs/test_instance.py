@@ -67,7 +67,7 @@ def load(name: str, **kwargs: Any) -> Config:
 def metrics(work_dir: Path) -> dict[str, float]:
     """The metrics of a work folder's last test."""
     newest = max(work_dir.glob('*/*.json'), key=lambda path: path.stat().st_mtime_ns)
-    return json.loads(newest.read_text().splitlines()[-1])
+    return json.loads(newest.read_text(encoding='utf-8').splitlines()[-1])
 
 
 @pytest.mark.parametrize('name', [*INSTANCE, PANOPTIC])
@@ -178,7 +178,7 @@ def test_rtmdet_trains_with_mosaics_and_without(tiny_data: Path, tmp_path: Path)
     words = ['--data', tiny_data, '--work-dir', tmp_path, *as_arguments(small)]
     assert call('train', MOSAIC, *words) == 0
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines()]
     losses = [line['loss_mask'] for line in lines if 'loss_mask' in line]
     assert len(losses) == 4
     assert all(math.isfinite(loss) for loss in losses)
@@ -233,7 +233,7 @@ def test_panoptic_fpn_trains_and_tests(
     words = ['--work-dir', tmp_path, *small]
     assert call('train', PANOPTIC, *words) == 0
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines()]
     assert all(math.isfinite(line['loss_seg']) for line in lines if 'loss' in line)
     assert any('coco_panoptic/PQ' in line for line in lines)
 

@@ -173,7 +173,7 @@ def trained(data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 def scalars(work_dir: Path) -> list[dict[str, Any]]:
     """The scalars that mmengine logged in the latest run."""
     path = max(work_dir.glob('*/vis_data/scalars.json'))
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
 
 
 def mean_iou(predicted: list[np.ndarray], truth: list[np.ndarray], classes: int) -> float:

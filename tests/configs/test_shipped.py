@@ -56,7 +56,7 @@ leaves = pytest.mark.parametrize('name', LEAVES)
 
 def bases(path: Path) -> list[str]:
     """Parse `_base_` from a config's source."""
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding='utf-8')).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
             return ast.literal_eval(node.value)
     return []
@@ -82,7 +82,7 @@ def test_one_base_of_each_kind(name: str) -> None:
 
 @leaves
 def test_header_has_command_hardware_expected_metric_and_source(name: str) -> None:
-    header = ast.get_docstring(ast.parse((FOLDER / name).read_text()))
+    header = ast.get_docstring(ast.parse((FOLDER / name).read_text(encoding='utf-8')))
     assert header is not None
     for field in HEADER:
         assert field in header

@@ -34,7 +34,9 @@ def test_the_next_one_takes_the_place(tmp_path: Path) -> None:
         assert [dataset[i] for i in range(6)] == [0, 3, 3, 3, 4, 0]
     expected = {f'{i}.png': f'cannot decode image {i}.png: half' for i in (1, 2, 5)}
     assert read_notes(tmp_path / 'notes') == expected
-    assert len((tmp_path / 'notes').read_text().splitlines()) == 3, 'each is noted once'
+    assert len((tmp_path / 'notes').read_text(encoding='utf-8').splitlines()) == 3, (
+        'each is noted once'
+    )
 
 
 def test_inside_of_wrappers(tmp_path: Path) -> None:

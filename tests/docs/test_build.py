@@ -24,19 +24,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env={**os.environ, 'NO_MKDOCS_2_WARNING': '1'},
         capture_output=True,
         text=True,
+        encoding='utf-8',
+        errors='replace',
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
 def test_docstrings_are_included(site: Path) -> None:
-    assert 'drop_path_rate' in (site / 'api' / 'models' / 'index.html').read_text()
+    assert 'drop_path_rate' in (site / 'api' / 'models' / 'index.html').read_text(encoding='utf-8')
 
 
 def test_every_table_renders(site: Path) -> None:
     for page in (documents.ROOT / 'docs').glob('*.md'):
         folder = site if page.stem == 'index' else site / page.stem
-        rendered = (folder / 'index.html').read_text().count('<table>')
+        rendered = (folder / 'index.html').read_text(encoding='utf-8').count('<table>')
         assert rendered == len(documents.tables(page)), page.name
 
 

@@ -20,7 +20,7 @@ def test_the_two_commands() -> None:
         'bash tools/demo.sh',
         'bash tools/test.sh',
     ]
-    assert 'bash tools/test.sh' in (documents.ROOT / '.ci' / 'run').read_text()
+    assert 'bash tools/test.sh' in (documents.ROOT / '.ci' / 'run').read_text(encoding='utf-8')
 
 
 def test_figure_is_small() -> None:

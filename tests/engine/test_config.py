@@ -23,7 +23,7 @@ def test_a_path_and_a_name_find_the_same_config(repository: Path) -> None:
 def test_an_installed_package_finds_its_configs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / 'some_config.py').write_text('x = 1')
+    (tmp_path / 'some_config.py').write_text('x = 1', encoding='utf-8')
     monkeypatch.setattr(engine, 'SHIPPED', (tmp_path, tmp_path / 'absent'))
     assert find_config('some_config') == tmp_path / 'some_config.py'
 
@@ -36,7 +36,7 @@ def test_an_unknown_config_lists_near_names() -> None:
 
 
 def test_a_broken_config_is_reported(tmp_path: Path) -> None:
-    (tmp_path / 'broken.py').write_text('model = dict(')
+    (tmp_path / 'broken.py').write_text('model = dict(', encoding='utf-8')
     with pytest.raises(ValueError, match=r'broken\.py is not a config'):
         load_config(tmp_path / 'broken.py')
 

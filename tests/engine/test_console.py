@@ -26,7 +26,7 @@ def test_lists_go_to_the_file_alone(tmp_path, capsys):
     assert 'a warning' in shown
     for line in lines:
         assert line not in shown
-        assert line in file.read_text()
+        assert line in file.read_text(encoding='utf-8')
 
 
 def test_no_log_has_a_password(tmp_path, capsys):
@@ -36,5 +36,5 @@ def test_no_log_has_a_password(tmp_path, capsys):
     logger.info('load from %s', 'https://user:secret@host/x.pth')
     logger.info("Config:\nload_from = 'https://user:secret@host/x.pth'")
     printed = capsys.readouterr()
-    assert 'https://host/x.pth' in file.read_text()
-    assert 'secret' not in file.read_text() + printed.out + printed.err
+    assert 'https://host/x.pth' in file.read_text(encoding='utf-8')
+    assert 'secret' not in file.read_text(encoding='utf-8') + printed.out + printed.err

@@ -114,13 +114,13 @@ def test_hostile_names_of_classes(meta: Any, tmp_path: Path) -> None:
 def test_yaml_is_data(suffix: str, tmp_path: Path) -> None:
     canary = tmp_path / 'canary'
     base, leaf = tmp_path / f'base.{suffix}', tmp_path / f'leaf.{suffix}'
-    base.write_text(f'a: !!python/object/apply:os.mkdir ["{canary}"]\n')
-    leaf.write_text(f'_base_: [base.{suffix}]\nb: 1\n')
+    base.write_text(f'a: !!python/object/apply:os.mkdir ["{canary}"]\n', encoding='utf-8')
+    leaf.write_text(f'_base_: [base.{suffix}]\nb: 1\n', encoding='utf-8')
     for path in (base, leaf):
         with pytest.raises(ValueError, match=rf'{path.name} is not a config.*python/object'):
             load_config(path)
     assert not canary.exists()
-    base.write_text('a: 2\n')
+    base.write_text('a: 2\n', encoding='utf-8')
     assert load_config(leaf).a == 2
 
 
@@ -154,7 +154,7 @@ def test_hostile_annotations(
     data = shutil.copytree(tiny_data, tmp_path / 'data')
     path = data / 'annotations' / 'val.json'
     if isinstance(content, dict):
-        content = json.dumps({**json.loads(path.read_text()), **content})
+        content = json.dumps({**json.loads(path.read_text(encoding='utf-8')), **content})
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert call('test', CONFIG, 'x.pth', '--data', data, '--work-dir', tmp_path) == 2
     shown = capsys.readouterr().err
@@ -166,13 +166,13 @@ def test_hostile_annotations(
     ['[' * 100_000, '7', '{"classes": {"a": 1}}', '{"classes": ["a", NaN]}', '9' * 10_000],
 )
 def test_hostile_classes(content: str, tmp_path: Path) -> None:
-    (tmp_path / 'classes.json').write_text(content)
+    (tmp_path / 'classes.json').write_text(content, encoding='utf-8')
     with pytest.raises(ValueError, match=r'classes\.json'):
         read_classes(tmp_path / 'classes.json')
 
 
 def test_deep_json_is_no_crash(tmp_path: Path) -> None:
-    (tmp_path / 'x.json').write_text('{"a":' * 100_000)
+    (tmp_path / 'x.json').write_text('{"a":' * 100_000, encoding='utf-8')
     with pytest.raises(ValueError, match=r'x\.json is not valid JSON'):
         read_coco(tmp_path / 'x.json')
 

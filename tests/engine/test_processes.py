@@ -33,7 +33,9 @@ def test_one_process_of_each_launcher(
         if source != 'MASTER_PORT':
             launched.setenv(source, ALONE[name])
     scontrol = tmp_path / 'scontrol'
-    scontrol.write_text('#!/bin/sh\n[ "$*" = "show hostnames node[1-2]" ] && echo 127.0.0.1\n')
+    scontrol.write_text(
+        '#!/bin/sh\n[ "$*" = "show hostnames node[1-2]" ] && echo 127.0.0.1\n', encoding='utf-8'
+    )
     scontrol.chmod(0o755)
     launched.setenv('PATH', f'{tmp_path}:{os.environ["PATH"]}')
     launched.setenv('SLURM_NODELIST', 'node[1-2]')

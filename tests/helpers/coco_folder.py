@@ -49,7 +49,7 @@ def tiny_coco() -> Coco:
 
 def write_json(content: object, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding='utf-8')
     return path
 
 

@@ -61,7 +61,7 @@ def start(data: Path, work_dir: Path, changes: dict[str, Any]) -> int:
         return child
     status = 1
     try:
-        with (work_dir / 'output').open('a') as log:
+        with (work_dir / 'output').open('a', encoding='utf-8') as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         config = resumable.config(data, work_dir, **changes)
@@ -80,7 +80,7 @@ def finish(child: int, work_dir: Path) -> None:
     """Wait for a process that must succeed."""
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status:
-        lines = (work_dir / 'output').read_text().splitlines()
+        lines = (work_dir / 'output').read_text(encoding='utf-8').splitlines()
         raise RuntimeError('\n'.join(['the training failed:', *lines[-30:]]))
 
 

@@ -40,7 +40,7 @@ def write_pair(root: Path, split: str, image: str, values: np.ndarray) -> None:
 def write_classes(root: Path, content: Any) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     path = root / 'classes.json'
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding='utf-8')
     return path
 
 

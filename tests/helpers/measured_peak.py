@@ -75,7 +75,7 @@ def _main(name: str, batch: str, side: str, lean: str) -> None:
     # Kernels and their threads are loaded by a first, small run.
     small = training_setup(config, 2, (64, 64), 'fp32', int(lean))
     train(config, small)
-    Path('/proc/self/clear_refs').write_text('5')  # reset the peak
+    Path('/proc/self/clear_refs').write_text('5', encoding='utf-8')  # reset the peak
     before = _resident('VmRSS')
     train(config, setup)
     print(_resident('VmHWM') - before)
@@ -83,7 +83,9 @@ def _main(name: str, batch: str, side: str, lean: str) -> None:
 
 def _resident(name: str) -> int:
     """Bytes; getrusage's would count what the parent process had."""
-    (line,) = (x for x in Path('/proc/self/status').read_text().splitlines() if name in x)
+    (line,) = (
+        x for x in Path('/proc/self/status').read_text(encoding='utf-8').splitlines() if name in x
+    )
     return int(line.split()[1]) * 1024
 
 

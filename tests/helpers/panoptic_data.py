@@ -94,7 +94,9 @@ def write_panoptic(root: Path) -> Path:
             cv2.imwrite(str(labels / f'{name}.png'), rgb[..., ::-1].astype(np.uint8))
             cv2.imwrite(str(root / part / f'{name}.jpg'), grey_image(segments))
         content = dict(images=images, annotations=annotations, categories=categories)
-        (root / 'annotations' / f'panoptic_{part}.json').write_text(json.dumps(content))
+        (root / 'annotations' / f'panoptic_{part}.json').write_text(
+            json.dumps(content), encoding='utf-8'
+        )
     return root
 
 

@@ -35,4 +35,6 @@ class RankHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Write it all."""
         content = dict(start=self.start, weights=fingerprint(runner), images=self.images)
-        Path(runner.work_dir, f'rank_{runner.rank}.json').write_text(json.dumps(content))
+        Path(runner.work_dir, f'rank_{runner.rank}.json').write_text(
+            json.dumps(content), encoding='utf-8'
+        )

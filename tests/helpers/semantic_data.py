@@ -83,7 +83,7 @@ def write_voc(root: Path, train: Labels, val: Labels) -> None:
     for split, lines in names.items():
         path = root / 'ImageSets' / 'Segmentation' / f'{split}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('\n'.join(lines) + '\n')
+        path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 
 WRITERS: dict[str, Callable[[Path, Labels, Labels], None]] = {

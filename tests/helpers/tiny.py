@@ -43,7 +43,7 @@ def write_data(
         categories = [dict(id=i + 1, name=name) for i, name in enumerate(classes)]
         (folder / 'annotations').mkdir(exist_ok=True)
         content = dict(images=images, annotations=annotations, categories=categories)
-        (folder / 'annotations' / f'{part}.json').write_text(json.dumps(content))
+        (folder / 'annotations' / f'{part}.json').write_text(json.dumps(content), encoding='utf-8')
     return folder
 
 

@@ -36,7 +36,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def start(log: Path, *words: object, **variables: str) -> subprocess.Popen[bytes]:
     """Start a program whose output goes to a file."""
-    with log.open('w') as output:
+    with log.open('w', encoding='utf-8') as output:
         return subprocess.Popen(
             [str(word) for word in words],
             cwd=REPOSITORY,
@@ -49,5 +49,5 @@ def start(log: Path, *words: object, **variables: str) -> subprocess.Popen[bytes
 def finish(log: Path, *words: object, **variables: str) -> str:
     """Run a program until it exits with status 0; return its output."""
     status = start(log, *words, **variables).wait(timeout=300)
-    assert status == 0, log.read_text()[-4000:]
-    return log.read_text()
+    assert status == 0, log.read_text(encoding='utf-8')[-4000:]
+    return log.read_text(encoding='utf-8')

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     cv2.imwrite(str(root / 'a.png'), NOISE)
     cv2.imwrite(str(root / 'deep' / 'b.jpg'), NOISE[:40])
     (root / 'bad.jpg').write_bytes(b'no image')
-    (root / 'notes.txt').write_text('no image either')
+    (root / 'notes.txt').write_text('no image either', encoding='utf-8')
     writer = cv2.VideoWriter(str(root / 'v.mp4'), cv2.VideoWriter.fourcc(*'mp4v'), 5, (64, 48))
     for shift in range(3):
         writer.write(np.roll(NOISE, shift, 1))
@@ -47,7 +47,7 @@ def test_detections(detecting: Predictor, folder: Path) -> None:
     found = truth.loadRes(str(out / 'predictions.json'))
     assert len(found.anns) == 25 and set(truth.imgs) == {a['image_id'] for a in found.anns.values()}
     x1, y1, x2, y2 = detecting(NOISE).pred_instances.bboxes[0].tolist()
-    first = json.loads((out / 'predictions.json').read_text())[0]
+    first = json.loads((out / 'predictions.json').read_text(encoding='utf-8'))[0]
     assert first['bbox'] == pytest.approx([x1, y1, x2 - x1, y2 - y1], abs=1e-2)
     for name in ('a.png', 'deep/b.jpg'):
         drawn, original = (cv2.imread(str(f / name)) for f in (out / 'pictures', folder))
@@ -62,7 +62,7 @@ def test_label_maps(segmenting: Predictor, folder: Path, tmp_path: Path) -> None
     written = cv2.imread(str(tmp_path / 'out/labels/a.png'), cv2.IMREAD_UNCHANGED)
     assert (written == segmenting(NOISE).pred_sem_seg.data[0].numpy()).all()
     assert len(list((tmp_path / 'out/labels/v').glob('*.png'))) == 3
-    content = json.loads((tmp_path / 'out/images.json').read_text())
+    content = json.loads((tmp_path / 'out/images.json').read_text(encoding='utf-8'))
     assert [c['id'] for c in content['categories']] == [0, 1, 2]
 
 
@@ -77,4 +77,4 @@ def test_the_tool(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert f'error: 2 files skipped, the other results are in {out}' in shown
     assert '%' not in shown and '━' not in shown, 'no bar outside of a terminal'
     assert call('infer', *words[:2], folder / 'a.png', *words[2:]) == 0
-    assert len(json.loads((out / 'images.json').read_text())['images']) == 1
+    assert len(json.loads((out / 'images.json').read_text(encoding='utf-8'))['images']) == 1

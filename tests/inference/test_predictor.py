@@ -92,7 +92,7 @@ def test_what_is_no_image(image: Any, words: str, detecting: Predictor) -> None:
 
 
 def test_files_that_are_no_image(detecting: Predictor, tmp_path: Path) -> None:
-    (tmp_path / 'text.png').write_text('text')
+    (tmp_path / 'text.png').write_text('text', encoding='utf-8')
     with pytest.raises(ValueError, match=r'cannot decode image .*text\.png'):
         detecting(tmp_path / 'text.png')
     with pytest.raises(FileNotFoundError, match=r'no image at .*absent\.png'):

@@ -27,7 +27,7 @@ def test_panoptic_maps_and_their_file(tmp_path: Path) -> None:
     results = Results(tmp_path, CLASSES, default_ids(CLASSES), things=2)
     results.add('deep/x.jpg', (4, 6), sample)
     results.close()
-    content = json.loads((tmp_path / 'panoptic.json').read_text())
+    content = json.loads((tmp_path / 'panoptic.json').read_text(encoding='utf-8'))
     (entry,) = content['annotations']
     assert (entry['image_id'], entry['file_name']) == (1, 'deep/x.png')
     assert [segment['category_id'] for segment in entry['segments_info']] == [3, 1]
@@ -43,12 +43,12 @@ def test_image_ids_are_given_or_the_next_free_ones(tmp_path: Path) -> None:
         results.add(name, (3, 2), DetDataSample(pred_instances=empty), frame_id=1)
     assert partial_path(tmp_path / 'predictions.json').is_file(), 'unfinished'
     results.close()
-    listing = json.loads((tmp_path / 'images.json').read_text())
+    listing = json.loads((tmp_path / 'images.json').read_text(encoding='utf-8'))
     assert [image['id'] for image in listing['images']] == [8, 7, 9]
     first = dict(id=8, file_name='a.jpg', width=2, height=3, frame_id=1)
     assert listing['images'][0] == first
     assert [category['id'] for category in listing['categories']] == [4, 5, 6]
-    assert json.loads((tmp_path / 'predictions.json').read_text()) == []
+    assert json.loads((tmp_path / 'predictions.json').read_text(encoding='utf-8')) == []
 
 
 def test_label_maps_of_many_classes_have_two_bytes(tmp_path: Path) -> None:
@@ -60,5 +60,7 @@ def test_label_maps_of_many_classes_have_two_bytes(tmp_path: Path) -> None:
         results.close()
         written = cv2.imread(str(tmp_path / 'labels' / 'a.png'), cv2.IMREAD_UNCHANGED)
         assert written.dtype == kind and (written == count - 1).all()
-        categories = json.loads((tmp_path / 'images.json').read_text())['categories']
+        categories = json.loads((tmp_path / 'images.json').read_text(encoding='utf-8'))[
+            'categories'
+        ]
         assert [category['id'] for category in categories] == [*range(count)]

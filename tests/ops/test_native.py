@@ -25,7 +25,7 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def write(folder: Path, text: str) -> Path:
     source = folder / 'some_source.cpp'
-    source.write_text(text)
+    source.write_text(text, encoding='utf-8')
     return source
 
 

@@ -48,7 +48,7 @@ class Page(HTMLParser):
         self.texts: list[str] = []
         self.loads: list[str] = []
         self.open: list[str] = []
-        self.feed(path.read_text())
+        self.feed(path.read_text(encoding='utf-8'))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.open.append(tag)
@@ -83,7 +83,9 @@ def work_dir(tmp_path: Path) -> Path:
     save_json(data / 'run.json', RUN)
     scalars = folder / '20260102_000000' / 'vis_data' / 'scalars.json'
     scalars.parent.mkdir(parents=True)
-    scalars.write_text(json.dumps(dict(lr=0.1, base_lr=0.2, loss=3.0, time=1.0, step=5)))
+    scalars.write_text(
+        json.dumps(dict(lr=0.1, base_lr=0.2, loss=3.0, time=1.0, step=5)), encoding='utf-8'
+    )
     return folder
 
 
@@ -95,15 +97,19 @@ def test_sections_figures_and_no_loads(work_dir: Path) -> None:
     assert page.sections == expected
     assert all(each.startswith(('data:image/', '#')) for each in page.loads)
     assert sum(each.startswith('data:image/jpeg;base64,') for each in page.loads) == 3
-    assert 'http://' not in path.read_text() and 'https://' not in path.read_text()
-    assert '@import' not in path.read_text() and 'url(' not in path.read_text()
+    assert 'http://' not in path.read_text(encoding='utf-8') and 'https://' not in path.read_text(
+        encoding='utf-8'
+    )
+    assert '@import' not in path.read_text(encoding='utf-8') and 'url(' not in path.read_text(
+        encoding='utf-8'
+    )
     rows = {row[0]: row[1:] for row in page.rows if row}
     assert rows['cat'][0] == '1.000' and rows['cat'][-4:] == ['1', '3', '0.333', '1.000']
     assert rows['Duration of the run'] == ['0:09:30']
     assert rows['coco/bbox_mAP'] == ['0.123']
     assert rows['commit'] == ['abc']
     assert 'model = dict(a=1)' in page.texts
-    assert '<b>best.pth' not in path.read_text(), 'names are text, not HTML'
+    assert '<b>best.pth' not in path.read_text(encoding='utf-8'), 'names are text, not HTML'
 
 
 def test_best_and_worst_in_order(work_dir: Path) -> None:
@@ -150,7 +156,7 @@ def test_nothing_to_report_and_damaged_data(work_dir: Path, tmp_path: Path) -> N
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match=r'detections\.npz does not hold the arrays of Detections'):
         write_page(work_dir)
-    (work_dir / 'report' / 'data' / 'run.json').write_text('{')
+    (work_dir / 'report' / 'data' / 'run.json').write_text('{', encoding='utf-8')
     with pytest.raises(ValueError, match=r'run\.json is not JSON'):
         write_page(work_dir)
 
@@ -191,7 +197,7 @@ def test_a_panoptic_page(work_dir: Path) -> None:
 
 
 def test_numbers_and_their_headers_are_aligned(work_dir: Path) -> None:
-    text = write_page(work_dir).read_text()
+    text = write_page(work_dir).read_text(encoding='utf-8')
     table = text[text.index('<table>') : text.index('</table>')]
     heads = table.count('<th scope="col" class="figure">')
     assert heads == 8, 'AP, AP50, AP75, AR, objects, detections, precision, recall'

@@ -12,7 +12,7 @@ from effnet_dense.report.scalars import names, read_scalars, series
 def write(folder: Path, start: str, rows: list[dict[str, Any]], end: str = '') -> None:
     path = folder / start / 'vis_data' / 'scalars.json'
     path.parent.mkdir(parents=True)
-    path.write_text('\n'.join(json.dumps(row) for row in rows) + end)
+    path.write_text('\n'.join(json.dumps(row) for row in rows) + end, encoding='utf-8')
 
 
 def step(number: int, loss: float, epoch: int | None = None) -> dict[str, Any]:

@@ -77,6 +77,6 @@ def test_nothing_was_skipped(tmp_path: Path) -> None:
     clean(write_folder(tmp_path / 'data'), 'train', tmp_path / 'run')
     assert (tmp_path / 'run' / 'skipped_train.json').is_file()
     assert skipped_sections(tmp_path / 'run') == []
-    (tmp_path / 'run' / 'skipped_train.json').write_text('{')
+    (tmp_path / 'run' / 'skipped_train.json').write_text('{', encoding='utf-8')
     with pytest.raises(ValueError, match=r'skipped_train\.json is not JSON'):
         skipped_sections(tmp_path / 'run')

@@ -39,7 +39,7 @@ def test_json(tmp_path: Path) -> None:
     assert store.load_json(path) is None
     store.save_json(path, {'ä': [1, None]})
     assert store.load_json(path) == {'ä': [1, None]}
-    path.write_text('[')
+    path.write_text('[', encoding='utf-8')
     with pytest.raises(ValueError, match=r'a\.json is not JSON'):
         store.load_json(path)
 

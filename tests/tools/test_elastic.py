@@ -79,7 +79,7 @@ def test_two_machines_skip_the_same_step(data: Path, tmp_path: Path) -> None:
         for node in (0, 1)
     ]
     statuses = [agent.wait(timeout=240) for agent in agents]
-    output = [(tmp_path / f'log{node}').read_text() for node in (0, 1)]
+    output = [(tmp_path / f'log{node}').read_text(encoding='utf-8') for node in (0, 1)]
     assert statuses == [0, 0], output[0][-3000:] + output[1][-3000:]
     assert 'iteration 2: the loss is not finite' in output[0], 'the first had a finite one'
     one, two = (safe_load(work_dir / f'iter_{step}.pth')['ema_state_dict'] for step in (1, 2))

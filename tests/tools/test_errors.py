@@ -45,7 +45,7 @@ def test_malformed_annotations(
     content: str, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = shutil.copytree(tiny_data, tmp_path / 'data')
-    (data / 'annotations' / 'train.json').write_text(content)
+    (data / 'annotations' / 'train.json').write_text(content, encoding='utf-8')
     assert 'train.json' in train(capsys, CONFIG, '--data', data, '--work-dir', tmp_path)
 
 

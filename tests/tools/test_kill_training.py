@@ -15,4 +15,4 @@ from tests.helpers.tool import finish
 def test_three_kills(loop: str, tmp_path: Path) -> None:
     words = ['tests/helpers/kill_training.py', '--times', 3, '--steps', 24, '--loop', loop]
     finish(tmp_path / 'log', sys.executable, *words)
-    assert '3 kills' in (tmp_path / 'log').read_text()
+    assert '3 kills' in (tmp_path / 'log').read_text(encoding='utf-8')

@@ -19,7 +19,7 @@ def test_parts_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     printed = capsys.readouterr().out
     for text in (f'{CONFIG}: 2 × 64 × 96 px, fp32, lean 0', 'activations', 'Not included: cuDNN'):
         assert text in printed
-    plain, lean = json.loads(path.read_text())
+    plain, lean = json.loads(path.read_text(encoding='utf-8'))
     assert plain['size'] == [64, 96]
     assert (plain['lean'], lean['lean']) == (0, 1)
     assert sum(lean['parts'].values()) == lean['peak'] < plain['peak']
@@ -43,13 +43,13 @@ def test_the_largest_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     path = tmp_path / 'peaks.json'
     words = ('--size', 256, '--gib', 1.25, '--reserve', 1, '--json', path)
     assert call('memory', CONFIG, *words) == 0
-    (fits,) = json.loads(path.read_text())
+    (fits,) = json.loads(path.read_text(encoding='utf-8'))
     assert f'{fits["batch_size"]} images per step fit into 1.25 GiB' in capsys.readouterr().out
     limit = 0.25 * 2**30
     assert fits['peak'] <= limit
     more = ('--size', 256, '--batch-size', fits['batch_size'] + 1, '--json', path)
     assert call('memory', CONFIG, *more) == 0
-    assert json.loads(path.read_text())[0]['peak'] > limit
+    assert json.loads(path.read_text(encoding='utf-8'))[0]['peak'] > limit
     assert call('memory', CONFIG, '--size', 256, '--gib', 1.01) == 0
     assert 'no images per step fit' in capsys.readouterr().out
 

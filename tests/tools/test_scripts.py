@@ -13,7 +13,7 @@ from tests.helpers.tool import REPOSITORY, environment
 def launch(folder: Path, program: str, script: str, *words: str, **variables: str) -> list[str]:
     """The arguments that a script gives to a program, which a fake one prints."""
     fake = folder / program
-    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding='utf-8')
     fake.chmod(0o755)
     path = f'{folder}:{environment()["PATH"]}'
     done = subprocess.run(
@@ -23,6 +23,8 @@ def launch(folder: Path, program: str, script: str, *words: str, **variables: st
         capture_output=True,
         text=True,
         check=True,
+        encoding='utf-8',
+        errors='replace',
     )
     return done.stdout.splitlines()
 
@@ -70,7 +72,12 @@ def test_slurm_train(tmp_path: Path) -> None:
 @pytest.mark.parametrize('script', ['demo.sh', 'dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
 def test_usage(script: str) -> None:
     done = subprocess.run(
-        ['bash', f'tools/{script}', 'one'], cwd=REPOSITORY, capture_output=True, text=True
+        ['bash', f'tools/{script}', 'one'],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        encoding='utf-8',
+        errors='replace',
     )
     assert done.returncode == 2
     assert f'bash tools/{script} ' in done.stderr

@@ -68,7 +68,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
             str(folder / 'images' / f'{number}.png'), (40 + 170 * label)[..., None] + [0] * 3
         )
         cv2.imwrite(str(folder / 'labels' / f'{number}.png'), label)
-    (folder / 'config.py').write_text(CONFIG.replace('DATA', str(folder)))
+    (folder / 'config.py').write_text(CONFIG.replace('DATA', str(folder)), encoding='utf-8')
     return folder / 'config.py'
 
 
@@ -83,7 +83,7 @@ def test_trains_resumes_and_tests(
     assert last['meta']['iter'] == 4
     assert 'backbone.layers.3.1.linear_conv.conv.weight' in last['state_dict']
 
-    page = (tmp_path / 'report' / 'index.html').read_text()
+    page = (tmp_path / 'report' / 'index.html').read_text(encoding='utf-8')
     assert 'Validation after step 4 of 4' in page and 'id="curves"' in page
     assert len(list((tmp_path / 'report' / 'images').glob('*.jpg'))) == 3
 

@@ -32,7 +32,7 @@ def resize(path: Path) -> None:
 DAMAGE: dict[int, Callable[[Path], Any]] = {
     3: lambda path: path.unlink(),
     20: lambda path: path.write_bytes(b''),
-    41: lambda path: path.write_text('<html>404</html>'),
+    41: lambda path: path.write_text('<html>404</html>', encoding='utf-8'),
     60: resize,
     61: truncate,
     119: truncate,  # the last one: the first takes its place
@@ -90,9 +90,9 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     truncate(folder / 'images' / 'val' / 'val_0007.jpg')
     unusual(folder / 'images' / 'train')
     ann_file = folder / 'annotations' / 'train.json'
-    content = json.loads(ann_file.read_text())
+    content = json.loads(ann_file.read_text(encoding='utf-8'))
     names = break_annotations(content['annotations'])
-    ann_file.write_text(json.dumps(content))
+    ann_file.write_text(json.dumps(content), encoding='utf-8')
     return folder, names
 
 
@@ -108,7 +108,7 @@ def arguments(data: Path, work_dir: Path, **changes: Any) -> list[object]:
 
 
 def names(path: Path, what: str) -> list[str]:
-    return sorted(record['name'] for record in json.loads(path.read_text())[what])
+    return sorted(record['name'] for record in json.loads(path.read_text(encoding='utf-8'))[what])
 
 
 def images(numbers: Any) -> list[str]:
@@ -127,10 +127,10 @@ def test_trains_to_its_end_and_lists_exactly(
     before = sorted(set(DAMAGE) - set(WHILE_TRAINING))
     assert names(tmp_path / 'skipped_train.json', 'images') == images(before)
     assert names(tmp_path / 'skipped_val.json', 'images') == ['val_0007.jpg']
-    met = json.loads((tmp_path / 'skipped_images.json').read_text())
+    met = json.loads((tmp_path / 'skipped_images.json').read_text(encoding='utf-8'))
     assert [Path(name).name for name in met] == images(WHILE_TRAINING)
     assert all('ends early' in why for why in met.values())
-    log = max(tmp_path.glob('*/*.log')).read_text()
+    log = max(tmp_path.glob('*/*.log')).read_text(encoding='utf-8')
     assert log.count('2 images cannot be read and were replaced by others: ') == 2  # epochs
     assert 'evaluated on 19 of 20 images' in log
     assert 'left out of train: 4 of 120 images' in capfd.readouterr().out

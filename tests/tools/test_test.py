@@ -24,7 +24,9 @@ def test_metrics_pictures_and_predictions(
     assert call('test', *words, '--out', out, '--show-dir', pictures) == 0
     assert 'coco/bbox_mAP_50' in ''.join(capfd.readouterr())
     assert (tmp_path / 'report' / 'data' / 'detections.npz').is_file()
-    assert 'Best and worst images' in (tmp_path / 'report' / 'index.html').read_text()
+    assert 'Best and worst images' in (tmp_path / 'report' / 'index.html').read_text(
+        encoding='utf-8'
+    )
     found = pickle.loads(out.read_bytes())
     assert [len(sample['pred_instances']['scores']) > 0 for sample in found] == [True, True]
 
@@ -48,7 +50,7 @@ def test_the_deployed_model_has_the_same_metrics(
         words = [*words, '--data', tiny_data, '--work-dir', folder, '--out', out, *SMALL]
         assert call('test', DETECTOR, checkpoint, *words) == 0
         (path,) = folder.glob('*/*.json')
-        metrics.append(json.loads(path.read_text()))
+        metrics.append(json.loads(path.read_text(encoding='utf-8')))
         found.append(pickle.loads(out.read_bytes()))
     plain, deployed = (
         {key: value for key, value in each.items() if key.startswith('coco/')} for each in metrics

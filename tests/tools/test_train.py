@@ -39,7 +39,7 @@ def arguments(data: Path, work_dir: Path, **changes: object) -> list[object]:
 def scalars(work_dir: Path) -> list[dict[str, float]]:
     """The lines of the newest run's vis_data/scalars.json."""
     newest = max(work_dir.glob('*/vis_data/scalars.json'))
-    return [json.loads(line) for line in newest.read_text().splitlines()]
+    return [json.loads(line) for line in newest.read_text(encoding='utf-8').splitlines()]
 
 
 def test_trains_evaluates_and_resumes(tiny_data: Path, tmp_path: Path) -> None:
@@ -98,7 +98,9 @@ def names_epoch(last_checkpoint: Path, epoch: int) -> bool:
     """Whether the file names the checkpoint of this epoch or a later one."""
     if not last_checkpoint.exists():
         return False
-    return int(Path(last_checkpoint.read_text()).stem.removeprefix('epoch_')) >= epoch
+    return (
+        int(Path(last_checkpoint.read_text(encoding='utf-8')).stem.removeprefix('epoch_')) >= epoch
+    )
 
 
 @pytest.mark.slow
@@ -108,12 +110,12 @@ def test_killed_run_resumes(tiny_data: Path, tmp_path: Path) -> None:
     deadline = time.monotonic() + 240
     named = tmp_path / 'last_checkpoint'  # written after the checkpoint that it names
     while not names_epoch(named, 2) and time.monotonic() < deadline:
-        assert process.poll() is None, (tmp_path / 'log').read_text()[-4000:]
+        assert process.poll() is None, (tmp_path / 'log').read_text(encoding='utf-8')[-4000:]
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
-    last = Path(named.read_text())
+    last = Path(named.read_text(encoding='utf-8'))
     done = safe_load(last)['meta']['epoch']
     assert done >= 2
     words = arguments(tiny_data, tmp_path, **{'train_cfg.max_epochs': done + 1})
@@ -129,7 +131,8 @@ def test_two_processes_on_the_cpu(tiny_data: Path, tmp_path: Path) -> None:
     config.write_text(
         f"_base_ = ['{REPOSITORY / FINETUNE}']\n"
         "custom_imports = dict(imports=['effnet_dense', 'tests.helpers.rank_hook'])\n"
-        "custom_hooks = [dict(type='RankHook')]\n"
+        "custom_hooks = [dict(type='RankHook')]\n",
+        encoding='utf-8',
     )
     words[0] = config
     finish(
@@ -141,7 +144,9 @@ def test_two_processes_on_the_cpu(tiny_data: Path, tmp_path: Path) -> None:
         *words[1:],
         CUDA_VISIBLE_DEVICES='',
     )
-    ranks = [json.loads((tmp_path / f'rank_{rank}.json').read_text()) for rank in (0, 1)]
+    ranks = [
+        json.loads((tmp_path / f'rank_{rank}.json').read_text(encoding='utf-8')) for rank in (0, 1)
+    ]
     assert ranks[0]['weights'] == ranks[1]['weights'], 'the gradients were not averaged'
     assert ranks[0]['weights'] != ranks[0]['start'], 'nothing was learnt'
     seen = [set(rank['images']) for rank in ranks]

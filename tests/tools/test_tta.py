@@ -36,7 +36,10 @@ def augmented(tmp_path: Path, repository: Path) -> Path:
     # Not in the work folder, where mmengine writes the config as it ran.
     path = tmp_path / 'configs' / 'augmented.py'
     path.parent.mkdir()
-    path.write_text(AUGMENTATIONS.replace('LEAF', str(repository / 'configs' / f'{DETECTOR}.py')))
+    path.write_text(
+        AUGMENTATIONS.replace('LEAF', str(repository / 'configs' / f'{DETECTOR}.py')),
+        encoding='utf-8',
+    )
     return path
 
 

@@ -23,25 +23,25 @@ def test_content_is_replaced_at_the_end_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / 'file.txt'
     atomic_write(path, 'old')
     with pytest.raises(PowerCut), atomic_path(path) as partial:
-        partial.write_text('half')
+        partial.write_text('half', encoding='utf-8')
         assert names(tmp_path) == {'file.txt', '.part-file.txt'}
         raise PowerCut
-    assert path.read_text() == 'old'
+    assert path.read_text(encoding='utf-8') == 'old'
     assert names(tmp_path) == {'file.txt'}
     with atomic_path(str(path)) as partial:
-        partial.write_text('new')
-        assert path.read_text() == 'old'
-    assert path.read_text() == 'new'
+        partial.write_text('new', encoding='utf-8')
+        assert path.read_text(encoding='utf-8') == 'old'
+    assert path.read_text(encoding='utf-8') == 'new'
     assert names(tmp_path) == {'file.txt'}
 
 
 def test_what_a_kill_left_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / 'file'
-    partial_path(path).write_text('left by a killed process')
+    partial_path(path).write_text('left by a killed process', encoding='utf-8')
     with atomic_path(path) as partial:
         assert partial == partial_path(path)
-        partial.write_text('new')
-    assert path.read_text() == 'new'
+        partial.write_text('new', encoding='utf-8')
+    assert path.read_text(encoding='utf-8') == 'new'
     assert names(tmp_path) == {'file'}
 
 
@@ -79,7 +79,7 @@ def test_a_full_disk_is_named_and_keeps_the_old_file(
     with pytest.raises(OSError, match=r'the disk is full: .*file') as caught:
         atomic_write(path, 'new')
     assert caught.value.errno == errno.ENOSPC
-    assert path.read_text() == 'old'
+    assert path.read_text(encoding='utf-8') == 'old'
     assert names(tmp_path) == {'file'}
 
 

@@ -24,7 +24,7 @@ NAMES = ['a.txt', 'ä ö.txt', 'line\nbreak', '-x', '+"y"', '#']
 
 
 def write(path: Path, text: str = 'ours') -> Path:
-    claim(path).write_text(text)
+    claim(path).write_text(text, encoding='utf-8')
     return path
 
 
@@ -43,7 +43,7 @@ def test_a_claimed_file_may_be_replaced(name: str, tmp_path: Path) -> None:
 
 
 def test_files_folders_and_broken_links_of_others(tmp_path: Path) -> None:
-    (tmp_path / 'file').write_text('theirs')
+    (tmp_path / 'file').write_text('theirs', encoding='utf-8')
     (tmp_path / 'folder').mkdir()
     (tmp_path / 'link').symlink_to(tmp_path / 'absent')
     for name in ('file', 'folder', 'link'):
@@ -57,22 +57,22 @@ def test_files_folders_and_broken_links_of_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize('kind', ['file', 'link', 'folder'])
 def test_a_list_of_others_is_not_written_to(kind: str, tmp_path: Path) -> None:
     mark, theirs = tmp_path / MARK, tmp_path / 'theirs'
-    theirs.write_text('theirs')
+    theirs.write_text('theirs', encoding='utf-8')
     if kind == 'file':
-        mark.write_text('+"a"\n')
+        mark.write_text('+"a"\n', encoding='utf-8')
     elif kind == 'link':
         mark.symlink_to(theirs)
     else:
         mark.mkdir()
     with pytest.raises(FileExistsError, match=MARK):
         claim(tmp_path / 'a')
-    assert theirs.read_text() == 'theirs'
-    assert kind != 'file' or mark.read_text() == '+"a"\n'
+    assert theirs.read_text(encoding='utf-8') == 'theirs'
+    assert kind != 'file' or mark.read_text(encoding='utf-8') == '+"a"\n'
 
 
 def test_a_list_that_a_kill_has_cut(tmp_path: Path) -> None:
     write(tmp_path / 'a')
-    with (tmp_path / MARK).open('a') as file:
+    with (tmp_path / MARK).open('a', encoding='utf-8') as file:
         file.write('+"b\n')
     assert is_ours(tmp_path / 'a') and not is_ours(tmp_path / 'b')
 
@@ -96,7 +96,7 @@ def test_removing_leaves_what_is_not_ours(tmp_path: Path) -> None:
     root = tmp_path / 'report'
     for name in ('a', 'deep/b', 'mixed/c'):
         write(root / name)
-    (root / 'mixed' / 'theirs').write_text('theirs')
+    (root / 'mixed' / 'theirs').write_text('theirs', encoding='utf-8')
     (root / 'empty').mkdir()
     (tmp_path / 'elsewhere').mkdir()
     write(tmp_path / 'elsewhere' / 'd')
@@ -113,7 +113,7 @@ def test_removing_leaves_what_is_not_ours(tmp_path: Path) -> None:
 
 def test_inputs_are_found_behind_links(tmp_path: Path) -> None:
     image = tmp_path / 'a.png'
-    image.write_text('')
+    image.write_text('', encoding='utf-8')
     (tmp_path / 'soft').symlink_to(image)
     (tmp_path / 'hard').hardlink_to(image)
     for name in ('a.png', 'soft', 'hard', '../' + tmp_path.name + '/a.png'):

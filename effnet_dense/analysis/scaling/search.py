@@ -113,7 +113,7 @@ class Search:
         )
         file = self.folder / SETTINGS_FILE
         if file.is_file():
-            before = json.loads(file.read_text())
+            before = json.loads(file.read_text(encoding='utf-8'))
             if not resume:
                 raise FileExistsError(
                     f'{self.folder} holds a search: resume it with --resume auto, or choose '
@@ -161,6 +161,6 @@ def _write_json(file: Path, content: dict[str, Any]) -> None:
 
 
 def _read_result(file: Path) -> Result:
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text(encoding='utf-8'))
     content.update(candidate=Candidate(**content['candidate']), size=tuple(content['size']))
     return Result(**content)

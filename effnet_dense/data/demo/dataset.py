@@ -198,4 +198,4 @@ def _save(path: Path, image: np.ndarray, options: list[int]) -> None:
 
 def _dump(content: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding='utf-8')

@@ -25,11 +25,11 @@ def test_a_table_as_json_and_markdown(
     monkeypatch.setattr(networks, 'published_networks', lambda *words: published(*words)[:2])
     assert call('table', '--family', 'lite', '--size', 64, '--lean', 1, '--out', tmp_path) == 0
     assert '4,652,008' in capsys.readouterr().out
-    rows = json.loads((tmp_path / 'classification_lite.json').read_text())
+    rows = json.loads((tmp_path / 'classification_lite.json').read_text(encoding='utf-8'))
     assert [row['name'] for row in rows] == ['lite0', 'lite1']
     assert rows[0]['parameters'] == 4_652_008
     assert list(rows[0]['saved_mib_per_image']) == ['1']
-    text = (tmp_path / 'classification_lite.md').read_text()
+    text = (tmp_path / 'classification_lite.md').read_text(encoding='utf-8')
     assert text.startswith('## classification\n\n| network | width | depth | px | parameters |')
     assert '| lite0 | 1 | 1 | 64 | 4,652,008 |' in text
 

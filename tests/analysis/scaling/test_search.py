@@ -65,7 +65,7 @@ def test_a_folder_of_another_search(tmp_path: Path, trained: list[str]) -> None:
 
 def test_results_are_json(tmp_path: Path, trained: list[str]) -> None:
     (base,) = a_search(tmp_path).run([])
-    content = json.loads((tmp_path / BASE.name / 'result.json').read_text())
+    content = json.loads((tmp_path / BASE.name / 'result.json').read_text(encoding='utf-8'))
     assert content['candidate'] == dict(alpha=1.0, beta=1.0, gamma=1.0)
     assert content['gflops'] == base.gflops
 

@@ -102,6 +102,8 @@ def test_two_processes_share_their_statistics(tmp_path: Path, repository: Path) 
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
+            encoding='utf-8',
+            errors='replace',
         )
         for rank in range(2)
     ]

@@ -26,7 +26,7 @@ from tests.helpers.coco_folder import write_json
 )
 def test_not_coco_at_all(tmp_path: Path, text: str, words: str) -> None:
     ann_file = write_json('x', tmp_path / 'train.json')
-    ann_file.write_text(text)
+    ann_file.write_text(text, encoding='utf-8')
     with pytest.raises(ValueError, match=words):
         check_coco(CocoSplit(ann_file, tmp_path))
 

@@ -23,13 +23,13 @@ def clean(tmp_path: Path, content: Coco, limit: float = 1.0, **options: bool) ->
 
 
 def listed(tmp_path: Path, what: str) -> list[str]:
-    content = json.loads((tmp_path / 'run' / 'skipped_train.json').read_text())
+    content = json.loads((tmp_path / 'run' / 'skipped_train.json').read_text(encoding='utf-8'))
     return [f'{record["name"]}: {record["why"]}' for record in content[what]]
 
 
 def test_a_sound_set_stays(tmp_path: Path) -> None:
     result = clean(tmp_path, tiny_coco())
-    assert json.loads(result.split.ann_file.read_text()) == tiny_coco()
+    assert json.loads(result.split.ann_file.read_text(encoding='utf-8')) == tiny_coco()
     assert listed(tmp_path, 'images') == listed(tmp_path, 'annotations') == []
 
 
@@ -78,7 +78,7 @@ def test_broken_annotations(
         assert left == []
         return
     assert len(left) == 1 and left[0].startswith(expected)
-    kept = json.loads(result.split.ann_file.read_text())
+    kept = json.loads(result.split.ann_file.read_text(encoding='utf-8'))
     assert kept == tiny_coco()
     assert not check_coco(result.split, evaluated=evaluated).errors
 
@@ -114,7 +114,7 @@ def test_broken_images_go_with_their_annotations(fault: str, why: str, tmp_path:
     left = listed(tmp_path, 'images')
     assert len(left) == 1 and why in left[0]
     assert listed(tmp_path, 'annotations') == []
-    kept = json.loads(result.split.ann_file.read_text())
+    kept = json.loads(result.split.ann_file.read_text(encoding='utf-8'))
     assert [image['file_name'] for image in kept['images']] == ['b.png']
     assert [annotation['id'] for annotation in kept['annotations']] == [3, 4]
 

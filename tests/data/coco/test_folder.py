@@ -52,7 +52,7 @@ def test_no_folder(tmp_path: Path) -> None:
 
 def test_unknown_layout_lists_what_is_there(tmp_path: Path) -> None:
     (tmp_path / 'annotations').mkdir()
-    (tmp_path / 'annotations' / 'all.json').write_text('{}')
+    (tmp_path / 'annotations' / 'all.json').write_text('{}', encoding='utf-8')
     with pytest.raises(FileNotFoundError) as error:
         find_coco(tmp_path)
     assert 'instances_{train,val}2017.json' in str(error.value)

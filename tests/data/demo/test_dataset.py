@@ -55,7 +55,7 @@ def test_boxes_are_tight_around_the_masks(demo: Path) -> None:
 
 
 def test_label_maps_are_the_union_of_the_masks(demo: Path) -> None:
-    classes = json.loads((demo / 'classes.json').read_text())
+    classes = json.loads((demo / 'classes.json').read_text(encoding='utf-8'))
     assert classes == {'classes': ['background', *SHAPES], 'ignore': 255}
     coco = COCO(str(demo / 'annotations/val.json'))
     for image_id, image in coco.imgs.items():
@@ -80,7 +80,9 @@ def test_is_reused_until_the_recipe_changes(tmp_path: Path) -> None:
     make_demo(folder, seed=5, train=2, val=1)
     assert image.stat().st_mtime_ns != first
     second = image.stat().st_mtime_ns
-    (folder / 'demo.json').write_text('{"seed": 5, "train": 2, "val": 1, "version": 0}')
+    (folder / 'demo.json').write_text(
+        '{"seed": 5, "train": 2, "val": 1, "version": 0}', encoding='utf-8'
+    )
     make_demo(folder, seed=5, train=2, val=1)
     assert image.stat().st_mtime_ns != second
 
@@ -115,7 +117,7 @@ def test_another_process_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_someone_elses_folder_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / 'thesis.txt').write_text('mine')
+    (tmp_path / 'thesis.txt').write_text('mine', encoding='utf-8')
     with pytest.raises(FileExistsError, match='empty, to write the demo dataset'):
         make_demo(tmp_path)
     with pytest.raises(FileExistsError, match='empty, to write the demo dataset'):

@@ -13,7 +13,7 @@ def test_pairs(tmp_path: Path) -> None:
     split = LabelSplit(tmp_path / 'images', tmp_path / 'labels')
     for name in ('b.jpg', 'a.PNG', 'town/a.tif', 'alone.jpg', 'c.d.png', '.hidden.jpg'):
         write_image(split.image_dir / name)
-    (split.image_dir / 'b.txt').write_text('no image')
+    (split.image_dir / 'b.txt').write_text('no image', encoding='utf-8')
     for name in ('a.png', 'b.png', 'town/a.png', 'c.d.png', 'lonely.png', '.hidden.png'):
         write_label(split.label_dir / name, label(0, 1))
     pairs = [

@@ -117,7 +117,7 @@ def test_truncated(tmp_path: Path, image: np.ndarray, suffix: str, part: float) 
 @pytest.mark.parametrize('backend', ['cv2', 'pillow'])
 def test_no_image(tmp_path: Path, backend: str) -> None:
     path = tmp_path / 'a.jpg'
-    path.write_text('<html>404</html>')
+    path.write_text('<html>404</html>', encoding='utf-8')
     with pytest.raises(ValueError, match=r'cannot decode image .*a\.jpg'):
         load(path, imdecode_backend=backend)
 

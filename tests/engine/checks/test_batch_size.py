@@ -67,5 +67,5 @@ def test_warned_once_or_scaled(enable: bool, tiny_data: Path, tmp_path: Path) ->
     built.scale_lr(built.optim_wrapper, built.auto_scale_lr)
     rates = {group['lr'] for group in built.optim_wrapper.optimizer.param_groups}
     assert max(rates) == pytest.approx(0.004 if enable else 0.008)
-    log = max(tmp_path.glob('*/*.log')).read_text()
+    log = max(tmp_path.glob('*/*.log')).read_text(encoding='utf-8')
     assert log.count('--auto-scale-lr would make it 0.004') == (not enable)

@@ -66,7 +66,7 @@ def poisoned(data: Path, work_dir: Path, *iterations: int, **changes: Any) -> tu
 
 
 def log_of(work_dir: Path) -> str:
-    return max(work_dir.glob('*/*.log')).read_text()
+    return max(work_dir.glob('*/*.log')).read_text(encoding='utf-8')
 
 
 def test_a_poisoned_step_leaves_no_trace(tiny_data: Path, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_damaged_one_is_skipped_and_logged(tiny_data: Path, tmp_path: Path) ->
     runner.register_hook(CutHook(3))
     with pytest.raises(PowerCut):
         runner.train()
-    log = max(work_dir.glob('*/*.log')).read_text()
+    log = max(work_dir.glob('*/*.log')).read_text(encoding='utf-8')
     assert 'checkpoint skipped: ' in log and 'iter_3.pth is damaged: the checksum' in log
     assert 'resumed epoch: 0, iter: 2' in log
 
@@ -109,7 +109,7 @@ def test_another_one_is_found(damage: str, tiny_data: Path, tmp_path: Path) -> N
         (work_dir / 'last_checkpoint').unlink()
         expected = 'iter_3.pth'
     else:
-        (work_dir / 'last_checkpoint').write_text('')
+        (work_dir / 'last_checkpoint').write_text('', encoding='utf-8')
         expected = 'iter_3.pth'
     found = find_complete_checkpoint(work_dir)
     assert found is not None and found.name == expected
@@ -163,8 +163,7 @@ def test_weights_to_start_with_serve_until_there_is_a_checkpoint(
     runner.register_hook(CutHook(1))
     with pytest.raises(PowerCut):
         runner.train()
-    assert (
-        f'checkpoint in {tmp_path / "second"} yet'
-        in max((tmp_path / 'second').glob('*/*.log')).read_text()
-    )
+    assert f'checkpoint in {tmp_path / "second"} yet' in max(
+        (tmp_path / 'second').glob('*/*.log')
+    ).read_text(encoding='utf-8')
     assert runner._load_from == str(source) and runner._has_loaded

@@ -79,7 +79,7 @@ def whole_end(data: Path, tmp_path_factory: pytest.TempPathFactory) -> WholeEnd:
 
 
 def last(work_dir: Path) -> Path:
-    return Path((work_dir / 'last_checkpoint').read_text())
+    return Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8'))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,10 @@ def test_another_batch_size_resumes_at_the_same_place(data: Path, tmp_path: Path
     with pytest.raises(PowerCut):
         runner.train()
     assert runner.train_loop.position.batch == 3  # of three; six images were done
-    assert any('with 2 images per iteration' in log.read_text() for log in tmp_path.glob('*/*.log'))
+    assert any(
+        'with 2 images per iteration' in log.read_text(encoding='utf-8')
+        for log in tmp_path.glob('*/*.log')
+    )
 
 
 @pytest.mark.slow
