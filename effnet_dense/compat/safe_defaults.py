@@ -1,8 +1,10 @@
-"""Safe defaults for mmengine's checkpoint loaders and for inductor's cache, in every process.
+"""Safe defaults for mmengine's checkpoint loaders, inductor's cache and pycocotools' files.
 
 mmengine's local loader calls `torch.load` bare, which since torch 2.6 refuses mmengine's own
 training state (mmengine#1655), and its HTTP loader passes weights_only=False, by which a checkpoint
 runs code (mmengine 0.10.7, `runner/checkpoint.py`). Everything else about them stays.
+
+pycocotools opens annotations, which are UTF-8, in the locale's encoding.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from types import ModuleType
 from typing import Any
 
@@ -24,13 +26,14 @@ INDUCTOR = ('runtime.cache_dir_utils', 'runtime.runtime_utils', 'codecache')
 
 
 def install_safe_defaults(reader: Callable[[], Any]) -> None:
-    """Change mmengine's loaders and inductor's cache folder as soon as they are imported.
+    """Change mmengine's loaders, inductor's cache folder and pycocotools once they are imported.
 
     Args:
         reader: Imports the module with `safe_load` and `mmengine_types`, when the first
             checkpoint is loaded.
     """
     after_import('mmengine.runner.checkpoint', lambda module: read_safely(module, reader))
+    after_import('pycocotools.coco', read_utf8)
     for name in INDUCTOR:
         after_import(f'torch._inductor.{name}', keep_private)
 
@@ -51,6 +54,11 @@ def keep_private(module: ModuleType) -> None:
             '_HEADER_LOCK_DIR': os.path.join(headers, 'locks'),
         }
         values.update({name: value for name, value in replaced.items() if name in values})
+
+
+def read_utf8(module: ModuleType) -> None:
+    """Make a module that opens text files only, for reading, open them as UTF-8."""
+    module.open = partial(open, encoding='utf-8')  # type: ignore[attr-defined]
 
 
 def read_safely(module: ModuleType, reader: Callable[[], Any]) -> None:

@@ -14,6 +14,7 @@ from mmengine.config import Config, DictAction
 
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.engine.config import load_config
+from effnet_dense.utils.console import print_any_character
 from effnet_dense.utils.urls import without_user
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -125,6 +126,7 @@ def run(
     Returns:
         The exit status.
     """
+    print_any_character()
     args = parser.parse_args(argv)
     try:
         tool(args)

@@ -1,9 +1,10 @@
-"""Keep long listings off the console, and passwords out of every log."""
+"""Keep long listings off the console, passwords out of every log, and any character in it."""
 
 from __future__ import annotations
 
 import logging
 
+from effnet_dense.utils.console import escape_unknown
 from effnet_dense.utils.urls import without_user
 
 # mmengine's listings at the start of a run: 600 lines, between which a report on the user's data
@@ -36,8 +37,17 @@ class NoPasswords(logging.Filter):
 
 
 def quieten_console(logger: logging.Logger) -> None:
-    """Filter the console by `NoListings`, and it and the log files by `NoPasswords`."""
+    """Filter the console by `NoListings`, and it and the log files by `NoPasswords`.
+
+    Log files become UTF-8, and the console escapes what its encoding lacks: a class called Straße
+    is no reason to lose a line.
+    """
     for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.encoding, handler.errors = 'utf-8', 'backslashreplace'
+            escape_unknown(handler.stream, 'utf-8')
+        elif isinstance(handler, logging.StreamHandler):
+            escape_unknown(handler.stream)
         handler.addFilter(NoPasswords())
         if not isinstance(handler, logging.FileHandler):
             handler.addFilter(NoListings())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +13,23 @@ from rich.text import Text
 
 WIDTH = 200
 """Characters per line if the output is not a terminal."""
+
+
+def print_any_character() -> None:
+    """Make standard output and error escape what their encoding lacks, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        escape_unknown(stream)
+
+
+def escape_unknown(stream: Any, encoding: str | None = None) -> None:
+    r"""Make a text stream write `\xdf` for a character that its encoding lacks.
+
+    Args:
+        stream: Anything; what is not Python's own text stream stays.
+        encoding: Change it to this one.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding=encoding, errors='backslashreplace')
 
 
 def one_line(text: object) -> str:

@@ -18,6 +18,16 @@ KINDS = {
 }
 
 
+def disk_path(path: str | os.PathLike[str]) -> str:
+    """Return a path that the disk takes; JSON may name a file in letters that the locale lacks."""
+    text = os.fspath(path)
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return os.fsdecode(text.encode('utf-8', 'surrogatepass'))
+    return text
+
+
 def check_regular(path: str | os.PathLike[str]) -> None:
     """Check that a path leads to a regular file, without opening it.
 
@@ -26,7 +36,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
         OSError: It cannot be looked up.
         ValueError: It is something else; the message does not repeat the path.
     """
-    kind = stat.S_IFMT(os.stat(path).st_mode)
+    kind = stat.S_IFMT(os.stat(disk_path(path)).st_mode)
     if kind != stat.S_IFREG:
         raise ValueError(f'{KINDS.get(kind, "something else")}, not a regular file')
 
@@ -38,7 +48,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         FileNotFoundError, OSError, ValueError: See `check_regular`.
     """
     check_regular(path)
-    return Path(path).open('rb')
+    return Path(disk_path(path)).open('rb')
 
 
 def read_file(path: str | os.PathLike[str], backend_args: dict[str, Any] | None = None) -> bytes:
@@ -52,5 +62,6 @@ def read_file(path: str | os.PathLike[str], backend_args: dict[str, Any] | None 
         FileNotFoundError, OSError, ValueError: See `check_regular`.
     """
     if backend_args is None and '://' not in str(path):
+        path = disk_path(path)
         check_regular(path)
     return fileio.get(path, backend_args=backend_args)

@@ -26,6 +26,7 @@ from effnet_dense.data.findings import Severity
 from effnet_dense.data.image_files import UNREADABLE, image_size, size_name
 from effnet_dense.data.record_sizes import swap_hint
 from effnet_dense.data.transforms.loading import LoadImageFromFile
+from effnet_dense.utils.regular_files import disk_path
 
 TOLERANCE = 1.0
 """Pixels by which a box may exceed the image's edge: rounding in annotation tools."""
@@ -223,7 +224,7 @@ def _image_faults(
 
 def _exists(path: str, folders: dict[str, set[str]]) -> bool:
     """Look up a file in its folder's listing, cached in `folders`: a `stat` per image is slow."""
-    folder, name = os.path.split(path)
+    folder, name = os.path.split(disk_path(path))
     if folder not in folders:
         folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
     return name in folders[folder]

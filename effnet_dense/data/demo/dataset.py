@@ -192,8 +192,10 @@ def _records(scene: Scene, image_id: int) -> list[dict[str, Any]]:
 
 
 def _save(path: Path, image: np.ndarray, options: list[int]) -> None:
-    if not cv2.imwrite(str(path), image, options):
+    written, content = cv2.imencode(path.suffix, image, options)
+    if not written:
         raise OSError(f'could not write {path}')
+    path.write_bytes(content.data)
 
 
 def _dump(content: dict[str, Any], path: Path) -> None:
