@@ -52,7 +52,7 @@ def _scales(step: Any) -> Iterator[Scale]:
         return
     if not step.get('keep_ratio'):
         return
-    given = step.get('scales') or step.get('scale')
+    given: Any = step.get('scales') or step.get('scale')
     several = isinstance(given, list | tuple) and given and isinstance(given[0], list | tuple)
     ratio = (step.get('ratio_range') or (1.0,))[0]
     for scale in given if several else [given]:
