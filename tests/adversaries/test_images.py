@@ -44,11 +44,11 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[s
     file.touch()
 
     def log(text: str, *_: Any) -> None:
-        with file.open('a') as lines:
+        with file.open('a', encoding='utf-8') as lines:
             lines.write(f'{text}\n')
 
     monkeypatch.setattr(once, 'print_log', log)
-    return lambda: file.read_text().splitlines()
+    return lambda: file.read_text(encoding='utf-8').splitlines()
 
 
 @pytest.fixture(scope='module')
@@ -266,7 +266,7 @@ def test_small_ranges_are_applied_once(weights: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(folder / 'a.png'), BYTES[..., :3] >> 4)
     predictor = Predictor(detector(), weights, 'cpu', image_range=15)
     assert infer(predictor, [folder], tmp_path / 'out') == []
-    found = json.loads((tmp_path / 'out' / 'predictions.json').read_text())
+    found = json.loads((tmp_path / 'out' / 'predictions.json').read_text(encoding='utf-8'))
     expected = predictor(folder / 'a.png').pred_instances.scores.tolist()
     assert [entry['score'] for entry in found] == pytest.approx(expected, abs=1e-6)
 
@@ -300,7 +300,7 @@ def coco(folder: Path, count: int, turned: Callable[[int], bool], suffix: str = 
         for r in records
     ]
     content = dict(images=records, annotations=boxes, categories=[dict(id=1, name='box')])
-    (folder / 'train.json').write_text(json.dumps(content))
+    (folder / 'train.json').write_text(json.dumps(content), encoding='utf-8')
     return folder
 
 
@@ -362,9 +362,9 @@ def test_right_records_pass_check_and_loader(suffix: str, orientation: int, tmp_
     save_turned(path, Image.fromarray(quadrants()).convert('RGB'), orientation)
     upright = turn(quadrants(), orientation)
     file = folder / 'train.json'
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text(encoding='utf-8'))
     content['images'][0].update(height=upright.shape[0], width=upright.shape[1])
-    file.write_text(json.dumps(content))
+    file.write_text(json.dumps(content), encoding='utf-8')
     assert not check_coco(CocoSplit(file, folder / 'images'), evaluated=False).errors
     dataset = training_data(folder)
     info = dataset.get_data_info(0)
@@ -391,9 +391,9 @@ def test_the_check_reads_the_configs_loader(color_type: str, tmp_path: Path) -> 
     path = folder / 'images' / 'train' / '0.png'
     save_turned(path, Image.fromarray(BYTES[:48, :, :3].copy()), 6)
     file = folder / 'annotations' / 'train.json'
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text(encoding='utf-8'))
     content['images'][0].update(width=64, height=48)
-    file.write_text(json.dumps(content))
+    file.write_text(json.dumps(content), encoding='utf-8')
     loader = dict(type='effnet_dense.LoadImageFromFile', color_type=color_type)
     config = load_config(DETECTOR)
     config.train_dataloader.dataset.pipeline[0] = loader

@@ -44,8 +44,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def edit_annotations(folder: Path, edit: Any) -> None:
     file = folder / 'annotations' / 'train.json'
-    content = json.loads(file.read_text())
-    file.write_text(json.dumps({**content, 'annotations': edit(content['annotations'])}))
+    content = json.loads(file.read_text(encoding='utf-8'))
+    file.write_text(
+        json.dumps({**content, 'annotations': edit(content['annotations'])}), encoding='utf-8'
+    )
 
 
 def training_data(config: Config, keep_empty: bool = True) -> Any:

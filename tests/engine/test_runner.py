@@ -153,7 +153,7 @@ def test_a_config_too_large_for_checkpoints_is_left_out(tiny_data: Path, tmp_pat
     runner = build(tiny_data, tmp_path)
     runner.cfg.notes = 'x' * MAX_CHARACTERS
     assert runner._saved_config() == {}
-    log = max(tmp_path.glob('*/*.log')).read_text()
+    log = max(tmp_path.glob('*/*.log')).read_text(encoding='utf-8')
     assert 'the config is not stored in the checkpoint: expected' in log
 
 
