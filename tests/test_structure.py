@@ -18,10 +18,13 @@ BESIDE = ('benchmarks', 'configs', 'docs', 'tools')
 ALONE = ('adversaries',)
 # Tests of no single module.
 CROSS_CUTTING = {
+    'adversaries/test_bad_files.py',
     'adversaries/test_checkpoints.py',
+    'adversaries/test_coco_records.py',
     'adversaries/test_configs.py',
     'adversaries/test_foreign_files.py',
     'adversaries/test_images.py',
+    'adversaries/test_locales.py',
     'adversaries/test_locks.py',
     'adversaries/test_native_cache.py',
     'adversaries/test_options.py',
@@ -46,6 +49,7 @@ CROSS_CUTTING = {
     'test_package.py',
     'test_packaging.py',
     'test_structure.py',
+    'test_text_files.py',
     'weights/test_detectors.py',
 }
 

@@ -27,6 +27,7 @@ from effnet_dense.engine.resume.batches import set_epoch
 from effnet_dense.engine.runner import Runner
 from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.utils.config_errors import config_errors
+from effnet_dense.utils.output_names import portable_name
 from effnet_dense.utils.outputs import claim
 from effnet_dense.utils.progress import track
 
@@ -92,7 +93,7 @@ def _check_outputs(
 
 
 def _name(position: int, image: str) -> str:
-    return f'{position:04d}_{Path(image).stem}.jpg'
+    return portable_name(f'{position:04d}_{Path(image).stem}.jpg')
 
 
 def build_loader(config: Config, split: str) -> DataLoader:

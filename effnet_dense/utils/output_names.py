@@ -32,6 +32,13 @@ def relative_names(paths: Iterable[str | Path]) -> dict[str, str]:
     return {key: PurePath(os.path.relpath(path, common)).as_posix() for key, path in full.items()}
 
 
+def portable_relative_names(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Name files as `relative_names` does, in UTF-8 (see `portable_names`)."""
+    names = relative_names(paths)
+    portable = portable_names(names.values())
+    return {path: portable[name] for path, name in names.items()}
+
+
 def portable_names(names: Iterable[str]) -> dict[str, str]:
     """Replace the bytes of names that are not UTF-8 by %XX, as in URLs; other names stay.
 

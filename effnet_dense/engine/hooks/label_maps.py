@@ -13,7 +13,11 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from effnet_dense.engine.outputs import check_images, image_paths
-from effnet_dense.utils.output_names import folders_of, relative_names, replace_suffix
+from effnet_dense.utils.output_names import (
+    folders_of,
+    portable_relative_names,
+    replace_suffix,
+)
 from effnet_dense.utils.outputs import claim
 
 
@@ -38,7 +42,7 @@ class LabelMapsHook(Hook):
             FileExistsError, ValueError: They would replace other files.
         """
         dataset = runner.test_dataloader.dataset
-        images = relative_names(image_paths(dataset))
+        images = portable_relative_names(image_paths(dataset))
         maps = replace_suffix(set(images.values()), '.png', folders_of(images.values()))
         self.names = {path: maps[name] for path, name in images.items()}
         check_images([self.folder / name for name in self.names.values()], dataset)

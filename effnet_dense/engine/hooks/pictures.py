@@ -12,8 +12,9 @@ from mmengine.runner import Runner
 
 from effnet_dense.data.decoding import decode_for_drawing
 from effnet_dense.engine.outputs import check_images, image_paths
+from effnet_dense.evaluation.image_writing import drawing_names
 from effnet_dense.registry import HOOKS
-from effnet_dense.utils.output_names import relative_names
+from effnet_dense.utils.output_names import portable_relative_names
 from effnet_dense.utils.outputs import claim
 
 
@@ -44,7 +45,9 @@ class PicturesHook(Hook):
             FileExistsError, ValueError: They would replace other files.
         """
         dataset = runner.test_dataloader.dataset
-        self.names = relative_names(image_paths(dataset))
+        names = portable_relative_names(image_paths(dataset))
+        drawings = drawing_names(names.values())
+        self.names = {path: drawings[name] for path, name in names.items()}
         check_images([self.folder / name for name in self.names.values()], dataset)
 
     def after_test_iter(
