@@ -29,6 +29,7 @@ CROSS_CUTTING = {
     'adversaries/test_native_cache.py',
     'adversaries/test_options.py',
     'adversaries/test_outputs.py',
+    'adversaries/test_resume.py',
     'adversaries/test_urls.py',
     'compat/mmcv_ops/test_cuda.py',
     'compat/test_mmcv_extension.py',

@@ -44,7 +44,14 @@ from effnet_dense.engine.lock import training_lock
 from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, ResumableLoop
 from effnet_dense.engine.processes import export_variables, start_gloo
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint, read_training_state
-from effnet_dense.engine.resume.restore import restore_progress
+from effnet_dense.engine.resume.compare import (
+    changes_of,
+    check_after_loading,
+    check_before_loading,
+    refusal,
+    resuming,
+)
+from effnet_dense.engine.resume.restore import finished, restore_progress
 from effnet_dense.evaluation.visualizer import own_visualizer
 from effnet_dense.registry import RUNNERS
 from effnet_dense.utils.atomic import atomic_path
@@ -94,6 +101,7 @@ class Runner(MMEngineRunner):
     _load_from: str | None
     _has_loaded: bool
     _resumed_meta: dict[str, Any]
+    _resumed_parts: tuple[bool, bool] = (True, True)
 
     @classmethod
     def from_cfg(cls, cfg: Any) -> MMEngineRunner:
@@ -319,12 +327,31 @@ class Runner(MMEngineRunner):
         if isinstance(self._train_loop, BaseLoop):
             check_fixed_statistics(unwrap_model(self.model))
 
-    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Resume a training state after its last batch; arguments are mmengine's."""
-        super().resume(filename, *args, **kwargs)
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str | Callable[..., Any] = 'default',
+    ) -> None:
+        """Resume a training state after its last batch; arguments are mmengine's.
+
+        Logged are the values of the config that are taken, those that are ignored since the
+        checkpoint's stay in use, and that nothing is left to train.
+
+        Raises:
+            FileNotFoundError: No such file.
+            ValueError: It holds no complete training state, or one of another model, of other
+                classes, another optimizer or other schedules.
+        """
+        self._resumed_parts = (resume_optimizer, resume_param_scheduler)
+        super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
         set_loader_seed(self.train_dataloader, self.seed)
         if isinstance(self.train_loop, ResumableLoop):
             restore_progress(self, self._resumed_meta)
+        end = finished(self.train_loop)
+        if end:
+            self.logger.warning(f'resume: {filename}: {end}')
 
     def load_checkpoint(
         self,
@@ -348,27 +375,48 @@ class Runner(MMEngineRunner):
             ValueError: Not a checkpoint, damaged, or of another model; outside of training also
                 one that lacks weights of the model.
         """
-        model = unwrap_model(self.model)
         if self._resume:
-            checkpoint = read_training_state(filename)
-            self._resumed_meta = checkpoint['meta']
+            checkpoint = self._load_training_state(filename)
         else:
-            report = load_weights(model, filename, ignore=self.cfg.get('load_from_ignore', ()))
-            if report.missing and not isinstance(self._train_loop, BaseLoop):
-                raise ValueError(
-                    f'{public_name(filename)} cannot be evaluated, it lacks weights of the model: '
-                    f'{report}'
-                )
-            checkpoint = dict(state_dict=model.state_dict())
-        # Hooks may change the weights: EMAHook swaps the averaged ones for those being trained.
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+            checkpoint = self._load_weights(filename)
+        self._has_loaded = True
+        return checkpoint
+
+    def _load_weights(self, filename: str) -> dict[str, Any]:
+        model = unwrap_model(self.model)
+        report = load_weights(model, filename, ignore=self.cfg.get('load_from_ignore', ()))
+        if report.missing and not isinstance(self._train_loop, BaseLoop):
+            raise ValueError(
+                f'{public_name(filename)} cannot be evaluated, it lacks weights of the model: '
+                f'{report}'
+            )
+        checkpoint = dict(state_dict=model.state_dict())
+        self._copy_weights(checkpoint, filename, '')
+        return checkpoint
+
+    def _load_training_state(self, filename: str) -> dict[str, Any]:
+        checkpoint = read_training_state(filename)
+        self._resumed_meta = checkpoint['meta']
+        with resuming(filename):
+            changes = changes_of(self, checkpoint)
+            check_before_loading(self, checkpoint)
+        self._copy_weights(checkpoint, filename, refusal(changes))
+        with resuming(filename):
+            check_after_loading(self, checkpoint, changes, *self._resumed_parts)
+        return checkpoint
+
+    def _copy_weights(self, checkpoint: dict[str, Any], filename: str, reason: str) -> None:
+        model = unwrap_model(self.model)
         try:
+            # Hooks may change the weights: EMAHook swaps the averaged ones for those being trained.
+            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
             check_values(checkpoint['state_dict'], model.state_dict())
             model.load_state_dict(checkpoint['state_dict'])
         except (RuntimeError, ValueError) as error:
-            raise ValueError(f'{filename} is a checkpoint of another model: {error}') from error
-        self._has_loaded = True
-        return checkpoint
+            changed = f'{reason}. ' if reason else ''
+            raise ValueError(
+                f'{filename} is a checkpoint of another model: {changed}{error}'
+            ) from error
 
     @master_only
     def save_checkpoint(

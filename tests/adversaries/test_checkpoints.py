@@ -179,7 +179,12 @@ def test_tools_end_in_one_sentence(
 def test_a_training_state_with_such_weights_is_not_resumed(change: str, tmp_path: Path) -> None:
     """--resume auto takes the one before."""
     older, newer = tmp_path / 'epoch_1.pth', tmp_path / 'epoch_2.pth'
-    state = {'meta': {}, 'message_hub': {}, 'optimizer': {}, 'state_dict': {'w': torch.ones(3)}}
+    state = {
+        'meta': dict(epoch=1, iter=2),
+        'message_hub': dict(log_scalars={}, runtime_info={}, resumed_keys={}),
+        'optimizer': {},
+        'state_dict': {'w': torch.ones(3)},
+    }
     torch.save(state, older)
     torch.save({**state, 'state_dict': {'w': CHANGES[change][0](torch.ones(3))}}, newer)
     with pytest.raises(ValueError, match=r'epoch_2\.pth cannot be resumed: expected'):

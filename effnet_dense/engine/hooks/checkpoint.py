@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from effnet_dense.engine.loops import ResumableLoop
 from effnet_dense.engine.resume.checkpoints import LAST, last_checkpoint
+from effnet_dense.engine.resume.contents import COUNTED, count_states
 from effnet_dense.engine.resume.progress import gather_progress
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.atomic import atomic_write
@@ -95,6 +96,12 @@ class CheckpointHook(MMEngineCheckpointHook):
         meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
         self._write(runner, INTERRUPTED, meta)
         return str(self.last_ckpt)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Note the number of optimizer states, by which a cut one is found."""
+        progress = checkpoint['meta'].get('progress')
+        if progress is not None and 'optimizer' in checkpoint:
+            progress[COUNTED] = count_states(checkpoint['optimizer'])
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         if self.max_keep_ckpts > 0:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from effnet_dense.engine.resume.contents import check_contents
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.values import check_layouts, check_values
 
@@ -23,7 +24,8 @@ def read_training_state(filename: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file is damaged, has weights only, or weights that are no finite numbers.
+        ValueError: The file is damaged, has weights only, weights that are no finite numbers, or a
+            training state that is incomplete or of a newer version.
     """
     checkpoint = safe_load(filename)
     _check_sums(Path(filename))
@@ -37,6 +39,7 @@ def read_training_state(filename: str | Path) -> dict[str, Any]:
     try:
         check_layouts(checkpoint['state_dict'])
         check_values(checkpoint['state_dict'], checkpoint['state_dict'])
+        check_contents(checkpoint)
     except ValueError as error:
         raise ValueError(f'{filename} cannot be resumed: {error}') from None
     # mmengine would execute it as Python to compare the number of GPUs.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.runner import EpochBasedTrainLoop
+
 from effnet_dense.engine.resume.batches import images_per_iteration, reseed
 from effnet_dense.engine.resume.progress import Position, own_random_state, restore_gradients
 
@@ -35,3 +37,17 @@ def restore_progress(runner: Any, meta: Mapping[str, Any]) -> None:
         )
     loop.start_from(saved.with_images(images), random)
     restore_gradients(runner.model, progress['gradients'])
+
+
+def finished(loop: Any) -> str:
+    """Return a line if a resumed training loop has nothing left to do, else ''."""
+    unit, done, end = 'iterations', loop.iter, loop.max_iters
+    if isinstance(loop, EpochBasedTrainLoop):
+        unit, done, end = 'epochs', loop.epoch, loop.max_epochs
+    if done < end:
+        return ''
+    key = 'max_epochs' if unit == 'epochs' else 'max_iters'
+    return (
+        f'the run is finished, nothing is left to train: the checkpoint has {done} {unit}, '
+        f'train_cfg.{key} is {end}; to train longer, raise it, and fit param_scheduler to it'
+    )
