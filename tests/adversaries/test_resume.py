@@ -395,7 +395,9 @@ def test_without_counts_missing_states_are_found(trained: Path, tmp_path: Path) 
     del state['meta']['progress']
     state['optimizer']['state'] = {}
     torch.save(state, tmp_path / 'damaged.pth')
-    with pytest.raises(ValueError, match=r'expected the states of SGD \(momentum_buffer\), got'):
+    with pytest.raises(
+        ValueError, match=r'expected the optimizer.s states \(momentum_buffer\), got'
+    ):
         resume(tmp_path / 'damaged.pth', tmp_path)
 
 

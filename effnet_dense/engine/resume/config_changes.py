@@ -68,7 +68,8 @@ def config_changes(
     old = {key: value for key, value in saved.items() if key in READ}
     new = {key: value for key, value in current.items() if key in READ}
     for config in (old, new):
-        config['randomness'] = dict(config.get('randomness') or {})
+        given = config.get('randomness')
+        config['randomness'] = dict(given) if isinstance(given, Mapping) else {}
     if new['randomness'].get('seed') is None:  # the checkpoint's is used
         new['randomness']['seed'] = seed
     old['randomness']['seed'] = seed
@@ -91,7 +92,7 @@ def loop_kind(train_cfg: Any) -> str:
 
 
 def _verdict(key: str, old: Any, new: Any) -> Verdict:
-    if _INITIAL.match(key) or key.startswith(('auto_scale_lr.', 'randomness.seed')):
+    if _INITIAL.match(key) or re.match(r'auto_scale_lr\b|randomness\.seed$', key):
         return 'ignored'
     if _OPTIMIZER_TYPE.match(key):
         return 'refused'

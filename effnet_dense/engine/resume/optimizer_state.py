@@ -14,7 +14,10 @@ from effnet_dense.engine.resume.values import differ, same_kind, short
 
 # Of torch's optimizers: tensors of a parameter's shape.
 _ADAM = ('exp_avg', 'exp_avg_sq')
-MOMENTS = ('momentum_buffer', *_ADAM, 'max_exp_avg_sq', 'square_avg', 'grad_avg')
+MOMENTS = (
+    *('momentum_buffer', *_ADAM, 'max_exp_avg_sq', 'square_avg', 'grad_avg', 'acc_delta', 'sum'),
+    'exp_inf',
+)
 TAKES_NO_STATE = ('foreach', 'fused', 'capturable', 'differentiable', 'maximize')
 
 
@@ -52,7 +55,6 @@ def check_optimizer(saved: Any, optimizer: Optimizer, trained: bool) -> None:
     Raises:
         ValueError: A part is missing, or of other parameters or another kind of optimizer.
     """
-    kind = type(optimizer).__name__
     if not isinstance(saved, Mapping) or not (
         isinstance(saved.get('state'), Mapping) and isinstance(saved.get('param_groups'), list)
     ):
@@ -67,32 +69,51 @@ def check_optimizer(saved: Any, optimizer: Optimizer, trained: bool) -> None:
         )
     parameters: dict[Any, Tensor] = {}
     for number, (group, own) in enumerate(zip(groups, optimizer.param_groups, strict=True)):
-        given = group.get('params') if isinstance(group, Mapping) else None
-        if not isinstance(given, list) or len(given) != len(own['params']):
-            raise ValueError(
-                f"expected group {number} of the optimizer's state to have {len(own['params'])} "
-                f'parameters, got {len(given) if isinstance(given, list) else short(given)}'
-            )
+        keys = _parameters_of(number, group, own)
         _check_group(group, own, optimizer)
-        parameters.update(zip(given, own['params'], strict=True))
-    strangers = [key for key in saved['state'] if key not in parameters]
-    if strangers:
+        parameters.update(zip(keys, own['params'], strict=True))
+    if len(parameters) != sum(len(own['params']) for own in optimizer.param_groups):
+        raise ValueError("expected each parameter once in the groups of the optimizer's state")
+    _check_states(saved['state'], parameters, _required(optimizer, groups[0]), trained)
+
+
+def _parameters_of(number: int, group: Any, own: Mapping[str, Any]) -> list[int]:
+    """Return the keys of a group's parameters."""
+    given = group.get('params') if isinstance(group, Mapping) else None
+    if not isinstance(given, list) or len(given) != len(own['params']):
         raise ValueError(
-            f"expected the optimizer's states of parameters 0 to {len(parameters) - 1}, got one "
-            f'of {short(strangers[0])}'
+            f"expected group {number} of the optimizer's state to have {len(own['params'])} "
+            f'parameters, got {len(given) if isinstance(given, list) else short(given)}'
         )
-    for key, state in saved['state'].items():
+    if not all(type(key) is int for key in given):
+        raise ValueError(
+            f"expected a number for each parameter in group {number} of the optimizer's state, "
+            f'got {short(given)}'
+        )
+    return given
+
+
+def _check_states(
+    states: Mapping[Any, Any],
+    parameters: Mapping[Any, Tensor],
+    required: tuple[str, ...],
+    trained: bool,
+) -> None:
+    for key, state in states.items():
+        if key not in parameters:
+            raise ValueError(
+                f"expected the optimizer's states of parameters 0 to {len(parameters) - 1}, got "
+                f'one of {short(key)}'
+            )
         _check_state(key, state, parameters[key])
-    required = _required(optimizer, groups[0]) if groups else ()
-    for key, state in saved['state'].items():
         missing = [name for name in required if name not in state]
         if missing:
             raise ValueError(
-                f'expected {", ".join(required)} of each parameter for {kind}, got none of '
-                f'{missing[0]} for parameter {key}'
+                f'expected {", ".join(required)} of each parameter in the state of the optimizer, '
+                f'got none of {missing[0]} for parameter {key}'
             )
-    if trained and required and not saved['state'] and _any_trained(parameters):
-        raise ValueError(f'expected the states of {kind} ({", ".join(required)}), got none')
+    if trained and required and not states and _any_trained(parameters):
+        raise ValueError(f"expected the optimizer's states ({', '.join(required)}), got none")
 
 
 def _any_trained(parameters: Mapping[Any, Tensor]) -> bool:
@@ -132,13 +153,17 @@ def _check_state(key: Any, state: Any, parameter: Tensor) -> None:
             f'{short(state)}'
         )
     for name, value in state.items():
-        cut = (
-            name in MOMENTS and value is not None and getattr(value, 'shape', 0) != parameter.shape
-        )
+        none = value is None and name == 'momentum_buffer'
+        cut = name in MOMENTS and not none and getattr(value, 'shape', 0) != parameter.shape
         if cut:
             raise ValueError(
                 f"expected the optimizer's {name} of parameter {key} to have shape "
                 f'{tuple(parameter.shape)}, got {short(value)}'
+            )
+        if name == 'step' and not _is_step(value):
+            raise ValueError(
+                f"expected the optimizer's step of parameter {key} to be a number, at least 0, got "
+                f'{short(value)}'
             )
         if isinstance(value, Tensor) and not bool(torch.isfinite(value).all()):
             raise ValueError(
@@ -146,14 +171,25 @@ def _check_state(key: Any, state: Any, parameter: Tensor) -> None:
             )
 
 
+def _is_step(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return value.numel() == 1 and bool(value >= 0)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
 def _required(optimizer: Optimizer, group: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names in each parameter's state; () for optimizers that may have none."""
     if isinstance(optimizer, torch.optim.SGD):
         return ('momentum_buffer',) if group.get('momentum') else ()
     if isinstance(optimizer, torch.optim.RMSprop):
-        return ('step', 'square_avg')
+        more = {'grad_avg': 'centered', 'momentum_buffer': 'momentum'}
+        return ('step', 'square_avg', *(name for name, key in more.items() if group.get(key)))
+    if isinstance(optimizer, torch.optim.Adadelta):
+        return ('step', 'square_avg', 'acc_delta')
+    if isinstance(optimizer, torch.optim.Adagrad):
+        return ('step', 'sum')
     if isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW | torch.optim.NAdam):
-        return ('step', *_ADAM)
+        return ('step', *_ADAM, *(['max_exp_avg_sq'] if group.get('amsgrad') else []))
     return ()
 
 

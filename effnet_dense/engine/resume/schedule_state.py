@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from numbers import Number
 from typing import Any
 
 from effnet_dense.engine.checks.signatures import arguments_of
@@ -67,8 +68,14 @@ def check_schedules(saved: Any, built: Any) -> None:
                 f'version, {", ".join(newer)}: {INSTEAD}'
             )
         for field, value in own.items():
-            cut = field in PER_GROUP and len(state[field] or ()) != len(value)
-            if cut or not same_kind(value, state[field]):
+            fits = same_kind(value, state[field])
+            if fits and field in PER_GROUP:
+                fits = len(value) == len(state[field]) and all(map(same_kind, value, state[field]))
+            if fits and isinstance(value, Mapping):  # milestones and how often they occur
+                fits = all(
+                    isinstance(number, Number) for pair in state[field].items() for number in pair
+                )
+            if not fits:
                 raise ValueError(
                     f'expected {field} of {name} to be like {short(value)}, got '
                     f'{short(state[field])}'

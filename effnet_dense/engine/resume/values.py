@@ -24,7 +24,10 @@ def short(value: Any) -> str:
     """Return a value's text, shortened; a tensor's shape."""
     if isinstance(value, Tensor):
         return f'a tensor of shape {tuple(value.shape)}'
-    text = repr(value)
+    try:
+        text = ' '.join(repr(value).split())
+    except Exception:  # a counter sorts its values, which may be of any kind
+        text = f'a {type(value).__name__}'
     return text if len(text) <= 60 else f'{text[:57]}…'
 
 
@@ -35,16 +38,27 @@ def alike(one: Any, other: Any) -> bool:
 
 def same_kind(own: Any, saved: Any) -> bool:
     """Whether a saved value can take the place of an own one: both numbers, or both lists …"""
-    if own is None or saved is None:
-        return True
+    if own is None or saved is None:  # switches that torch may choose, such as `fused`
+        return all(value is None or isinstance(value, bool) for value in (own, saved))
+    if isinstance(own, bool):
+        return isinstance(saved, Integral)
+    if isinstance(own, Integral):
+        return isinstance(saved, Number) and not isinstance(saved, bool) and not is_nan(saved)
     if isinstance(own, Number | Tensor):
-        return isinstance(saved, Tensor) or (
-            isinstance(saved, Number) and not (isinstance(saved, float) and math.isnan(saved))
-        )
+        scalar = isinstance(saved, Tensor) and saved.numel() == 1 and saved.is_floating_point()
+        return scalar or (isinstance(saved, Number) and not is_nan(saved))
+    if isinstance(own, tuple):  # of a fixed length, such as `betas`
+        alike_long = isinstance(saved, list | tuple) and len(saved) == len(own)
+        return alike_long and all(map(same_kind, own, saved))
     for kinds in (str, Mapping, list | tuple):
         if isinstance(own, kinds):
             return isinstance(saved, kinds)
     return True
+
+
+def is_nan(value: Any) -> bool:
+    """Whether a number is NaN."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def differ(old: Any, new: Any) -> bool:
