@@ -32,6 +32,9 @@ UNREADABLE: tuple[type[Exception], ...] = (
 )
 """Exceptions that Pillow raises for a header that it cannot read."""
 
+REFUSED: tuple[type[Exception], ...] = (*UNREADABLE, Image.DecompressionBombError)
+"""Those, and the one for an image that is too large for Pillow."""
+
 
 def list_files(
     folder: Path, on_error: Callable[[OSError], None] | None = None

@@ -13,6 +13,7 @@ from effnet_dense.data.image_errors import ImageSizeError
 from effnet_dense.data.image_files import (
     EXIF_ORIENTATION,
     QUARTER_TURNS,
+    REFUSED,
     UNREADABLE,
     image_size,
     size_name,
@@ -65,7 +66,7 @@ def swap_hint(path: str | Path, size: Size, other: Size) -> str:
     try:
         with Image.open(path) as image:
             turned = image.getexif().get(EXIF_ORIENTATION) in QUARTER_TURNS
-    except (*UNREADABLE, Image.DecompressionBombError):
+    except REFUSED:
         turned = False
     if not turned:
         return ''

@@ -9,9 +9,9 @@ pictures/NAME       images with drawn predictions
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -29,7 +29,7 @@ from effnet_dense.utils.outputs import claim, claim_folder
 
 NO_CLASS = 255
 RESERVE = 4 << 20
-"""Bytes that are kept free to finish the JSON files when the disk is full."""
+"""Bytes that are at most kept free to finish the JSON files when the disk is full."""
 
 
 class Results:
@@ -66,8 +66,7 @@ class Results:
         self._lists: dict[str, JsonList] = {}
         self._semantic = False
         self._reserve = partial_path(self.folder / 'reserve')
-        with contextlib.suppress(OSError):  # less is free: all of it is needed
-            self._reserve.write_bytes(os.urandom(RESERVE))
+        self._keep_free()
 
     @property
     def count(self) -> int:
@@ -96,6 +95,14 @@ class Results:
             for key, entries in self._lists.items():
                 entries.drop(counts.get(key, 0))
             raise
+
+    def _keep_free(self) -> None:
+        """Occupy a small part of the disk until `release`."""
+        try:
+            free = shutil.disk_usage(self.folder).free
+            self._reserve.write_bytes(os.urandom(min(RESERVE, free // 16)))
+        except OSError:
+            self.release()
 
     def _add(self, name: str, size: tuple[int, int], sample: Any, more: dict[str, Any]) -> None:
         image_id = self._ids.images.get(name)

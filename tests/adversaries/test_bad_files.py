@@ -6,7 +6,9 @@ import errno
 import io
 import json
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,7 +17,11 @@ import numpy as np
 import pytest
 
 from effnet_dense.data.coco import CocoSplit, SkipBad, check_coco, clean_coco
+from effnet_dense.data.image_errors import BadImageError
 from effnet_dense.data.resizing import becomes_empty, smallest_scale
+from effnet_dense.data.transforms import LoadImageFromFile
+from effnet_dense.engine import PicturesHook
+from effnet_dense.engine.hooks.label_maps import LabelMapsHook
 from effnet_dense.inference import Predictor, infer
 from effnet_dense.inference.inputs import find_inputs
 from tests.helpers.coco_folder import tiny_coco, write_json
@@ -176,6 +182,33 @@ def test_a_folder_that_cannot_be_listed(
     assert len(found) == 1 and lines == [f'cannot list {images / "locked"}: Permission denied']
 
 
+def test_a_small_disk_is_not_filled_by_the_reserve(
+    detecting: Predictor, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (images / 'a.png').write_bytes(PNG)
+    kept: list[int] = []
+    write = Path.write_bytes
+
+    def write_bytes(path: Path, content: Any) -> int:
+        if path.name == '.part-reserve':
+            kept.append(len(content))
+            write(path, content[:9])
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        assert not path.with_name('.part-reserve').exists()
+        return write(path, content)
+
+    usage = shutil.disk_usage(tmp_path)._replace(free=700_000)
+    monkeypatch.setattr('effnet_dense.inference.results.shutil.disk_usage', lambda path: usage)
+    monkeypatch.setattr(Path, 'write_bytes', write_bytes)
+    assert infer(detecting, [images], tmp_path / 'out') == [] and kept == [43_750]
+
+
+class Records(list[dict[str, str]]):
+    """A dataset of records."""
+
+    get_data_info = list.__getitem__
+
+
 class FullDisk:
     """Fails from the fourth write on, of which a part fits."""
 
@@ -280,6 +313,23 @@ def test_the_check_names_the_image(kind: str, tmp_path: Path) -> None:
             image['id']
             for image in json.loads(clean.split.ann_file.read_text(encoding='utf-8'))['images']
         ]
+
+
+@pytest.mark.parametrize('name', ['pipe.jpg', 'endless.jpg', 'socket.png', 'folder.jpg'])
+def test_the_loader_refuses_what_is_no_file(name: str, images: Path) -> None:
+    write_bad(images)
+    with pytest.raises(BadImageError, match='not a regular file'):
+        LoadImageFromFile()({'img_path': str(images / name)})
+
+
+def test_drawings_of_tests_have_portable_names(images: Path, tmp_path: Path) -> None:
+    paths = [str(images / name) for name in write_good(images)]
+    records = [{'img_path': path} for path in paths]
+    runner: Any = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=Records(records)))
+    for hook in (PicturesHook(tmp_path / 'p'), LabelMapsHook(tmp_path / 'l')):
+        hook.before_test(runner)
+        assert len(set(hook.names.values())) == len(paths) and list(hook.names) == paths
+        assert all(len(name.encode()) <= 255 for name in hook.names.values())
 
 
 @pytest.mark.parametrize(

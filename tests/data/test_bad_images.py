@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import pytest
 from mmengine.dataset import BaseDataset, ConcatDataset
 
@@ -37,6 +38,22 @@ def test_the_next_one_takes_the_place(tmp_path: Path) -> None:
     assert len((tmp_path / 'notes').read_text(encoding='utf-8').splitlines()) == 3, (
         'each is noted once'
     )
+
+
+def test_errors_of_opencv_name_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = Numbers(set())
+    prepare = dataset.prepare_data
+
+    def narrow(index: int) -> int:
+        if index == 1:
+            raise cv2.error('inv_scale_x > 0')
+        return prepare(index)
+
+    monkeypatch.setattr(dataset, 'prepare_data', narrow)
+    monkeypatch.setattr(dataset, 'get_data_info', lambda index: {'img_path': f'{index}.png'})
+    replace_bad_images(dataset, tmp_path / 'notes')
+    assert [dataset[i] for i in range(3)] == [0, 2, 2]
+    assert 'inv_scale_x' in read_notes(tmp_path / 'notes')['1.png']
 
 
 def test_inside_of_wrappers(tmp_path: Path) -> None:

@@ -8,17 +8,19 @@ import cv2
 import numpy as np
 from mmcv.transforms import LoadImageFromFile as MmcvLoadImageFromFile
 from numpy.typing import NDArray
-from PIL import Image
 
 from effnet_dense.data.bombs import refuse_bomb
 from effnet_dense.data.decoding import AS_STORED, FLAGS, decode
 from effnet_dense.data.image_errors import BadImageError
-from effnet_dense.data.image_files import UNREADABLE
+from effnet_dense.data.image_files import REFUSED
 from effnet_dense.data.image_values import KINDS, ImageRange, parse_range, to_8_bits
 from effnet_dense.data.record_sizes import compare_sizes
 from effnet_dense.registry import TRANSFORMS
 from effnet_dense.utils.once import Once
 from effnet_dense.utils.regular_files import read_file
+
+DAMAGED: tuple[type[Exception], ...] = (cv2.error, *REFUSED)
+"""Exceptions of decoders."""
 
 JPEG_START = b'\xff\xd8'
 JPEG_END = b'\xff\xd9'
@@ -96,7 +98,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
             image = self._load(path)
             size = (image.shape[1], image.shape[0])
             compare_sizes(results, size, local=self.backend_args is None)
-        except (cv2.error, *UNREADABLE, Image.DecompressionBombError) as error:
+        except DAMAGED as error:
             if self.ignore_empty:
                 return None
             if isinstance(error, FileNotFoundError | BadImageError):
