@@ -427,7 +427,7 @@ def test_the_newest_undamaged_one_is_found(trained: Path, tmp_path: Path) -> Non
         if name == 'epoch_2.pth':
             del state['meta']['iter']
         torch.save(state, tmp_path / name)
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'), encoding='utf-8')
     runner = toy_runner(tmp_path, resume=True)
     runner.train()
     assert runner.iter == 16

@@ -91,4 +91,4 @@ def toy_runner(work_dir: Path, **changes: Any) -> Runner:
 
 def toy_log(work_dir: Path) -> str:
     """The log of the newest run in a folder."""
-    return max(work_dir.glob('*/*.log')).read_text()
+    return max(work_dir.glob('*/*.log')).read_text(encoding='utf-8')
