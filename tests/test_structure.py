@@ -20,6 +20,7 @@ ALONE = ('adversaries',)
 CROSS_CUTTING = {
     'adversaries/test_bad_files.py',
     'adversaries/test_checkpoints.py',
+    'adversaries/test_classes.py',
     'adversaries/test_coco_records.py',
     'adversaries/test_configs.py',
     'adversaries/test_foreign_files.py',
@@ -30,6 +31,7 @@ CROSS_CUTTING = {
     'adversaries/test_options.py',
     'adversaries/test_outputs.py',
     'adversaries/test_resume.py',
+    'adversaries/test_saved_settings.py',
     'adversaries/test_urls.py',
     'compat/mmcv_ops/test_cuda.py',
     'compat/test_mmcv_extension.py',

@@ -14,6 +14,7 @@ from mmengine.config import Config, DictAction
 
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.engine.config import load_config
+from effnet_dense.utils.config_errors import reason
 from effnet_dense.utils.console import print_any_character
 from effnet_dense.utils.urls import without_user
 
@@ -149,5 +150,6 @@ def message(error: BaseException) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if 'Original Traceback' in text:
         text = text.strip().splitlines()[-1]
-        text = text.split(': ', 1)[-1]
-    return text or type(error).__name__
+        kind, _, text = text.rpartition(': ') if text.endswith(': ') else text.partition(': ')
+        return text if ' ' in text else f'{kind}: {text}'
+    return reason(error)

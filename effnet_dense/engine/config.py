@@ -14,7 +14,9 @@ from mmengine.runner import Runner as MMEngineRunner
 from effnet_dense.data import use_data
 from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.transforms.loading import LOADING
+from effnet_dense.engine.checks.option_types import check_kind
 from effnet_dense.engine.checks.options import check_option
+from effnet_dense.engine.checks.top_level import check_model, check_top_level
 from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
 
@@ -27,7 +29,6 @@ READ_BY_RUNNER = {
     'activation_checkpointing',
     'channels_last',
     'compile',
-    'custom_imports',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
     'load_from_first',
@@ -38,6 +39,14 @@ READ_BY_RUNNER = {
     'sync_bn',
     'tta_model',
     'tta_pipeline',
+}
+
+# The runner's arguments that are no entries of a config.
+UNREAD = {'cfg'}
+# Entries that tools set by a flag → what to write.
+FLAGS = {
+    'launcher': 'write --launcher',
+    'custom_imports': 'it is read only in config files',
 }
 
 
@@ -96,6 +105,7 @@ def load_config(
     """
     path = find_config(name)
     config = read_config(path)
+    check_top_level(config)
     check_options(config, options or {})
     config.setdefault('runner_type', 'effnet_dense.Runner')
     # The check of the data loads images as training will.
@@ -105,8 +115,10 @@ def load_config(
         folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
         skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits)
     elif data is not None:
+        check_model(config)
         use_data(config, data, splits)
     apply_options(config, options or {})
+    check_top_level(config)
     config.launcher = launcher
     config.work_dir = _work_dir(config, path) if work_dir is None else str(work_dir)
     return config
@@ -116,14 +128,17 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
     """Set `--cfg-options`: dotted keys, in which a number indexes a list.
 
     Raises:
-        ValueError: Nothing reads a key's first part, or a later part matches nothing.
+        ValueError: Nothing reads a key's first part, a later part matches nothing, or the value
+            is of another kind than the one that it replaces.
     """
     check_options(config, options)
     for key in options:
+        check_kind(config, key, options[key])
         try:
             config.merge_from_dict({key: options[key]})
         except (KeyError, TypeError, IndexError) as error:
-            raise ValueError(f'--cfg-options {key}={options[key]!r}: {error}') from error
+            reason = error.args[0] if isinstance(error, KeyError) and error.args else error
+            raise ValueError(f'--cfg-options {key}={options[key]!r}: {reason!s:.300}') from error
 
 
 def check_options(config: Config, options: Mapping[str, Any]) -> None:
@@ -132,8 +147,12 @@ def check_options(config: Config, options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: See `check_option`.
     """
-    known = {*inspect.signature(MMEngineRunner).parameters, *READ_BY_RUNNER}
+    known = {*inspect.signature(MMEngineRunner).parameters, *READ_BY_RUNNER} - UNREAD
     for key in options:
+        if key.split('.')[0] in FLAGS:
+            raise ValueError(
+                f'--cfg-options {key} would change nothing: {FLAGS[key.split(".")[0]]}'
+            )
         check_option(config, key, known)
 
 

@@ -20,6 +20,7 @@ from effnet_dense.engine.checks.plain_data import (
 from effnet_dense.engine.plain_yaml import plain_yaml
 
 MAX_MESSAGE = 400
+SUFFIXES = ('.py', '.yaml', '.yml', '.json')
 
 
 def read_config(path: Path) -> Config:
@@ -29,6 +30,8 @@ def read_config(path: Path) -> Config:
         ValueError: The file, or one that it inherits, is no config; in one line.
         OSError: One of them cannot be read.
     """
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f'{path} is not a config: expected a name with {", ".join(SUFFIXES)}')
     chain: list[Path] = []
     try:
         with plain_yaml(), _checked_files(chain):
@@ -45,8 +48,12 @@ def read_config(path: Path) -> Config:
         raise ValueError(
             f'{_not_a_config(path, chain)}it is nested too deeply, or contains itself'
         ) from error
+    except SystemExit as error:
+        raise ValueError(f'{_not_a_config(path, chain)}it ends the program') from error
     except Exception as error:  # a Python config may raise anything
         raise ValueError(f'{_not_a_config(path, chain)}{_one_line(error)}') from error
+    if not config._cfg_dict:
+        raise ValueError(f'{path} is not a config: expected KEY = VALUE, got a file without any')
     return config
 
 

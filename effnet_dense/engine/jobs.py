@@ -12,6 +12,8 @@ from torch import nn
 
 from effnet_dense.data import check_data_files
 from effnet_dense.data.config_walk import metrics_of, type_name
+from effnet_dense.engine.checkpoint_of_run import use_classes_of
+from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.flags import (
     draw_predictions,
     resume_from,
@@ -49,6 +51,7 @@ def train(
         ValueError: The config contradicts itself, its weights or its data, or the work folder
             lies among the images.
     """
+    check_model(config)
     if amp:
         use_amp(config)
     if auto_scale_lr:
@@ -70,6 +73,9 @@ def test(
 ) -> dict[str, float]:
     """Evaluate a checkpoint on the config's test data.
 
+    Classes are compared by name: the data's may have another order than the checkpoint's, and be
+    fewer.
+
     Args:
         config: From `load_config`.
         checkpoint: Any source of `effnet_dense.load_weights`.
@@ -85,9 +91,11 @@ def test(
     Raises:
         FileNotFoundError: The checkpoint or a data file is missing.
         FileExistsError: An output has the name of a file that the package did not write.
-        ValueError: The checkpoint is damaged or of another model, `out` has the wrong suffix, the
-            config defines no augmentations, or the test reads what an output would replace.
+        ValueError: The checkpoint is damaged, of another model or lacks classes, `out` has the
+            wrong suffix, the config defines no augmentations, or the test reads what an output
+            would replace.
     """
+    check_model(config)
     config.load_from = str(checkpoint)
     config.resume = False
     if show_dir is None:
@@ -104,6 +112,7 @@ def test(
     folders = [folder for folder in (config.work_dir, show_dir, out) if folder is not None]
     _check_scratch_folders(config)
     check_run(config, ('test',), folders, [] if out is None or segments else [out])
+    use_classes_of(config, checkpoint)
     runner = build_runner(config)
     if out is not None and not segments:
         runner.test_evaluator.metrics.append(DumpDetections(out_file_path=str(out)))

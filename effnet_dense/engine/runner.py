@@ -21,8 +21,14 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
+from effnet_dense.data.coco.label_order import use_label_order
 from effnet_dense.data.seeding import seed_draws, set_loader_seed
 from effnet_dense.engine.channels_last import use_channels_last
+from effnet_dense.engine.checkpoint_of_run import (
+    compare_checkpoint,
+    has_own_classes,
+    log_other_classes,
+)
 from effnet_dense.engine.checks.arguments import check_arguments
 from effnet_dense.engine.checks.batch_size import (
     accumulated_batches,
@@ -34,10 +40,13 @@ from effnet_dense.engine.checks.classes import check_classes
 from effnet_dense.engine.checks.fixed_statistics import check_fixed_statistics
 from effnet_dense.engine.checks.loading import loading_warnings
 from effnet_dense.engine.checks.schedule import check_factors, flat, schedule_warnings
+from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.hooks.checkpoint import CheckpointHook, PlainSchedulerStates
 from effnet_dense.engine.hooks.finite import FiniteHook
+from effnet_dense.engine.hooks.first_step import FirstStepHook
+from effnet_dense.engine.hooks.num_classes import NumClassesHook
 from effnet_dense.engine.hooks.progress import ProgressHook, is_interactive
 from effnet_dense.engine.hooks.stopping import StopHook, resume_hint
 from effnet_dense.engine.lock import training_lock
@@ -111,6 +120,7 @@ class Runner(MMEngineRunner):
             ValueError: An argument that nothing reads or that would end the run later; or the data
                 preprocessor's mean or std differ from those of the weights.
         """
+        check_model(cfg)
         check_arguments(cfg)
         check_normalisation(cfg)
         runner = super().from_cfg(cfg)
@@ -177,8 +187,13 @@ class Runner(MMEngineRunner):
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader:
-        """Build a loader whose random numbers depend on (seed, epoch, index): see `seed_draws`."""
+        """Build a loader whose random numbers depend on (seed, epoch, index): see `seed_draws`.
+
+        Raises:
+            ValueError: See `use_label_order`.
+        """
         loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        use_label_order(loader.dataset)
         if seed is None or isinstance(dataloader, DataLoader):
             return loader
         return seed_draws(loader, seed)
@@ -229,8 +244,7 @@ class Runner(MMEngineRunner):
         """
         with config_errors('val_cfg, val_dataloader or val_evaluator', values=True):
             built = super().build_val_loop(loop)
-        # Models with a language model are validated with any classes.
-        if isinstance(self._train_loop, BaseLoop) and not self.cfg.model.get('language_model'):
+        if isinstance(self._train_loop, BaseLoop) and has_own_classes(self.cfg):
             check_classes(self._train_loop.dataloader.dataset, built.dataloader.dataset)
         return built
 
@@ -264,6 +278,10 @@ class Runner(MMEngineRunner):
         self.register_hook(PlainSchedulerStates())
         self._stop = StopHook()
         self.register_hook(self._stop)
+        self._first_step = FirstStepHook()
+        self.register_hook(self._first_step)
+        if has_own_classes(self.cfg):
+            self.register_hook(NumClassesHook())
         if not any(isinstance(hook, FiniteHook) for hook in self.hooks):
             self.register_hook(FiniteHook())
         if self.cfg.get('report', True):
@@ -289,8 +307,19 @@ class Runner(MMEngineRunner):
             training_lock(self.work_dir),
             resume_hint(self.work_dir),
             self._stop.handle_signals(single),
+            self._first_step.errors(),
         ):
             return super().train()
+
+    def val(self) -> dict[str, float]:
+        """Validate; see `FirstStepHook` for the errors of its first step."""
+        with self._first_step.errors():
+            return super().val()
+
+    def test(self) -> dict[str, float]:
+        """Test; see `FirstStepHook` for the errors of its first step."""
+        with self._first_step.errors():
+            return super().test()
 
     def dump_config(self) -> None:
         """Write the config into the work folder, where another file of its name stays."""
@@ -308,7 +337,8 @@ class Runner(MMEngineRunner):
             return
         if options is not True and not isinstance(options, dict):
             raise ValueError(f'compile must be true, false or a dict, got {options!r}')
-        parts = compile_parts(unwrap_model(self.model), **({} if options is True else options))
+        with config_errors('compile'):
+            parts = compile_parts(unwrap_model(self.model), **({} if options is True else options))
         self.logger.info(f'compiling {", ".join(parts)}: the first steps take minutes')
 
     def load_or_resume(self) -> None:
@@ -373,7 +403,7 @@ class Runner(MMEngineRunner):
         Raises:
             FileNotFoundError: No such file.
             ValueError: Not a checkpoint, damaged, or of another model; outside of training also
-                one that lacks weights of the model.
+                one that lacks weights of the model, or classes of the data.
         """
         if self._resume:
             checkpoint = self._load_training_state(filename)
@@ -384,8 +414,13 @@ class Runner(MMEngineRunner):
 
     def _load_weights(self, filename: str) -> dict[str, Any]:
         model = unwrap_model(self.model)
+        training = isinstance(self._train_loop, BaseLoop)
+        if not training:
+            compare_checkpoint(self, filename)
         report = load_weights(model, filename, ignore=self.cfg.get('load_from_ignore', ()))
-        if report.missing and not isinstance(self._train_loop, BaseLoop):
+        if training:
+            log_other_classes(self, filename, report)
+        elif report.missing:
             raise ValueError(
                 f'{public_name(filename)} cannot be evaluated, it lacks weights of the model: '
                 f'{report}'

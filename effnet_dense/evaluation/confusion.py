@@ -25,13 +25,14 @@ def confusion_matrix(
     """Count the pixels of each pair of true and predicted class.
 
     Args:
-        prediction: (H, W), from 0 to C − 1.
+        prediction: (H, W), from 0 to C − 1; pixels with other values are not counted, such as
+            those of a class that only the model has.
         label: (H, W), from 0 to C − 1, or `ignore_index`.
 
     Returns:
         (C, C) int64, truth by prediction.
     """
-    counted = label != ignore_index
+    counted = (label != ignore_index) & (prediction >= 0) & (prediction < num_classes)
     pairs = label[counted].long() * num_classes + prediction[counted].long()
     return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
 

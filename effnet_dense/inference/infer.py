@@ -79,10 +79,13 @@ def infer(
         FileNotFoundError: A source or `ann_file` does not exist.
         OSError: The disk is full, for example; the JSON files have the results until then.
         FileExistsError: A result has the name of a file that the package did not write.
-        ValueError: A result would replace an input, or `ann_file` lacks classes.
+        ValueError: A result would replace an input, `ann_file` lacks classes, or a number is
+            impossible.
     """
     if batch_size < 1:
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
+    if not score_thr >= 0:
+        raise ValueError(f'expected a score_thr from 0 to 1, got {score_thr}')
     lines: list[str] = []
     inputs = find_inputs(sources, out, lines.append)
     paths = OutputPaths.of(inputs)

@@ -24,6 +24,9 @@ from effnet_dense.data.image_values import ImageRange
 from effnet_dense.data.resizing import becomes_empty, smallest_scale
 from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
+from effnet_dense.engine.checks.saved_settings import compare_with_saved
+from effnet_dense.engine.checks.sizes import check_sizes
+from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.config import load_config
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.inference.images import ImageInput, ImageReader
@@ -76,16 +79,21 @@ class Predictor:
         image_range: ImageRange = None,
     ) -> None:
         self.config = config if isinstance(config, Config) else load_config(str(config))
+        chosen = checked_device(device or get_device())
+        check_model(self.config)
+        check_sizes(self.config)
         self._reader = _reader(self.config, image_range)
         scope = 'mmseg' if is_segmentation(self.config) else 'mmdet'
         init_default_scope(self.config.get('default_scope') or scope)
-        meta = checkpoint_meta(safe_load(fetch(checkpoint)), public_name(checkpoint))
+        saved = safe_load(fetch(checkpoint))
+        meta = checkpoint_meta(saved, public_name(checkpoint))
+        compare_with_saved(self.config, saved, public_name(checkpoint))
         self.dataset_meta = meta or config_meta(self.config)
         model: Any = _build(model_for(self.config, self.dataset_meta['classes']))
         _load(model, checkpoint)
         model.dataset_meta = self.dataset_meta  # where the APIs of mmdet and mmseg expect it
         self.model: Any = deployed(model) if deploy else model.eval()
-        self.model.to(device or get_device())
+        self.model.to(chosen)
         if channels_last:
             use_channels_last(self.model)
         steps = _steps(self.config)
@@ -185,6 +193,23 @@ def _reader(config: Config, image_range: ImageRange) -> ImageReader:
     loader: Any = next((step for step in steps if type_name(step) == 'LoadImageFromFile'), {})
     upright = not str(loader.get('color_type', '')).endswith(AS_STORED)
     return ImageReader(loader.get('image_range') if image_range is None else image_range, upright)
+
+
+def checked_device(device: str | torch.device) -> torch.device:
+    """Return a device that can hold a tensor.
+
+    Raises:
+        ValueError: PyTorch does not know it, or this machine has none.
+    """
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip('.')
+        raise ValueError(
+            f'device must be such as cpu or cuda:0, got {str(device)!r}: {reason:.200}'
+        ) from error
+    return chosen
 
 
 def _build(config: Any) -> nn.Module:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import torch
+
+OF_ARGUMENTS = (
+    *(AssertionError, AttributeError, IndexError, NameError, NotImplementedError),
+    *(RuntimeError, TypeError),
+)
+"""What libraries raise for arguments of the wrong kind."""
+_ADVICE = re.compile(r' Please check whether the value of .*', re.DOTALL)  # of mmengine's registry
 
 
 @contextmanager
@@ -17,20 +27,34 @@ def config_errors(part: str, values: bool = False) -> Iterator[None]:
         values: Name the part in errors of impossible values and unknown types as well.
 
     Raises:
-        ValueError: In place of a TypeError, AttributeError or AssertionError in the block.
+        ValueError: In place of another kind of error in the block, except of a lack of memory.
     """
     try:
         yield
-    except (TypeError, AttributeError, AssertionError) as error:
-        raise ValueError(f'{part} cannot be built from the config: {_reason(error)}') from error
-    except (ValueError, KeyError, ZeroDivisionError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except OF_ARGUMENTS as error:
+        raise ValueError(f'{part} cannot be built from the config: {reason(error)}') from error
+    except (KeyError, ValueError, ZeroDivisionError) as error:
         if not values:
             raise
-        reason = error.args[0] if isinstance(error, KeyError) and error.args else error
-        raise ValueError(f'{part}: {reason}') from error
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise ValueError(f'{part}: {_ADVICE.sub("", str(text))}') from error
 
 
-def _reason(error: Exception) -> str:
-    """Return an error's message; for a bare assertion, the line that failed."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return str(error) or f'{frame.line} ({Path(frame.filename).name}, line {frame.lineno})'
+def reason(error: BaseException) -> str:
+    """Return an error's message in one line; with its kind and place if that is at most a word.
+
+    `str()` of a KeyError is the quoted key alone, of a bare assertion nothing.
+    """
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    text = _ADVICE.sub('', text).strip()
+    if ' ' in text:
+        return text
+    found = traceback.extract_tb(error.__traceback__)
+    place = f' ({Path(found[-1].filename).name}, line {found[-1].lineno})' if found else ''
+    if isinstance(error, KeyError):
+        return f'there is no entry {text!r}{place}'
+    if isinstance(error, AssertionError) and not text and found:
+        return f'{found[-1].line}{place}'
+    return f'{type(error).__name__}: {text}{place}' if text else f'{type(error).__name__}{place}'

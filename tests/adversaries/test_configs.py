@@ -197,3 +197,45 @@ def test_the_tools_say_it_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
         assert call(tool, path, *words) == 2
         shown = capsys.readouterr().err
         assert RUNS in shown and shown.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('[1, 2]', 'a file without any'),
+        ('', 'a file without any'),
+        ('import sys\nsys.exit(3)', 'ends the program'),
+    ],
+)
+def test_python_files_that_are_no_configs(content: str, words: str, tmp_path: Path) -> None:
+    assert words in refusal(write(tmp_path / 'leaf.py', content))
+
+
+def test_files_of_other_kinds_are_named(tmp_path: Path) -> None:
+    assert 'x.txt is not a config' in refusal(write(tmp_path / 'x.txt', 'a = 1'))
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('a = 1', 'must define model=dict(type=…), got None'),
+        ('model = None', 'must define model=dict(type=…), got None'),
+        ('model = 3', 'model must be a dictionary, got 3'),
+        ("model = 'RetinaNet'", 'model must be a dictionary'),
+        ('model = dict()', 'must name a class as model.type'),
+    ],
+)
+def test_configs_without_a_model(
+    content: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / 'leaf.py', content)
+    for words_of_tool in (
+        ('train',),
+        ('train', '--data', tmp_path),
+        ('test', 'x.pth'),
+        ('infer', 'x.pth', tmp_path, '--out', tmp_path / 'out'),
+    ):
+        tool, *rest = words_of_tool
+        assert call(tool, path, *rest) == 2
+        shown = capsys.readouterr().err
+        assert words in shown and shown.count('\n') == 1

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from effnet_dense.engine.checks.option_types import check_kind
+from effnet_dense.engine.command import message
+from effnet_dense.engine.hooks.first_step import FirstStepHook
 from tests.helpers.tiny import as_arguments, narrow_retinanet, options
 from tests.helpers.tool import call
 
@@ -149,3 +153,111 @@ def test_an_option_that_changes_nothing(
 ) -> None:
     line = refused(**{key: value})
     assert all(word in line for word in [key.split('.')[0], *words]) and '\n' not in line
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'words'),
+    [
+        ('train_dataloader.dataset.pipeline.2.scale', (-64, 64), 'above 0, got (-64, 64)'),
+        ('train_dataloader.dataset.pipeline.2.scale', 'x', 'expects numbers, as in the config'),
+        ('train_dataloader.dataset.pipeline.2.ratio_range', (2, 1), 'two ascending factors'),
+        ('train_dataloader.dataset.pipeline.2.ratio_range', (-1, 2), 'two ascending factors'),
+        ('test_dataloader.dataset.pipeline.1.scale', (0, 64), 'above 0, got (0, 64)'),
+        ('train_dataloader.dataset', 3, 'expects entries'),
+        ('train_dataloader.dataset.ann_file', 3, 'must be a text'),
+        ('model.data_preprocessor.std', (0, 0, 0), 'other than 0'),
+        ('model.data_preprocessor.pad_size_divisor', 0, 'above 0, got 0'),
+        ('model.test_cfg.score_thr', 'x', "expects a number, as in the config (0.05), got 'x'"),
+        ('model.neck.out_channels', -8, 'negative dimension'),
+        ('model', 3, 'expects entries'),
+        ('model.type', '', 'model'),
+        ('model.bbox_head.num_classes', 3, '3, but train_dataloader has 2 classes'),
+        ('optim_wrapper.optimizer.lr', 'abc', 'expects a number, as in the config'),
+        ('randomness.seed', -1, 'at least 0, at most 4294967295, got -1'),
+        ('randomness.seed', 2**40, 'at most 4294967295'),
+        ('randomness', 3, 'randomness expects entries'),
+        ('default_scope', 3, 'default_scope must be a text, got 3'),
+        ('env_cfg', 3, 'env_cfg expects entries'),
+        ('visualizer', 3, 'visualizer expects entries'),
+        ('load_from_ignore', 'bbox_head.', 'load_from_ignore must be a list'),
+        ('channels_last', 'x', 'must be True or False'),
+        ('resume', 'x', 'resume expects True or False'),
+        ('custom_hooks', 3, 'custom_hooks must be a list'),
+        ('log_level', 'LOUD', 'must be one of CRITICAL'),
+        ('launcher', 'x', 'write --launcher'),
+        ('custom_imports.imports', 'x', 'read only in config files'),
+        ('cfg', 3, "nothing reads 'cfg'"),
+        ('compile.mode', 'x', 'compile'),
+    ],
+)
+def test_values_of_the_wrong_kind(key: str, value: Any, words: str, refused: Any) -> None:
+    line = refused(**{key: value})
+    assert words in line and key.split('.')[0] in line and '\n' not in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'model.bbox_head.anchor_generator.strides': (-8, 16)},
+        {'model.train_cfg.assigner.pos_iou_thr': '(1,)'},
+    ],
+)
+def test_values_that_fail_in_the_first_step(changes: dict[str, Any], refused: Any) -> None:
+    line = refused(**changes)
+    assert line and '\n' not in line
+
+
+def test_a_number_may_become_none_and_names_that_libraries_know() -> None:
+    config = dict(a=dict(loss_scale=512.0, lr=0.1, scale=(1, 2), arch='b0', clip_grad=dict(x=1)))
+    for key, value in [
+        ('a.loss_scale', 'dynamic'),
+        ('a.lr', None),
+        ('a.lr', 1),
+        ('a.scale', 3),
+        ('a.scale', [(1, 2), (3, 4)]),
+        ('a.arch', {'x': 1}),
+        ('a.clip_grad', None),
+        ('a.unknown', 'x'),
+    ]:
+        check_kind(config, key, value)
+
+
+def test_a_bare_key_is_no_message() -> None:
+    try:
+        {}['momentum']
+    except KeyError as error:
+        assert re.fullmatch(
+            r"there is no entry 'momentum' \(test_options\.py, line \d+\)", message(error)
+        )
+    assert message(ValueError('model')) == 'ValueError: model'
+    assert message(KeyError('two words')) == 'two words'
+    worker = "Caught KeyError.\nOriginal Traceback (most recent call last):\nKeyError: 'img'"
+    assert message(KeyError(worker)) == "KeyError: 'img'"
+
+
+def phases(*steps: str) -> FirstStepHook:
+    """The hook after these calls."""
+    hook = FirstStepHook()
+    for step in steps:
+        getattr(hook, step)(None)
+    return hook
+
+
+@pytest.mark.parametrize('error', [TypeError, AssertionError, IndexError, RuntimeError])
+def test_errors_of_the_first_step_are_one_line(error: type[Exception]) -> None:
+    hook = phases('before_train')
+    with pytest.raises(ValueError, match=r'the first step of the training failed'), hook.errors():
+        raise error
+    hook = phases('before_train', 'after_train_iter')
+    with pytest.raises(error), hook.errors():  # a bug keeps its traceback
+        raise error
+    hook = phases('before_train', 'after_train_iter', 'before_val')
+    with pytest.raises(ValueError, match=r'of the validation failed'), hook.errors():
+        raise error('two\nlines')
+
+
+@pytest.mark.parametrize('words', ['CUDA error: x', 'NCCL error', 'DataLoader worker (pid 1) died'])
+def test_errors_of_the_machine_keep_their_traceback(words: str) -> None:
+    with pytest.raises(RuntimeError, match=r'CUDA|NCCL|worker'), phases().errors():
+        raise RuntimeError(words)

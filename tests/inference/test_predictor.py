@@ -13,6 +13,7 @@ from PIL import Image
 
 import effnet_dense
 from effnet_dense.inference import Predictor
+from effnet_dense.inference.predictor import checked_device
 from tests.helpers.tiny_models import CLASSES, detector, saved
 
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
@@ -113,3 +114,10 @@ def test_a_checkpoint_of_another_model(tmp_path: Path) -> None:
     torch.save(checkpoint, path)
     with pytest.raises(ValueError, match=r'parameters of the model are missing in it.*bbox_head'):
         Predictor(detector(), path, 'cpu')
+
+
+@pytest.mark.parametrize('name', ['nope', 'cuda:99', 'meta', 'cpu:x', 'cuda:-1'])
+def test_devices_that_do_not_exist(name: str) -> None:
+    with pytest.raises(ValueError, match=f'device must be .*got {name!r}') as raised:
+        checked_device(name)
+    assert '\n' not in str(raised.value)

@@ -91,7 +91,7 @@ class ConfigForecast:
 
 def check_capacity(gib: float, reserve: float) -> None:
     """Raise a ValueError if nothing is left for tensors."""
-    if reserve < 0 or not gib > reserve:
+    if reserve < 0 or not reserve < gib < float('inf'):
         raise ValueError(
-            f'--gib must be more than --reserve, which is not negative: {gib}, {reserve}'
+            f'--gib must be finite and more than --reserve, which is not negative: {gib}, {reserve}'
         )

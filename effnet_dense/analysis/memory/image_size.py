@@ -36,8 +36,16 @@ def network_input_size(config: Config) -> Size:
     return -(-height // divisor) * divisor, -(-width // divisor) * divisor
 
 
+LARGEST_SIDE = 1 << 17
+
+
 def check_size(size: Size) -> None:
-    """Raise a ValueError for an image without pixels."""
+    """Raise a ValueError for an image without pixels, or with more than PyTorch can count."""
+    if max(size) > LARGEST_SIDE:
+        raise ValueError(
+            f'images have at most {LARGEST_SIDE} pixels per side, got a size of '
+            f'{size[0]} × {size[1]}'
+        )
     if min(size) < 1:
         raise ValueError(f'images have at least one pixel, got a size of {size[0]} × {size[1]}')
 

@@ -27,6 +27,8 @@ from effnet_dense.utils.markdown import markdown_table
 from effnet_dense.utils.outputs import check_free, claim
 from effnet_dense.utils.progress import progress_bar
 
+SMALLEST_SIZE = 32  # a backbone's largest stride
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's arguments."""
@@ -142,6 +144,8 @@ def _budget(
 
 
 def _search(args: argparse.Namespace) -> None:
+    if args.size is not None and args.size < SMALLEST_SIZE:
+        raise ValueError(f'size must be at least {SMALLEST_SIZE}, got {args.size}')
     config, grid = config_of(args), candidates(args.budget, args.grid_step, args.tolerance)
     folder = Path(args.work_dir or f'work_dirs/scaling_{Path(args.config).stem}')
     check_free(folder / f'results.{suffix}' for suffix in ('json', 'md', 'png'))

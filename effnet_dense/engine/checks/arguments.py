@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader
 
 from effnet_dense.engine.checks.config_parts import GIVEN_BY_RUNNER, Parts
 from effnet_dense.engine.checks.signatures import arguments_of, check_names, check_numbers
+from effnet_dense.engine.checks.sizes import check_sizes
+from effnet_dense.engine.checks.top_level import check_top_level
 
 LOADER_KEYS = {
     *inspect.signature(DataLoader).parameters,
@@ -45,6 +47,7 @@ PARAMWISE = {
     'flat_decay_mult',
     'norm_decay_mult',
 }
+LARGEST_SEED = 2**32 - 1  # numpy's
 SMALLEST_OF_LOADERS = dict(batch_size=1, num_workers=0)
 
 
@@ -57,6 +60,7 @@ def check_arguments(cfg: Any) -> None:
     Raises:
         ValueError: Names the key, its value, and what is expected.
     """
+    check_top_level(cfg)
     for part in Parts(cfg):
         known = arguments_of(part.cls) if part.cls is not None else None
         if inspect.isclass(part.cls) and issubclass(part.cls, CheckpointHook):
@@ -75,6 +79,7 @@ def check_arguments(cfg: Any) -> None:
                 if loader.get(name) is not None:
                     check_integer(f'{loop}_dataloader.{name}', loader[name], smallest)
     check_train_loop(cfg.get('train_cfg'))
+    check_sizes(cfg)
     check_randomness(cfg.get('randomness') or {})
     check_clip_grad(cfg.get('optim_wrapper'))
     check_settings(cfg)
@@ -112,15 +117,17 @@ def _loop_by_epoch(loop: Mapping[str, Any]) -> str:
     return 'EpochBasedTrainLoop' if loop.get('by_epoch') else 'IterBasedTrainLoop'
 
 
-def check_integer(key: str, value: Any, smallest: int) -> None:
+def check_integer(key: str, value: Any, smallest: int, largest: int | None = None) -> None:
     """Check a whole number.
 
     Raises:
-        ValueError: Names the key, the value and the smallest.
+        ValueError: Names the key, the value and the limits.
     """
     number = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
-    if not number or isinstance(value, bool) or value < smallest:
-        raise ValueError(f'{key} must be a whole number, at least {smallest}, got {value!r}')
+    above = largest is not None and number and value > largest
+    if not number or isinstance(value, bool) or value < smallest or above:
+        limits = f'at least {smallest}' + ('' if largest is None else f', at most {largest}')
+        raise ValueError(f'{key} must be a whole number, {limits}, got {value!r}')
 
 
 def check_randomness(randomness: Mapping[str, Any]) -> None:
@@ -131,7 +138,7 @@ def check_randomness(randomness: Mapping[str, Any]) -> None:
     """
     check_names('randomness', randomness, set(_named(MMEngineRunner.set_randomness)))
     if randomness.get('seed') is not None:
-        check_integer('randomness.seed', randomness['seed'], 0)
+        check_integer('randomness.seed', randomness['seed'], 0, LARGEST_SEED)
 
 
 def check_clip_grad(wrapper: Any) -> None:
