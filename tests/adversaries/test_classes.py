@@ -231,7 +231,7 @@ def coco_dataset(path: Path, classes: Sequence[str], test_mode: bool, **more: An
     """A data set of one image without objects."""
     image = dict(id=1, file_name='a.png', width=8, height=8)
     content = dict(images=[image], annotations=[], categories=CATEGORIES, **more)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding='utf-8')
     metainfo = dict(classes=tuple(classes), palette=[(i, i, i) for i in range(len(classes))])
     return CocoDataset(
         ann_file=str(path), metainfo=metainfo, test_mode=test_mode, data_prefix=dict(img='')

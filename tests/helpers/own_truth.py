@@ -62,7 +62,7 @@ def write_coco(
     categories = [dict(id=ids[name], name=name) for name in order]
     content = dict(images=images, annotations=objects, categories=categories)
     (root / 'annotations').mkdir()
-    (root / 'annotations' / 'val.json').write_text(json.dumps(content))
+    (root / 'annotations' / 'val.json').write_text(json.dumps(content), encoding='utf-8')
     return root
 
 
@@ -79,5 +79,7 @@ def write_label_maps(root: Path, predictor: Predictor, order: Sequence[str]) -> 
         values = table[found.astype(np.uint8)]
         values[:4] = 0
         Image.fromarray(values).save(root / 'labels' / 'val' / path.name)
-    (root / 'classes.json').write_text(json.dumps({'classes': list(order), 'ignore': 255}))
+    (root / 'classes.json').write_text(
+        json.dumps({'classes': list(order), 'ignore': 255}), encoding='utf-8'
+    )
     return root
