@@ -49,7 +49,8 @@ def atomic_write(path: str | Path, content: str | bytes, fsync: bool = True) -> 
 
     Args:
         path: The final path; its folder exists.
-        content: Text or bytes.
+        content: Text or bytes. Bytes of file names that are not UTF-8, which Python shows as lone
+            surrogates, become `\\udce9`.
         fsync: See `atomic_path`.
 
     Raises:
@@ -58,7 +59,11 @@ def atomic_write(path: str | Path, content: str | bytes, fsync: bool = True) -> 
     path = Path(path)
     own = _beside(path, f'{PARTIAL}{os.getpid()}-')
     with _replacing(path, own, fsync) as partial:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.write_bytes(_bytes(content))
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode('utf-8', 'backslashreplace') if isinstance(content, str) else content
 
 
 @contextmanager

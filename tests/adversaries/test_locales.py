@@ -14,6 +14,7 @@ import pytest
 from effnet_dense.compat.safe_defaults import read_utf8
 from effnet_dense.data.bad_images import ReplaceBadImages, read_notes
 from effnet_dense.engine.console import quieten_console
+from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.console import one_line, print_any_character, print_table
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.regular_files import disk_path
@@ -59,6 +60,11 @@ def test_log_files_are_utf8_and_log_lines_are_kept(
 
 def test_lines_of_messages() -> None:
     assert one_line('a\nb\x1b[31m\udce9 Straße') == 'a\\nb\\x1b[31m\\udce9 Straße'
+
+
+def test_texts_with_bytes_of_file_names(tmp_path: Path) -> None:
+    atomic_write(tmp_path / 'page.html', HARD)
+    assert (tmp_path / 'page.html').read_text(encoding='utf-8') == 'Straße × caf\\udce9'
 
 
 def test_json_is_utf8() -> None:
