@@ -140,7 +140,7 @@ def test_the_tool_names_other_classes(
     checkpoint, predictor = detecting
     data = write_coco(tmp_path / 'data', predictor, CLASSES)
     file = data / 'annotations' / 'val.json'
-    file.write_text(file.read_text().replace('"bar"', '"Bar"'))
+    file.write_text(file.read_text(encoding='utf-8').replace('"bar"', '"Bar"'), encoding='utf-8')
     with pytest.raises(ValueError, match=r"epoch_1\.pth was trained .* not 'Bar' \(nearest: 'bar'"):
         tested(DETECTOR, checkpoint, data)
 
