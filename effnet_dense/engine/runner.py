@@ -375,6 +375,11 @@ class Runner(MMEngineRunner):
                 classes, another optimizer or other schedules.
         """
         self._resumed_parts = (resume_optimizer, resume_param_scheduler)
+        _ = self.train_loop  # built here, as are the others, to be compared with their states
+        if resume_optimizer:
+            self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        if resume_param_scheduler and self.param_schedulers is not None:
+            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
         set_loader_seed(self.train_dataloader, self.seed)
         if isinstance(self.train_loop, ResumableLoop):

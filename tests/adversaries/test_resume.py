@@ -205,6 +205,16 @@ def test_nothing_is_said_of_the_same_config(trained: Path, tmp_path: Path) -> No
     assert told(tmp_path) == []
 
 
+def test_resume_as_a_method(trained: Path, tmp_path: Path) -> None:
+    """`Runner.resume` of a runner that has not begun to train; without the optimizer's state."""
+    changed = {'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)}
+    with pytest.raises(ValueError, match='groups of parameters'):
+        toy_runner(tmp_path / 'a', resume=True, **changed).resume(str(trained))
+    runner = toy_runner(tmp_path / 'b', resume=True, **changed)
+    runner.resume(str(trained), resume_optimizer=False, resume_param_scheduler=False)
+    assert runner.epoch == 2 and isinstance(runner.optim_wrapper, dict)
+
+
 def test_checkpoints_of_other_programs_have_no_config(trained: Path, tmp_path: Path) -> None:
     state = safe_load(trained)
     del state['meta']['effnet_dense_config'], state['meta']['progress']
