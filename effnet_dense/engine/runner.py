@@ -111,6 +111,7 @@ class Runner(MMEngineRunner):
     _has_loaded: bool
     _resumed_meta: dict[str, Any]
     _resumed_parts: tuple[bool, bool] = (True, True)
+    optim_wrapper: Any
     param_schedulers: Any
 
     @classmethod
