@@ -3,6 +3,7 @@
 A hidden file in each folder of outputs, `.effnet_dense-outputs`, lists the names written there:
 a line `+"NAME"` for a file that is about to be written, `-"NAME"` for one that was removed. An
 existing file that its folder's list does not name is foreign: it is neither replaced nor removed.
+A link is foreign, too, whatever its name: the package makes none, and writing would go through it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _READ: dict[Path, tuple[_State, set[str]]] = {}
 def is_ours(path: str | Path) -> bool:
     """Whether the package has written this file."""
     path = Path(path)
-    return path.name in _listed(path.parent)
+    return path.name in _listed(path.parent) and not path.is_symlink()
 
 
 def claim(path: str | Path) -> Path:
@@ -37,9 +38,8 @@ def claim(path: str | Path) -> Path:
         FileExistsError: A foreign file, folder or link has this name.
     """
     path = Path(path)
-    listed = _listed(path.parent)
-    if path.name not in listed:
-        check_free([path])
+    check_free([path])
+    if path.name not in _listed(path.parent):
         claim_folder(path.parent)
         _append(path.parent, f'+{json.dumps(path.name)}\n')
     return path
@@ -127,8 +127,8 @@ def remove_ours(folder: str | Path) -> None:
     for place in list(_folders_below(Path(folder))):
         for name in _listed(place):
             path = place / name
-            if path.is_symlink() or path.is_file():
-                path.unlink()
+            if path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)  # another process may remove it at the same time
         if _has_header(place):
             (place / MARK).unlink()
             if not place.is_symlink() and not any(place.iterdir()):
@@ -163,11 +163,14 @@ def _listed(folder: Path) -> set[str]:
 
 
 def _parse(text: str) -> set[str]:
+    """Read the names on a list, which may come from a stranger: none leads out of its folder."""
     names: set[str] = set()
     for line in text.splitlines():
         try:
             name = str(json.loads(line[1:]))
         except ValueError:  # the header, or a line that was cut by a kill
+            continue
+        if name != os.path.basename(name) or name in ('', '.', '..'):
             continue
         (names.add if line.startswith('+') else names.discard)(name)
     return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from pathlib import Path
 
@@ -68,6 +69,30 @@ def test_a_list_of_others_is_not_written_to(kind: str, tmp_path: Path) -> None:
         claim(tmp_path / 'a')
     assert theirs.read_text(encoding='utf-8') == 'theirs'
     assert kind != 'file' or mark.read_text(encoding='utf-8') == '+"a"\n'
+
+
+@pytest.mark.parametrize('name', ['../theirs', '{root}/theirs', 'sub/../../theirs', '..', '.', ''])
+def test_a_list_of_a_stranger_names_nothing_elsewhere(name: str, tmp_path: Path) -> None:
+    theirs, report = tmp_path / 'theirs', tmp_path / 'report'
+    theirs.write_text('theirs', encoding='utf-8')
+    write(report / 'sub' / 'a')
+    write(report / 'b')
+    with (report / MARK).open('a', encoding='utf-8') as file:
+        file.write(f'+{json.dumps(name.format(root=tmp_path))}\n')
+    remove_ours(report)
+    assert theirs.read_text(encoding='utf-8') == 'theirs' and not report.exists()
+
+
+def test_a_link_in_place_of_an_output_is_foreign(tmp_path: Path) -> None:
+    theirs, path = tmp_path / 'theirs', write(tmp_path / 'results' / 'a.png')
+    theirs.write_text('theirs', encoding='utf-8')
+    path.unlink()
+    path.symlink_to(theirs)
+    assert not is_ours(path)
+    with pytest.raises(FileExistsError, match='did not write'):
+        claim(path)
+    remove_ours(path.parent)
+    assert path.is_symlink() and theirs.read_text(encoding='utf-8') == 'theirs'
 
 
 def test_a_list_that_a_kill_has_cut(tmp_path: Path) -> None:
