@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from effnet_dense.engine.checks.plain_data import (
     check_runs_nothing,
     is_data,
 )
+from effnet_dense.engine.placeholders import substitute
 from effnet_dense.engine.plain_yaml import plain_yaml
 
 MAX_MESSAGE = 400
@@ -39,11 +39,6 @@ def read_config(path: Path) -> Config:
             check_replaced(config._cfg_dict)
     except OSError:
         raise
-    except re.error as error:
-        raise ValueError(
-            f'{_not_a_config(path, chain)}mmengine reads the DEFAULT of a '
-            f'{{{{$VARIABLE:DEFAULT}}}} as a regular expression, {error}'
-        ) from error
     except RecursionError as error:
         raise ValueError(
             f'{_not_a_config(path, chain)}it is nested too deeply, or contains itself'
@@ -66,6 +61,7 @@ def _checked_files(chain: list[Path]) -> Iterator[None]:
             leaves the file in which it occurred as the last one.
     """
     read, bases_of = Config._file2dict, Config._get_base_files
+    replace = Config._substitute_env_variables
 
     def checked_read(filename: str, *args: Any, **kwargs: Any) -> Any:
         path = Path(filename).expanduser().absolute()
@@ -88,11 +84,13 @@ def _checked_files(chain: list[Path]) -> Iterator[None]:
 
     Config._file2dict = staticmethod(checked_read)
     Config._get_base_files = staticmethod(checked_bases)
+    Config._substitute_env_variables = staticmethod(substitute)
     try:
         yield
     finally:
         Config._file2dict = staticmethod(read)
         Config._get_base_files = staticmethod(bases_of)
+        Config._substitute_env_variables = staticmethod(replace)
 
 
 def _not_a_config(path: Path, chain: list[Path]) -> str:

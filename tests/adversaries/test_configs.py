@@ -96,6 +96,21 @@ def test_a_type_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert 'model.type' in refusal(leaf)
 
 
+@pytest.mark.parametrize('default', ['/data/c++', 'a+b', '(', r'\1', '(x+x+)+y', 'x' * 60])
+@pytest.mark.parametrize('suffix', ['py', 'json'])
+def test_a_default_is_plain_text(default: str, suffix: str, tmp_path: Path) -> None:
+    texts = [default, '(x+x+)+y', 'x' * 60]
+    items = [f'{{{{$UNSET_VARIABLE:{text}}}}}' for text in texts]
+    content = f'a = {items!r}' if suffix == 'py' else json.dumps({'a': items})
+    assert list(load_config(write(tmp_path / f'leaf.{suffix}', content)).a) == texts
+
+
+def test_merge_keys_may_repeat_what_they_merge(tmp_path: Path) -> None:
+    text = 'a: &a {x: 1, y: 2}\nb: &b\n  <<: *a\n  x: 3\nc:\n  <<: *b\n  y: 4\nd: *b\n'
+    config = load_config(write(tmp_path / 'leaf.yaml', text))
+    assert (config.b, config.c, config.d) == ({'x': 3, 'y': 2}, {'x': 3, 'y': 4}, config.b)
+
+
 @pytest.mark.parametrize('suffix', ['yaml', 'json'])
 @pytest.mark.parametrize('base', ['code.py', ['plain.yaml', 'code.py'], 'mmdet::_base_/x.py', 7])
 def test_data_inherits_no_python(suffix: str, base: Any, tmp_path: Path) -> None:
@@ -137,7 +152,8 @@ BOMB = 'a: &a [x, x, x, x, x, x, x, x, x]\n' + ''.join(
         ('_base_: base.yaml\na: {{_base_.undefined}}\n', 'undefined'),
         ('a: {{$UNSET_VARIABLE}}\n', 'UNSET_VARIABLE'),
         ('a: {{$UNSET_VARIABLE:}}\n', 'UNSET_VARIABLE'),
-        ('a: {{$UNSET_VARIABLE:(}}\n', '{{$VARIABLE:DEFAULT}}'),
+        ('a: {b: 1, c: 2, b: 3}\n', "'b' is written twice"),
+        ('a: 1\n"a": 2\n', "'a' is written twice"),
         ('_base_: leaf.yaml\n', 'inherits itself'),
         ('_base_: absent.yaml\n', 'absent.yaml'),
         ('a: [1\nb: 2\n', 'leaf.yaml'),
@@ -159,6 +175,7 @@ def test_impossible_yaml(content: Any, words: str, tmp_path: Path) -> None:
         ('{"a": ' * 100_000, 'nested'),
         ('{"a": ' + '9' * 10_000 + '}', 'digits'),
         ('{"_base_": "leaf.json"}', 'inherits itself'),
+        ('{"a": {"b": 1, "b": 2}}', "'b' is written twice"),
         ('{"a": "{{ undefined }}"}', 'undefined'),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ PREDEFINED = ('fileDirname', 'fileBasename', 'fileBasenameNoExtension', 'fileExt
 PLACEHOLDER = re.compile(r'\{\{([^{}\n]*)\}\}')
 NAME_ALONE = re.compile(r'\{\{\s*([A-Za-z_$][\w.]*)\s*\}\}')
 DEFINED = re.compile(
-    rf"""\s*(?:{'|'.join(PREDEFINED)}|_base_\.[\w.]+)\s*|['"]?\s*\$\w+\s*:\s*\S*?\s*['"]?"""
+    rf"""\s*(?:{'|'.join(PREDEFINED)}|_base_\.[\w.]+)\s*|['"]?\s*+\$\w++\s*+:\s*+\S*?\s*+['"]?"""
 )
 
 
@@ -63,6 +63,19 @@ def check_mapping(content: Any) -> None:
     for key in content:
         if not isinstance(key, str):
             raise ValueError(f'the keys at the top must be names, got {key!r}')
+
+
+def check_distinct(keys: Iterable[str]) -> None:
+    """Check that no key of a mapping is written twice, of which readers drop the first.
+
+    Raises:
+        ValueError: Names the first that is.
+    """
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise ValueError(f'the key {key!r} is written twice in one mapping')
+        seen.add(key)
 
 
 def check_bases(bases: Any, data: bool) -> None:
