@@ -25,7 +25,7 @@ from effnet_dense.inference.inputs import Input, find_inputs
 from effnet_dense.inference.output_paths import OutputPaths
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.inference.results import Results
-from effnet_dense.inference.video import frame_rate, open_video, video_writer
+from effnet_dense.inference.video import COUNTED, frame_rate, open_video, video_writer
 from effnet_dense.utils.atomic import DISK_FULL
 from effnet_dense.utils.console import one_line
 from effnet_dense.utils.native_paths import is_utf8
@@ -73,7 +73,7 @@ def infer(
 
     Returns:
         A line for each file that was skipped because it could not be read, predicted on or
-        drawn.
+        drawn, and for each video that was read in part.
 
     Raises:
         FileNotFoundError: A source or `ann_file` does not exist.
@@ -201,6 +201,7 @@ class _Run:
         advance = _task(progress, item.name, max(video.frame_cnt, 0) or None)
         target = self.results.folder / 'pictures' / self.paths.drawings[item.name]
         frames = self.paths.frames[item.name]
+        before = self.results.count
         with video_writer(target, frame_rate(video), video.current_frame()) as writer:
             for batch in _batches(self._frames(item, video, frames), self.batch_size):
                 for frame, sample in self._predict(batch):
@@ -209,6 +210,20 @@ class _Run:
                     self.results.add(frame.name, size, sample, video=item.name, frame_id=number)
                     writer.write(self._draw(frame.image, sample))
                     advance()
+        self._check_length(item.path, video, self.results.count - before)
+
+    def _check_length(self, path: Path, video: Any, count: int) -> None:
+        """Name a video that ended before the number of frames that its header states."""
+        line = (
+            f'{path} is damaged or incomplete: {count} of its {video.frame_cnt} frames could be '
+            'read, whose results are written'
+        )
+        if count >= video.frame_cnt - 1:  # some headers count one frame too many
+            return
+        if path.suffix.lower() in COUNTED:
+            self.skip(line)
+        else:
+            print_log(f'perhaps {line}', logger='current', level=logging.WARNING)
 
     def _frames(self, item: Input, video: Any, folder: str) -> Iterator[Prepared]:
         """Yield a video's frames, named by their number: 'street/000000', 'street/000001', …"""

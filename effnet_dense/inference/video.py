@@ -21,6 +21,9 @@ from effnet_dense.utils.regular_files import check_regular
 FALLBACK_FPS = 25.0
 """For files without a frame rate."""
 
+COUNTED = frozenset(['.avi', '.m4v', '.mov', '.mp4'])
+"""Suffixes of videos whose header counts the frames; others' numbers are estimates."""
+
 CODEC = 'mp4v'
 SPARE_BYTES = 1 << 16
 """A disk with less is full: the last block of a file does not fit."""

@@ -369,3 +369,20 @@ def test_empty_images_are_those_that_mmcv_cannot_resize(width: int, height: int)
         except cv2.error:
             empty = True
         assert becomes_empty(width, height, scale) == empty, scale
+
+
+def test_a_video_that_ends_early_is_named(
+    detecting: Predictor, images: Path, tmp_path: Path
+) -> None:
+    path = images / 'cut.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 5, (64, 64))
+    draw = np.random.default_rng(0)
+    for _ in range(12):
+        writer.write(draw.integers(0, 256, (64, 64, 3), np.uint8))
+    writer.release()
+    assert infer(detecting, [path], tmp_path / 'whole') == []
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    skipped = infer(detecting, [path], tmp_path / 'cut')
+    assert len(skipped) == 1 and 'of its 12 frames' in skipped[0]
+    assert 0 < len(listed(tmp_path / 'cut')) < 12
