@@ -306,8 +306,8 @@ class Runner(MMEngineRunner):
         """
         single = self.world_size == 1
         with (
+            resume_hint(self.work_dir),  # outermost: a killed worker's signal may arrive late
             training_lock(self.work_dir),
-            resume_hint(self.work_dir),
             self._stop.handle_signals(single),
             self._first_step.errors(),
         ):

@@ -50,7 +50,7 @@ def state(payload: Any = None, spot: str = '') -> dict[str, Any]:
     content: dict[str, Any] = {
         'meta': {'epoch': 1, 'iter': 1, 'dataset_meta': {'classes': ('a', 'b')}},
         'state_dict': {'weight': torch.ones(2)},
-        'message_hub': {'log_scalars': {}},
+        'message_hub': {'log_scalars': {}, 'runtime_info': {}, 'resumed_keys': {}},
         'optimizer': {'state': {}, 'param_groups': []},
     }
     if spot:

@@ -54,6 +54,15 @@ def build_peer(peer: str, arch: str) -> nn.Module:
     return model
 
 
+def build_random_peer(peer: str, arch: str) -> nn.Module:
+    """`build_peer` and `randomise_`, without the peer's own initialisation, which takes seconds."""
+    if peer == 'mmdet':  # its constructor reads values, which meta tensors do not have
+        return randomise_(build_peer(peer, arch))
+    with torch.device('meta'):
+        model = build_peer(peer, arch)
+    return randomise_(model.to_empty(device='cpu'))
+
+
 def _timm_name(arch: str) -> str:
     return arch.replace('v2_', 'efficientnetv2_') if 'v2_' in arch else f'efficientnet_{arch}'
 

@@ -83,6 +83,7 @@ def test_same_bits_for_less_memory(name: str, lean: int) -> None:
 
 @pytest.mark.parametrize('lean', [-1, 3, True])
 def test_bad_levels(lean: Any) -> None:
+    init_default_scope('mmdet')
     for build in (neck, lambda lean: EfficientDetHead(4, 16, lean=lean)):
         with pytest.raises(ValueError, match=rf'lean must be one of \(0, 1, 2\), got {lean}'):
             build(lean=lean)
