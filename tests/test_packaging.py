@@ -94,6 +94,7 @@ def metadata(unpacked: Path) -> Message:
     )
 
 
+@pytest.mark.slow
 def test_metadata(metadata, repository):
     import effnet_dense
 

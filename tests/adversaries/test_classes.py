@@ -100,6 +100,7 @@ def test_detections_are_mapped_by_name(
     assert 'predictions are mapped by name' in log
 
 
+@pytest.mark.slow
 def test_a_subset_of_the_classes(
     detecting: tuple[Path, Predictor], tested: Test, tmp_path: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_spelling_of_cocos_names() -> None:
         label_map(('stop sign', 'traffic light'), ('stop sign', 'traffic_light'), 'x.pth')
 
 
+@pytest.mark.slow
 def test_the_tool_names_other_classes(
     detecting: tuple[Path, Predictor], tested: Test, tmp_path: Path
 ) -> None:
@@ -207,6 +209,7 @@ def _shift_wrong_pixels(data: Path, value: int) -> None:
         cv2.imwrite(str(path), values)
 
 
+@pytest.mark.slow
 def test_pixels_of_other_classes_are_missed(
     segmenting: tuple[Path, Predictor], tested: Test, tmp_path: Path
 ) -> None:

@@ -273,6 +273,7 @@ def test_metric_by_hand(name: str, trained: Trained, tmp_path: Path, halves: Non
     assert metrics['aAcc'] == pytest.approx(66.67)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', MISREAD)
 def test_a_misread_encoding_changes_the_metric(
     name: str, trained: Trained, tmp_path: Path, halves: None

@@ -113,6 +113,7 @@ def test_features_have_the_strides_of_the_anchors(name: str) -> None:
     assert [f.shape[-1] for f in features] == [max(1, 64 // stride) for stride in strides]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', SEGMENTORS)
 def test_predicts_the_classes_of_its_data(name: str) -> None:
     config = load_config(FOLDER / name)

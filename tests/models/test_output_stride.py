@@ -86,6 +86,7 @@ def test_features_equal_timms(name: str, output_stride: int) -> None:
             assert feature.shape[-2:] == tuple(-(-side // stride) for side in size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name', slow_except(MEMBERS, *(name for name in MEMBERS if 'v2' not in name))
 )

@@ -115,6 +115,7 @@ def own(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_trains_and_tests_on_own_label_maps(
     config: Path, own: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,7 @@ def predictions(config: Any, model: Path, data: Path, out: Path, *words: object)
     return [sample['pred_instances'] for sample in pickle.loads(out.read_bytes())]
 
 
+@pytest.mark.slow
 def test_a_detector_sees_each_image_twice(
     augmented: Path,
     checkpoint: Path,

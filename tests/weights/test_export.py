@@ -25,6 +25,7 @@ def assert_same(actual: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
     assert not wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('peer', 'arch'), SMALLEST)
 def test_classifier_round_trip(peer: str, arch: str) -> None:
     original = peers.randomise_(peers.build_peer(peer, arch)).state_dict()

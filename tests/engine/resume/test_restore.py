@@ -82,6 +82,7 @@ def last(work_dir: Path) -> Path:
     return Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('kind', 'cut'),
     slow_except(
