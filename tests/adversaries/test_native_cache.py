@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.tool import REPOSITORY, environment
+from tests.helpers.tool import REPOSITORY, environment, run_python
 
 FOLDER = 'effnet_dense'
 HEADERS = 'TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS'
@@ -61,21 +61,6 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def run(code: str, variables: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, '-c', code, *map(str, words)],
-        cwd=REPOSITORY,
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        encoding='utf-8',
-        errors='replace',
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
 def replace_libraries(folder: Path, canary: Path) -> int:
     """Put a library that makes the canary in the place of every one in the folder."""
     found = list(folder.rglob('*.so'))
@@ -99,29 +84,30 @@ def test_a_planted_library_does_not_run(
     canary = tmp_path / 'canary'
     default = Path(place['TMPDIR'], f'torchinductor_{getpass.getuser()}')
     planted = str(tmp_path / 'planted')
-    run(OPERATOR, {**place, 'TORCHINDUCTOR_CACHE_DIR': planted}, source)
+    run_python(OPERATOR, source, variables={**place, 'TORCHINDUCTOR_CACHE_DIR': planted})
     assert replace_libraries(Path(planted), canary)
     shutil.copytree(planted, default)
     # torch passes its own default on to child processes.
     for given in ({}, {'TORCHINDUCTOR_CACHE_DIR': str(default)}):
-        used = run(OPERATOR, {**place, **given}, source).stdout.strip()
+        used = run_python(OPERATOR, source, variables={**place, **given}).strip()
         assert not canary.exists()
         assert used == str(folder_of(place) / 'inductor')
     assert stat.S_IMODE(folder_of(place).stat().st_mode) == 0o700
     # The library is a real one: it runs where the user asks for its folder.
-    run(OPERATOR, {**place, 'TORCHINDUCTOR_CACHE_DIR': planted}, source)
+    run_python(OPERATOR, source, variables={**place, 'TORCHINDUCTOR_CACHE_DIR': planted})
     assert canary.exists()
 
 
 @pytest.mark.compiler
 @pytest.mark.slow
 def test_torch_compile_uses_the_same_folder(place: dict[str, str], tmp_path: Path) -> None:
-    used = run(COMPILED, {**place, HEADERS: '1'}).stdout.strip()
+    used = run_python(COMPILED, variables={**place, HEADERS: '1'}).strip()
     assert used == str(folder_of(place) / 'inductor')
     # Precompiled headers as well, which torch keeps in its default folder.
     assert not [path for path in Path(place['TMPDIR']).iterdir() if 'inductor' in path.name]
     given = str(tmp_path / 'given')
-    assert run(COMPILED, {**place, 'TORCHINDUCTOR_CACHE_DIR': given}).stdout.strip() == given
+    own = {**place, 'TORCHINDUCTOR_CACHE_DIR': given}
+    assert run_python(COMPILED, variables=own).strip() == given
     assert not [path for path in Path(place['TMPDIR']).iterdir() if 'inductor' in path.name]
 
 
@@ -207,7 +193,7 @@ def test_a_folder_of_others_is_not_used(prepare: object, place: dict[str, str]) 
 
 def check_fresh(variables: dict[str, str]) -> list[str]:
     """Folder, its mode and whether a fork left it alone, in a process that warns once."""
-    first, warning = run(FRESH, variables).stdout.splitlines()
+    first, warning = run_python(FRESH, variables=variables).splitlines()
     assert warning.startswith('compiled code is not kept for the next run: ')
     assert 'TORCHINDUCTOR_CACHE_DIR' in warning
     return first.split()
@@ -227,7 +213,8 @@ def test_the_users_cache_folder(place: dict[str, str], tmp_path: Path) -> None:
         ('relative', folder_of(place)),
         ('', folder_of(place)),
     ):
-        first, warning = run(FRESH, {**place, 'XDG_CACHE_HOME': given}).stdout.splitlines()
+        variables = {**place, 'XDG_CACHE_HOME': given}
+        first, warning = run_python(FRESH, variables=variables).splitlines()
         assert first.split() == [str(expected / 'inductor'), '700', 'True']
         assert warning == ''
         assert (expected / 'inductor' / 'library.so').exists()
@@ -236,7 +223,10 @@ def test_the_users_cache_folder(place: dict[str, str], tmp_path: Path) -> None:
 def test_a_folder_that_others_can_only_read_becomes_private(place: dict[str, str]) -> None:
     folder_of(place).mkdir(parents=True)
     folder_of(place).chmod(0o755)
-    assert run(FRESH, place).stdout.split()[:2] == [str(folder_of(place) / 'inductor'), '700']
+    assert run_python(FRESH, variables=place).split()[:2] == [
+        str(folder_of(place) / 'inductor'),
+        '700',
+    ]
 
 
 @pytest.mark.compiler

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.helpers.tool import run_python
 
 # A full mmcv has the real module; what is tested here is the life without it.
 pytestmark = pytest.mark.skipif(
@@ -17,23 +17,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(code: str, repository: Path) -> str:
-    """Run Python code in a new process from the repository's root; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, '-c', code],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        encoding='utf-8',
-        errors='replace',
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 @pytest.mark.slow
-def test_openmmlab_imports(repository: Path) -> None:
+def test_openmmlab_imports() -> None:
     code = (
         'import effnet_dense\n'
         'import mmdet.models, mmdet.datasets, mmdet.evaluation, mmseg.models\n'
@@ -43,11 +28,11 @@ def test_openmmlab_imports(repository: Path) -> None:
         'spec = importlib.util.find_spec("mmcv._ext")\n'
         'print(mmcv_full_available(), spec is ext.__spec__, spec.name)\n'
     )
-    assert run(code, repository) == 'True True mmcv._ext'
+    assert run_python(code).strip() == 'True True mmcv._ext'
 
 
 @pytest.mark.slow
-def test_import_after_an_earlier_failure(repository: Path) -> None:
+def test_import_after_an_earlier_failure() -> None:
     code = (
         'try:\n'
         '    import mmdet.models\n'
@@ -56,10 +41,10 @@ def test_import_after_an_earlier_failure(repository: Path) -> None:
         'import effnet_dense, mmdet.models\n'
         'print("RetinaNet" in mmdet.models.detectors.__all__)\n'
     )
-    assert run(code, repository).split() == ['mmcv._ext', 'True']
+    assert run_python(code).strip().split() == ['mmcv._ext', 'True']
 
 
-def test_install_is_idempotent_and_cheap(repository: Path) -> None:
+def test_install_is_idempotent_and_cheap() -> None:
     code = (
         'import sys\n'
         'from effnet_dense import compat\n'
@@ -69,11 +54,11 @@ def test_install_is_idempotent_and_cheap(repository: Path) -> None:
         'last = isinstance(sys.meta_path[-1], compat.SubstituteFinder)\n'
         'print(count, last, "torch" in sys.modules, "mmcv" in sys.modules)\n'
     )
-    assert run(code, repository) == '1 True False False'
+    assert run_python(code).strip() == '1 True False False'
 
 
 @pytest.mark.slow
-def test_real_extension_wins(repository: Path, tmp_path: Path) -> None:
+def test_real_extension_wins(tmp_path: Path) -> None:
     # As if mmcv's own folder had the compiled module: the folder below joins the package's path.
     (tmp_path / '_ext.py').write_text('nms = "real"\n', encoding='utf-8')
     code = (
@@ -82,15 +67,15 @@ def test_real_extension_wins(repository: Path, tmp_path: Path) -> None:
         'import mmcv._ext\n'
         'print(mmcv._ext.nms, hasattr(mmcv._ext, "roi_align_forward"))\n'
     )
-    assert run(code, repository) == 'real False'
+    assert run_python(code).strip() == 'real False'
 
 
-def test_other_modules_of_mmcv_stay_missing(repository: Path) -> None:
+def test_other_modules_of_mmcv_stay_missing() -> None:
     code = (
         'import importlib.util, effnet_dense\n'
         'print(importlib.util.find_spec("mmcv._ext2"), importlib.util.find_spec("_ext"))\n'
     )
-    assert run(code, repository) == 'None None'
+    assert run_python(code).strip() == 'None None'
 
 
 def test_absent_operator_raises_when_used() -> None:

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from effnet_dense.compat import SubstituteFinder, install
+from tests.helpers.tool import run_python
 
 
-def run(code: str, repository: Path) -> str:
-    """Run Python code in a new process from the repository's root; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, '-c', code],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        encoding='utf-8',
-        errors='replace',
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_install_is_idempotent_and_cheap(repository: Path) -> None:
+def test_install_is_idempotent_and_cheap() -> None:
     code = (
         'import sys\n'
         'import effnet_dense\n'
@@ -37,10 +21,10 @@ def test_install_is_idempotent_and_cheap(repository: Path) -> None:
         'count = sum(isinstance(f, compat.SubstituteFinder) for f in sys.meta_path)\n'
         'print(count, "numpy" in sys.modules, "panopticapi" in sys.modules)\n'
     )
-    assert run(code, repository) == '1 False False'
+    assert run_python(code).strip() == '1 False False'
 
 
-def test_an_installed_one_wins(repository: Path, tmp_path: Path) -> None:
+def test_an_installed_one_wins(tmp_path: Path) -> None:
     (tmp_path / 'panopticapi').mkdir()
     (tmp_path / 'panopticapi' / '__init__.py').write_text(
         'origin = "installed"\n', encoding='utf-8'
@@ -51,7 +35,7 @@ def test_an_installed_one_wins(repository: Path, tmp_path: Path) -> None:
         'import panopticapi\n'
         'print(panopticapi.origin)\n'
     )
-    assert run(code, repository) == 'installed'
+    assert run_python(code).strip() == 'installed'
 
 
 def test_nothing_else_is_served() -> None:

@@ -51,3 +51,19 @@ def finish(log: Path, *words: object, **variables: str) -> str:
     status = start(log, *words, **variables).wait(timeout=300)
     assert status == 0, log.read_text(encoding='utf-8')[-4000:]
     return log.read_text(encoding='utf-8')
+
+
+def run_python(code: str, *words: object, variables: dict[str, str] | None = None) -> str:
+    """Run Python code in a new process from the repository's root; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, '-c', code, *map(str, words)],
+        cwd=REPOSITORY,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        encoding='utf-8',
+        errors='replace',
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
