@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def _has_compiler() -> bool:
     except InvalidCxxCompiler:
         return False
     return True
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _default_signals() -> None:
+    """`nohup` and a shell's `&` make children ignore signals that tests send to themselves."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope='session')
