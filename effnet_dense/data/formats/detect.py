@@ -1,0 +1,127 @@
+"""Find out in which format a folder or a ZIP file holds a dataset, and read it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from effnet_dense.data.folders import find_root, listing
+from effnet_dense.data.formats.coco import locate_coco
+from effnet_dense.data.formats.folders import Folders
+from effnet_dense.data.formats.found import FoundData
+from effnet_dense.data.formats.layout import Layout, Locate
+from effnet_dense.data.formats.yolo import locate_yolo
+
+FORMATS: dict[str, Locate] = {
+    'COCO JSON': locate_coco,
+    'YOLO': locate_yolo,
+}
+"""In the order of preference, among those that have a part to train with."""
+
+EXPECTED = """\
+  COCO JSON   annotations/instances_{train,val}2017.json or {train,val}.json,
+              {train,valid,test}/_annotations.coco.json, result.json, labels.json, …
+  YOLO        data.yaml, obj.data, or images/ and labels/ with classes.txt"""
+
+DEPTH = 2
+"""Levels of folders below the user's in which a dataset is looked for."""
+
+MAX_FOLDERS = 1000
+"""Folders that are looked into, at most."""
+
+LABEL_MAPS = 'Label maps need an mmseg config, for segmentation.'
+
+
+def find_dataset(folder: Path, unpack_to: Path) -> FoundData:
+    """Detect the format of a dataset with boxes or masks, and read its annotations.
+
+    Args:
+        folder: The dataset's folder, a folder around it, or a ZIP file.
+        unpack_to: Where the content of a ZIP file is written, and images that annotation files
+            contain. Nothing is written unless it is needed.
+
+    Raises:
+        FileNotFoundError: There is no dataset; the message names what was looked for, what is
+            there, and what comes near.
+        ValueError: Annotations are faulty, or several files or datasets are possible.
+    """
+    root = find_root(folder)
+    folders = Folders(unpack_to)
+    found, failures = _formats(root, folders)
+    place = root
+    if not found and not failures:
+        place, found, failures = _deeper(root, folders)
+    if not found:
+        if failures:
+            raise next(iter(failures.values()))
+        raise FileNotFoundError(_nothing(root, folders))
+    chosen = _choose(found)
+    remarks = [] if place == root else [f'the dataset lies in {place.relative_to(root)}/']
+    others = [f'{found[name].format} ({found[name].source})' for name in found if name != chosen]
+    if others:
+        remarks.append(f'{found[chosen].format} is used; there is also {", ".join(others)}')
+    remarks += [f'as {name}, it cannot be read: {error}' for name, error in failures.items()]
+    data = found[chosen].read()
+    return replace(data, remarks=(*remarks, *data.remarks))
+
+
+def _formats(
+    root: Path, folders: Folders
+) -> tuple[dict[str, Layout], dict[str, ValueError | FileNotFoundError]]:
+    """Look for each format: those that are there, and those that are there but faulty."""
+    found, failures = {}, {}
+    for name, locate in FORMATS.items():
+        try:
+            layout = locate(root, folders)
+        except (ValueError, FileNotFoundError) as error:
+            failures[name] = error
+            continue
+        if layout is not None:
+            found[name] = layout
+    return found, failures
+
+
+def _choose(found: dict[str, Layout]) -> str:
+    trained = [name for name, layout in found.items() if layout.parts & {'train', 'all'}]
+    return next(iter([*trained, *found]))
+
+
+def _deeper(
+    root: Path, folders: Folders
+) -> tuple[Path, dict[str, Layout], dict[str, ValueError | FileNotFoundError]]:
+    """Look for a dataset in folders of the folder, and in theirs.
+
+    Raises:
+        ValueError: There are several.
+    """
+    level, looked = [root], 0
+    for _ in range(DEPTH):
+        level = [sub for folder in level for sub in folders(folder).folders.values()]
+        looked += len(level)
+        if looked > MAX_FOLDERS:
+            break
+        results = {folder: _formats(folder, folders) for folder in level}
+        places = [folder for folder, (found, failures) in results.items() if found or failures]
+        if len(places) > 1:
+            names = ', '.join(str(place.relative_to(root)) for place in places[:10])
+            raise ValueError(
+                f'{root} holds {len(places)} datasets, of which one is needed: {names}'
+            )
+        if places:
+            return places[0], *results[places[0]]
+    return root, {}, {}
+
+
+def _nothing(root: Path, folders: Folders) -> str:
+    """Describe a folder without a dataset."""
+    hints = list(dict.fromkeys(folders.hints))[:3]
+    images = next((path for path in folders.walk(root, DEPTH) if path.suffix != '.txt'), None)
+    labels = any(root.glob('labels/*/*.png'))
+    if not hints and images is not None and not labels:
+        hints = ['there are images or other files, but no annotations in one of these formats']
+    return (
+        f'{root} holds no annotations of boxes or masks, which a config for detection needs. '
+        f'Looked for\n{EXPECTED}\nbut it holds {listing(root)}'
+        + ''.join(f'\n{hint}' for hint in hints)
+        + (f'\n{LABEL_MAPS}' if labels else '')
+    )
