@@ -60,6 +60,10 @@ def _sample_part(folder: Path, part: str, seed: int, runs: bool) -> Part:
         mask = decoded(annotation, images[image - 1])
         annotation['area'] = int(mask.sum())
         if runs:
+            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+            corners = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+            x, y, right, bottom = (int(value) for value in corners)
+            annotation['bbox'] = [x, y, right - x, bottom - y]
             annotation['segmentation'] = encoded(mask)
         annotations.append(annotation)
     categories = [{'id': i + 1, 'name': name} for i, name in enumerate(CLASSES)]

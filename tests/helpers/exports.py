@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.helpers import export_coco, export_yolo
+from tests.helpers import export_coco, export_csv, export_labelme, export_xml, export_yolo
 from tests.helpers.export_source import Part, merged, sample
 
 __all__ = ['EXPORTS', 'Export', 'Part', 'merged', 'sample']
@@ -63,5 +63,18 @@ EXPORTS: dict[str, Export] = {
     ),
     'labelImg YOLO': Export(export_yolo.labelimg, 'YOLO', '', parted=False, rounding=1e-4),
     'CVAT YOLO': Export(export_yolo.cvat, "darknet's YOLO", '', rounding=1e-4),
+    'VOC devkit': Export(export_xml.voc_devkit, 'Pascal VOC', ''),
+    'CVAT VOC': Export(export_xml.voc_cvat, 'Pascal VOC', ''),
+    'labelImg VOC': Export(export_xml.voc_labelimg, 'Pascal VOC', '', parted=False),
+    'Roboflow VOC': Export(export_xml.voc_roboflow, 'Pascal VOC', ''),
+    'CVAT XML': Export(export_xml.cvat_project, 'CVAT XML'),
+    'CVAT XML task': Export(export_xml.cvat_task, 'CVAT XML', parted=False),
+    'labelme': Export(export_labelme.labelme, 'labelme', parted=False),
+    'labelme parts': Export(export_labelme.labelme_parts, 'labelme'),
+    'labelme embedded': Export(export_labelme.labelme_embedded, 'labelme', parted=False),
+    'Roboflow CSV': Export(export_csv.roboflow, 'CSV of boxes', ''),
+    'RetinaNet CSV': Export(export_csv.retinanet, 'CSV of boxes', ''),
+    'CSV with parts': Export(export_csv.one_table, 'CSV of boxes', ''),
+    'Open Images CSV': Export(export_csv.open_images, 'CSV of boxes', ''),
 }
 """Tool and format → its writer. Sources: see the writers."""

@@ -26,12 +26,12 @@ def other_task(path: Path) -> bool:
 
 def looks_like_coco(path: Path) -> bool:
     """Whether a JSON file may hold COCO's records, by the keys in its first and last bytes."""
-    text = _ends(path)
+    text = ends_of(path)
     keys = [key for key in KEYS if f'"{key}"' in text]
     return len(keys) > 1 or (bool(keys) and '"shapes"' not in text and '"file_name"' in text)
 
 
-def _ends(path: Path) -> str:
+def ends_of(path: Path) -> str:
     """Return the text at a file's start and end; '' if it cannot be read."""
     try:
         with open_regular(path) as file:

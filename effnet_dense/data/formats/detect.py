@@ -6,22 +6,36 @@ from dataclasses import replace
 from pathlib import Path
 
 from effnet_dense.data.folders import find_root, listing
+from effnet_dense.data.formats.archive import extract
+from effnet_dense.data.formats.boxes_csv import locate_csv
 from effnet_dense.data.formats.coco import locate_coco
+from effnet_dense.data.formats.cvat import locate_cvat
 from effnet_dense.data.formats.folders import Folders
 from effnet_dense.data.formats.found import FoundData
+from effnet_dense.data.formats.labelme import locate_labelme
 from effnet_dense.data.formats.layout import Layout, Locate
+from effnet_dense.data.formats.voc import locate_voc
 from effnet_dense.data.formats.yolo import locate_yolo
 
 FORMATS: dict[str, Locate] = {
     'COCO JSON': locate_coco,
+    'CVAT XML': locate_cvat,
     'YOLO': locate_yolo,
+    'Pascal VOC': locate_voc,
+    'labelme': locate_labelme,
+    'CSV': locate_csv,
 }
 """In the order of preference, among those that have a part to train with."""
 
 EXPECTED = """\
   COCO JSON   annotations/instances_{train,val}2017.json or {train,val}.json,
               {train,valid,test}/_annotations.coco.json, result.json, labels.json, …
-  YOLO        data.yaml, obj.data, or images/ and labels/ with classes.txt"""
+  CVAT XML    annotations.xml, of "CVAT for images 1.1"
+  YOLO        data.yaml, obj.data, or images/ and labels/ with classes.txt
+  Pascal VOC  Annotations/*.xml and JPEGImages/, or XML files beside the images
+  labelme     JSON files beside the images
+  CSV         a table with columns such as filename, class, xmin, ymin, xmax, ymax
+or a ZIP file of one of these,"""
 
 DEPTH = 2
 """Levels of folders below the user's in which a dataset is looked for."""
@@ -45,7 +59,8 @@ def find_dataset(folder: Path, unpack_to: Path) -> FoundData:
             there, and what comes near.
         ValueError: Annotations are faulty, or several files or datasets are possible.
     """
-    root = find_root(folder)
+    folder = Path(folder).expanduser().absolute()
+    root = extract(folder, unpack_to) if folder.is_file() else find_root(folder)
     folders = Folders(unpack_to)
     found, failures = _formats(root, folders)
     place = root

@@ -82,3 +82,18 @@ def read_json(path: Path, limit: int = MAX_SMALL) -> tuple[Any, str]:
         raise ValueError(f'{path} is not valid JSON: {error.msg} at {place}') from error
     except (ValueError, RecursionError) as error:  # a huge number, nested too deeply
         raise ValueError(f'{path} is not valid JSON: {error}') from error
+
+
+def read_head(path: Path, size: int) -> str:
+    """Read the text of a file's first bytes; '' if it cannot be read or is no text."""
+    try:
+        with open_regular(path) as file:
+            content = file.read(size)
+    except (OSError, ValueError):
+        return ''
+    for cut in range(4):  # a character may be cut off
+        try:
+            return decode(content[: len(content) - cut], path)[0]
+        except ValueError:
+            continue
+    return ''
