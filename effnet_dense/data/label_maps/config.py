@@ -19,6 +19,8 @@ from effnet_dense.data.config_walk import (
     type_name,
 )
 from effnet_dense.data.folders import SPLITS
+from effnet_dense.data.label_maps.classes import LabelClasses
+from effnet_dense.data.label_maps.colours import TRANSPARENT, channels_of, colour_name
 from effnet_dense.data.label_maps.decode import NO_CLASS
 from effnet_dense.data.label_maps.folder import LabelSource, find_labels
 from effnet_dense.data.label_maps.heads import set_segmentation_classes
@@ -99,6 +101,20 @@ def _set_loaders(pipeline: Any, source: LabelSource) -> None:
         step['type'] = 'effnet_dense.LoadLabelMap'
         step['num_classes'] = len(source.classes)
         step['ignore'] = source.ignore
+        step.update(_tables(source.encoding))
+
+
+def _tables(encoding: LabelClasses) -> dict[str, Any]:
+    """Return the loader's tables of values or colours; keys are strings, as in a saved config."""
+    options: dict[str, Any] = {}
+    if encoding.values is not None:
+        options['values'] = {str(value): label for value, label in encoding.values.items()}
+    if encoding.colours is not None:
+        colours = encoding.colours.items()
+        options['colours'] = {colour_name(code): label for code, label in colours}
+    if encoding.unknown_ignored:
+        options['unknown_ignored'] = True
+    return options
 
 
 def _set_datasets(dataloader: Any, source: LabelSource, split: LabelSplit) -> None:
@@ -108,12 +124,15 @@ def _set_datasets(dataloader: Any, source: LabelSource, split: LabelSplit) -> No
     folders = (split.image_dir, split.label_dir)
     prefixes = [f'{folder.relative_to(source.root)}/' for folder in folders]
     for dataset in leaf_datasets(dataloader['dataset']):
-        colours = _palette(dataset.get('metainfo') or {}, source.classes)
+        colours = _palette(dataset.get('metainfo') or {}, source)
         for key in set(dataset) - set(KEPT):
             del dataset[key]
         dataset['type'] = 'effnet_dense.LabelMapDataset'
         dataset['data_root'] = f'{source.root}/'
         dataset['data_prefix'] = dict(zip(PREFIXES, prefixes, strict=True))
+        if split.list_file is not None:
+            dataset['ann_file'] = str(split.list_file.relative_to(source.root))
+        dataset.update(split.options())
         dataset['metainfo'] = {
             'classes': source.classes,
             'palette': colours,
@@ -121,11 +140,16 @@ def _set_datasets(dataloader: Any, source: LabelSource, split: LabelSplit) -> No
         _set_loaders(dataset['pipeline'], source)
 
 
-def _palette(metainfo: Any, classes: Sequence[str]) -> list[Any]:
-    """Return the config's colours if it has the same classes, else generated ones."""
-    if tuple(metainfo.get('classes') or ()) == tuple(classes) and metainfo.get('palette'):
+def _palette(metainfo: Any, source: LabelSource) -> list[Any]:
+    """Return the config's colours if its classes are these, else the files' or generated ones."""
+    if tuple(metainfo.get('classes') or ()) == source.classes and metainfo.get('palette'):
         return list(metainfo['palette'])
-    return list(palette(len(classes)))
+    colours: list[Any] = list(palette(len(source.classes)))
+    own = source.encoding.colours or {}
+    for code, label in reversed(own.items()):
+        if label != NO_CLASS and code != TRANSPARENT:
+            colours[label] = channels_of(code)
+    return colours
 
 
 def _set_evaluator(evaluator: Any) -> None:

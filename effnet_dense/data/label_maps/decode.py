@@ -13,9 +13,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+from effnet_dense.data.label_maps.colours import colour_codes
 
 NO_CLASS = 255
 """Value of pixels without a class in mmseg's `gt_seg_map`: its default `ignore_index`."""
@@ -26,11 +30,21 @@ MAX_VALUE = 65535
 LOSSY = ('AVIF', 'JPEG', 'JPEG2000', 'MPO', 'WEBP')
 """Formats, by Pillow's names, that may change individual values."""
 
+LOSSY_TIFF = ('jpeg', 'tiff_jpeg', 'webp')
+"""Compressions of TIFF files, by Pillow's names, that may change values too."""
+
+COLOUR_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA')
+"""Pillow's modes of eight bits, which have colours."""
+
 PNG_START = b'\x89PNG\r\n\x1a\n'
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """Exceptions that Pillow raises for damaged files and those that are not images."""
 
 EXPECTED = 'expected one channel with a class index per pixel, or a palette image'
+
+
+class ColouredError(ValueError):
+    """Raised for a label map whose pixels are colours, not indices."""
 
 
 def decode_label_map(content: bytes) -> np.ndarray:
@@ -43,16 +57,7 @@ def decode_label_map(content: bytes) -> np.ndarray:
     Raises:
         ValueError: Not an image, damaged, lossy, or without one class index per pixel.
     """
-    if not content:
-        raise ValueError('the file is empty')
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.format in LOSSY:
-                raise ValueError(f'{image.format} changes values, expected PNG')
-            values = np.asarray(image)
-            mode = image.mode
-    except (*DAMAGED, Image.DecompressionBombError) as error:
-        raise ValueError(str(error) or type(error).__name__) from error
+    values, mode = _pixels(content)
     bits, colour_type = _png_header(content)
     if values.ndim == 3:
         if bits == 16:  # Pillow keeps only the upper eight
@@ -61,6 +66,50 @@ def decode_label_map(content: bytes) -> np.ndarray:
     if colour_type == 0 and bits in (2, 4):
         values = values // (255 // (2**bits - 1))  # Pillow spread them over 0–255
     return _unsigned(values, mode)
+
+
+def decode_colours(content: bytes) -> NDArray[np.uint32]:
+    """Decode a label map file's bytes to its colours (H, W), numbered by `colour_codes`.
+
+    Palette images give the colours of their palette, greyscale ones three equal channels.
+
+    Raises:
+        ValueError: Not an image, damaged, lossy, or of more than eight bits a channel.
+    """
+    pixels, mode = _pixels(content, colours=True)
+    if pixels.dtype != np.uint8 or _png_header(content)[0] == 16:
+        raise ValueError(f'expected colours of 8 bits, got {pixels.dtype} (Pillow mode {mode})')
+    return colour_codes(pixels)
+
+
+def is_palette(content: bytes) -> bool:
+    """Whether an image file has a palette (PNG, GIF, BMP and TIFF may)."""
+    if content.startswith(PNG_START):
+        return _png_header(content)[1] == 3
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return image.mode == 'P'
+    except (*DAMAGED, Image.DecompressionBombError):
+        return False
+
+
+def _pixels(content: bytes, colours: bool = False) -> tuple[NDArray[Any], str]:
+    """Decode a file to what it stores, or to 'RGB' or 'RGBA'; with Pillow's mode of the file."""
+    if not content:
+        raise ValueError('the file is empty')
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            compressed = image.format == 'TIFF' and image.info.get('compression') in LOSSY_TIFF
+            if image.format in LOSSY or compressed:
+                kind = f'{image.format} with JPEG inside' if compressed else image.format
+                raise ValueError(f'{kind} changes values, expected PNG')
+            mode = image.mode
+            if colours and mode in COLOUR_MODES:
+                transparent = mode in ('LA', 'PA', 'RGBA') or 'transparency' in image.info
+                return np.asarray(image.convert('RGBA' if transparent else 'RGB')), mode
+            return np.asarray(image), mode
+    except (*DAMAGED, Image.DecompressionBombError) as error:
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _png_header(content: bytes) -> tuple[int, int]:
@@ -77,7 +126,7 @@ def _grey_channel(values: np.ndarray, mode: str) -> np.ndarray:
     first = values[..., 0]
     if mode not in ('LA', 'RGB', 'RGBA') or not (opaque and (values == first[..., None]).all()):
         what = 'transparency' if mode == 'LA' or not opaque else 'colours'
-        raise ValueError(f'{EXPECTED}, got an image of mode {mode} with {what}')
+        raise ColouredError(f'{EXPECTED}, got an image of mode {mode} with {what}')
     return first
 
 

@@ -10,7 +10,13 @@ from mmcv.transforms import BaseTransform
 
 from effnet_dense.data.image_errors import ImageSizeError
 from effnet_dense.data.image_files import size_name
-from effnet_dense.data.label_maps.decode import NO_CLASS, decode_label_map
+from effnet_dense.data.label_maps.colours import ColourTable, colour_name, parse_colour
+from effnet_dense.data.label_maps.decode import (
+    MAX_VALUE,
+    NO_CLASS,
+    decode_colours,
+    decode_label_map,
+)
 from effnet_dense.registry import TRANSFORMS
 from effnet_dense.utils.regular_files import read_file
 
@@ -27,9 +33,15 @@ class LoadLabelMap(BaseTransform):
         num_classes: Number of classes; None accepts every value up to 255, as mmseg does.
         ignore: Value of pixels without a class in the file; None if every pixel has one.
         backend_args: mmengine's, to read files that are not on a disk.
+        values: Value in the file → label, 255 for no class, if values are not the labels:
+            {'0': 255, '255': 0}. `ignore` is not used then.
+        colours: Colour in the file → label, for files of colours: {'#ff0000': 0, '#000000': 255}.
+        unknown_ignored: Values and colours that are not listed have no class; by default they are
+            errors.
 
     Raises:
-        ValueError: `num_classes` does not fit in the values below 255.
+        ValueError: `num_classes` does not fit in the values below 255, or `values` or `colours`
+            are not such tables.
     """
 
     def __init__(
@@ -37,12 +49,21 @@ class LoadLabelMap(BaseTransform):
         num_classes: int | None = None,
         ignore: int | None = NO_CLASS,
         backend_args: dict[str, Any] | None = None,
+        values: Mapping[Any, int] | None = None,
+        colours: Mapping[str, int] | None = None,
+        unknown_ignored: bool = False,
     ) -> None:
         if num_classes is not None and not 0 < num_classes <= NO_CLASS:
             raise ValueError(f'expected 1 to {NO_CLASS} classes, got num_classes={num_classes}')
+        if values is not None and colours is not None:
+            raise ValueError('expected values or colours, got both')
         self.num_classes = num_classes
         self.ignore = ignore
         self.backend_args = backend_args
+        self.values = None if values is None else _checked(values, _value_of, num_classes)
+        self.colours = None if colours is None else _checked(colours, parse_colour, num_classes)
+        self.unknown_ignored = unknown_ignored
+        self._lookup = None if self.colours is None else ColourTable(self.colours)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load results['seg_map_path'].
@@ -53,23 +74,36 @@ class LoadLabelMap(BaseTransform):
                 image, or with values that are neither a class nor `ignore`.
         """
         path = results['seg_map_path']
+        decode = decode_label_map if self.colours is None else decode_colours
         try:
-            values = decode_label_map(read_file(path, self.backend_args))
+            values = decode(read_file(path, self.backend_args))
         except ValueError as error:
             raise ValueError(f'cannot read label map {path}: {error}') from error
         self._check_size(values, results)
-        labels = label_table(
-            int(np.iinfo(values.dtype).max) + 1,
-            self.num_classes,
-            self.ignore,
-            bool(results.get('reduce_zero_label')),
-            results.get('label_map') or {},
-        )[values]
+        labels = self._labels(values, results)
         if (labels < 0).any():
-            raise ValueError(self._describe(path, values[labels < 0]))
+            if not self.unknown_ignored:
+                raise ValueError(self._describe(path, values[labels < 0]))
+            labels[labels < 0] = NO_CLASS
         results['gt_seg_map'] = labels.astype(np.uint8)
         results['seg_fields'].append('gt_seg_map')
         return results
+
+    def _labels(self, values: np.ndarray, results: Mapping[str, Any]) -> np.ndarray:
+        """Map what the file stores to labels (H, W); 255 is no class, −1 is invalid."""
+        reduced = bool(results.get('reduce_zero_label'))
+        label_map = results.get('label_map') or {}
+        size = int(np.iinfo(values.dtype).max) + 1
+        if self.colours is None and self.values is None:
+            return label_table(size, self.num_classes, self.ignore, reduced, label_map)[values]
+        if self._lookup is not None:
+            labels = self._lookup(values)
+        else:
+            labels = value_table(size, self.values or {})[values]
+        if reduced or label_map:
+            last = label_table(NO_CLASS + 1, self.num_classes, NO_CLASS, reduced, label_map)
+            labels = np.where(labels < 0, labels, last[labels])
+        return labels
 
     def _check_size(self, values: np.ndarray, results: Mapping[str, Any]) -> None:
         """Compare to the image as loaded: test pipelines resize it before labels are read."""
@@ -84,16 +118,38 @@ class LoadLabelMap(BaseTransform):
 
     def _describe(self, path: str, wrong: np.ndarray) -> str:
         found = np.unique(wrong, return_counts=True)
-        listed = ', '.join(f'{value} ({count} pixels)' for value, count in zip(*found, strict=True))
+        write = str if self.colours is None else colour_name
+        listed = ', '.join(
+            f'{write(int(value))} ({count} pixels)'
+            for value, count in [*zip(*found, strict=True)][:LISTED]
+        )
+        more = f' and {len(found[0]) - LISTED} more' if len(found[0]) > LISTED else ''
+        table = self.values if self.colours is None else self.colours
+        if table is not None:
+            known = ', '.join(map(write, [*table][:LISTED])) + (
+                ', …' if len(table) > LISTED else ''
+            )
+            kind = 'values' if self.colours is None else 'colours'
+            return f'label map {path}: expected the {kind} {known}, got {listed}{more}'
         classes = self.num_classes or NO_CLASS
         ignored = 'no value is ignored' if self.ignore is None else f'{self.ignore} is ignored'
-        return f'label map {path}: expected classes 0 to {classes - 1} ({ignored}), got {listed}'
+        return (
+            f'label map {path}: expected classes 0 to {classes - 1} ({ignored}), got {listed}{more}'
+        )
 
     def __repr__(self) -> str:
+        colours = self.colours and {colour_name(key): label for key, label in self.colours.items()}
+        stated = f', values={self.values}' if self.values is not None else ''
+        stated += f', colours={colours}' if colours is not None else ''
+        stated += ', unknown_ignored=True' if self.unknown_ignored else ''
         return (
             f'{type(self).__name__}(num_classes={self.num_classes}, ignore={self.ignore}, '
-            f'backend_args={self.backend_args})'
+            f'backend_args={self.backend_args}{stated})'
         )
+
+
+LISTED = 20
+"""Number of values or colours that an error quotes."""
 
 
 def label_table(
@@ -119,3 +175,38 @@ def label_table(
         no_class |= values == NO_CLASS  # as in mmseg, which has no other
     limit = NO_CLASS if num_classes is None else num_classes
     return np.where(no_class, NO_CLASS, np.where(table < limit, table, -1)).astype(np.int16)
+
+
+def value_table(size: int, values: Mapping[int, int]) -> np.ndarray:
+    """Map a file's values to labels by a table: an array (size,) int16; −1 is invalid."""
+    table = np.full(size, -1, dtype=np.int16)
+    for value, label in values.items():
+        if value < size:
+            table[value] = label
+    return table
+
+
+def _value_of(value: Any) -> int | None:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number <= MAX_VALUE else None
+
+
+def _checked(table: Mapping[Any, int], parse: Any, num_classes: int | None) -> dict[int, int]:
+    """Return a table with parsed keys."""
+    found: dict[int, int] = {}
+    for key, label in table.items():
+        code = parse(key)
+        if code is None or code in found:
+            what = 'is listed twice' if code in found else 'is no value or colour'
+            raise ValueError(f'LoadLabelMap: {key!r:.60} {what}')
+        limit = NO_CLASS if num_classes is None else num_classes
+        if type(label) is not int or not (0 <= label < limit or label == NO_CLASS):
+            raise ValueError(
+                f'LoadLabelMap: expected labels 0 to {limit - 1}, or {NO_CLASS} for no class, got '
+                f'{key!r:.60}: {label!r:.60}'
+            )
+        found[code] = label
+    return found

@@ -2,25 +2,68 @@
 
 images/{train,val}/NAME.jpg     or another format that OpenCV reads; NAME may include subfolders
 labels/{train,val}/NAME.png     see `decode_label_map`
+
+Names may have endings, such as NAME_leftImg8bit.png and NAME_gtFine_labelTrainIds.png.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 from effnet_dense.data.image_files import IMAGE_SUFFIXES, list_files
+from effnet_dense.data.splitting import split_names
 
-LABEL_SUFFIX = '.png'
+LABEL_SUFFIXES = frozenset({'.bmp', '.gif', '.pbm', '.pgm', '.png', '.ppm', '.tif', '.tiff'})
+"""Suffixes of formats that keep every value."""
+
+
+@dataclass(frozen=True)
+class DrawnPart:
+    """One of the two parts of a dataset that has no splits (see `split_names`)."""
+
+    name: str
+    share: float
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class LabelSplit:
-    """A split of a dataset: its folders of images and of label maps."""
+    """A split of a dataset: its folders of images and of label maps, which may be the same.
+
+    Attributes:
+        image_dir: The images' folder; subfolders belong to their names.
+        label_dir: The label maps'.
+        image_end: Ending of the images' names, before the suffix.
+        label_end: Ending of the label maps' names. Without one, and in the same folder, images
+            are the JPEG files.
+        list_file: File with a name per line; the others do not belong to the split.
+        part: Part of what is left that belongs to the split; None for all.
+    """
 
     image_dir: Path
     label_dir: Path
+    image_end: str = ''
+    label_end: str = ''
+    list_file: Path | None = None
+    part: DrawnPart | None = None
+
+    @property
+    def mixed(self) -> bool:
+        """Whether images and label maps are in one folder."""
+        return self.image_dir == self.label_dir
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of `LabelMapDataset` that differ from its defaults."""
+        found: dict[str, Any] = {}
+        if self.image_end or self.label_end:
+            found.update(image_end=self.image_end, label_end=self.label_end)
+        if self.part is not None:
+            found['part'] = vars(self.part).copy()
+        return found
 
 
 @dataclass(frozen=True)
@@ -31,46 +74,112 @@ class LabelPair:
     label: Path
 
 
-def locate_labels(root: Path, splits: Sequence[str]) -> Mapping[str, LabelSplit]:
-    """Find the folders of each split.
+Files = dict[str, list[PurePath]]
+"""Name without ending and suffix → files relative to their folder; more than one is a fault."""
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """The files of a split by name, and the listed names without an image."""
+
+    images: Files
+    labels: Files
+    unknown: tuple[str, ...] = ()
+
+
+def split_files(split: LabelSplit) -> SplitFiles:
+    """List the files of a split; label maps of images in other parts are left out.
 
     Raises:
-        FileNotFoundError: A folder of images or of label maps is missing.
+        OSError: The list of names cannot be read.
     """
-    parts = {name: LabelSplit(root / 'images' / name, root / 'labels' / name) for name in splits}
-    missing = [
-        str(folder)
-        for part in parts.values()
-        for folder in (part.image_dir, part.label_dir)
-        if not folder.is_dir()
-    ]
-    if missing:
-        raise FileNotFoundError(f'expected folders that are missing: {", ".join(missing)}')
-    return parts
+    images = _by_name(_image_files(split), split.image_end)
+    labels = _renamed(_by_name(_label_files(split), split.label_end), images)
+    unknown: tuple[str, ...] = ()
+    chosen: set[str] | None = None
+    if split.list_file is not None:
+        chosen = set(read_names(split.list_file))
+        unknown = tuple(sorted(chosen - images.keys()))
+    if split.part is not None:
+        of_list = images.keys() if chosen is None else images.keys() & chosen
+        chosen = set(split_names(of_list, split.part.share, split.part.seed)[split.part.name])
+    if chosen is not None:
+        images = {name: files for name, files in images.items() if name in chosen}
+        labels = {name: files for name, files in labels.items() if name in chosen}
+    return SplitFiles(images, labels, unknown)
 
 
 def find_pairs(split: LabelSplit) -> list[LabelPair]:
-    """Find the images that have a label map of the same stem, sorted by stem."""
-    images, labels = list_images(split.image_dir), list_labels(split.label_dir)
+    """Find the images that have a label map of the same name, sorted by name."""
+    return pairs_of(split, split_files(split))
+
+
+def pairs_of(split: LabelSplit, files: SplitFiles) -> list[LabelPair]:
+    """Return the pairs of a split's files."""
     return [
-        LabelPair(split.image_dir / images[stem][0], split.label_dir / labels[stem][0])
-        for stem in sorted(images.keys() & labels.keys())
+        LabelPair(split.image_dir / files.images[name][0], split.label_dir / files.labels[name][0])
+        for name in sorted(files.images.keys() & files.labels.keys())
     ]
 
 
-def list_images(folder: Path) -> dict[str, list[PurePath]]:
-    """Group the images of a folder by their stem; more than one image per stem is a fault."""
-    return _by_stem(f for f in list_files(folder) if f.suffix.lower() in IMAGE_SUFFIXES)
+def read_names(path: Path) -> list[str]:
+    """Read names, one per line; VOC's lists of one class have a number after the name."""
+    lines = (line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines())
+    return [line for line in lines if line]
 
 
-def list_labels(folder: Path) -> dict[str, list[PurePath]]:
-    """Group the label maps of a folder by their stem."""
-    return _by_stem(f for f in list_files(folder) if f.suffix.lower() == LABEL_SUFFIX)
+def lossy_labels(split: LabelSplit) -> list[str]:
+    """List files of lossy formats where only label maps should be."""
+    if split.mixed:
+        return []
+    return [
+        str(file)
+        for file in list_files(split.label_dir)
+        if file.suffix.lower() in IMAGE_SUFFIXES - LABEL_SUFFIXES
+        and _stem(file).endswith(split.label_end)
+    ]
 
 
-def _by_stem(files: Iterable[PurePath]) -> dict[str, list[PurePath]]:
-    """Group files by their name without suffix, folders included."""
-    found: dict[str, list[PurePath]] = {}
+def _image_files(split: LabelSplit) -> Iterable[PurePath]:
+    files = (f for f in list_files(split.image_dir) if f.suffix.lower() in IMAGE_SUFFIXES)
+    if not split.mixed:
+        return files
+    if split.label_end:
+        return (file for file in files if not _stem(file).endswith(split.label_end))
+    return (file for file in files if file.suffix.lower() not in LABEL_SUFFIXES)
+
+
+def _label_files(split: LabelSplit) -> Iterable[PurePath]:
+    return (f for f in list_files(split.label_dir) if f.suffix.lower() in LABEL_SUFFIXES)
+
+
+def _stem(file: PurePath) -> str:
+    return file.with_suffix('').as_posix()
+
+
+def _by_name(files: Iterable[PurePath], end: str) -> Files:
+    """Group files by their name without ending and suffix, folders included."""
+    found: Files = {}
     for file in files:
-        found.setdefault(file.with_suffix('').as_posix(), []).append(file)
+        stem = _stem(file)
+        if stem.endswith(end):
+            found.setdefault(stem.removesuffix(end), []).append(file)
     return found
+
+
+def _renamed(labels: Files, images: Files) -> Files:
+    """Give label maps the names of their images, which may differ in case and Unicode form."""
+    if labels.keys() <= images.keys():
+        return labels
+    plain: dict[str, list[str]] = {}
+    for name in images.keys() - labels.keys():
+        plain.setdefault(_plain(name), []).append(name)
+    found: Files = {}
+    for name, files in labels.items():
+        same = plain.get(_plain(name), []) if name not in images else []
+        found.setdefault(same[0] if len(same) == 1 else name, []).extend(files)
+    return found
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize('NFC', name).casefold()

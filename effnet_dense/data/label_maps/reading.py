@@ -1,0 +1,125 @@
+"""Read every label map of a split once: the values or colours it holds, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effnet_dense.data.image_files import UNREADABLE, image_size, size_name
+from effnet_dense.data.label_maps.decode import (
+    ColouredError,
+    decode_colours,
+    decode_label_map,
+    is_palette,
+)
+from effnet_dense.data.label_maps.pairs import LabelPair
+from effnet_dense.data.record_sizes import swap_hint
+from effnet_dense.data.resizing import Scale, becomes_empty
+from effnet_dense.utils.progress import track
+from effnet_dense.utils.regular_files import read_file
+
+THREADS = 8
+"""Enough to hide a disk's latency; decoding itself is mostly serial."""
+
+GREY = 0x010101
+"""Colour of the grey value 1."""
+
+Counts = dict[int, int]
+"""Value or colour → number of pixels."""
+
+
+@dataclass
+class PairContent:
+    """Content of one pair of files: pixel counts by value or colour, and faults."""
+
+    pair: LabelPair
+    counts: Counts = field(default_factory=dict)
+    coloured: bool = False
+    palette: bool = False
+    bad_image: str = ''
+    bad_label: str = ''
+    bad_size: str = ''
+    narrow: str = ''
+
+    def colours(self) -> Counts:
+        """Return the counts by colour; values are shades of grey."""
+        if self.coloured:
+            return self.counts
+        return {value * GREY: count for value, count in self.counts.items() if value < 256}
+
+
+def read_pairs(
+    pairs: Sequence[LabelPair], coloured: bool = False, scale: Scale | None = None
+) -> list[PairContent]:
+    """Read all pairs.
+
+    Args:
+        pairs: The files.
+        coloured: The pixels are colours; by default they are values, and colours are a fault.
+        scale: The smallest to which the split's images are resized (see `smallest_scale`).
+    """
+    with ThreadPoolExecutor(THREADS) as pool:
+        contents = pool.map(partial(_read_pair, coloured=coloured, scale=scale), pairs)
+        return list(track(contents, 'Reading label maps', len(pairs)))
+
+
+def _read_pair(pair: LabelPair, coloured: bool, scale: Scale | None) -> PairContent:
+    content = PairContent(pair)
+    try:
+        values = _read_label(content, coloured)
+    except (OSError, ValueError) as error:
+        content.bad_label = f'{pair.label.name} ({error})'
+        return content
+    content.counts = count_values(values)
+    try:
+        size = image_size(pair.image)
+    except UNREADABLE as error:
+        content.bad_image = f'{pair.image.name} ({error})'
+        return content
+    if size is not None and values.shape[::-1] != size:
+        other = values.shape[1], values.shape[0]
+        sizes = f'{size_name(*other)}, the image {size_name(*size)}'
+        content.bad_size = f'{pair.label.name} is {sizes}{swap_hint(pair.image, size, other)}'
+    height, width = values.shape
+    if becomes_empty(width, height, scale):
+        content.narrow = f'{pair.image.name} ({size_name(width, height)})'
+    return content
+
+
+def _read_label(content: PairContent, coloured: bool) -> NDArray[np.integer]:
+    """Decode a label map to values, or to colours where they are expected or there are any."""
+    file = read_file(content.pair.label)
+    content.coloured = coloured
+    if coloured:
+        return decode_colours(file)
+    content.palette = is_palette(file)
+    try:
+        return decode_label_map(file)
+    except ColouredError as error:
+        content.bad_label = f'{content.pair.label.name} ({error})'
+        content.coloured = True
+        return decode_colours(file)
+
+
+def count_values(values: NDArray[np.integer]) -> Counts:
+    """Count the pixels of each value (H, W); few runs are counted instead of many pixels."""
+    flat = values.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    found, where = np.unique(flat[starts], return_inverse=True)
+    lengths = np.diff(starts, append=flat.size)
+    counts = np.bincount(where, weights=lengths)
+    return {int(value): int(count) for value, count in zip(found, counts, strict=True)}
+
+
+def total(contents: Sequence[PairContent], coloured: bool = False) -> Counts:
+    """Add up the counts of many label maps, the smallest value first."""
+    added: Counts = {}
+    for content in contents:
+        for value, count in (content.colours() if coloured else content.counts).items():
+            added[value] = added.get(value, 0) + count
+    return dict(sorted(added.items()))

@@ -1,0 +1,138 @@
+"""Every layout of tools and datasets: read to the pixel, in training and testing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import DATASETS, METRICS
+from mmseg.utils import register_all_modules
+
+from effnet_dense.data import find_labels, use_data
+from effnet_dense.data.config_walk import metrics_of
+from effnet_dense.data.label_maps.layouts import find_layout
+from effnet_dense.engine.config import load_config
+from tests.helpers.label_layouts import WRITERS, Written, truth
+
+SPLIT_NAMES = {'train': ('a1', 'a2', 'a3', 'a4', 'a5'), 'val': ('b1', 'b2', 'b3')}
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _mmseg_scope() -> Iterator[None]:
+    register_all_modules(init_default_scope=False)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        yield
+
+
+@pytest.fixture(scope='module')
+def config() -> Config:
+    return load_config('effnet_lite0_fpn_camvid')
+
+
+def dataset(cfg: Config, loop: str) -> Any:
+    return DATASETS.build(cfg[f'{loop}_dataloader'].dataset)
+
+
+def loaded(data: Any) -> list[np.ndarray]:
+    """Label maps after a test pipeline."""
+    return [data[i]['data_samples'].gt_sem_seg.data[0].numpy() for i in range(len(data))]
+
+
+def image_name(data: Any, index: int) -> str:
+    return Path(data.get_data_info(index)['img_path']).name
+
+
+def oracle(cfg: Config, data: Any, maps: list[np.ndarray]) -> float:
+    """Return the mIoU of predictions that equal the label maps; others count where it is 255."""
+    (evaluator,) = [m for m in metrics_of(cfg.test_evaluator) if m.type == 'IoUMetric']
+    metric = METRICS.build(evaluator)
+    metric.dataset_meta = data.metainfo
+    for values in map(torch.from_numpy, maps):
+        predicted = torch.where(values == 255, 1, values)
+        sample = {'pred_sem_seg': {'data': predicted}, 'gt_sem_seg': {'data': values}}
+        metric.process({}, [sample])
+    return float(metric.evaluate(len(maps))['mIoU'])
+
+
+def write(root: Path, name: str) -> tuple[Written, dict[str, list[np.ndarray]]]:
+    root.mkdir()
+    maps = {'train': truth(5), 'val': truth(3, seed=1)}
+    named = {part: dict(zip(SPLIT_NAMES[part], maps[part], strict=True)) for part in maps}
+    return WRITERS[name](root, named['train'], named['val']), maps
+
+
+@pytest.mark.parametrize('name', WRITERS)
+def test_layout(name: str, tmp_path: Path, config: Config) -> None:
+    written, maps = write(tmp_path / 'set', name)
+    cfg = config.copy()
+    source = use_data(cfg, tmp_path / 'set')
+    assert source.classes[: len(written.classes)] == written.classes
+    test = cfg.test_dataloader.dataset.pipeline
+    for loop in ('train', 'val'):  # as they are, without augmentation
+        cfg[f'{loop}_dataloader'].dataset.pipeline = test
+    parts = {loop: dataset(cfg, loop) for loop in ('train', 'val')}
+    found = {part: loaded(data) for part, data in parts.items()}
+    table = np.full(256, 255, dtype=np.uint8)
+    table[[0, 1, 2, 255]] = written.labels
+    expected = {part: [table[values] for values in maps[part]] for part in maps}
+    if written.one_part:
+        names = [image_name(data, i) for data in parts.values() for i in range(len(data))]
+        both = dict(zip(names, found['train'] + found['val'], strict=True))
+        np.testing.assert_array_equal(
+            [both[name] for name in sorted(names)], expected['train'] + expected['val']
+        )
+    else:
+        for part in parts:
+            np.testing.assert_array_equal(found[part], expected[part])
+    assert oracle(cfg, parts['val'], found['val']) == 100.0
+
+
+@pytest.mark.parametrize('name', WRITERS)
+def test_testing_needs_val_only(name: str, tmp_path: Path) -> None:
+    write(tmp_path / 'set', name)
+    both, val = find_labels(tmp_path / 'set'), find_labels(tmp_path / 'set', ('val',))
+    assert val.splits == {'val': both.splits['val']}
+    assert val.classes == both.classes
+    assert val.reports['val'].pixels == both.reports['val'].pixels
+
+
+def test_what_was_decided_is_said(tmp_path: Path) -> None:
+    def remarks(name: str) -> str:
+        write(tmp_path / name, name)
+        return ' | '.join(find_labels(tmp_path / name).remarks)
+
+    assert remarks('ours') == ''
+    assert (
+        remarks('roboflow') == 'valid is used as val | the classes are those of train/_classes.csv'
+    )
+    assert remarks('colours') == 'test is used as val'
+    assert remarks('cvat').startswith(
+        'there is one part, ImageSets/Segmentation/default.txt: 20% of its images, chosen by their '
+        'names and seed 0, are val | the classes are those of labelmap.txt'
+    )
+    assert remarks('voc') == (
+        'the dataset lies in VOCdevkit/VOC2012/ | the classes are those of Pascal VOC'
+    )
+    assert 'labelIds, mapped to the 19 train ids' in remarks('label_ids')
+    assert 'ADE20K (0 is no class)' in remarks('ade20k')
+
+
+def test_a_split_without_label_maps_is_not_drawn_from_another(tmp_path: Path) -> None:
+    write(tmp_path / 'set', 'ours')
+    (tmp_path / 'set/labels/val').rename(tmp_path / 'set/elsewhere')
+    with pytest.raises(FileNotFoundError, match=r'folders that are missing: .*labels/val'):
+        find_layout(tmp_path / 'set', ('train', 'val'))
+    assert find_layout(tmp_path / 'set', ('train',)) is not None
+
+
+def test_only_val(tmp_path: Path) -> None:
+    write(tmp_path / 'set', 'part_first')
+    (tmp_path / 'set/train').rename(tmp_path / 'elsewhere')
+    with pytest.raises(FileNotFoundError, match=r"no split to train on, only \['val'\]"):
+        find_labels(tmp_path / 'set')
