@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from effnet_dense.data.findings import Finding, by_severity, errors_of, list_finding
+from effnet_dense.data.findings import Finding, Severity, by_severity, errors_of, list_finding
 from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.decode import NO_CLASS
 from effnet_dense.data.label_maps.pairs import (
@@ -118,7 +118,7 @@ def report_on(content: SplitContent, classes: LabelClasses, training: bool = Fal
         findings.append(Finding('error', 'no pixel of any class', 1))
     else:
         absent = [name for name, n in zip(classes.names, pixels, strict=True) if n == 0]
-        severity = 'warning' if training else 'note'
+        severity: Severity = 'warning' if training else 'note'
         findings += list_finding(severity, 'class that never occurs', absent)
     return LabelReport(
         split=content.split,
@@ -154,7 +154,9 @@ def _check_names(split: LabelSplit, files: SplitFiles) -> list[Finding]:
             'error', f'image without a label map in {split.label_dir}', without, missing_files=True
         )
         + list_finding('error', f'name in {split.list_file} without an image', files.unknown, True)
-        + list_finding('error', 'label map that is not a .png file', lossy_labels(split))
+        + list_finding(
+            'error', 'label map of a format that changes values, expected .png', lossy_labels(split)
+        )
         + list_finding('error', 'several images for one label map', _several(images))
         + list_finding('error', 'several label maps for one image', _several(labels))
         + list_finding('warning', f'label map without an image in {split.image_dir}', unmatched)

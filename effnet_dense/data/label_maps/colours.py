@@ -83,7 +83,7 @@ def nearest_colour(code: int, known: Collection[int]) -> int:
 def colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Number the colours (H, W, 3 or 4) of an RGB or RGBA image: codes (H, W)."""
     wide = pixels.astype(np.uint32)
-    codes = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    codes: NDArray[np.uint32] = wide[..., 0] * (1 << 16) + wide[..., 1] * (1 << 8) + wide[..., 2]
     if pixels.shape[2] == 4:
         opacity = pixels[..., 3]
         if not (opacity == 255).all():

@@ -146,7 +146,7 @@ def _palette(metainfo: Any, source: LabelSource) -> list[Any]:
         return list(metainfo['palette'])
     colours: list[Any] = list(palette(len(source.classes)))
     own = source.encoding.colours or {}
-    for code, label in reversed(own.items()):
+    for code, label in reversed([*own.items()]):
         if label != NO_CLASS and code != TRANSPARENT:
             colours[label] = channels_of(code)
     return colours

@@ -16,7 +16,9 @@ from effnet_dense.data.label_maps.classes import (
     read_classes,
 )
 from effnet_dense.data.label_maps.guess import (
+    BINARY,
     Read,
+    binary_suggestion,
     complete_classes,
     default_classes,
     suggestion,
@@ -101,7 +103,7 @@ def find_labels(
         name: report_on(content, classes, training=name == 'train')
         for name, content in contents.items()
     }
-    raise_errors(root, reports, _more_errors(classes, contents), _hint(classes, pairs))
+    raise_errors(root, reports, _more_errors(classes, contents), _hint(classes, pairs, stated))
     return LabelSource(
         layout.root,
         layout.parts,
@@ -150,6 +152,8 @@ def _classes(
     Raises:
         FileNotFoundError: Nothing says it; the message has a classes.json to complete.
     """
+    if not pairs:  # a fault of its own
+        return stated or LabelClasses(BINARY), ()
     if stated is not None:
         return complete_classes(stated, pairs)
     known = known_dataset(next(iter(layout.parts.values())), pairs)
@@ -173,8 +177,8 @@ def _more_errors(classes: LabelClasses, contents: Mapping[str, SplitContent]) ->
     return list(filter(None, [useless_ignore(classes, contents['train'].pairs)]))
 
 
-def _hint(classes: LabelClasses, pairs: Sequence[PairContent]) -> str:
-    """Propose a classes.json of colours where the files hold colours and values are expected."""
+def _hint(classes: LabelClasses, pairs: Sequence[PairContent], stated: LabelClasses | None) -> str:
+    """Propose a classes.json where the files hold colours, or a mask has smoothed borders."""
     if classes.colours is None and any(pair.coloured for pair in pairs):
         return suggestion(pairs)
-    return ''
+    return binary_suggestion(pairs) if stated is None and classes.values is not None else ''

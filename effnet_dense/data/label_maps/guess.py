@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from effnet_dense.data.label_maps.classes import IGNORE, LabelClasses
@@ -134,14 +134,17 @@ def suggestion(contents: Sequence[PairContent]) -> str:
     return '\n'.join(lines)
 
 
+def binary_suggestion(contents: Sequence[PairContent]) -> str:
+    """Propose a classes.json that leaves out the smoothed borders of masks of 0 and 255."""
+    if not is_binary(total(contents)):
+        return ''
+    table = {'values': {'0': BINARY[0], str(NO_CLASS): BINARY[1]}, 'unknown': IGNORE}
+    return f'A classes.json that leaves out all values but 0 and {NO_CLASS}:\n  {json.dumps(table)}'
+
+
 def _placeholder(code: int, coloured: bool) -> str:
     if code == 0:
         return BACKGROUND
     if not coloured and code == NO_CLASS:
         return IGNORE
     return f'class_{f"{code:06x}" if coloured else code}'
-
-
-def by_part(contents: Mapping[str, Sequence[PairContent]]) -> list[PairContent]:
-    """Join the contents of all splits."""
-    return [content for part in contents.values() for content in part]

@@ -138,7 +138,7 @@ def _lists(folder: Path) -> Layout | None:
     if not lists.is_dir():
         return None
     for image_dir, label_dir in _pairs_of_dirs(folder):
-        if not _has_files(label_dir, LABEL_SUFFIXES):
+        if not _has_labels(label_dir):
             continue
         files = {path.stem.lower(): path for path in sorted(lists.glob('*.txt'))}
         plain = LabelSplit(image_dir, label_dir, *_endings(image_dir, label_dir))
@@ -173,7 +173,7 @@ def _parts_below(folder: Path) -> Layout | None:
     for image_dir, label_dir in _pairs_of_dirs(folder):
         images, remarks = _choose(subfolders(image_dir))
         labels = _choose(subfolders(label_dir))[0]
-        if not (images or labels) or not _has_files(label_dir, LABEL_SUFFIXES | IMAGE_SUFFIXES):
+        if not (images or labels) or not _has_labels(label_dir):
             continue  # such as YOLO's text files
         missing = {
             part: (image_dir if part in labels else label_dir) / (labels | images)[part].name
@@ -199,7 +199,7 @@ def _parts_above(folder: Path) -> Layout | None:
 def _split_in(place: Path) -> LabelSplit | None:
     """Find a split's images and label maps in its folder."""
     for image_dir, label_dir in _pairs_of_dirs(place):
-        if _has_files(label_dir, LABEL_SUFFIXES):
+        if _has_labels(label_dir):
             return _with_endings(image_dir, label_dir)
     return _mixed_split(place)
 
@@ -213,7 +213,7 @@ def _siblings(folder: Path) -> Layout | None:
         for name in names:
             image = _first(below, (name, *(f'{name}_{kind}' for kind in IMAGE_DIRS)))
             label = _first(below, [name + end for end in SIBLING_ENDS])
-            if image and label and _has_files(label, LABEL_SUFFIXES) and part not in parts:
+            if image and label and _has_labels(label) and part not in parts:
                 parts[part] = _with_endings(image, label)
                 if name != part:
                     remarks.append(f'{image.name} is used as {part}')
@@ -223,7 +223,7 @@ def _siblings(folder: Path) -> Layout | None:
 def _flat(folder: Path) -> Layout | None:
     """images/ and masks/, without splits."""
     for image_dir, label_dir in _pairs_of_dirs(folder):
-        if _has_files(label_dir, LABEL_SUFFIXES) and _has_files(image_dir, IMAGE_SUFFIXES):
+        if _has_labels(label_dir) and _has_files(image_dir, IMAGE_SUFFIXES):
             return Layout(folder, {'all': _with_endings(image_dir, label_dir)})
     return None
 
@@ -258,6 +258,11 @@ def _stems(folder: Path, suffixes: frozenset[str]) -> set[str]:
         for file in list_files(folder)
         if file.suffix.lower() in suffixes
     }
+
+
+def _has_labels(folder: Path) -> bool:
+    """Whether a folder holds label maps, perhaps of a format that is refused later."""
+    return _has_files(folder, LABEL_SUFFIXES | IMAGE_SUFFIXES)
 
 
 def _has_files(folder: Path, suffixes: frozenset[str]) -> bool:

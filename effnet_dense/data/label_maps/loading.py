@@ -138,9 +138,10 @@ class LoadLabelMap(BaseTransform):
         )
 
     def __repr__(self) -> str:
-        colours = self.colours and {colour_name(key): label for key, label in self.colours.items()}
         stated = f', values={self.values}' if self.values is not None else ''
-        stated += f', colours={colours}' if colours is not None else ''
+        if self.colours is not None:
+            colours = {colour_name(code): label for code, label in self.colours.items()}
+            stated += f', colours={colours}'
         stated += ', unknown_ignored=True' if self.unknown_ignored else ''
         return (
             f'{type(self).__name__}(num_classes={self.num_classes}, ignore={self.ignore}, '

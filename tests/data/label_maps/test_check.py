@@ -82,6 +82,12 @@ def test_class_that_never_occurs(root: Path) -> None:
     write_label(root / 'labels/train/b.png', label(0, 9))
     finding = only(check(root))
     assert (finding.severity, finding.examples) == ('note', ('car',))
+    (finding,) = check_labels(
+        LabelSplit(root / 'images/train', root / 'labels/train'),
+        LabelClasses(CLASSES, 9),
+        training=True,
+    ).findings
+    assert (finding.severity, finding.examples) == ('warning', ('car',))
 
 
 def test_sizes(root: Path) -> None:
@@ -124,7 +130,8 @@ def test_colours_in_place_of_classes(root: Path) -> None:
 def test_a_jpeg_as_label_map(root: Path) -> None:
     write_label(root / 'labels/train/a.jpg', label(0, 1))
     finding = only(check(root))
-    assert (finding.what, finding.examples) == ('label map that is not a .png file', ('a.jpg',))
+    what = 'label map of a format that changes values, expected .png'
+    assert (finding.what, finding.examples) == (what, ('a.jpg',))
     (root / 'labels/train/a.jpg').rename(root / 'labels/train/a.png')
     (error,) = check(root).errors
     assert error.examples == ('a.png (JPEG changes values, expected PNG)',)

@@ -136,3 +136,12 @@ def test_only_val(tmp_path: Path) -> None:
     (tmp_path / 'set/train').rename(tmp_path / 'elsewhere')
     with pytest.raises(FileNotFoundError, match=r"no split to train on, only \['val'\]"):
         find_labels(tmp_path / 'set')
+
+
+@pytest.mark.parametrize('name', ['ours', 'part_first', 'camvid'])
+def test_label_maps_as_jpeg(name: str, tmp_path: Path) -> None:
+    write(tmp_path / 'set', name)
+    for path in [*(tmp_path / 'set').rglob('*.png')]:
+        path.rename(path.with_suffix('.jpg'))
+    with pytest.raises(ValueError, match=r'format that changes values, expected \.png: a1'):
+        find_labels(tmp_path / 'set')
