@@ -35,6 +35,7 @@ CROSS_CUTTING = {
     'adversaries/test_urls.py',
     'compat/mmcv_ops/test_cuda.py',
     'compat/test_mmcv_extension.py',
+    'data/label_maps/test_training.py',
     'deployment/test_compile.py',
     'engine/test_foreign_checkpoint.py',
     'engine/test_hostile.py',
