@@ -75,6 +75,6 @@ EXPORTS: dict[str, Export] = {
     'Roboflow CSV': Export(export_csv.roboflow, 'CSV of boxes', ''),
     'RetinaNet CSV': Export(export_csv.retinanet, 'CSV of boxes', ''),
     'CSV with parts': Export(export_csv.one_table, 'CSV of boxes', ''),
-    'Open Images CSV': Export(export_csv.open_images, 'CSV of boxes', ''),
+    'Open Images CSV': Export(export_csv.open_images, 'CSV of boxes', '', rounding=1e-9),
 }
 """Tool and format → its writer. Sources: see the writers."""

@@ -72,13 +72,8 @@ def _extract_all(path: Path, folder: Path) -> None:
         if needed > free:
             raise ValueError(f'{path} needs {needed} bytes in {folder.parent}, which has {free}')
         for entry, name in names.items():
-            target = folder / name
-            if entry.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(entry) as source, target.open('xb') as file:
-                shutil.copyfileobj(source, file, 2**20)
+            entry.filename = f'{name}/' if entry.is_dir() else str(name)
+            archive.extract(entry, folder)
 
 
 def _checked(archive: zipfile.ZipFile, path: Path) -> dict[zipfile.ZipInfo, PurePosixPath]:

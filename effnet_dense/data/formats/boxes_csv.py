@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from effnet_dense.data.formats.csv_rows import Columns, Row, columns_of, read_row
@@ -25,7 +25,7 @@ from effnet_dense.data.formats.found import FoundData, FoundSplit
 from effnet_dense.data.formats.layout import Layout
 from effnet_dense.data.formats.parts import UNNAMED, part_of, pick_parts
 from effnet_dense.data.formats.records import Records
-from effnet_dense.data.formats.sidecars import IMAGES, ImageNames
+from effnet_dense.data.formats.sidecars import IMAGES, ImageNames, left_out
 from effnet_dense.data.formats.text import MAX_BYTES, read_head, read_text
 from effnet_dense.data.image_files import REFUSED, image_size
 
@@ -99,10 +99,11 @@ def _read(root: Path, folders: Folders, tables: Mapping[str, _Table]) -> FoundDa
     descriptions = _descriptions(folders(root).with_suffix('.csv'))
     dirs = {part: _image_dirs(root, folders, part) for part in picked}
     counts = _Counts()
+    matched = {part: ImageNames(folders, dirs[part]) for part in picked}
     read = {
-        part: _records(found, ImageNames(folders, dirs[part]), tables, descriptions, counts)
-        for part, found in picked.items()
+        part: _records(found, matched[part], descriptions, counts) for part, found in picked.items()
     }
+    remarks += left_out(matched.values(), 'line')
     labels = {label for records in read.values() for label in records.labels}
     numbers = all(label.isdecimal() for label in labels)
     classes = sorted(labels, key=int) if numbers else sorted(labels)
@@ -124,7 +125,6 @@ class _Counts:
 
     shares: bool = False
     classless: bool = False
-    unlisted: list[Path] = field(default_factory=list)
 
     def remarks(self) -> Iterator[str]:
         """Describe what was decided."""
@@ -132,11 +132,6 @@ class _Counts:
             yield 'coordinates are shares of the image’s sides, as in Open Images'
         if self.classless:
             yield f'there is no column for the class: all boxes are of one, {UNNAMED_CLASS!r}'
-        if self.unlisted:
-            yield (
-                f'{len(self.unlisted)} images have no line and are left out, as '
-                f'{self.unlisted[0].name}'
-            )
 
 
 def _name(root: Path, part: str, tables: Mapping[str, _Table]) -> str:
@@ -187,7 +182,6 @@ def _descriptions(files: list[Path]) -> dict[str, str]:
 def _records(
     rows: list[Row],
     names: ImageNames,
-    tables: Mapping[str, _Table],
     descriptions: Mapping[str, str],
     counts: _Counts,
 ) -> Records:
@@ -206,7 +200,6 @@ def _records(
         records.add(number, label, (x * width, y * height, w * width, h * height), None, row.crowd)
         counts.classless |= not row.label
     counts.shares |= shares
-    counts.unlisted += names.unused()
     return records
 
 

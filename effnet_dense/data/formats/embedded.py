@@ -52,7 +52,7 @@ class EmbeddedImages:
         path = self.folder / name
         if not path.is_file() or path.read_bytes() != content:
             self.folder.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, content)
+            atomic_write(path, content, fsync=False)
         return name
 
     def _name(self, name: str, suffix: str) -> str:

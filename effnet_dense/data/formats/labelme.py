@@ -43,7 +43,7 @@ from effnet_dense.data.formats.shapes import (
     rectangle,
     run_lengths,
 )
-from effnet_dense.data.formats.sidecars import ImageNames, Sidecars, find_sidecars
+from effnet_dense.data.formats.sidecars import ImageNames, Sidecars, find_sidecars, left_out
 from effnet_dense.data.formats.text import read_json
 
 FORMAT = 'labelme'
@@ -93,7 +93,7 @@ def _read(root: Path, folders: Folders, parts: Mapping[str, Sidecars]) -> FoundD
     names = {part: f'{s.base.relative_to(root).as_posix()}/' for part, s in parts.items()}
     picked, remarks = pick_parts(parts, names)
     counts, embedded = _Counts(), EmbeddedImages(folders.scratch / 'images')
-    read, image_dirs = {}, {}
+    read, image_dirs, names_of_images = {}, {}, []
     for part, sidecars in picked.items():
         matched = ImageNames(folders, sidecars.image_dirs)
         read[part] = Records()
@@ -102,11 +102,8 @@ def _read(root: Path, folders: Folders, parts: Mapping[str, Sidecars]) -> FoundD
                 remarks.append(f'{path.relative_to(root)} is not used')
         own = (*sidecars.image_dirs, *embedded.folders())
         image_dirs[part] = own if matched.used else own[::-1]
-        if matched.unused():
-            remarks.append(
-                f'{len(matched.unused())} images have no JSON file and are left out, as '
-                f'{matched.unused()[0].name}'
-            )
+        names_of_images.append(matched)
+    remarks += left_out(names_of_images, 'JSON file')
     classes = sorted({label for records in read.values() for label in records.labels})
     counts.filled = sum(records.fill_masks() for records in read.values())
     splits = {

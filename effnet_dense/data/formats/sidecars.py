@@ -101,6 +101,7 @@ class ImageNames:
 
     def __init__(self, folders: Folders, image_dirs: Iterable[Path]) -> None:
         images = [path for folder in image_dirs for path in folders.images(folder)]
+        self.images = set(images)
         self._names = {path.name.lower(): path for path in reversed(images)}
         self._stems = {path.stem.lower(): path for path in reversed(images)}
         self.used: set[Path] = set()
@@ -132,6 +133,17 @@ class ImageNames:
         last = PureWindowsPath(file_name).name.lower()
         return self._names.get(last) or self._stems.get(last)
 
-    def unused(self) -> list[Path]:
-        """List the images that were not matched."""
-        return sorted(set(self._names.values()) - self.used)
+
+def left_out(parts: Iterable[ImageNames], what: str) -> list[str]:
+    """Describe images that no part's annotation files have; no remark if there are none.
+
+    Args:
+        parts: Of all parts that were read.
+        what: What these images lack: 'annotation file'.
+    """
+    names = list(parts)
+    images = set().union(*(part.images for part in names))
+    lone = sorted(images.difference(*(part.used for part in names)))
+    if not lone:
+        return []
+    return [f'{len(lone)} images have no {what} and are left out, as {lone[0].name}']

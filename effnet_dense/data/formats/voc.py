@@ -21,7 +21,7 @@ from effnet_dense.data.formats.layout import Layout
 from effnet_dense.data.formats.parts import UNNAMED, part_of_folder, pick_parts
 from effnet_dense.data.formats.records import Records
 from effnet_dense.data.formats.shapes import Polygon
-from effnet_dense.data.formats.sidecars import ImageNames, Sidecars, find_sidecars
+from effnet_dense.data.formats.sidecars import ImageNames, Sidecars, find_sidecars, left_out
 from effnet_dense.data.formats.text import read_text
 from effnet_dense.data.formats.xml_file import read_xml, root_tag
 
@@ -116,23 +116,16 @@ def _read(root: Path, folders: Folders, parts: Mapping[str, Sidecars], lists: st
     everything = [content for contents in files.values() for content in contents]
     one_based, why = _one_based(everything)
     classes = sorted({entry.name for content in everything for entry in content.objects})
-    splits = {}
+    splits, matched = {}, []
     for part, sidecars in picked.items():
         names_of_images = ImageNames(folders, sidecars.image_dirs)
         records = _records(files[part], names_of_images, one_based)
         splits[part] = FoundSplit(records.coco(classes), sidecars.image_dirs, sidecars.base)
-        if not lists and names_of_images.unused():
-            remarks.append(_left_out(names_of_images.unused(), sidecars.base))
+        matched.append(names_of_images)
+    remarks += [] if lists else left_out(matched, 'XML file')
     remarks += [why, *_counts(everything)]
     remarks += [f'{path.relative_to(root)} is not used' for path in skipped]
     return FoundData(FORMAT, root, splits, tuple(remarks))
-
-
-def _left_out(images: list[Path], base: Path) -> str:
-    return (
-        f'{len(images)} images have no annotation file in {base.name}/ and are left out, as '
-        f'{images[0].name}'
-    )
 
 
 def _counts(files: list[_File]) -> Iterator[str]:
