@@ -27,6 +27,7 @@ from effnet_dense.data.label_maps.heads import set_segmentation_classes
 from effnet_dense.data.label_maps.pairs import LabelSplit
 from effnet_dense.data.palette import palette
 from effnet_dense.data.resizing import split_scales
+from effnet_dense.data.splitting import VAL_SHARE
 
 LOADERS = ('LoadAnnotations', 'LoadLabelMap')
 
@@ -39,15 +40,35 @@ UNSUPPORTED_METRICS = ('CityscapesMetric', 'DepthMetric')
 """mmseg's metrics that read one dataset's files, or do not evaluate classes."""
 
 
-def use_label_maps(cfg: Config, folder: str | Path, splits: Sequence[str] = SPLITS) -> LabelSource:
-    """Point an mmseg config at a folder of label maps (arguments: see `use_data`).
+DRAWN = Path('data/label_maps')
+"""Where label maps that are drawn, and the content of ZIP files, go by default."""
+
+
+def use_label_maps(
+    cfg: Config,
+    folder: str | Path,
+    splits: Sequence[str] = SPLITS,
+    scratch: Path = DRAWN,
+    val_share: float = VAL_SHARE,
+    split_seed: int = 0,
+) -> LabelSource:
+    """Point an mmseg config at a folder of label maps, or of objects with masks.
+
+    Args:
+        cfg: Changed in place.
+        folder: The dataset's root, or a ZIP file.
+        splits: ('train', 'val') for training, ('val',) for testing.
+        scratch: Where label maps that are drawn, and the content of a ZIP file, go.
+        val_share: Share of the images that are evaluated where the dataset has one part.
+        split_seed: Of that split.
 
     Raises:
         FileNotFoundError: The folder, a split, images or label maps are missing.
         ValueError: The label maps cannot be used, or the config does not read any.
     """
     _check_config(cfg, splits)
-    source = find_labels(folder, splits, split_scales(cfg))
+    scratch = scratch.absolute()
+    source = find_labels(folder, splits, split_scales(cfg), val_share, split_seed, scratch)
     print_log(source.summary())
     for loop in loops_of(tuple(source.splits)):
         _set_datasets(cfg.get(f'{loop}_dataloader'), source, source.splits[SPLIT_OF[loop]])
@@ -122,7 +143,7 @@ def _set_datasets(dataloader: Any, source: LabelSource, split: LabelSplit) -> No
         return
     keep_first(dataloader['dataset'])
     folders = (split.image_dir, split.label_dir)
-    prefixes = [f'{folder.relative_to(source.root)}/' for folder in folders]
+    prefixes = [f'{_relative(folder, source.root)}/' for folder in folders]
     for dataset in leaf_datasets(dataloader['dataset']):
         colours = _palette(dataset.get('metainfo') or {}, source)
         for key in set(dataset) - set(KEPT):
@@ -131,13 +152,18 @@ def _set_datasets(dataloader: Any, source: LabelSource, split: LabelSplit) -> No
         dataset['data_root'] = f'{source.root}/'
         dataset['data_prefix'] = dict(zip(PREFIXES, prefixes, strict=True))
         if split.list_file is not None:
-            dataset['ann_file'] = str(split.list_file.relative_to(source.root))
+            dataset['ann_file'] = _relative(split.list_file, source.root)
         dataset.update(split.options())
         dataset['metainfo'] = {
             'classes': source.classes,
             'palette': colours,
         }
         _set_loaders(dataset['pipeline'], source)
+
+
+def _relative(path: Path, root: Path) -> str:
+    """Make a path relative to the root, as in configs; absolute if it lies elsewhere."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path.absolute())
 
 
 def _palette(metainfo: Any, source: LabelSource) -> list[Any]:

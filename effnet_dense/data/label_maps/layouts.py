@@ -67,8 +67,17 @@ def find_layout(
         FileNotFoundError: Folders of a split are missing.
     """
     found = _search(root)
-    if found is None:
-        return None
+    return None if found is None else needed_parts(found, root, splits, share, seed)
+
+
+def needed_parts(
+    found: Layout, root: Path, splits: Sequence[str], share: float = VAL_SHARE, seed: int = 0
+) -> Layout:
+    """Select the splits that are needed; a single part is split (arguments: see `find_layout`).
+
+    Raises:
+        FileNotFoundError: Folders of a split are missing.
+    """
     if missing := [str(found.missing[name]) for name in splits if name in found.missing]:
         raise FileNotFoundError(f'expected folders that are missing: {", ".join(missing)}')
     remarks = list(found.remarks)
@@ -92,7 +101,10 @@ def find_layout(
 
 
 def _named(split: LabelSplit, root: Path) -> str:
-    place = split.list_file or split.image_dir
+    listed = split.list_file
+    place = listed if listed is not None and listed.is_relative_to(root) else split.image_dir
+    if not place.is_relative_to(root):
+        return str(place)
     return str(place.relative_to(root)) if place != root else 'the folder itself'
 
 
