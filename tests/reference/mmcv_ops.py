@@ -28,6 +28,25 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, offset: int) -> list[in
     return kept
 
 
+def nms_match(dets: Tensor, threshold: float) -> list[list[int]]:
+    """Each box that no better one suppresses, and those that it suppresses, box by box."""
+    groups: list[list[int]] = []
+    for index in dets[:, 4].argsort(descending=True, stable=True).tolist():
+        for group in groups:
+            first = dets[group[0]]
+            has_union = bool(_area(first) or _area(dets[index]))
+            if has_union and iou(first, dets[index]) >= threshold:
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    return groups
+
+
+def _area(box: Tensor) -> float:
+    return float((box[2] - box[0]) * (box[3] - box[1]))
+
+
 def soft_nms(
     boxes: Tensor,
     scores: Tensor,

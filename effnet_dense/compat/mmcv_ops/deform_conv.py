@@ -57,9 +57,33 @@ def _backward(
     """Return the gradients of input, weight, offset, mask and bias."""
     operands = _operands(input, weight, offset, mask, bias)
     (grad_output,) = at_least_float32(grad_output)
-    return torch.ops.torchvision._deform_conv2d_backward(
+    grads = torch.ops.torchvision._deform_conv2d_backward(
         grad_output.to(operands[0].dtype), *operands, *geometry, mask is not None
     )
+    kernel = (weight.shape[2], weight.shape[3])
+    grads[2].masked_fill_(_enters_map(operands[2], kernel, geometry), 0)
+    return grads
+
+
+def _enters_map(offset: Tensor, kernel: tuple[int, int], geometry: Geometry) -> Tensor:
+    """Return (N, 2 * G * K, H, W), True where a sample's coordinate is exactly -1.
+
+    There the value is 0 and has a slope towards the map only. mmcv's kernels count the sample as
+    outside, with a gradient of 0; torchvision's give the slope. Zero offsets with padding put
+    samples there, which every deformable convolution starts with.
+    """
+    values = offset.unflatten(1, (-1, kernel[0], kernel[1], 2))
+    stride, padding, dilation = geometry[:2], geometry[2:4], geometry[4:6]
+
+    def pixels(axis: int, output: int) -> Tensor:
+        """Return the integer coordinates (kernel, output) of samples without offsets."""
+        taps = torch.arange(kernel[axis], device=offset.device) * dilation[axis]
+        starts = torch.arange(output, device=offset.device) * stride[axis] - padding[axis]
+        return taps[:, None] + starts
+
+    y = pixels(0, offset.shape[2])[:, None, :, None] + values[:, :, :, :, 0]
+    x = pixels(1, offset.shape[3])[:, None, :] + values[:, :, :, :, 1]
+    return torch.stack((y == -1, x == -1), 4).flatten(1, 4)
 
 
 def _as_kernel_reads(values: Tensor, like: Tensor) -> Tensor:

@@ -9,31 +9,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from effnet_dense.compat.mmcv_ops.roi_align import write_gradient, write_means
 from effnet_dense.compat.mmcv_ops.roi_sampling import (
     Regions,
-    bilinear_sample,
-    chunks,
-    ordered,
+    bin_means,
+    bin_starts,
+    parts,
     regions,
-    sample_offsets,
+    sample_grid,
 )
 from effnet_dense.ops.precision import at_least_float32
 
 
-def _pool(features: Tensor, chunk: Regions, offset: Tensor, gamma: float) -> Tensor:
-    """Return the pooled features (R, C, A, B) of regions with equal numbers of samples."""
-    columns, rows = chunk.samples[0].tolist()
+def _pool(features: Tensor, part: Regions, offset: Tensor, gamma: float) -> Tensor:
+    """Return the pooled features (R, C, A, B), differentiable by features and offset."""
     height, width = offset.shape[2:]
-    moved = chunk.start[..., None, None] + gamma * chunk.size[..., None, None] * offset
-    y = sample_offsets(chunk.bins[:, 1], height, rows)[:, :, None, :, None]
-    x = sample_offsets(chunk.bins[:, 0], width, columns)[:, None, :, None, :]
-    y, x = torch.broadcast_tensors(
-        moved[:, 1, :, :, None, None] + y, moved[:, 0, ..., None, None] + x
-    )
-    image = chunk.image.view(-1, 1, 1, 1, 1).expand_as(y)
-    values = bilinear_sample(features, image.flatten(), y.flatten(), x.flatten())
-    values = values.view(len(offset), height, width, rows * columns, -1).sum(3)
-    return values.permute(0, 3, 1, 2) / max(rows * columns, 1)
+    count = height * width
+    top, left = bin_starts(part.start, part.bins, (height, width))
+    moved = gamma * part.size[..., None, None] * offset
+    top, left = (top + moved[:, 1]).flatten(), (left + moved[:, 0]).flatten()
+    grid = sample_grid(part.samples, count)
+    bins = part.bins.repeat_interleave(count, 0)[grid.bin]
+    y, x = top[grid.bin] + grid.row * bins[:, 1], left[grid.bin] + grid.column * bins[:, 0]
+    means = bin_means(features, part.image.repeat_interleave(count), grid, y, x)
+    return means.view(len(offset), height, width, -1).permute(0, 3, 1, 2)
 
 
 def deform_roi_pool_forward(
@@ -51,14 +50,12 @@ def deform_roi_pool_forward(
     features, rois, offset = at_least_float32(input, rois, offset)
     size = (pooled_height, pooled_width)
     if offset.numel() == 0:
-        pooled = torch.ops.torchvision.roi_align(
-            features, ordered(rois, sampling_ratio), spatial_scale, *size, sampling_ratio, True
-        )
-        output.copy_(pooled)
+        write_means(features, rois, output, size, spatial_scale, sampling_ratio, True)
         return
-    all_regions = regions(rois, spatial_scale, size, sampling_ratio, True)
-    for members, chunk in chunks(all_regions, pooled_height * pooled_width):
-        output[members] = _pool(features, chunk, offset[members], gamma).to(output.dtype)
+    located = regions(rois, spatial_scale, size, sampling_ratio, True)
+    for part in parts(located.samples, pooled_height * pooled_width):
+        chunk = Regions(*(field[part] for field in located))
+        output[part] = _pool(features, chunk, offset[part], gamma).to(output.dtype)
 
 
 def deform_roi_pool_backward(
@@ -78,23 +75,15 @@ def deform_roi_pool_backward(
     grad, features, rois, offset = at_least_float32(grad_output, input, rois, offset)
     size = (pooled_height, pooled_width)
     if offset.numel() == 0:
-        grads = torch.ops.torchvision._roi_align_backward(
-            grad,
-            ordered(rois, sampling_ratio),
-            spatial_scale,
-            *size,
-            *input.shape,
-            sampling_ratio,
-            True,
-        )
-        grad_input.copy_(grads)
+        write_gradient(grad, rois, grad_input, size, spatial_scale, sampling_ratio, True)
         return
     features = features.detach().requires_grad_()
-    all_regions = regions(rois, spatial_scale, size, sampling_ratio, True)
-    for members, chunk in chunks(all_regions, pooled_height * pooled_width):
-        moved = offset[members].detach().requires_grad_()
+    located = regions(rois, spatial_scale, size, sampling_ratio, True)
+    for part in parts(located.samples, pooled_height * pooled_width):
+        chunk = Regions(*(field[part] for field in located))
+        moved = offset[part].detach().requires_grad_()
         with torch.enable_grad():
             output = _pool(features, chunk, moved, gamma)
-        grads = torch.autograd.grad(output, (features, moved), grad[members])
+        grads = torch.autograd.grad(output, (features, moved), grad[part])
         grad_input.add_(grads[0].to(grad_input.dtype))
-        grad_offset[members] = grads[1].to(grad_offset.dtype)
+        grad_offset[part] = grads[1].to(grad_offset.dtype)

@@ -30,28 +30,63 @@ def _is_target(input: Tensor, target: Tensor) -> Tensor:
     return target[:, None] == torch.arange(input.shape[1], device=input.device)
 
 
+def _at_target(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return each sample's class as an index (N, 1), its logit and whether it has one, (N, 1).
+
+    The background's index is a valid one, too.
+    """
+    has_class = ((target >= 0) & (target < input.shape[1]))[:, None]
+    index = target[:, None].clamp(0, max(input.shape[1] - 1, 0))
+    return index, input.gather(1, index), has_class
+
+
+def _write_with_targets(
+    output: Tensor, negative: Tensor, positive: Tensor, index: Tensor, has_class: Tensor
+) -> None:
+    """Write negative (N, C) to output, but positive (N, 1) at the classes of samples with one."""
+    positive = torch.where(has_class, positive, negative.gather(1, index))
+    output.copy_(negative.scatter_(1, index, positive))
+
+
 def sigmoid_focal_loss_forward(
     input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
 ) -> None:
     """Write the loss of logits input (N, C) and class indices target (N,) to output (N, C)."""
+    if input.numel() == 0:
+        return
     logits, weight = at_least_float32(input, weight)
-    p = logits.sigmoid()
-    positive = -alpha * (1 - p).pow(gamma) * F.logsigmoid(logits)
-    negative = -(1 - alpha) * p.pow(gamma) * F.logsigmoid(-logits)
-    loss = torch.where(_is_target(logits, target), positive, negative)
-    output.copy_(loss * _class_weights(weight, target)[:, None])
+    index, logit, has_class = _at_target(logits, target)
+    positive = -alpha * (-logit).sigmoid().pow(gamma) * F.logsigmoid(logit)
+    # All classes are computed as if they were not the target: one class of each sample is.
+    negative = logits.sigmoid().pow_(gamma).mul_(_softplus(logits)).mul_(1 - alpha)
+    if weight.numel() > 0:
+        factors = _class_weights(weight, target)[:, None]
+        positive, negative = positive * factors, negative.mul_(factors)
+    _write_with_targets(output, negative, positive, index, has_class)
 
 
 def sigmoid_focal_loss_backward(
     input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
 ) -> None:
     """Write the derivative of each loss by its logit to grad_input (N, C)."""
+    if input.numel() == 0:
+        return
     logits, weight = at_least_float32(input, weight)
-    p, q = logits.sigmoid(), (-logits).sigmoid()
-    positive = -alpha * q.pow(gamma) * (q - gamma * p * F.logsigmoid(logits))
-    negative = (1 - alpha) * p.pow(gamma) * (p - gamma * q * F.logsigmoid(-logits))
-    grad = torch.where(_is_target(logits, target), positive, negative)
-    grad_input.copy_(grad * _class_weights(weight, target)[:, None])
+    index, logit, has_class = _at_target(logits, target)
+    p, q = logit.sigmoid(), (-logit).sigmoid()
+    positive = -alpha * q.pow(gamma) * (q - gamma * p * F.logsigmoid(logit))
+    p = logits.sigmoid()
+    negative = torch.addcmul(p, _softplus(logits), 1 - p, value=gamma)
+    negative = negative.mul_(p.pow_(gamma)).mul_(1 - alpha)
+    if weight.numel() > 0:
+        factors = _class_weights(weight, target)[:, None]
+        positive, negative = positive * factors, negative.mul_(factors)
+    _write_with_targets(grad_input, negative, positive, index, has_class)
+
+
+def _softplus(logits: Tensor) -> Tensor:
+    """Return -log(1 - sigmoid(logits)), exact up to where it equals the logit in float64, too."""
+    return F.softplus(logits, threshold=60)
 
 
 def _probability_of_target(softmax: Tensor, target: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
 """RoIPool (Girshick 2015, arXiv:1504.08083) with mmcv's bins.
 
 torchvision rounds a region to pixels and then divides it into bins; mmcv divides first, and
-includes the last pixel of a region.
+includes the last pixel of a region. So every bin of mmcv's is passed to torchvision's operator as a
+region of its own, with a single bin. Groups of channels are pooled one after the other: their maps
+stay in the cache, and only a group's results exist twice.
 
 Shapes: N images, C channels, R regions, A × B bins.
 """
@@ -13,6 +15,14 @@ from torch import Tensor
 
 from effnet_dense.ops.precision import at_least_float32
 
+# Into how many parts the work is divided, whatever the number of regions
+PARTS = 16
+
+
+def _channel_groups(channels: int) -> int:
+    """Return the largest number of equal groups up to `PARTS`."""
+    return max(count for count in range(1, PARTS + 1) if channels % count == 0)
+
 
 def _bins(start: Tensor, end: Tensor, bins: int, limit: int) -> tuple[Tensor, Tensor]:
     """Return the first pixel of each bin and the one after its last, both (R, bins), in the map.
@@ -22,35 +32,27 @@ def _bins(start: Tensor, end: Tensor, bins: int, limit: int) -> tuple[Tensor, Te
     size = end - start
     index = torch.arange(bins, device=start.device, dtype=start.dtype)
     step = (size / bins)[:, None]
-    first = (index * step + start[:, None]).floor().clamp(0, limit).long()
-    last = ((index + 1) * step + start[:, None]).ceil().clamp(0, limit).long()
+    first = (index * step + start[:, None]).floor().clamp(0, limit)
+    last = ((index + 1) * step + start[:, None]).ceil().clamp(0, limit)
     return first, torch.where(size[:, None] > 0, last, first)
 
 
-def _window(first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the pixels of each bin (A, G), and whether it has any (A,).
+def _bin_regions(
+    boxes: Tensor, spatial_scale: float, pooled: tuple[int, int], size: tuple[int, int]
+) -> Tensor:
+    """Return bins as rois (R * A * B, 5) in pixels of maps of `size`, the last pixel included.
 
-    first and last are (A,). Bins are padded to equal length with their last pixel, which does not
-    change a maximum.
+    An empty bin starts at the map's end, where torchvision finds no pixel.
     """
-    steps = torch.arange(int((last - first).max().clamp(min=1)), device=first.device)
-    pixels = torch.minimum(first[:, None] + steps, last[:, None] - 1)
-    return pixels.clamp(min=0), last > first
-
-
-def _maxima(feature: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the maxima of one image's feature (C, H, W) and their flat indices, both (C, A, B).
-
-    rows (A, G) and columns (B, G') are the pixels of each row and column of bins.
-    """
-    shape = (len(rows), len(columns), rows.shape[1], columns.shape[1])
-    pixels = (rows[:, None, :, None] * feature.shape[2] + columns[None, :, None, :]).view(
-        *shape[:2], -1
-    )
-    window = feature[:, rows.flatten()][:, :, columns.flatten()]
-    window = window.view(-1, shape[0], shape[2], shape[1], shape[3]).transpose(2, 3).flatten(3)
-    maximum, index = window.max(3)
-    return maximum, pixels.expand(len(feature), *pixels.shape).gather(3, index[..., None])[..., 0]
+    start, end = boxes[:, 1:3] * spatial_scale, (boxes[:, 3:] + 1) * spatial_scale
+    top, bottom = _bins(start[:, 1], end[:, 1], pooled[0], size[0])
+    left, right = _bins(start[:, 0], end[:, 0], pooled[1], size[1])
+    top, bottom = (edge[:, :, None].expand(-1, *pooled) for edge in (top, bottom))
+    left, right = (edge[:, None, :].expand(-1, *pooled) for edge in (left, right))
+    empty = (top >= bottom) | (left >= right)
+    top, left = top.masked_fill(empty, size[0]), left.masked_fill(empty, size[1])
+    image = boxes[:, :1, None].expand_as(top)
+    return torch.stack((image, left, top, right - 1, bottom - 1), -1).flatten(0, 2)
 
 
 def roi_pool_forward(
@@ -67,17 +69,31 @@ def roi_pool_forward(
     rois (R, 5) are image index and x1, y1, x2, y2, the last pixel included. An empty bin has the
     value 0 at index -1.
     """
+    (features,) = at_least_float32(input.contiguous())
     (boxes,) = at_least_float32(rois)
-    start, end = boxes[:, 1:3] * spatial_scale, (boxes[:, 3:] + 1) * spatial_scale
-    top, bottom = _bins(start[:, 1], end[:, 1], pooled_height, input.shape[2])
-    left, right = _bins(start[:, 0], end[:, 0], pooled_width, input.shape[3])
-    for index, image in enumerate(boxes[:, 0].long().tolist()):
-        rows, has_rows = _window(top[index], bottom[index])
-        columns, has_columns = _window(left[index], right[index])
-        maximum, pixel = _maxima(input[image], rows, columns)
-        empty = ~(has_rows[:, None] & has_columns)
-        output[index] = maximum.masked_fill(empty, 0)
-        argmax[index] = pixel.masked_fill(empty, -1)
+    groups, size = _channel_groups(input.shape[1]), (input.shape[2], input.shape[3])
+    images = features.view(len(input) * groups, -1, *size) if features.numel() else features
+    roi_parts = -(-PARTS // groups)
+    split = zip(
+        *(tensor.tensor_split(roi_parts) for tensor in (boxes, output, argmax)), strict=True
+    )
+    for part, *outputs in split:
+        bins = _bin_regions(part, spatial_scale, (pooled_height, pooled_width), size)
+        bins = bins.to(features.dtype)
+        bins[:, 0] *= groups  # a group of channels is an image of its own
+        for destinations in zip(
+            *(tensor.tensor_split(groups, 1) for tensor in outputs), strict=True
+        ):
+            _write_maxima(images, bins, destinations)
+            bins[:, 0] += 1
+
+
+def _write_maxima(features: Tensor, bins: Tensor, destinations: tuple[Tensor, ...]) -> None:
+    """Write the maxima of features in bins (R * A * B, 5) and their indices, both (R, C, A, B)."""
+    results = torch.ops.torchvision.roi_pool(features, bins, 1.0, 1, 1)
+    for destination, result in zip(destinations, results, strict=True):
+        regions, channels, *pooled = destination.shape
+        destination.copy_(result.view(regions, *pooled, channels).permute(0, 3, 1, 2))
 
 
 def roi_pool_backward(
@@ -90,9 +106,13 @@ def roi_pool_backward(
     spatial_scale: float,
 ) -> None:
     """Add the gradient of output (R, C, A, B) to grad_input (N, C, H, W) where the maxima were."""
-    channels, height, width = grad_input.shape[1:]
-    channel = torch.arange(channels, device=rois.device)
-    plane = (rois[:, :1].long() * channels + channel)[..., None, None]
-    pixel = plane * (height * width) + argmax
-    pooled = argmax >= 0
-    grad_input.view(-1).index_add_(0, pixel[pooled], grad_output[pooled].to(grad_input.dtype))
+    grad, boxes = at_least_float32(grad_output, rois)
+    pooled = (pooled_height, pooled_width)
+    split = zip(
+        *(tensor.tensor_split(PARTS, 1) for tensor in (grad, argmax, grad_input)), strict=True
+    )
+    for part, index, destination in split:
+        grads = torch.ops.torchvision._roi_pool_backward(
+            part, boxes, index.contiguous(), spatial_scale, *pooled, *destination.shape
+        )
+        destination.add_(grads.to(destination.dtype))

@@ -1,21 +1,23 @@
 """Bilinear sampling of feature maps inside regions of interest, as in RoIAlign.
 
 A bin is averaged over a grid of samples; with sampling_ratio 0 their number adapts to the region,
-about one per feature pixel.
+about one per feature pixel. All samples of all regions lie in one list, so that the number of
+calls does not depend on the number of regions.
 
-Shapes: N images, C channels, R regions, P points.
+Shapes: N images, C channels, R regions, A × B bins, Q = R * A * B, P samples of all bins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-# Points sampled at a time, to bound the memory: a few times 32 MB with 256 channels
-CHUNK_POINTS = 2**15
+# Samples at a time, about 500 MB; more are rare, a thousand regions of 60 × 60 feature pixels.
+MAX_SAMPLES = 2**22
 
 
 class Regions(NamedTuple):
@@ -26,6 +28,19 @@ class Regions(NamedTuple):
     size: Tensor
     bins: Tensor
     samples: Tensor
+
+
+class Grid(NamedTuple):
+    """The samples of all bins: `bin`, `row` and `column` (P,), `counts` (Q,) of each bin.
+
+    Samples are listed bin by bin, region by region, row by row. `row` and `column` are positions in
+    the bin as fractions of its size.
+    """
+
+    bin: Tensor
+    row: Tensor
+    column: Tensor
+    counts: Tensor
 
 
 def regions(
@@ -49,25 +64,56 @@ def regions(
     if not aligned:
         size = size.clamp(min=1)
     bins = size / size.new_tensor(pooled_size[::-1])
+    return Regions(rois[:, 0].long(), start, size, bins, sample_counts(bins, sampling_ratio))
+
+
+def sample_counts(bins: Tensor, sampling_ratio: int) -> Tensor:
+    """Return the numbers of samples (R, 2) on each axis of bins of size (R, 2), x and y."""
     if sampling_ratio > 0:
-        samples = torch.full_like(bins, sampling_ratio, dtype=torch.long)
-    else:
-        samples = bins.ceil().clamp(min=0).long()
-    return Regions(rois[:, 0].long(), start, size, bins, samples)
+        return torch.full_like(bins, sampling_ratio, dtype=torch.long)
+    return bins.ceil().clamp(min=0).long()
 
 
-def chunks(all_regions: Regions, bins: int) -> Iterator[tuple[Tensor, Regions]]:
-    """Yield the indices of regions with equal numbers of samples, and these regions.
+def parts(samples: Tensor, bins: int, limit: int = MAX_SAMPLES) -> Iterator[slice]:
+    """Yield slices of the regions, of at most `limit` samples each: one slice unless they are many.
 
     Args:
-        all_regions: Regions with any numbers of samples.
+        samples: (R, 2), the numbers of samples per bin on each axis.
         bins: Bins per region.
+        limit: Samples at a time; a region that has more is a slice of its own.
     """
-    grids, group = torch.unique(all_regions.samples, dim=0, return_inverse=True)
-    for number, samples in enumerate(grids.prod(1).tolist()):
-        size = max(CHUNK_POINTS // max(bins * samples, 1), 1)
-        for members in (group == number).nonzero()[:, 0].split(size):
-            yield members, Regions(*(field[members] for field in all_regions))
+    total = (samples.prod(1) * bins).cumsum(0)
+    if len(total) == 0 or int(total[-1]) <= limit:
+        yield slice(0, len(total))
+        return
+    first = before = 0
+    ends = total.tolist()
+    for index, end in enumerate(ends):
+        if end - before > limit and index > first:
+            yield slice(first, index)
+            first, before = index, ends[index - 1]
+    yield slice(first, len(ends))
+
+
+def sample_grid(samples: Tensor, bins: int) -> Grid:
+    """List the samples of regions with `bins` bins each, given samples (R, 2) per bin, x and y."""
+    columns, rows = samples.repeat_interleave(bins, 0).unbind(1)
+    counts = columns * rows
+    bin = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+    index = torch.arange(len(bin), device=counts.device) - (counts.cumsum(0) - counts)[bin]
+    columns, rows = columns[bin], rows[bin]
+    row, column = index // columns, index % columns
+    return Grid(bin, (row + 0.5) / rows, (column + 0.5) / columns, counts)
+
+
+def bin_starts(start: Tensor, bins: Tensor, pooled_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the top and left edges (R, A, B) of bins (R, 2) in regions from start (R, 2)."""
+    height, width = pooled_size
+    a = torch.arange(height, device=bins.device, dtype=bins.dtype)
+    b = torch.arange(width, device=bins.device, dtype=bins.dtype)
+    top = (start[:, 1:] + bins[:, 1:] * a)[:, :, None].expand(-1, height, width)
+    left = (start[:, :1] + bins[:, :1] * b)[:, None].expand(-1, height, width)
+    return top, left
 
 
 def ordered(rois: Tensor, sampling_ratio: int) -> Tensor:
@@ -81,36 +127,59 @@ def ordered(rois: Tensor, sampling_ratio: int) -> Tensor:
     return torch.cat((rois[:, :3], torch.maximum(rois[:, 1:3], rois[:, 3:])), 1)
 
 
-def sample_offsets(bins: Tensor, pooled: int, samples: int) -> Tensor:
-    """Return the samples' distances from the region's start on one axis: (R, pooled, samples).
+def corners(size: Sequence[int], plane: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the four pixels around points (P,) of planes (P,), and their weights, both (P, 4).
 
-    bins (R,) are the bins' sizes; a bin's samples are evenly spaced, half a step from its borders.
+    A pixel's index counts row by row, plane by plane. Weights are 0 more than a pixel outside the
+    map; within that pixel the border's value applies. They are differentiable by y and x.
     """
-    bin_index = torch.arange(pooled, device=bins.device, dtype=bins.dtype)[:, None]
-    step = (torch.arange(samples, device=bins.device, dtype=bins.dtype) + 0.5) / max(samples, 1)
-    return bins[:, None, None] * (bin_index + step)
-
-
-def bilinear_sample(features: Tensor, image: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Return features (N, C, H, W) at points (P,) of images (P,): (P, C), differentiable.
-
-    They are 0 more than a pixel outside the map, and the border's value within that pixel.
-    """
-    channels, height, width = features.shape[1:]
+    height, width = size
     inside = (y >= -1) & (y <= height) & (x >= -1) & (x <= width)
     y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
     top, left = y.detach().floor(), x.detach().floor()
     down, right = y - top, x - left
-    pixels = features.permute(0, 2, 3, 1).reshape(-1, channels)
+    top, left = top.long(), left.long()
+    first = (plane * height + top) * width
+    second = (plane * height + (top + 1).clamp(max=height - 1)) * width
+    beside = (left + 1).clamp(max=width - 1)
+    index = torch.stack((first + left, first + beside, second + left, second + beside), 1)
+    up, away = (1 - down) * inside, 1 - right
+    down = down * inside
+    return index, torch.stack((up * away, up * right, down * away, down * right), 1)
 
-    def corner(row: Tensor, column: Tensor, weight: Tensor) -> Tensor:
-        row, column = row.long().clamp(max=height - 1), column.long().clamp(max=width - 1)
-        index = (image * height + row) * width + column
-        return pixels.index_select(0, index) * (weight * inside)[:, None]
 
-    return (
-        corner(top, left, (1 - down) * (1 - right))
-        + corner(top, left + 1, (1 - down) * right)
-        + corner(top + 1, left, down * (1 - right))
-        + corner(top + 1, left + 1, down * right)
+def pixels(features: Tensor) -> Tensor:
+    """Return the features (N, C, H, W) as rows (N * H * W, C)."""
+    return features.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def bag_sums(rows: Tensor, index: Tensor, weight: Tensor, counts: Tensor) -> Tensor:
+    """Return weighted sums of rows (…, C) over samples' four corners, bin by bin: (Q, C).
+
+    Nothing of P × C elements is stored. Differentiable by rows and weight.
+
+    Args:
+        rows: See `pixels`.
+        index: (P, 4), see `corners`.
+        weight: (P, 4).
+        counts: (Q,), the numbers of samples of each bin, in order.
+    """
+    offsets = 4 * (counts.cumsum(0) - counts)
+    return F.embedding_bag(
+        index.flatten(), rows, offsets, mode='sum', per_sample_weights=weight.flatten()
     )
+
+
+def bin_means(features: Tensor, image: Tensor, grid: Grid, y: Tensor, x: Tensor) -> Tensor:
+    """Return the means (Q, C) of features (N, C, H, W) at each bin's samples; 0 without samples.
+
+    Args:
+        features: The maps; differentiable.
+        image: (Q,), the image of each bin.
+        grid: The bins' samples.
+        y: (P,), their positions; differentiable.
+        x: (P,).
+    """
+    index, weight = corners(features.shape[2:], image[grid.bin], y, x)
+    sums = bag_sums(pixels(features), index, weight, grid.counts)
+    return sums / grid.counts.clamp(min=1)[:, None]

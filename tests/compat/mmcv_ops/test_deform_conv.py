@@ -157,3 +157,46 @@ def test_autocast_runs_and_stays_close() -> None:
     torch.testing.assert_close(actual.float(), expected, rtol=0.05, atol=0.05)
     actual.float().sum().backward()
     assert x.grad.isfinite().all()
+
+
+def sample_is_at_minus_one(offset: torch.Tensor, geometry: tuple[int, ...]) -> torch.Tensor:
+    """(N, 2 * G * K, H, W), True where a coordinate of a 3 × 2 kernel is -1: one by one."""
+    stride, padding, dilation = geometry[:3]
+    result = torch.zeros_like(offset, dtype=torch.bool)
+    for n, channel, h, w in torch.cartesian_prod(*map(torch.arange, offset.shape)).tolist():
+        tap, axis = channel // 2 % 6, channel % 2
+        start = (h, w)[axis] * stride - padding + (tap // 2, tap % 2)[axis] * dilation
+        result[n, channel, h, w] = start + float(offset[n, channel, h, w]) == -1
+    return result
+
+
+@pytest.mark.parametrize('geometry', [(1, 1, 1, 1, 1), (2, 3, 2, 2, 2), (1, 0, 1, 1, 1)])
+@pytest.mark.parametrize('modulated', [False, True])
+def test_offsets_of_samples_at_minus_one_have_no_gradient(
+    geometry: tuple[int, ...], modulated: bool
+) -> None:
+    x, offset, mask, weight, _ = deform_conv_operands(geometry)
+    offset = offset.round().requires_grad_()
+    stride, padding, dilation = geometry[:3]
+    if modulated:
+        output = modulated_deform_conv2d(x, offset, mask, weight, None, *geometry)
+    else:
+        output = deform_conv2d(x, offset, weight, *geometry)
+    expected = torchvision.ops.deform_conv2d(
+        x, offset, weight, None, stride, padding, dilation, mask if modulated else None
+    )
+    cotangent = torch.randn_like(expected)
+    (grad,) = torch.autograd.grad(output, offset, cotangent)
+    (slope,) = torch.autograd.grad(expected, offset, cotangent)
+    outside = sample_is_at_minus_one(offset.detach(), geometry)
+    assert outside.any()
+    assert (slope[outside] != 0).any()
+    torch.testing.assert_close(grad, slope.masked_fill(outside, 0))
+
+
+def test_the_smallest_convolution_with_padding() -> None:
+    offset = torch.zeros(1, 2, 3, 3, requires_grad=True)
+    x, weight = torch.full((1, 1, 1, 1), 5.0), torch.ones(1, 1, 1, 1)
+    deform_conv2d(x, offset, weight, 1, 1).sum().backward()
+    inside = torch.tensor([[0.0, 0.0, 0.0], [0.0, -5.0, 0.0], [0.0, 0.0, 0.0]])
+    assert torch.equal(offset.grad, inside.expand(1, 2, 3, 3))

@@ -69,3 +69,31 @@ def test_no_regions() -> None:
         assert pooled.shape == (0, 3, 2, 3)
         pooled.sum().backward()
     assert x.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize('sampling_ratio', [0, 2])
+def test_region_without_area(sampling_ratio: int) -> None:
+    # A point, lines in both directions, a region turned inside out; then one with area
+    rois = torch.tensor(
+        [
+            [0, 5.0, 5.0, 5.0, 5.0],
+            [0, 2.0, 5.0, 9.0, 5.0],
+            [1, 5.0, 2.0, 5.0, 9.0],
+            [1, 9.0, 9.0, 4.0, 4.0],
+            [1, 2.0, 3.0, 9.0, 9.0],
+        ]
+    )
+    x, offset = features().requires_grad_(), roi_offsets().requires_grad_()
+    pooled = deform_roi_pool(x, rois, offset, (2, 3), 0.5, sampling_ratio, 0.1)
+    expected = reference.roi_align(
+        features(), rois, (2, 3), 0.5, sampling_ratio, 'avg', True, offset.detach(), 0.1
+    )
+    torch.testing.assert_close(pooled, expected, rtol=1e-5, atol=1e-5)
+    pooled.sum().backward()
+    assert x.grad.isfinite().all()
+    assert offset.grad.isfinite().all()
+    if sampling_ratio == 0:
+        assert pooled[:4].abs().sum() == 0
+        assert offset.grad[:4].abs().sum() == 0
+    alone = deform_roi_pool(x, rois[:1], offset[:1], (2, 3), 0.5, sampling_ratio, 0.1)
+    torch.testing.assert_close(alone, pooled[:1])

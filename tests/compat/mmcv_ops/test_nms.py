@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from itertools import chain
 
+import mmcv._ext as ext
 import numpy as np
 import pytest
 import torch
 import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmcv.ops import batched_nms, nms, nms_match, soft_nms
 
 from tests.helpers.mmcv_operands import scored_boxes
@@ -162,3 +165,47 @@ def test_nms_match_includes_the_threshold_and_empty() -> None:
     assert [group.tolist() for group in nms_match(boxes, 0.5)] == [[1, 0]]
     assert nms_match(torch.zeros(0, 5), 0.5) == []
     assert [group.tolist() for group in nms_match(boxes.numpy(), 0.6)] == [[1], [0]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    count=st.integers(1, 3000),
+    classes=st.sampled_from([1, 2, 7, 80, 5000]),
+    threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    seed=st.integers(0, 999),
+)
+def test_many_boxes_equal_torchvision(
+    count: int, classes: int, threshold: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    corners = torch.randint(60, (count, 2), generator=generator).float()
+    corners += 100.0 * torch.randint(classes, (count, 1), generator=generator)
+    sizes = torch.randint(30, (count, 2), generator=generator)  # some without area
+    boxes = torch.cat((corners, corners + sizes), 1)
+    scores = torch.randint(50, (count,), generator=generator) / 50  # many equal ones
+    expected = torchvision.ops.nms(boxes, scores, threshold)
+    assert torch.equal(ext.nms(boxes, scores, threshold, 0), expected)
+
+
+@pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
+def test_boxes_that_are_no_numbers_among_many(value: float) -> None:
+    boxes, scores = scored_boxes(1500, 3)
+    boxes[::3] += 200
+    boxes[7, 2] = boxes[8, 0] = value
+    expected = torchvision.ops.nms(boxes, scores, 0.5)
+    assert torch.equal(ext.nms(boxes, scores, 0.5, 0), expected)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    count=st.integers(0, 60),
+    threshold=st.sampled_from([0.0, 0.25, 0.5, 1.0, 1.5]),
+    seed=st.integers(0, 999),
+)
+def test_nms_match_against_reference(count: int, threshold: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    corners = torch.randint(8, (count, 2), generator=generator)
+    sizes = torch.randint(5, (count, 2), generator=generator)
+    scores = torch.randint(9, (count, 1), generator=generator)
+    dets = torch.cat((corners, corners + sizes, scores), 1).float()
+    assert ext.nms_match(dets, threshold) == reference.nms_match(dets, threshold)

@@ -2,17 +2,26 @@ from __future__ import annotations
 
 import torch
 
-from effnet_dense.compat.mmcv_ops.roi_sampling import bilinear_sample, regions, sample_offsets
+from effnet_dense.compat.mmcv_ops.roi_sampling import (
+    bag_sums,
+    bin_starts,
+    corners,
+    parts,
+    pixels,
+    regions,
+    sample_grid,
+)
 from tests.helpers.mmcv_operands import features
 from tests.reference import mmcv_ops as reference
 
 
-def test_bilinear_sample_at_and_beyond_every_border() -> None:
+def test_corners_at_and_beyond_every_border() -> None:
     x = features(torch.float64)  # 7 × 9
     places = [-1.01, -1.0, -0.5, 0.0, 0.25, 5.75, 6.0, 6.5, 7.0, 7.01, 8.0, 8.9, 9.0, 9.01, 30.0]
     points = torch.cartesian_prod(*[torch.tensor(places, dtype=torch.float64)] * 2)
     image = torch.arange(len(points)) % 2
-    actual = bilinear_sample(x, image, points[:, 0], points[:, 1])
+    index, weight = corners((7, 9), image, points[:, 0], points[:, 1])
+    actual = bag_sums(pixels(x), index, weight, torch.ones_like(image))
     expected = torch.stack(
         [
             reference.bilinear(x[n], y, x_)
@@ -34,7 +43,25 @@ def test_regions_by_hand() -> None:
     assert regions(rois, 0.125, (2, 2), 0, aligned=False).bins.tolist() == [[1.0, 0.5]]
 
 
-def test_sample_offsets_by_hand() -> None:
-    offsets = sample_offsets(torch.tensor([2.0, 4.0]), 2, 2)
-    assert offsets.tolist() == [[[0.5, 1.5], [2.5, 3.5]], [[1.0, 3.0], [5.0, 7.0]]]
-    assert sample_offsets(torch.tensor([0.0]), 3, 0).shape == (1, 3, 0)
+def test_sample_grid_by_hand() -> None:
+    # Two bins each: 2 × 1 samples (x, y), then none, then 1 × 2
+    grid = sample_grid(torch.tensor([[2, 1], [3, 0], [1, 2]]), 2)
+    assert grid.counts.tolist() == [2, 2, 0, 0, 2, 2]
+    assert grid.bin.tolist() == [0, 0, 1, 1, 4, 4, 5, 5]
+    assert grid.row.tolist() == [0.5, 0.5, 0.5, 0.5, 0.25, 0.75, 0.25, 0.75]
+    assert grid.column.tolist() == [0.25, 0.75, 0.25, 0.75, 0.5, 0.5, 0.5, 0.5]
+    assert len(sample_grid(torch.zeros(0, 2, dtype=torch.long), 4).bin) == 0
+
+
+def test_bin_starts_by_hand() -> None:
+    top, left = bin_starts(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 3.0]]), (2, 3))
+    assert top.tolist() == [[[2.0] * 3, [5.0] * 3]]
+    assert left.tolist() == [[[1.0, 1.5, 2.0]] * 2]
+
+
+def test_parts_hold_the_limit() -> None:
+    samples = torch.tensor([[1, 1], [2, 2], [1, 3], [9, 9], [1, 1]])
+    assert list(parts(samples, 1, 100)) == [slice(0, 5)]
+    assert list(parts(samples, 1, 8)) == [slice(0, 3), slice(3, 4), slice(4, 5)]
+    assert list(parts(samples, 2, 8)) == [slice(i, i + 1) for i in range(5)]
+    assert list(parts(samples[:0], 2, 8)) == [slice(0, 0)]
