@@ -33,6 +33,7 @@ CROSS_CUTTING = {
     'adversaries/test_resume.py',
     'adversaries/test_saved_settings.py',
     'adversaries/test_urls.py',
+    'compat/mmcv_ops/test_calls.py',
     'compat/mmcv_ops/test_cuda.py',
     'compat/test_mmcv_extension.py',
     'data/label_maps/test_training.py',
