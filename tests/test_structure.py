@@ -22,6 +22,7 @@ CROSS_CUTTING = {
     'adversaries/test_checkpoints.py',
     'adversaries/test_classes.py',
     'adversaries/test_coco_records.py',
+    'adversaries/test_config_values.py',
     'adversaries/test_configs.py',
     'adversaries/test_foreign_files.py',
     'adversaries/test_images.py',

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.config import config as mmengine_config
 
+from effnet_dense.engine.checks.config_text import read_config_text
 from effnet_dense.engine.checks.plain_data import (
     check_bases,
     check_placeholders,
@@ -35,6 +37,7 @@ def read_config(path: Path) -> Config:
     chain: list[Path] = []
     try:
         with plain_yaml(), _checked_files(chain):
+            read_config_text(path)  # mmengine parses a Python config before it reads its bases
             config = Config.fromfile(path)
             check_replaced(config._cfg_dict)
     except OSError:
@@ -69,8 +72,10 @@ def _checked_files(chain: list[Path]) -> Iterator[None]:
         if path in chain[:-1]:
             names = ' → '.join(file.name for file in chain[chain.index(path) :])
             raise ValueError(f'it inherits itself: {names}')
-        if is_data(path) and path.is_file():
-            check_placeholders(path.read_text(encoding='utf-8'))
+        if path.is_file():
+            text = read_config_text(path)
+            if is_data(path):
+                check_placeholders(text)
         result = read(filename, *args, **kwargs)
         if is_data(path):
             check_runs_nothing(result[0])
@@ -85,12 +90,22 @@ def _checked_files(chain: list[Path]) -> Iterator[None]:
     Config._file2dict = staticmethod(checked_read)
     Config._get_base_files = staticmethod(checked_bases)
     Config._substitute_env_variables = staticmethod(substitute)
+    own_open = vars(mmengine_config).get('open', open)  # this module's, in a config within a config
+    mmengine_config.open = _open
     try:
         yield
     finally:
+        mmengine_config.open = own_open
         Config._file2dict = staticmethod(read)
         Config._get_base_files = staticmethod(bases_of)
         Config._substitute_env_variables = staticmethod(replace)
+
+
+def _open(path: Any, mode: str = 'r', **kwargs: Any) -> Any:
+    """Open a file in place of the built-in function; a byte order mark of UTF-8 is dropped."""
+    if mode == 'r' and kwargs.get('encoding') == 'utf-8':
+        kwargs['encoding'] = 'utf-8-sig'
+    return open(path, mode, **kwargs)
 
 
 def _not_a_config(path: Path, chain: list[Path]) -> str:

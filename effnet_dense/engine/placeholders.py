@@ -1,4 +1,4 @@
-"""Replace `{{$VARIABLE:DEFAULT}}` in the text of a config by the environment's values."""
+"""Replace `{{$VARIABLE:DEFAULT}}` in a Python config's text by the environment's values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 from mmengine.logging import print_log
+
+from effnet_dense.engine.checks.plain_data import is_data
 
 LONGEST = 4096
 """Characters of a default, so that searching a long hostile text takes a bounded time."""
@@ -17,7 +19,8 @@ def substitute(filename: str, temporary: str) -> dict[str, str]:
     """Replace the variables of a config, as mmengine does, whose place this takes.
 
     mmengine uses DEFAULT as a regular expression: `a+b` would stay in the config, and `(a+)+b`
-    may take hours. Here it is plain text.
+    may take hours. Here it is plain text. Nothing is replaced in YAML and JSON, which come from
+    strangers: the address in a `load_from` would send the variable's value.
 
     Args:
         filename: The config.
@@ -30,6 +33,8 @@ def substitute(filename: str, temporary: str) -> dict[str, str]:
         KeyError: A variable is not set and has no default.
     """
     used: dict[str, str] = {}
+    if is_data(temporary):
+        return used
 
     def value(match: re.Match[str]) -> str:
         name, default = match.groups()

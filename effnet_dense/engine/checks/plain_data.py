@@ -20,9 +20,8 @@ WRITE_PYTHON = 'in YAML and JSON, which are data; write a Python config for it'
 PREDEFINED = ('fileDirname', 'fileBasename', 'fileBasenameNoExtension', 'fileExtname')
 PLACEHOLDER = re.compile(r'\{\{([^{}\n]*)\}\}')
 NAME_ALONE = re.compile(r'\{\{\s*([A-Za-z_$][\w.]*)\s*\}\}')
-DEFINED = re.compile(
-    rf"""\s*(?:{'|'.join(PREDEFINED)}|_base_\.[\w.]+)\s*|['"]?\s*+\$\w++\s*+:\s*+\S*?\s*+['"]?"""
-)
+DEFINED = re.compile(rf'\s*(?:{"|".join(PREDEFINED)}|_base_\.[\w.]+)\s*')
+MAX_PLACEHOLDERS = 1000
 
 
 def check_size(content: Any) -> None:
@@ -99,10 +98,21 @@ def check_placeholders(text: str) -> None:
     """Check that every `{{…}}` of a data file is one that is replaced.
 
     Raises:
-        ValueError: Names the first that is not.
+        ValueError: Names the first that is not, or there are too many.
     """
     lines = [line for line in text.splitlines() if not line.lstrip().startswith('#')]
-    for inside in PLACEHOLDER.findall('\n'.join(lines)):
+    found = PLACEHOLDER.findall('\n'.join(lines))
+    if len(found) > MAX_PLACEHOLDERS:
+        raise ValueError(
+            f'it has {len(found)} items in {{{{ }}}}, at most {MAX_PLACEHOLDERS} are read'
+        )
+    for inside in found:
+        name = inside.strip().strip('\'"').strip()
+        if name.startswith('$'):
+            raise ValueError(
+                f'the variable {name.partition(":")[0].strip()} of the environment is not allowed '
+                f'{WRITE_PYTHON}, or --cfg-options'
+            )
         if not DEFINED.fullmatch(inside):
             raise ValueError(_undefined(inside.strip()))
 
@@ -122,7 +132,7 @@ def check_replaced(content: Any) -> None:
 def _undefined(name: str) -> str:
     return (
         f'nothing defines {name!r} in {{{{ {name} }}}}; known are {", ".join(PREDEFINED)}, '
-        '_base_.KEY and $VARIABLE:DEFAULT'
+        '_base_.KEY and, in Python, $VARIABLE:DEFAULT'
     )
 
 

@@ -34,8 +34,6 @@ def test_a_value_that_contains_itself() -> None:
     [
         'a: {{ fileBasename }}',
         'a: {{_base_.b.c}}',
-        "a: {{'$N:80'}}",
-        'a: {{$DATA:/default/dir}}',
         '# {{ anything }}',
     ],
 )
@@ -44,9 +42,14 @@ def test_known_placeholders(text: str) -> None:
 
 
 def test_unknown_placeholders() -> None:
-    for text in ('a: {{ basename }}', 'a: {{$NAME}}', 'a: {{_base_}}'):
+    for text in ('a: {{ basename }}', 'a: {{_base_}}'):
         with pytest.raises(ValueError, match='nothing defines'):
             check_placeholders(text)
+    for text in ("a: {{'$N:80'}}", 'a: {{$N:/default/dir}}', 'a: {{$N}}'):
+        with pytest.raises(ValueError, match=r'\$N of the environment is not allowed'):
+            check_placeholders(text)
+    with pytest.raises(ValueError, match='1001 items'):
+        check_placeholders('{{_base_.a}}' * 1001)
     with pytest.raises(ValueError, match="nothing defines 'x'"):
         check_replaced({'a': ['b', ('{{ x }}/c',)]})
     check_replaced({'a': '{{ two words }}'})
