@@ -14,16 +14,18 @@ import sys
 
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.engine.browse import browse
-from effnet_dense.engine.command import config_of, config_parser, run
+from effnet_dense.engine.command import config_of, config_parser, run, whole
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     arguments = config_parser(__doc__)
     arguments.add_argument('--out', metavar='DIR', help='default: browse/ in the work folder')
-    arguments.add_argument('--number', type=int, default=20, metavar='N', help='number of images')
     arguments.add_argument(
-        '--epoch', type=int, default=0, metavar='E', help='epoch to draw, from 0'
+        '--number', type=whole(1), default=20, metavar='N', help='number of images'
+    )
+    arguments.add_argument(
+        '--epoch', type=whole(0), default=0, metavar='E', help='epoch to draw, from 0'
     )
     arguments.add_argument('--split', choices=SPLITS, default='train')
     return arguments

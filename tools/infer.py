@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from effnet_dense.data.image_values import range_from_text
-from effnet_dense.engine.command import Options, run
+from effnet_dense.engine.command import Options, run, score, whole
 from effnet_dense.engine.config import load_config
 from effnet_dense.inference import Predictor, infer
 
@@ -24,8 +24,14 @@ def parser() -> argparse.ArgumentParser:
     add('checkpoint', help="file, URL or named source; other ecosystems' weights are recognised")
     add('sources', nargs='+', metavar='IMAGE|FOLDER|VIDEO', help='what to predict on')
     add('--out', required=True, metavar='DIR', help='folder for drawings and JSON files')
-    add('--score-thr', type=float, default=0.3, metavar='S', help='lowest score that is drawn')
-    add('--batch-size', type=int, default=1, metavar='N', help='images or frames per forward pass')
+    add('--score-thr', type=score, default=0.3, metavar='S', help='lowest score that is drawn')
+    add(
+        '--batch-size',
+        type=whole(1),
+        default=1,
+        metavar='N',
+        help='images or frames per forward pass',
+    )
     add(
         '--ann-file',
         metavar='JSON',

@@ -13,6 +13,7 @@ import torch.distributed as dist
 from mmengine.config import Config, DictAction
 
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT
+from effnet_dense.engine.checks.numbers import check_integer, check_share
 from effnet_dense.engine.config import load_config
 from effnet_dense.utils.config_errors import reason
 from effnet_dense.utils.console import print_any_character
@@ -45,6 +46,39 @@ class Options(DictAction):
             raise argparse.ArgumentError(
                 self, f'expected KEY=VALUE pairs, got {values}: {error}'
             ) from error
+
+
+def score(text: str) -> float:
+    """Read an option that is a score.
+
+    Raises:
+        ArgumentTypeError: It is no number from 0 to 1.
+    """
+    try:
+        value = float(text)
+        check_share('a score', value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'expected a number from 0 to 1, got {text!r}') from None
+    return value
+
+
+def whole(smallest: int) -> Callable[[str], int]:
+    """Return a reader of options that are whole numbers, at least `smallest`.
+
+    It raises ArgumentTypeError for others.
+    """
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+            check_integer('a number', value, smallest)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f'expected a whole number, at least {smallest}, got {text!r}'
+            ) from None
+        return value
+
+    return read
 
 
 def config_parser(description: str | None) -> argparse.ArgumentParser:

@@ -35,10 +35,12 @@ from effnet_dense.engine.checks.batch_size import (
     batch_size_warning,
     param_groups,
 )
+from effnet_dense.engine.checks.batches import check_evaluated_batches, check_training_batches
 from effnet_dense.engine.checks.channels import check_channels
 from effnet_dense.engine.checks.classes import check_classes
 from effnet_dense.engine.checks.fixed_statistics import check_fixed_statistics
 from effnet_dense.engine.checks.loading import loading_warnings
+from effnet_dense.engine.checks.monitored import check_metrics, check_monitored, unvalidated
 from effnet_dense.engine.checks.schedule import check_factors, flat, schedule_warnings
 from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.compiled import compile_parts
@@ -181,7 +183,11 @@ class Runner(MMEngineRunner):
             ValueError: An unknown or impossible argument.
         """
         with config_errors('train_cfg or train_dataloader'):
-            return super().build_train_loop(_resumable(loop))
+            built = super().build_train_loop(_resumable(loop))
+        check_training_batches(built.dataloader)
+        for line in unvalidated(self.hooks) if self._val_loop is None else ():
+            self.logger.warning(line)
+        return built
 
     @staticmethod
     def build_dataloader(
@@ -242,12 +248,18 @@ class Runner(MMEngineRunner):
         """Build the validation: its data loader and metrics.
 
         Raises:
-            ValueError: An unknown or impossible argument, or other classes than in training.
+            ValueError: An unknown or impossible argument, other classes than in training, or a
+                checkpoint is to follow a metric that is not computed.
         """
         with config_errors('val_cfg, val_dataloader or val_evaluator', values=True):
             built = super().build_val_loop(loop)
-        if isinstance(self._train_loop, BaseLoop) and has_own_classes(self.cfg):
-            check_classes(self._train_loop.dataloader.dataset, built.dataloader.dataset)
+        check_evaluated_batches('val_dataloader', built.dataloader)
+        known = check_metrics('val_evaluator', built.evaluator)
+        if isinstance(self._train_loop, BaseLoop):
+            if has_own_classes(self.cfg):
+                check_classes(self._train_loop.dataloader.dataset, built.dataloader.dataset)
+            if known is not None:
+                check_monitored(known, self.hooks, flat(self.param_schedulers or []))
         return built
 
     def build_test_loop(self, loop: Any) -> BaseLoop:
@@ -257,7 +269,10 @@ class Runner(MMEngineRunner):
             ValueError: An unknown or impossible argument.
         """
         with config_errors('test_cfg, test_dataloader or test_evaluator', values=True):
-            return super().build_test_loop(loop)
+            built = super().build_test_loop(loop)
+        check_evaluated_batches('test_dataloader', built.dataloader)
+        check_metrics('test_evaluator', built.evaluator)
+        return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Wrap the model for several processes; on the CPU without device_ids and SyncBN."""

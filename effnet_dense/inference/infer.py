@@ -18,6 +18,7 @@ from mmengine.logging import print_log
 from rich.progress import Progress
 
 from effnet_dense.data.config_walk import is_segmentation
+from effnet_dense.engine.checks.numbers import check_share
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.inference.categories import CocoIds, default_ids, ids_from
@@ -84,8 +85,7 @@ def infer(
     """
     if batch_size < 1:
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
-    if not score_thr >= 0:
-        raise ValueError(f'expected a score_thr from 0 to 1, got {score_thr}')
+    check_share('score_thr', score_thr)
     lines: list[str] = []
     inputs = find_inputs(sources, out, lines.append)
     paths = OutputPaths.of(inputs)

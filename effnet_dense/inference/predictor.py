@@ -26,6 +26,7 @@ from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.checks.saved_settings import compare_with_saved
 from effnet_dense.engine.checks.sizes import check_sizes
+from effnet_dense.engine.checks.thresholds import check_thresholds
 from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.config import load_config
 from effnet_dense.evaluation.captions import ImageArray
@@ -82,6 +83,7 @@ class Predictor:
         chosen = checked_device(device or get_device())
         check_model(self.config)
         check_sizes(self.config)
+        check_thresholds(self.config)
         self._reader = _reader(self.config, image_range)
         scope = 'mmseg' if is_segmentation(self.config) else 'mmdet'
         init_default_scope(self.config.get('default_scope') or scope)

@@ -55,8 +55,9 @@ class EfficientDetHead(AnchorHead):
         loss_bbox: Loss of the deltas, or of boxes in pixels with `reg_decoded_bbox`. Both losses
             are normalised by the batch's number of positive anchors + 1.
         train_cfg: `assigner`: `effnet_dense.ArgMaxAssigner` or one of mmdet's.
-        test_cfg: `nms_pre` best scores over all levels and classes together, `score_thr`, `nms`
-            (mmcv's, or dict(type='soft_nms', sigma, min_score, method)), `max_per_img`.
+        test_cfg: `nms_pre` best scores over all levels and classes together (-1 for all),
+            `score_thr`, `nms` (mmcv's, or dict(type='soft_nms', sigma, min_score, method)),
+            `max_per_img`.
         kwargs: Arguments of mmdet's AnchorHead: bbox_coder, reg_decoded_bbox.
 
     Raises:
@@ -262,7 +263,8 @@ class EfficientDetHead(AnchorHead):
         deltas = flatten_levels(bbox_preds, self.bbox_coder.encode_size).detach().float()
         results = []
         for scores, boxes, meta in zip(logits, deltas, batch_img_metas, strict=True):
-            count = min(cfg.get('nms_pre', 5000), scores.numel())
+            limit = cfg.get('nms_pre', 5000)
+            count = scores.numel() if limit == -1 else min(limit, scores.numel())
             best, index = scores.flatten().topk(count)
             best = best.sigmoid()
             index = index[best > cfg.get('score_thr', 0.0)]

@@ -75,6 +75,24 @@ def refused(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         ('log_processor.window', 1, 'did you mean window_size'),
         ('randomness.sed', 1, 'did you mean seed'),
         ('randomness.seed', 'x', 'randomness.seed'),
+        # results and numbers that end a run later, or find nothing
+        ('default_hooks.checkpoint.save_best', 'coco/bbox_mAPP', 'did you mean coco/bbox_mAP?'),
+        ('default_hooks.checkpoint.save_best', 'bbox_mAP', 'val_evaluator computes coco/bbox_mAP'),
+        ('val_evaluator.metric_items', "['mAPP']", 'CocoMetric.metric_items must be of mAP'),
+        ('val_evaluator.metric_items', 'mAP', 'metric_items must be a list of mAP'),
+        ('model.test_cfg.score_thr', 2, 'model.test_cfg.score_thr must be a number from 0 to 1'),
+        ('model.test_cfg.score_thr', -0.1, 'from 0 to 1, got -0.1'),
+        ('model.test_cfg.nms.iou_threshold', 50, 'nms.iou_threshold must be a number from 0 to 1'),
+        ('model.test_cfg.max_per_img', -1, 'max_per_img=-1 would drop the last box'),
+        ('model.test_cfg.max_per_img', 0, 'max_per_img must be a whole number, at least 1'),
+        ('model.test_cfg.nms_pre', -1, 'nms_pre=-1 would drop the last box'),
+        ('model.test_cfg.nms_pre', 1.5, 'nms_pre must be a whole number'),
+        ('model.train_cfg.assigner.pos_iou_thr', 50, 'pos_iou_thr must be a number from 0 to 1'),
+        ('model.bbox_head.loss_cls.gamma', -2, 'loss_cls.gamma must be a number, at least 0'),
+        ('default_hooks.visualization.score_thr', 30, 'visualization.score_thr must be a number'),
+        ('param_scheduler.1.T_max', 0, 'param_scheduler.1.T_max must be a whole number'),
+        ('param_scheduler.1.eta_min', -1, 'eta_min must be a number, at least 0'),
+        ('train_dataloader.drop_last', 'True', '4 images and drop_last=True, which leaves no'),
         # values of the wrong kind
         ('train_dataloader.dataset.pipeline.2.scale', (-64, 64), 'above 0, got (-64, 64)'),
         ('train_dataloader.dataset.pipeline.2.scale', 'x', 'expects numbers, as in the config'),
@@ -109,7 +127,8 @@ def refused(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_what_would_end_a_run_later(key: str, value: Any, words: str, refused: Any) -> None:
-    line = refused(**{key: value})
+    more = {'train_dataloader.batch_size': 8} if key.endswith('drop_last') else {}
+    line = refused(**{key: value, **more})
     assert words in line and key.split('.')[0] in line and '\n' not in line
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
 from mmengine.hooks import CheckpointHook
@@ -14,8 +13,11 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 from effnet_dense.engine.checks.config_parts import GIVEN_BY_RUNNER, Parts
+from effnet_dense.engine.checks.numbers import check_integer
+from effnet_dense.engine.checks.schedule_numbers import check_schedule_numbers
 from effnet_dense.engine.checks.signatures import arguments_of, check_names, check_numbers
 from effnet_dense.engine.checks.sizes import check_sizes
+from effnet_dense.engine.checks.thresholds import check_thresholds
 from effnet_dense.engine.checks.top_level import check_top_level
 
 LOADER_KEYS = {
@@ -80,6 +82,8 @@ def check_arguments(cfg: Any) -> None:
                     check_integer(f'{loop}_dataloader.{name}', loader[name], smallest)
     check_train_loop(cfg.get('train_cfg'))
     check_sizes(cfg)
+    check_thresholds(cfg)
+    check_schedule_numbers(cfg)
     check_randomness(cfg.get('randomness') or {})
     check_clip_grad(cfg.get('optim_wrapper'))
     check_settings(cfg)
@@ -115,19 +119,6 @@ def check_train_loop(loop: Any) -> None:
 
 def _loop_by_epoch(loop: Mapping[str, Any]) -> str:
     return 'EpochBasedTrainLoop' if loop.get('by_epoch') else 'IterBasedTrainLoop'
-
-
-def check_integer(key: str, value: Any, smallest: int, largest: int | None = None) -> None:
-    """Check a whole number.
-
-    Raises:
-        ValueError: Names the key, the value and the limits.
-    """
-    number = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
-    above = largest is not None and number and value > largest
-    if not number or isinstance(value, bool) or value < smallest or above:
-        limits = f'at least {smallest}' + ('' if largest is None else f', at most {largest}')
-        raise ValueError(f'{key} must be a whole number, {limits}, got {value!r}')
 
 
 def check_randomness(randomness: Mapping[str, Any]) -> None:

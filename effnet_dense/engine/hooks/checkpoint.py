@@ -87,6 +87,21 @@ class CheckpointHook(MMEngineCheckpointHook):
         super().after_val_epoch(runner, metrics)
         self._remove_outdated()
 
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
+        """Save the best checkpoint; none where a metric had nothing to compute, as without boxes.
+
+        Raises:
+            KeyError: The metric computed other results.
+        """
+        for name in self.save_best or ():
+            prefix = name.rpartition('/')[0]
+            if name not in metrics and not any(key.startswith(prefix) for key in metrics):
+                runner.logger.warning(
+                    f'the validation computed no {name}: no best checkpoint is saved this time'
+                )
+                return
+        super()._save_best_checkpoint(runner, metrics)
+
     def save_interrupted(self, runner: Runner) -> str:
         """Save the state after the current step, apart from the regular checkpoints.
 

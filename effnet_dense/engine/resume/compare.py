@@ -121,7 +121,7 @@ def check_after_loading(
     refused = refusal(changes)
     if refused:
         raise ValueError(f'{refused}; write the same, or {START}')
-    if any(change.key in BEST for change in changes or ()):
+    if any(change.key.startswith(BEST) for change in changes or ()):
         _forget_best(checkpoint['message_hub'])
     _check_gradients(runner.model, checkpoint['meta'])
     lines = [(c.key, str(c).partition(': ')[2]) for c in changes or () if c.verdict == 'ignored']
@@ -153,10 +153,10 @@ def _log(logger: Any, lines: list[tuple[str, str]], changes: list[Change] | None
 
 
 def _forget_best(hub: Mapping[str, Any]) -> None:
-    """Remove the best score so far, which was that of another metric."""
-    for key in ('best_score', 'best_ckpt'):
-        hub['runtime_info'].pop(key, None)
-        hub['resumed_keys'].pop(key, None)
+    """Remove the best scores so far, which were those of other metrics, or by another rule."""
+    for part in ('runtime_info', 'resumed_keys'):
+        for key in [key for key in hub[part] if key.startswith(('best_score', 'best_ckpt'))]:
+            del hub[part][key]
 
 
 def _is_built(schedules: Any) -> bool:
