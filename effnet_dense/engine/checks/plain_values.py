@@ -42,7 +42,7 @@ def _join(key: str, name: Any) -> str:
 def _check_value(key: str, value: Any) -> None:
     if value is not None and not isinstance(value, str | int | float):
         raise ValueError(
-            f'{key:.100} is a {type(value).__name__}: expected a text, a number, a list or a mapping'
+            f'{key:.100} is a {type(value).__name__}: expected a text, number, list or mapping'
         )
     if isinstance(value, float) and math.isnan(value):
         raise ValueError(f'{key:.100} is NaN, expected a number')
