@@ -12,6 +12,7 @@ from effnet_dense.data.formats.coco import locate_coco
 from effnet_dense.data.formats.cvat import locate_cvat
 from effnet_dense.data.formats.folders import Folders
 from effnet_dense.data.formats.found import FoundData
+from effnet_dense.data.formats.instance_maps import locate_instance_maps
 from effnet_dense.data.formats.labelme import locate_labelme
 from effnet_dense.data.formats.layout import Layout, Locate
 from effnet_dense.data.formats.voc import locate_voc
@@ -24,6 +25,7 @@ FORMATS: dict[str, Locate] = {
     'Pascal VOC': locate_voc,
     'labelme': locate_labelme,
     'CSV': locate_csv,
+    'maps of instances': locate_instance_maps,
 }
 """In the order of preference, among those that have a part to train with."""
 
@@ -35,6 +37,7 @@ EXPECTED = """\
   Pascal VOC  Annotations/*.xml and JPEGImages/, or XML files beside the images
   labelme     JSON files beside the images
   CSV         a table with columns such as filename, class, xmin, ymin, xmax, ymax
+  maps        images with maps of instances: Penn-Fudan, Cityscapes, or "instances" in classes.json
 or a ZIP file of one of these,"""
 
 DEPTH = 2

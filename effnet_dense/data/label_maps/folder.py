@@ -9,7 +9,6 @@ from pathlib import Path
 from effnet_dense.data.findings import raise_errors
 from effnet_dense.data.folders import SPLITS, find_root, listing
 from effnet_dense.data.formats.archive import extract
-from effnet_dense.data.formats.detect import find_dataset
 from effnet_dense.data.label_maps.check import LabelReport, SplitContent, read_split, report_on
 from effnet_dense.data.label_maps.classes import (
     CLASSES_FILE,
@@ -132,6 +131,8 @@ def _rendered(root: Path, scratch: Path | None) -> Rendered:
         FileNotFoundError: The folder holds neither label maps nor objects.
         ValueError: Its objects cannot be drawn.
     """
+    from effnet_dense.data.formats.detect import find_dataset  # which reads maps of instances
+
     if scratch is None:
         raise FileNotFoundError(_no_label_maps(root))
     try:

@@ -77,6 +77,11 @@ def _voc(contents: Sequence[PairContent]) -> KnownDataset | None:
     return KnownDataset('Pascal VOC', LabelClasses(_names('voc'), NO_CLASS))
 
 
+def voc_names() -> tuple[str, ...]:
+    """Return Pascal VOC's classes, the background first."""
+    return _names('voc')
+
+
 def voc_colour(label: int) -> int:
     """Return a class's colour in VOC's palette (VOCdevkit's VOClabelcolormap.m) as 0xRRGGBB."""
     colour = 0
@@ -94,4 +99,4 @@ def _names(dataset: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-__all__ = ['KnownDataset', 'known_dataset', 'voc_colour']
+__all__ = ['KnownDataset', 'known_dataset', 'voc_colour', 'voc_names']

@@ -14,13 +14,13 @@ from effnet_dense.data.splitting import VAL_SHARE
 
 IMAGE_DIRS = (
     *('images', 'image', 'imgs', 'img', 'img_dir', 'jpegimages', 'leftimg8bit', 'rgb', 'photos'),
-    *('frames', 'input', 'inputs'),
+    *('frames', 'input', 'inputs', 'pngimages'),
 )
 LABEL_DIRS = (
     *('labels', 'label', 'masks', 'mask', 'annotations', 'annotation', 'ann_dir', 'annots'),
     *('segmentationclasspng', 'segmentationclass', 'gtfine', 'gtcoarse', 'gt', 'groundtruth'),
     *('ground_truth', 'segmentation', 'segmentations', 'label_maps', 'labelmaps', 'targets'),
-    *('masks_human', 'trimaps'),
+    *('masks_human', 'trimaps', 'pedmasks'),
 )
 PARTS: Mapping[str, tuple[str, ...]] = {
     'train': ('train', 'training', 'trn'),
@@ -66,7 +66,7 @@ def find_layout(
     Raises:
         FileNotFoundError: Folders of a split are missing.
     """
-    found = _search(root)
+    found = search_layout(root)
     return None if found is None else needed_parts(found, root, splits, share, seed)
 
 
@@ -108,7 +108,7 @@ def _named(split: LabelSplit, root: Path) -> str:
     return str(place.relative_to(root)) if place != root else 'the folder itself'
 
 
-def _search(root: Path) -> Layout | None:
+def search_layout(root: Path) -> Layout | None:
     """Try every layout in a folder, then in its only subfolder."""
     folder = root
     for _ in range(DEEPER + 1):

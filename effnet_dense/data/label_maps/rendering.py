@@ -35,6 +35,9 @@ MARK = '.complete'
 
 THREADS = 4
 
+FAILURES: tuple[type[Exception], ...] = (*UNREADABLE, KeyError)
+"""Exceptions of images that cannot be read, and of annotations with an unknown category."""
+
 Record = dict[str, Any]
 
 
@@ -242,7 +245,7 @@ def _write(task: _Task, labels: Mapping[Any, int]) -> str:
         if size is None:
             return f'{task.image.name}: its size cannot be read'
         drawn = render(task.objects, labels, size)
-    except (*UNREADABLE, KeyError) as error:
+    except FAILURES as error:
         return f'{task.image.name}: {error}'
     task.target.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(drawn).save(task.target)
