@@ -6,6 +6,7 @@ Called before `--cfg-options` are merged, so that the user's own values take pre
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
@@ -15,7 +16,9 @@ from effnet_dense.data.coco.config import use_coco
 from effnet_dense.data.coco.folder import CocoSource
 from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.data.demo.dataset import make_demo
+from effnet_dense.data.drawn_labels import labels_of_objects
 from effnet_dense.data.folders import SPLITS
+from effnet_dense.data.formats.archive import extract
 from effnet_dense.data.label_maps.config import use_label_maps
 from effnet_dense.data.label_maps.folder import LabelSource
 
@@ -26,6 +29,7 @@ def use_data(
     splits: Sequence[str] = SPLITS,
     demo_folder: str | Path = 'data/demo',
     skip: SkipBad | None = None,
+    scratch: str | Path = 'data/converted',
 ) -> CocoSource | LabelSource:
     """Point a config at a dataset: files, class names, heads and evaluators.
 
@@ -36,6 +40,7 @@ def use_data(
             is created in `demo_folder` if it does not exist yet.
         splits: ('train', 'val') for training, ('val',) for testing.
         skip: Drop faulty records of annotations in COCO's format.
+        scratch: Where label maps that are drawn from objects, and a ZIP file's content, go.
 
     Raises:
         FileNotFoundError: The folder, a split or images are missing.
@@ -43,5 +48,7 @@ def use_data(
     """
     root = make_demo(demo_folder) if str(folder) == 'demo' else Path(folder)
     if is_segmentation(cfg):
-        return use_label_maps(cfg, root, splits)
+        place = Path(scratch).absolute()
+        root = extract(root.expanduser(), place) if root.expanduser().is_file() else root
+        return use_label_maps(cfg, root, splits, partial(labels_of_objects, folder=place))
     return use_coco(cfg, root, splits, skip)

@@ -111,12 +111,12 @@ def load_config(
     # The check of the data loads images as training will.
     loading = {key: value for key, value in (options or {}).items() if _is_loading(key)}
     apply_options(config, loading)
+    folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
     if skip_bad is not None:
-        folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
         skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits)
     elif data is not None:
         check_model(config)
-        use_data(config, data, splits)
+        use_data(config, data, splits, scratch=Path(folder, 'data'))
     apply_options(config, options or {})
     check_top_level(config)
     config.launcher = launcher

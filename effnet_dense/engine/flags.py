@@ -104,7 +104,9 @@ def skip_bad_data(
     if data is not None and 'train' in splits:
         check_unlocked(skip.folder)  # its training reads the lists that would be replaced
     hook = dict(type='effnet_dense.SkipBadHook', limit=skip.limit)
-    source = use_data(config, data, splits, skip=skip) if data is not None else None
+    source = None
+    if data is not None:
+        source = use_data(config, data, splits, skip=skip, scratch=skip.folder / 'data')
     if isinstance(source, CocoSource) and 'val' in source.cleaned:
         val = source.cleaned['val']
         hook.update(evaluated=val.images, left_out=len(val.left_out_images))

@@ -22,7 +22,7 @@ from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.colours import TRANSPARENT, channels_of, colour_name
 from effnet_dense.data.label_maps.decode import NO_CLASS
-from effnet_dense.data.label_maps.folder import LabelSource, find_labels
+from effnet_dense.data.label_maps.folder import Draw, LabelSource, find_labels
 from effnet_dense.data.label_maps.heads import set_segmentation_classes
 from effnet_dense.data.label_maps.pairs import LabelSplit
 from effnet_dense.data.palette import palette
@@ -40,15 +40,11 @@ UNSUPPORTED_METRICS = ('CityscapesMetric', 'DepthMetric')
 """mmseg's metrics that read one dataset's files, or do not evaluate classes."""
 
 
-DRAWN = Path('data/label_maps')
-"""Where label maps that are drawn, and the content of ZIP files, go by default."""
-
-
 def use_label_maps(
     cfg: Config,
     folder: str | Path,
     splits: Sequence[str] = SPLITS,
-    scratch: Path = DRAWN,
+    draw: Draw | None = None,
     val_share: float = VAL_SHARE,
     split_seed: int = 0,
 ) -> LabelSource:
@@ -56,9 +52,9 @@ def use_label_maps(
 
     Args:
         cfg: Changed in place.
-        folder: The dataset's root, or a ZIP file.
+        folder: The dataset's root.
         splits: ('train', 'val') for training, ('val',) for testing.
-        scratch: Where label maps that are drawn, and the content of a ZIP file, go.
+        draw: Draws the label maps of a folder of objects (see `find_labels`).
         val_share: Share of the images that are evaluated where the dataset has one part.
         split_seed: Of that split.
 
@@ -67,8 +63,7 @@ def use_label_maps(
         ValueError: The label maps cannot be used, or the config does not read any.
     """
     _check_config(cfg, splits)
-    scratch = scratch.absolute()
-    source = find_labels(folder, splits, split_scales(cfg), val_share, split_seed, scratch)
+    source = find_labels(folder, splits, split_scales(cfg), val_share, split_seed, draw)
     print_log(source.summary())
     for loop in loops_of(tuple(source.splits)):
         _set_datasets(cfg.get(f'{loop}_dataloader'), source, source.splits[SPLIT_OF[loop]])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from effnet_dense.data.findings import raise_errors
 from effnet_dense.data.folders import SPLITS, find_root, listing
-from effnet_dense.data.formats.archive import extract
 from effnet_dense.data.label_maps.check import LabelReport, SplitContent, read_split, report_on
 from effnet_dense.data.label_maps.classes import (
     CLASSES_FILE,
@@ -29,7 +28,6 @@ from effnet_dense.data.label_maps.known import known_dataset
 from effnet_dense.data.label_maps.layouts import Layout, find_layout, needed_parts
 from effnet_dense.data.label_maps.pairs import LabelSplit
 from effnet_dense.data.label_maps.reading import PairContent
-from effnet_dense.data.label_maps.rendering import Rendered, render_dataset
 from effnet_dense.data.label_maps.tables import read_table
 from effnet_dense.data.resizing import Scale
 from effnet_dense.data.splitting import VAL_SHARE
@@ -69,13 +67,25 @@ class LabelSource:
         return '\n'.join([*self.remarks, *map(str, self.reports.values())])
 
 
+@dataclass(frozen=True)
+class LabelsOfObjects:
+    """A dataset of objects with masks whose label maps were drawn: its layout and classes."""
+
+    layout: Layout
+    classes: LabelClasses
+
+
+Draw = Callable[[Path], LabelsOfObjects | None]
+"""The user's folder → its label maps; None if it holds no objects."""
+
+
 def find_labels(
     folder: str | Path,
     splits: Sequence[str] = SPLITS,
     scales: Mapping[str, Scale | None] | None = None,
     val_share: float = VAL_SHARE,
     split_seed: int = 0,
-    scratch: Path | None = None,
+    draw: Draw | None = None,
 ) -> LabelSource:
     """Find the splits of a dataset and check them (see `check_labels`).
 
@@ -85,22 +95,23 @@ def find_labels(
         scales: Split → smallest scale to which its images are resized.
         val_share: Share of the images that are evaluated where the dataset has one part.
         split_seed: Of that split.
-        scratch: Where the content of a ZIP file goes, and label maps that are drawn from objects
-            with polygons or masks; by default neither is accepted.
+        draw: Draws label maps where the folder has objects with polygons or masks instead; by
+            default they are not accepted.
 
     Raises:
         FileNotFoundError: The folder, a split, images or label maps are missing.
         ValueError: The label maps cannot be trained on; the message lists all faults.
     """
-    zipped = scratch is not None and Path(folder).expanduser().is_file()
-    root = extract(Path(folder).expanduser(), scratch) if zipped and scratch else find_root(folder)
+    root = find_root(folder)
     layout = find_layout(root, splits, val_share, split_seed)
     if layout is not None:
         stated, source = _stated_classes(root, layout)
     else:
-        rendered = _rendered(root, scratch)
-        layout = needed_parts(rendered.layout, root, splits, val_share, split_seed)
-        stated, source = rendered.classes, ()
+        drawn = None if draw is None else draw(root)
+        if drawn is None:
+            raise FileNotFoundError(_no_label_maps(root))
+        layout = needed_parts(drawn.layout, root, splits, val_share, split_seed)
+        stated, source = drawn.classes, ()
     coloured = stated is not None and stated.colours is not None
     contents = {
         name: read_split(part, coloured, (scales or {}).get(name))
@@ -122,24 +133,6 @@ def find_labels(
         classes,
         (*layout.remarks, *source, *remarks),
     )
-
-
-def _rendered(root: Path, scratch: Path | None) -> Rendered:
-    """Draw the label maps of a dataset of objects.
-
-    Raises:
-        FileNotFoundError: The folder holds neither label maps nor objects.
-        ValueError: Its objects cannot be drawn.
-    """
-    from effnet_dense.data.formats.detect import find_dataset  # which reads maps of instances
-
-    if scratch is None:
-        raise FileNotFoundError(_no_label_maps(root))
-    try:
-        data = find_dataset(root, scratch)
-    except FileNotFoundError:
-        raise FileNotFoundError(_no_label_maps(root)) from None
-    return render_dataset(data, scratch)
 
 
 def _no_label_maps(root: Path) -> str:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from effnet_dense.data import find_labels
+from effnet_dense.data.drawn_labels import decode_mask
 from effnet_dense.data.formats.detect import find_dataset
 from effnet_dense.data.formats.found import FoundData
-from effnet_dense.data.label_maps.rendering import decode_mask
 from tests.helpers.label_layouts import describe, image, save, with_palette
 
 NUMBERS = np.zeros((12, 16), dtype=np.uint8)  # three objects, the second in two parts

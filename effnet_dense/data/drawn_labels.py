@@ -19,10 +19,12 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from effnet_dense.data.coco.masks import mask_fault
+from effnet_dense.data.formats.detect import find_dataset
 from effnet_dense.data.formats.found import FoundData, FoundSplit
 from effnet_dense.data.image_files import UNREADABLE, image_size
 from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.decode import NO_CLASS
+from effnet_dense.data.label_maps.folder import LabelsOfObjects
 from effnet_dense.data.label_maps.layouts import Layout
 from effnet_dense.data.label_maps.pairs import LabelSplit
 from effnet_dense.utils.atomic import PARTIAL, atomic_write
@@ -42,14 +44,6 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A dataset whose label maps were rendered: its layout and classes."""
-
-    layout: Layout
-    classes: LabelClasses
-
-
-@dataclass(frozen=True)
 class _Task:
     """An image whose label map is written."""
 
@@ -58,7 +52,21 @@ class _Task:
     objects: Sequence[Record]
 
 
-def render_dataset(data: FoundData, folder: Path) -> Rendered:
+def labels_of_objects(root: Path, folder: Path) -> LabelsOfObjects | None:
+    """Draw the label maps of a folder of objects (see `render_dataset`); None if it holds none.
+
+    Raises:
+        FileNotFoundError: Images are missing.
+        ValueError: There are no masks, or faulty ones.
+    """
+    try:
+        data = find_dataset(root, folder)
+    except FileNotFoundError:
+        return None
+    return render_dataset(data, folder)
+
+
+def render_dataset(data: FoundData, folder: Path) -> LabelsOfObjects:
     """Write a label map for each image of a dataset; what an earlier call wrote is used again.
 
     Class 0 is the background. Smaller objects lie on larger ones, and regions of crowds, and of
@@ -81,7 +89,7 @@ def render_dataset(data: FoundData, folder: Path) -> Rendered:
     )
     for split in data.splits.values():
         remarks += _ignored(split)
-    return Rendered(
+    return LabelsOfObjects(
         Layout(data.root, parts, tuple(remarks)), LabelClasses((BACKGROUND, *names), NO_CLASS)
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,12 @@ import pytest
 from mmengine.registry import DATASETS, DefaultScope
 from mmseg.utils import register_all_modules
 
-from effnet_dense.data import find_labels
-from effnet_dense.data.label_maps.config import use_label_maps
-from effnet_dense.data.label_maps.rendering import render
+from effnet_dense.data import LabelSource, find_labels, use_data
+from effnet_dense.data.drawn_labels import labels_of_objects, render
 from effnet_dense.engine.config import load_config
 from tests.helpers.export_source import Part, decoded, objects_of
 from tests.helpers.exports import EXPORTS, sample
+from tests.helpers.label_folder import write_folder
 
 FAST = ('COCO short', 'Roboflow COCO', 'CVAT COCO task', 'YOLO', 'CVAT XML', 'labelme embedded')
 WITH_MASKS = [
@@ -32,6 +34,10 @@ def _mmseg_scope() -> Iterator[None]:
     register_all_modules(init_default_scope=False)
     with DefaultScope.overwrite_default_scope('mmseg'):
         yield
+
+
+def find(root: Path, work: Path) -> LabelSource:
+    return find_labels(root, draw=partial(labels_of_objects, folder=work))
 
 
 def expected(part: Part, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -52,7 +58,7 @@ def test_formats(name: str, tmp_path: Path) -> None:
     parts = sample(tmp_path / 'source')
     root = EXPORTS[name].write(tmp_path / 'set', parts, True)
     cfg = load_config('effnet_lite0_fpn_camvid')
-    source = use_label_maps(cfg, root, scratch=tmp_path / 'work')
+    source = use_data(cfg, root, scratch=tmp_path / 'work')
     assert source.classes[0] == 'background' and len(source.classes) == 4
     truth = {k: v for part in parts.values() for k, v in expected(part, source.classes).items()}
     found = {}
@@ -73,10 +79,10 @@ def test_formats(name: str, tmp_path: Path) -> None:
 
 def test_written_once(tmp_path: Path) -> None:
     root = EXPORTS['COCO short'].write(tmp_path / 'set', sample(tmp_path / 'source'), True)
-    find_labels(root, scratch=tmp_path / 'work')
+    find(root, tmp_path / 'work')
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'work').rglob('*')}
     assert sum(path.suffix == '.png' for path in before) == 6
-    find_labels(root, scratch=tmp_path / 'work')
+    find(root, tmp_path / 'work')
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / 'work').rglob('*')}
 
 
@@ -96,7 +102,7 @@ def test_crowds_overlaps_and_boxes() -> None:
 def test_boxes_cannot_be_drawn(tmp_path: Path) -> None:
     root = EXPORTS['COCO short'].write(tmp_path / 'set', sample(tmp_path / 'source'), False)
     with pytest.raises(ValueError, match='has no masks or polygons, only 5 boxes'):
-        find_labels(root, scratch=tmp_path / 'work')
+        find(root, tmp_path / 'work')
     assert not list(tmp_path.glob('work/*'))
 
 
@@ -104,4 +110,13 @@ def test_missing_images(tmp_path: Path) -> None:
     root = EXPORTS['COCO short'].write(tmp_path / 'set', sample(tmp_path / 'source'), True)
     next(root.rglob('val*.png')).unlink()
     with pytest.raises(FileNotFoundError, match=r'1 images are missing in .*: val'):
-        find_labels(root, scratch=tmp_path / 'work')
+        find(root, tmp_path / 'work')
+
+
+def test_zip_of_label_maps(tmp_path: Path) -> None:
+    write_folder(tmp_path / 'set')
+    archive = shutil.make_archive(str(tmp_path / 'set'), 'zip', tmp_path / 'set')
+    cfg = load_config('effnet_lite0_fpn_camvid')
+    source = use_data(cfg, archive, scratch=tmp_path / 'work')
+    assert source.root.is_relative_to(tmp_path / 'work')
+    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 2
