@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,15 +85,11 @@ def merged(parts: Mapping[str, Part]) -> Coco:
 
 
 def place_images(part: Part, folder: Path) -> Path:
-    """Put a part's images into a folder, as links to the same file where that is possible."""
+    """Copy a part's images into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for image in part.coco['images']:
         target = folder / Path(image['file_name']).name
-        source = part.images / image['file_name']
-        try:
-            os.link(source.resolve(), target)
-        except OSError:
-            shutil.copyfile(source, target)
+        shutil.copyfile(part.images / image['file_name'], target)
     return folder
 
 

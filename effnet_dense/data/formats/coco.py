@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from effnet_dense.data.formats.coco_json import looks_like_coco, other_task, read_coco_json
+from effnet_dense.data.formats.coco_json import KEYS, missing_keys, other_task, read_coco_json
 from effnet_dense.data.formats.folders import Folders, existing
 from effnet_dense.data.formats.found import FoundData, FoundSplit
 from effnet_dense.data.formats.layout import Layout
@@ -138,7 +138,11 @@ def _coco_files(folder: Path | None, place: str, folders: Folders) -> Iterator[_
         file = _File(path, place, part_of(path.stem) or UNNAMED)
         if other_task(path):
             folders.hints.append(f'{path.name} is for another of COCO’s tasks than instances')
-        elif _is_standard(file) or _is_short(file) or looks_like_coco(path):
+            continue
+        missing = missing_keys(path)
+        if missing and len(missing) < len(KEYS):
+            folders.hints.append(f'{path.name} has no {" and no ".join(missing)}')
+        if _is_standard(file) or _is_short(file) or not missing:
             yield file
 
 

@@ -24,11 +24,17 @@ def other_task(path: Path) -> bool:
     return stem.startswith(OTHER_PREFIXES) or any(f'_{word}' in stem for word in OTHER_WORDS)
 
 
-def looks_like_coco(path: Path) -> bool:
-    """Whether a JSON file may hold COCO's records, by the keys in its first and last bytes."""
+def missing_keys(path: Path) -> list[str]:
+    """List the keys of COCO's records that are not in a file's first and last bytes.
+
+    Returns:
+        None of them if the file is that large that keys may lie between, and has one at least.
+    """
     text = ends_of(path)
-    keys = [key for key in KEYS if f'"{key}"' in text]
-    return len(keys) > 1 or (bool(keys) and '"shapes"' not in text and '"file_name"' in text)
+    missing = [key for key in KEYS if f'"{key}"' not in text]
+    if len(missing) == len(KEYS) or '"shapes"' in text:
+        return missing
+    return [] if path.stat().st_size > 2 * HEAD else missing
 
 
 def ends_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def find_dataset(folder: Path, unpack_to: Path) -> FoundData:
         ValueError: Annotations are faulty, or several files or datasets are possible.
     """
     folder = Path(folder).expanduser().absolute()
-    root = extract(folder, unpack_to) if folder.is_file() else find_root(folder)
+    root = _unpacked(folder, unpack_to) if folder.is_file() else find_root(folder)
     folders = Folders(unpack_to)
     found, failures = _formats(root, folders)
     place = root
@@ -81,6 +82,13 @@ def find_dataset(folder: Path, unpack_to: Path) -> FoundData:
     remarks += [f'as {name}, it cannot be read: {error}' for name, error in failures.items()]
     data = found[chosen].read()
     return replace(data, remarks=(*remarks, *data.remarks))
+
+
+def _unpacked(path: Path, unpack_to: Path) -> Path:
+    """Extract an archive, and refuse other files."""
+    if zipfile.is_zipfile(path) or path.suffix.lower() == '.zip':
+        return extract(path, unpack_to)
+    raise ValueError(f'expected a folder or a ZIP file, got {path}; give the folder that holds it')
 
 
 def _formats(
@@ -122,9 +130,7 @@ def _deeper(
         places = [folder for folder, (found, failures) in results.items() if found or failures]
         if len(places) > 1:
             names = ', '.join(str(place.relative_to(root)) for place in places[:10])
-            raise ValueError(
-                f'{root} holds {len(places)} datasets, of which one is needed: {names}'
-            )
+            raise ValueError(f'{root} holds {len(places)} datasets, expected one: {names}')
         if places:
             return places[0], *results[places[0]]
     return root, {}, {}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from effnet_dense.data.formats.folders import Folders
+from effnet_dense.data.formats.folders import Folders, existing
 from effnet_dense.data.formats.found import FoundData, FoundSplit
 from effnet_dense.data.formats.layout import Layout
 from effnet_dense.data.formats.parts import UNNAMED, pick_parts
@@ -95,14 +95,16 @@ def _named_parts(
     root: Path, folders: Folders, path: Path, names: YoloNames, format: str
 ) -> _Source:
     """Find the images of the parts that a file names; some tools name parts without images."""
-    images, absent, remarks = {}, [], []
+    images: dict[str, list[Path]] = {}
+    remarks: dict[str, str] = {}
+    absent = []
     for part, entries in names.parts.items():
         found, missing = images_of(root, entries, names.base, folders)
         if found:
             images[part] = found
         if missing:
             absent += missing
-            remarks.append(
+            remarks[part] = (
                 f'{path.name} names {", ".join(missing)} as {part}, which is not in the folder'
             )
     if not images:
@@ -110,7 +112,9 @@ def _named_parts(
             f'{path} names no images that are in {root}: {", ".join(absent) or "its folders"} '
             + ('do not exist' if absent else 'are empty')
         )
-    return _Source(format, path, names, images, remarks)
+    if 'val' in images:  # Roboflow names a test part that is not exported
+        remarks.pop('test', None)
+    return _Source(format, path, names, images, list(remarks.values()))
 
 
 def _from_darknet(root: Path, folders: Folders) -> _Source | None:
@@ -140,9 +144,11 @@ def _bare(root: Path, folders: Folders) -> _Source | None:
     if not images:
         found = folders.images(images_dir) if images_dir else folders(root).images()
         images = {UNNAMED: found} if found else {}
-    images = {part: found for part, found in images.items() if _has_labels(found, root, folders)}
-    if not images:
+    labelled = {part: found for part, found in images.items() if _has_labels(found, root, folders)}
+    if not labelled:
+        _hint(root, folders, bool(images))
         return None
+    images = labelled
     labels = [label_file(image, root, folders) for found in images.values() for image in found]
     places = {path.parent: None for path in labels if path is not None}
     listed = _name_file([root, *places], folders)
@@ -150,6 +156,17 @@ def _bare(root: Path, folders: Folders) -> _Source | None:
         remark = 'there is no list of class names: classes are called by their numbers'
         return _Source('YOLO', next(iter(places)), YoloNames(), images, [remark])
     return _Source('YOLO', listed, YoloNames(read_names(listed)), images)
+
+
+def _hint(root: Path, folders: Folders, images: bool) -> None:
+    """Note label files that have no image."""
+    for place in existing(folders.sub(root, 'labels'), root):
+        files = [path for path in folders.walk(place, 2) if path.suffix.lower() == '.txt']
+        if any(map(_is_label_file, files[:PROBED])):
+            missing = 'no images of the same names' if images else 'there are no images'
+            where = place.relative_to(root).as_posix()
+            folders.hints.append(f'{where}/ has label files of YOLO, but {missing}')
+            return
 
 
 def _name_file(places: list[Path], folders: Folders) -> Path | None:
