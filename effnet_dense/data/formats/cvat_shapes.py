@@ -8,24 +8,23 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from effnet_dense.data.formats.shapes import (
+    MAX_PIXELS,
     Box,
     Polygon,
     Segmentation,
+    check_size,
     ellipse,
     enclosing_box,
     mask_box,
     paste,
+    rasterised,
     rotated_box,
     run_lengths,
 )
 
 Size = tuple[int, int]
-
-MAX_PIXELS = 2**28
-"""Largest image that may have a mask of pixels."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ def merged(shapes: list[CvatShape], size: Size) -> tuple[Box, Segmentation | Non
     polygons = [shape.polygon for shape in shapes if shape.polygon is not None]
     if len(polygons) == len(shapes):
         return enclosing_box(polygons), polygons
-    if size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(f'a mask in an image of {size[0]} × {size[1]} pixels')
+    check_size(size)
     mask = np.logical_or.reduce([_pixels(shape, size) for shape in shapes])
     return mask_box(mask), run_lengths(mask)
 
@@ -83,8 +81,7 @@ def merged(shapes: list[CvatShape], size: Size) -> tuple[Box, Segmentation | Non
 def _pixels(shape: CvatShape, size: Size) -> NDArray[np.bool_]:
     """Rasterise a polygon or run lengths, shape (H, W)."""
     if shape.runs is None:
-        runs = coco_mask.merge(coco_mask.frPyObjects([shape.polygon], size[1], size[0]))
-        return coco_mask.decode(runs).astype(bool)
+        return rasterised([shape.polygon or []], size)
     counts, left, top, width, height = shape.runs
     values = np.arange(len(counts)) % 2 == 1
     return paste(np.repeat(values, counts).reshape(height, width), left, top, size)

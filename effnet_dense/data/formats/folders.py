@@ -83,7 +83,7 @@ def _list(folder: Path) -> Listing:
     listing = Listing()
     try:
         with os.scandir(folder) as entries:
-            found = [(entry.name, entry.is_dir()) for entry in entries]
+            found = [(entry.name, entry.is_dir()) for entry in entries if not _leads_back(entry)]
     except OSError:
         return listing
     for name, is_folder in sorted(found, key=lambda entry: natural(entry[0])):
@@ -94,6 +94,14 @@ def _list(folder: Path) -> Listing:
         if place[name.lower()].name != name:  # differs in case only
             place[name] = folder / name
     return listing
+
+
+def _leads_back(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a link to a folder that it lies in, whose files would be found again."""
+    if not entry.is_symlink():
+        return False
+    around = Path(os.path.realpath(os.path.dirname(entry.path)))
+    return Path(os.path.realpath(entry.path)) in (around, *around.parents)
 
 
 def natural(name: str) -> tuple[tuple[int | str, ...], str]:

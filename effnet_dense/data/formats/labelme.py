@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pycocotools import mask as coco_mask
 
 from effnet_dense.data.findings import json_type
 from effnet_dense.data.formats.coco_json import ends_of
@@ -36,10 +35,12 @@ from effnet_dense.data.formats.shapes import (
     Box,
     Polygon,
     Segmentation,
+    check_size,
     ellipse,
     enclosing_box,
     mask_box,
     paste,
+    rasterised,
     rectangle,
     run_lengths,
 )
@@ -49,9 +50,6 @@ from effnet_dense.data.formats.text import read_json
 FORMAT = 'labelme'
 SKIPPED = ('point', 'points', 'line', 'linestrip')
 """Shapes without an area."""
-
-MAX_SIDE = 2**16
-"""Largest side of an image with a mask of pixels."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,10 @@ def _read_file(
             groups.setdefault((parsed.label, alone), []).append(parsed)
     for (label, _), members in groups.items():
         counts.grouped += len(members) > 1
-        records.add(image, label, *_merged(members, size))
+        try:
+            records.add(image, label, *_merged(members, size))
+        except ValueError as error:
+            raise ValueError(f'{path}, an object of the class {label!r}: {error}') from None
     return True
 
 
@@ -211,8 +212,9 @@ def _pixels(
     text: Any, points: list[tuple[float, float]], size: tuple[int, int] | None
 ) -> NDArray[np.bool_]:
     """Decode a mask's PNG, and put it where its first point says."""
-    if size is None or max(size) > MAX_SIDE:
-        raise ValueError(f"a mask needs the image's size, got {size}")
+    if size is None:
+        raise ValueError('a mask needs imageWidth and imageHeight')
+    check_size(size)
     try:
         content = base64.b64decode(text, validate=True)
         with Image.open(io.BytesIO(content), formats=['PNG']) as image:
@@ -238,6 +240,5 @@ def _merged(members: list[_Shape], size: tuple[int, int] | None) -> tuple[Box, S
         return enclosing_box(polygons), polygons
     mask = np.logical_or.reduce(pixels)
     if polygons and size is not None:
-        runs = coco_mask.merge(coco_mask.frPyObjects(polygons, size[1], size[0]))
-        mask |= coco_mask.decode(runs).astype(bool)
+        mask |= rasterised(polygons, size)
     return mask_box(mask), run_lengths(mask)

@@ -18,6 +18,10 @@ TOLERANCE = 0.02
 """Largest distance in pixels between a circle and the polygon that replaces it."""
 
 
+MAX_PIXELS = 2**28
+"""Largest image that may have a mask of pixels."""
+
+
 def rectangle(x: float, y: float, width: float, height: float) -> Polygon:
     """Return a box's corners, x and y in turn."""
     return [x, y, x + width, y, x + width, y + height, x, y + height]
@@ -34,7 +38,8 @@ def enclosing_box(polygons: Sequence[Polygon]) -> Box:
 def ellipse(cx: float, cy: float, rx: float, ry: float, degrees: float = 0) -> Polygon:
     """Return a polygon for an ellipse; it is clockwise rotated, as y points down."""
     radius = max(rx, ry, 1.0)
-    count = min(max(16, math.ceil(math.pi / math.acos(1 - TOLERANCE / radius))), 1024)
+    quarter = math.ceil(math.pi / math.acos(1 - TOLERANCE / radius) / 4)
+    count = 4 * min(max(4, quarter), 256)  # with points at the ends of both axes
     angles = np.arange(count) * (2 * np.pi / count)
     points = np.stack([rx * np.cos(angles), ry * np.sin(angles)], axis=1)
     return _turned(points, cx, cy, degrees)
@@ -72,6 +77,28 @@ def paste(mask: NDArray[np.bool_], left: int, top: int, size: tuple[int, int]) -
     y, x = top + rows.start, left + columns.start
     image[y : y + part.shape[0], x : x + part.shape[1]] = part
     return image
+
+
+def rasterised(polygons: Sequence[Polygon], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the mask (H, W) of polygons in an image of a width and height.
+
+    Raises:
+        ValueError: The image is too large, or a point lies so far outside that pycocotools would
+            need minutes and gigabytes.
+    """
+    check_size(size)
+    margin = max(size)
+    far = [value for polygon in polygons for value in polygon if abs(value) > 2 * margin]
+    if far:
+        raise ValueError(f'a polygon with the coordinate {far[0]:g}, in an image of {size}')
+    runs = coco_mask.merge(coco_mask.frPyObjects(polygons, size[1], size[0]))
+    return coco_mask.decode(runs).astype(bool)
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise ValueError if an image is too large for a mask of its pixels."""
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f'a mask in an image of {size[0]} × {size[1]} pixels')
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> dict[str, Any]:

@@ -93,9 +93,9 @@ def _split(sidecars: Sidecars, lists: Mapping[str, list[str]]) -> dict[str, Side
     for part, lines in lists.items():
         files = []
         for line in lines:
-            plain = line.strip('"').lower()
-            file = names.get(plain) or names.get(plain.split()[0] if plain else '')
-            files += [file] if file is not None else []
+            quoted = re.match(r'"([^"]*)"', line)
+            forms = [line, quoted[1] if quoted else '', line.rpartition(' ')[0].strip()]
+            files += [names[form.lower()] for form in forms if form.lower() in names][:1]
         if files:
             parts[part] = Sidecars(list(dict.fromkeys(files)), sidecars.image_dirs, base)
     return parts

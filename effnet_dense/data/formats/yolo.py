@@ -86,7 +86,7 @@ def _from_yaml(root: Path, folders: Folders) -> _Source | None:
     chosen = usual or next(iter(found))
     names = found[chosen]
     if not names.parts:
-        bare = _bare(root, folders)
+        bare = _bare(root, folders, sure=True)
         return bare and _Source('YOLO', chosen, names, bare.images)
     return _named_parts(root, folders, chosen, names, 'YOLO')
 
@@ -132,8 +132,14 @@ def _from_darknet(root: Path, folders: Folders) -> _Source | None:
     return _named_parts(root, folders, path, names, "darknet's YOLO")
 
 
-def _bare(root: Path, folders: Folders) -> _Source | None:
-    """Find label files beside images, or in labels/ beside images/."""
+def _bare(root: Path, folders: Folders, sure: bool = False) -> _Source | None:
+    """Find label files beside images, or in labels/ beside images/.
+
+    Args:
+        root: The dataset's folder.
+        folders: The folders' listings.
+        sure: Text files beside images are label files, whatever they hold.
+    """
     images_dir = folders.sub(root, 'images')
     images: dict[str, list[Path]] = {}
     for base in (images_dir, root):
@@ -144,7 +150,9 @@ def _bare(root: Path, folders: Folders) -> _Source | None:
     if not images:
         found = folders.images(images_dir) if images_dir else folders(root).images()
         images = {UNNAMED: found} if found else {}
-    labelled = {part: found for part, found in images.items() if _has_labels(found, root, folders)}
+    labelled = {
+        part: found for part, found in images.items() if _has_labels(found, root, folders, sure)
+    }
     if not labelled:
         _hint(root, folders, bool(images))
         return None
@@ -177,16 +185,17 @@ def _name_file(places: list[Path], folders: Folders) -> Path | None:
     return None
 
 
-def _has_labels(images: list[Path], root: Path, folders: Folders) -> bool:
+def _has_labels(images: list[Path], root: Path, folders: Folders, sure: bool) -> bool:
     labels = (label_file(image, root, folders) for image in images)
     found = [path for path in labels if path is not None and path.name.lower() not in NAME_FILES]
-    return any(map(_is_label_file, found[:PROBED]))
+    return (sure and bool(found)) or any(map(_is_label_file, found[:PROBED]))
 
 
 def _is_label_file(path: Path) -> bool:
     """Whether a text file's first line is an object: five numbers or more."""
     try:
-        words = next(iter(read_text(path).split('\n')), '').split()
+        lines = read_text(path).split('\n')
+        words = next((line for line in lines if line.strip()), '').split()
         return len([float(word) for word in words]) >= BOX
     except ValueError:
         return False
