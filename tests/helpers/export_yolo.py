@@ -84,6 +84,18 @@ def roboflow(root: Path, parts: Parts, masks: bool = True) -> Path:
     return root
 
 
+def cvat_ultralytics(root: Path, parts: Parts, masks: bool = True) -> Path:
+    """https://docs.cvat.ai/docs/dataset_management/formats/format-yolo-ultralytics/."""
+    for name, part in parts.items():
+        images = [f'data/images/{name}/{image["file_name"]}' for image in part.coco['images']]
+        _write_lines(root / f'{name}.txt', images)
+        place_images(part, root / 'images' / name)
+        write_labels(part, root / 'labels' / name, masks)
+    lines = ['names:', *(f'  {i}: {name}' for i, name in enumerate(classes_of(parts)))]
+    _write_lines(root / 'data.yaml', [*lines, 'path: .', *(f'{n}: {n}.txt' for n in parts)])
+    return root
+
+
 def label_studio(root: Path, parts: Parts, masks: bool = True) -> Path:
     """https://labelstud.io/guide/export#YOLO: classes.txt, notes.json, images/, labels/."""
     _write_lines(root / 'classes.txt', classes_of(parts))

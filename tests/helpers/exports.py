@@ -58,6 +58,7 @@ EXPORTS: dict[str, Export] = {
     'YOLO': Export(export_yolo.ultralytics, 'YOLO', 'polygons', rounding=1e-4),
     'YOLO lists': Export(export_yolo.ultralytics_lists, 'YOLO', 'polygons', rounding=1e-4),
     'Roboflow YOLO': Export(export_yolo.roboflow, 'YOLO', 'polygons', rounding=1e-4),
+    'CVAT Ultralytics': Export(export_yolo.cvat_ultralytics, 'YOLO', 'polygons', rounding=1e-4),
     'Label Studio YOLO': Export(
         export_yolo.label_studio, 'YOLO', 'polygons', parted=False, rounding=1e-4
     ),

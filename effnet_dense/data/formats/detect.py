@@ -136,9 +136,14 @@ def _deeper(
     return root, {}, {}
 
 
+def _archives(root: Path, folders: Folders) -> list[Path]:
+    return folders(root).with_suffix('.zip')
+
+
 def _nothing(root: Path, folders: Folders) -> str:
     """Describe a folder without a dataset."""
-    hints = list(dict.fromkeys(folders.hints))[:3]
+    hints = [f'{path.name} is not read; give it as DIR' for path in _archives(root, folders)]
+    hints = [*hints, *dict.fromkeys(folders.hints)][:3]
     images = next((path for path in folders.walk(root, DEPTH) if path.suffix != '.txt'), None)
     labels = any(root.glob('labels/*/*.png'))
     if not hints and images is not None and not labels:

@@ -16,7 +16,7 @@ from effnet_dense.data.formats.folders import Folders, existing
 from effnet_dense.data.formats.parts import UNNAMED
 
 ANNOTATIONS = ('annotations', 'annotation', 'xmls', 'xml', 'labels', 'label', 'jsons', 'json')
-IMAGES = ('jpegimages', 'images', 'image', 'imgs', 'img')
+IMAGES = ('jpegimages', 'images', 'image', 'imgs', 'img', 'data')
 """Names of folders, in lower case."""
 
 PROBED = 20
@@ -25,11 +25,15 @@ PROBED = 20
 
 @dataclass(frozen=True)
 class Sidecars:
-    """Annotation files of one part, and the folders that may hold their images."""
+    """Annotation files of one part, and the folders that may hold their images.
+
+    `missing` are names in a list of the part's files that none has.
+    """
 
     files: list[Path]
     image_dirs: tuple[Path, ...]
     base: Path
+    missing: tuple[str, ...] = ()
 
 
 def find_sidecars(

@@ -91,13 +91,16 @@ def _split(sidecars: Sidecars, lists: Mapping[str, list[str]]) -> dict[str, Side
     }
     parts = {}
     for part, lines in lists.items():
-        files = []
+        files, missing = [], []
         for line in lines:
             quoted = re.match(r'"([^"]*)"', line)
             forms = [line, quoted[1] if quoted else '', line.rpartition(' ')[0].strip()]
-            files += [names[form.lower()] for form in forms if form.lower() in names][:1]
+            known = [names[form.lower()] for form in forms if form.lower() in names]
+            files += known[:1]
+            missing += [] if known else [line]
         if files:
-            parts[part] = Sidecars(list(dict.fromkeys(files)), sidecars.image_dirs, base)
+            found = list(dict.fromkeys(files))
+            parts[part] = Sidecars(found, sidecars.image_dirs, base, tuple(missing))
     return parts
 
 
@@ -123,6 +126,11 @@ def _read(root: Path, folders: Folders, parts: Mapping[str, Sidecars], lists: st
         splits[part] = FoundSplit(records.coco(classes), sidecars.image_dirs, sidecars.base)
         matched.append(names_of_images)
     remarks += [] if lists else left_out(matched, 'XML file')
+    remarks += [
+        f'{len(sidecars.missing)} names in {names[part]} have no XML file, as {sidecars.missing[0]}'
+        for part, sidecars in picked.items()
+        if sidecars.missing
+    ]
     remarks += [why, *_counts(everything)]
     remarks += [f'{path.relative_to(root)} is not used' for path in skipped]
     return FoundData(FORMAT, root, splits, tuple(remarks))

@@ -210,6 +210,11 @@ def _read(root: Path, folders: Folders, source: _Source) -> FoundData:
         part: _read_part(root, folders, found, source.names, counts)
         for part, found in picked.items()
     }
+    if not counts.labels:
+        raise ValueError(
+            f'{source.source}: none of its {counts.unlabelled} images has a label file; expected '
+            'labels/NAME.txt for images/NAME, or NAME.txt beside it'
+        )
     classes = dict(source.names.names or {})
     if not classes:
         used = {int(label) for records in read.values() for label in records.labels}

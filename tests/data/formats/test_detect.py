@@ -133,6 +133,7 @@ def test_nothing_is_there(tmp_path: Path) -> None:
         ({'labels/a.txt': b'0 .5 .5 .1 .1'}, 'labels/ has label files of YOLO, but there are no'),
         ({'labels/train/a.png': b''}, 'Label maps need an mmseg config'),
         ({'data.csv': b'a,b\n1,2'}, 'but it holds data.csv'),
+        ({'fruit.zip': b''}, 'fruit.zip is not read; give it as DIR'),
     ],
 )
 def test_what_comes_near_is_named(files: dict[str, bytes], near: str, tmp_path: Path) -> None:

@@ -118,7 +118,9 @@ def test_files_that_are_not_listed_are_left_out(tmp_path: Path) -> None:
     root = EXPORTS['VOC devkit'].write(tmp_path / 'set', parts, False)
     listed = root / 'ImageSets/Main/train.txt'
     listed.write_text('"train 10"\n"train 9" 1\nnone\n', encoding='utf-8')
-    images = read(root).splits['train'].data['images']
+    found = read(root)
+    assert '1 names in ImageSets/Main/train.txt have no XML file, as none' in found.remarks
+    images = found.splits['train'].data['images']
     assert [image['file_name'] for image in images] == ['train 10.png', 'train 9.png']
 
 

@@ -114,6 +114,13 @@ def test_images_and_labels_without_each_other(tmp_path: Path) -> None:
     assert any('1 label files have no image, as ' in remark for remark in found.remarks)
 
 
+def test_images_without_any_labels_are_an_error(tmp_path: Path) -> None:
+    write(tmp_path / 'set', yaml='train: images\nnames: [cat]')
+    (tmp_path / 'set/labels/a.txt').unlink()
+    with pytest.raises(ValueError, match='none of its 1 images has a label file'):
+        read(tmp_path / 'set')
+
+
 def test_shares_are_of_the_upright_image(tmp_path: Path) -> None:
     write(tmp_path / 'set', '0 .5 .5 .5 .25')
     exif = Image.Exif()
