@@ -3,7 +3,8 @@
 The devkit's coordinates are pixels counted from 1, both ends included: xmin=1, xmax=W is the whole
 image (VOC2012 devkit, section 2.1; detectron2's pascal_voc.py). Tools write distances from the
 image's corner: CVAT x, y, x + w, y + h with decimals (datumaro's 'dm-zero-based'), labelImg the
-same as integers, of which it writes 0 as 1 (libs/labelFile.py).
+same as integers, of which it writes 0 as 1 (libs/labelFile.py). Some of Roboflow's files have both
+corners one too large, up to xmax=156 in an image of 155 pixels.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from effnet_dense.data.formats.xml_file import read_xml, root_tag
 
 FORMAT = 'Pascal VOC'
 SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
-DEVKIT = re.compile(r'(The )?VOC ?20[0-9]{2}.*', re.IGNORECASE)
-"""What the devkit's files have as folder or database."""
+DEVKIT = re.compile(r'VOC|(The )?VOC ?20[0-9]{2}.*', re.IGNORECASE)
+"""What the devkit's files, and supervision's, have as folder or database."""
 
 
 SLIPS = 0.001
@@ -50,8 +51,23 @@ class _File:
     path: Path
     file_name: str = ''
     size: tuple[int, int] | None = None
-    devkit: bool = False
+    folder: str = ''
+    database: str = ''
     objects: list[_Object] = field(default_factory=list)
+
+    @property
+    def devkit(self) -> bool:
+        """Whether it is the devkit's; labelImg names folders, too, and an unknown database."""
+        named = DEVKIT.fullmatch(self.folder) is not None and self.database != 'Unknown'
+        return named or DEVKIT.fullmatch(self.database) is not None
+
+    def reaches_beyond(self) -> bool:
+        """Whether a box ends one pixel beyond the image."""
+        limits = None if self.size is None else tuple(side + 1 for side in self.size)
+        ends = (entry.corners[2:] for entry in self.objects)
+        return limits is not None and any(
+            end == limit for corner in ends for end, limit in zip(corner, limits, strict=True)
+        )
 
 
 def locate_voc(root: Path, folders: Folders) -> Layout | None:
@@ -121,12 +137,12 @@ def _read(root: Path, folders: Folders, parts: Mapping[str, Sidecars], lists: st
         files[part] = [content for content in contents.values() if content is not None]
         skipped += [path for path, content in contents.items() if content is None]
     everything = [content for contents in files.values() for content in contents]
-    one_based, why = _one_based(everything)
+    counting, why = _counting(everything)
     classes = sorted({entry.name for content in everything for entry in content.objects})
     splits, matched = {}, []
     for part, sidecars in picked.items():
         names_of_images = ImageNames(folders, sidecars.image_dirs)
-        records = _records(files[part], names_of_images, one_based)
+        records = _records(files[part], names_of_images, counting)
         splits[part] = FoundSplit(records.coco(classes), sidecars.image_dirs, sidecars.base)
         matched.append(names_of_images)
     remarks += [] if lists else left_out(matched, 'XML file')
@@ -149,31 +165,38 @@ def _counts(files: list[_File]) -> Iterator[str]:
         )
 
 
-def _one_based(files: list[_File]) -> tuple[bool, str]:
-    """Decide whether coordinates count from 1, with the reason."""
+def _counting(files: list[_File]) -> tuple[tuple[int, int], str]:
+    """Decide where coordinates count from.
+
+    Returns:
+        What is subtracted from the first corner and from the second, and the reason.
+    """
     starts = [value for c in files for entry in c.objects for value in entry.corners[:2]]
     zeros = sum(value < 1 for value in starts)
     if zeros > len(starts) * SLIPS:
-        return False, f'coordinates count from 0: {zeros} are 0'
+        return (0, 0), f'coordinates count from 0: {zeros} are 0'
     if any(content.devkit for content in files):
-        return True, 'coordinates count from 1, as in the VOC devkit, which its files name'
-    return False, (
+        return (1, 0), 'coordinates count from 1, as in the VOC devkit, which its files name'
+    if any(content.reaches_beyond() for content in files):
+        return (1, 1), 'coordinates are 1 too large: none is 0, and boxes end 1 beyond their image'
+    return (0, 0), (
         'coordinates count from 0, as most tools write them: nothing in the files names the VOC '
         'devkit, which counts from 1'
     )
 
 
-def _records(files: list[_File], names: ImageNames, one_based: bool) -> Records:
+def _records(files: list[_File], names: ImageNames, counting: tuple[int, int]) -> Records:
     records = Records()
-    shift = 1 if one_based else 0
+    first, second = counting
     for content in files:
         name = names.match(content.file_name, content.path.stem)
         image = records.add_image(name, content.size)
         for entry in content.objects:
             left, top, right, bottom = entry.corners
-            x, y = left - shift, top - shift
-            polygon = None if entry.polygon is None else [[v - shift for v in entry.polygon]]
-            records.add(image, entry.name, (x, y, right - x, bottom - y), polygon, entry.difficult)
+            x, y = left - first, top - first
+            box = x, y, right - second - x, bottom - second - y
+            polygon = None if entry.polygon is None else [[v - first for v in entry.polygon]]
+            records.add(image, entry.name, box, polygon, entry.difficult)
     records.fill_masks()
     return records
 
@@ -188,9 +211,10 @@ def _parse(path: Path) -> _File | None:
             content.file_name = _text(element)
         elif element.tag == 'size':
             content.size = _size(element)
-        elif element.tag in ('folder', 'source'):
-            texts = [_text(element), _text(element.find('database'))]
-            content.devkit |= any(DEVKIT.fullmatch(text) for text in texts)
+        elif element.tag == 'folder':
+            content.folder = _text(element)
+        elif element.tag == 'source':
+            content.database = _text(element.find('database'))
         elif element.tag == 'object':
             number += 1
             try:

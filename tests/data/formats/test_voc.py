@@ -37,6 +37,7 @@ def read(root: Path) -> FoundData:
 
 
 DEVKIT = '<folder>VOC2012</folder><filename>a.png</filename>'
+NARROW = '<size><width>9</width><height>40</height></size>'
 DATABASE = '<source><database>The VOC2007 Database</database></source>'
 
 
@@ -47,6 +48,15 @@ DATABASE = '<source><database>The VOC2007 Database</database></source>'
         ([xml(head=DEVKIT)], [0, 1, 10, 19], 'count from 1'),
         ([xml(head=DATABASE)], [0, 1, 10, 19], 'count from 1'),
         ([xml(head=DEVKIT), xml(BOX.replace('>1<', '>0<'))], [1, 2, 9, 18], '1 are 0'),
+        ([xml(head='<folder>VOC</folder>')], [0, 1, 10, 19], 'count from 1'),  # supervision's
+        ([xml(), xml(head=NARROW)], [0, 1, 9, 18], 'boxes end 1 beyond their image'),
+        ([xml(BOX.replace('>1<', '>0<')), xml(head=NARROW)], [0, 2, 10, 18], '1 are 0'),
+        # labelImg's, of a folder that is called like the devkit's.
+        (
+            [xml(head='<folder>VOC2007</folder><source><database>Unknown</database></source>')],
+            [1, 2, 9, 18],
+            'count from 0, as most tools',
+        ),
         # VOC2012 has boxes with decimals.
         ([xml(head=DEVKIT), xml(BOX.replace('>10<', '>9.5<'))], [0, 1, 10, 19], 'count from 1'),
     ],
