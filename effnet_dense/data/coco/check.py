@@ -7,11 +7,12 @@ stop a run later or corrupt training are errors here, all others are warnings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
 from effnet_dense.data.coco.faults import Fault, Kind, drop_faulty, find_faults, sound_images
+from effnet_dense.data.coco.suspicions import find_suspicions
 from effnet_dense.data.findings import Finding, by_severity, errors_of, list_finding
 from effnet_dense.data.resizing import Scale
 
@@ -65,7 +66,13 @@ def check_coco(
         images=len(data['images']),
         annotations=len(data['annotations']),
         classes=tuple(str(category.get('name')) for category in data['categories']),
-        findings=by_severity([*_group(faults), *_check_totals(data, faults)]),
+        findings=by_severity(
+            [
+                *_group(faults),
+                *_check_totals(data, faults),
+                *_suspicions(data, faults, evaluated, masks),
+            ]
+        ),
     )
 
 
@@ -85,6 +92,16 @@ def _describe(kind: Kind) -> str:
     """Describe a kind; for a warning, also whether mmdet drops the record."""
     suffix = {'always': ', left out', 'in training': ', left out of training', 'never': ''}
     return kind.what + (suffix[kind.dropped] if kind.severity == 'warning' else '')
+
+
+def _suspicions(
+    data: Record, faults: Sequence[Fault], evaluated: bool, masks: bool
+) -> list[Finding]:
+    """Find what looks like a mistake in a split whose categories are sound."""
+    if any(fault.key == 'categories' for fault in faults):
+        return []
+    sound, trainable = (drop_faulty(data, faults, training) for training in (False, True))
+    return find_suspicions(data, sound, trainable, evaluated, masks)
 
 
 def _check_totals(data: Record, faults: list[Fault]) -> list[Finding]:

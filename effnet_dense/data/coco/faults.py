@@ -90,7 +90,9 @@ UNKNOWN_CATEGORY = Kind('error', 'annotation of an unknown category', 'always')
 REPEATED_ANNOTATION = Kind('error', 'annotation id used twice', 'always')
 ID_ZERO = Kind('warning', 'annotation with id 0, which pycocotools can never count as found')
 
-EMPTY_BOX = Kind('warning', 'empty box (width or height ≤ 0)', 'in training')
+EMPTY_BOX = Kind(
+    'warning', 'empty box (width or height ≤ 0), which evaluation counts as missed', 'in training'
+)
 THIN_BOX = Kind('warning', 'box thinner than a pixel', 'in training')
 BOX_OUTSIDE = Kind('warning', 'box completely outside its image', 'in training')
 BOX_ACROSS = Kind('warning', 'box partly outside its image, cut at the edge')

@@ -45,8 +45,8 @@ def with_annotation(**changes: Any) -> Coco:
         ({'bbox': [10, 10, 5, 0.5]}, 'warning', 'thinner than a pixel'),
         ({'bbox': [64, 10, 5, 5]}, 'warning', 'completely outside'),
         ({'bbox': [-9, 10, 9, 5]}, 'warning', 'completely outside'),
-        ({'bbox': [60, 10, 8, 5]}, 'warning', 'partly outside'),
-        ({'bbox': [-3, 10, 9, 5]}, 'warning', 'partly outside'),
+        (box(9, 12, 7, [60, 10, 8, 5]), 'warning', 'partly outside'),
+        (box(9, 12, 7, [-3, 10, 9, 5]), 'warning', 'partly outside'),
         ({'area': 0}, 'warning', 'not positive'),
         ({'id': 0}, 'warning', 'annotation with id 0'),
         ({'image_id': 99}, 'warning', 'unknown image'),
@@ -171,7 +171,10 @@ def test_notes_do_not_stop(check: Callable[..., CocoReport]) -> None:
     content = tiny_coco()
     content['annotations'] = content['annotations'][:2]
     report = check(content)
-    assert [str(f) for f in report.findings] == ['note: 1 × image without annotations: b.png']
+    assert [str(f) for f in report.findings] == [
+        'warning: 1 × class without an object, never scored: bee',
+        'note: 1 × image without annotations: b.png',
+    ]
     assert report.errors == ()
 
 
