@@ -26,6 +26,9 @@ TIFF_SIDES = (256, 257)
 QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
+OTHER_TURNS = (2, 3, 4)
+"""EXIF orientations that mirror an image or turn it by 180°: its size does not show it."""
+
 UNREADABLE: tuple[type[Exception], ...] = (
     *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, SyntaxError, TypeError),
     *(ValueError, struct.error, zlib.error),
@@ -97,6 +100,16 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int] | None
             if size is None:
                 raise
             return size
+
+
+def exif_orientation(path: str | Path) -> int:
+    """Read how an image is turned or mirrored when it is loaded: EXIF's number, 1 if it is not."""
+    try:
+        with open_regular(path) as file, Image.open(file) as image:
+            found = image.getexif().get(EXIF_ORIENTATION, 1)
+    except REFUSED:
+        return 1
+    return found if found in range(1, 9) else 1
 
 
 def _decoded_size(path: str | Path) -> tuple[int, int] | None:

@@ -8,7 +8,8 @@ stop a run later or corrupt training are errors here, all others are warnings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
 from effnet_dense.data.coco.faults import Fault, Kind, drop_faulty, find_faults, sound_images
@@ -26,6 +27,7 @@ class CocoReport:
     annotations: int
     classes: tuple[str, ...]
     findings: tuple[Finding, ...]
+    files: tuple[Path, ...] = field(default=(), repr=False)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -66,6 +68,7 @@ def check_coco(
         images=len(data['images']),
         annotations=len(data['annotations']),
         classes=tuple(str(category.get('name')) for category in data['categories']),
+        files=tuple(split.image_dir / image['file_name'] for image in sound_images(data, faults)),
         findings=by_severity(
             [
                 *_group(faults),

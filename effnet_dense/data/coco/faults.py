@@ -23,7 +23,13 @@ from effnet_dense.data.coco.fields import (
 )
 from effnet_dense.data.coco.masks import mask_fault
 from effnet_dense.data.findings import Severity
-from effnet_dense.data.image_files import UNREADABLE, image_size, size_name
+from effnet_dense.data.image_files import (
+    OTHER_TURNS,
+    UNREADABLE,
+    exif_orientation,
+    image_size,
+    size_name,
+)
 from effnet_dense.data.record_sizes import swap_hint
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 from effnet_dense.utils.regular_files import disk_path
@@ -80,6 +86,11 @@ REPEATED_IMAGE = Kind('error', 'image id used twice', 'always')
 LISTED_TWICE = Kind('warning', 'image listed under several image ids')
 UNREADABLE_IMAGE = Kind('error', 'image that cannot be read', 'always')
 OTHER_SIZE = Kind('error', 'image whose size differs from the JSON file', 'always')
+TURNED = Kind(
+    'warning',
+    'image that its EXIF orientation mirrors or turns by 180°: boxes must be those of the image '
+    'as it is loaded',
+)
 TOO_NARROW = Kind('error', resizing.TOO_NARROW, 'always')
 
 REPEATED_CATEGORY = Kind('error', 'category id used twice')
@@ -219,7 +230,7 @@ def _image_faults(
             fault = _file_fault(index, record, path, loader, decode=reading == 'pixels')
         if fault:
             yield fault
-        else:
+        if fault is None or fault.kind is TURNED:
             ids.add(record['id'])
         names.add(record['file_name'])
 
@@ -243,7 +254,9 @@ def _file_fault(
         return _fault(UNREADABLE_IMAGE, 'images', index, record, str(error))
     expected = (record['width'], record['height'])
     if size is None or size == expected:
-        return None
+        turn = exif_orientation(path) if loader.upright else 1
+        found = f'orientation {turn}'
+        return _fault(TURNED, 'images', index, record, found) if turn in OTHER_TURNS else None
     hint = swap_hint(path, size, expected)
     found = f'{size_name(*size)}, not {size_name(*expected)}{hint}'
     return _fault(OTHER_SIZE, 'images', index, record, found)

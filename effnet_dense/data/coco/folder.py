@@ -15,9 +15,10 @@ from pathlib import Path
 from effnet_dense.data.coco.annotation_file import CocoSplit
 from effnet_dense.data.coco.check import CocoReport, check_coco
 from effnet_dense.data.coco.clean import CleanSplit, SkipBad, clean_coco
-from effnet_dense.data.findings import raise_errors
+from effnet_dense.data.findings import Finding, raise_errors
 from effnet_dense.data.folders import SPLITS, find_root, listing
 from effnet_dense.data.resizing import Scale
+from effnet_dense.data.same_images import repeated_images
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 
 LAYOUTS = (
@@ -46,10 +47,11 @@ class CocoSource:
     classes: tuple[str, ...]
     reports: Mapping[str, CocoReport]
     cleaned: Mapping[str, CleanSplit] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def summary(self) -> str:
         """Describe the splits and their findings for the user."""
-        return '\n'.join(map(str, [*self.reports.values(), *self.cleaned.values()]))
+        return '\n'.join(map(str, [*self.reports.values(), *self.cleaned.values(), *self.findings]))
 
 
 def find_coco(
@@ -91,7 +93,8 @@ def find_coco(
     }
     raise_errors(root, reports, _compare_classes(reports), SKIP_HINT)
     classes = next(iter(reports.values())).classes
-    return CocoSource(root, parts, classes, reports, cleaned)
+    findings = repeated_images({name: report.files for name, report in reports.items()})
+    return CocoSource(root, parts, classes, reports, cleaned, tuple(findings))
 
 
 def locate(root: Path, splits: Sequence[str] = SPLITS) -> dict[str, CocoSplit]:

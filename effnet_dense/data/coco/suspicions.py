@@ -51,7 +51,8 @@ class Objects:
     @cached_property
     def across(self) -> NDArray[np.bool_]:
         """(K,), whether a box ends outside of its image."""
-        return (self.boxes[:, :2] + self.boxes[:, 2:] > self.sizes + SLACK).any(1)
+        ends = self.boxes[:, :2] + self.boxes[:, 2:]
+        return np.asarray((ends > self.sizes + SLACK).any(1))
 
     def quote(self, hits: NDArray[np.bool_]) -> list[str]:
         """Quote the boxes that are selected by (K,) booleans."""

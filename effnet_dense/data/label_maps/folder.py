@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from effnet_dense.data.findings import raise_errors
+from effnet_dense.data.findings import Finding, raise_errors
 from effnet_dense.data.folders import SPLITS, find_root, listing
 from effnet_dense.data.label_maps.check import LabelReport, SplitContent, read_split, report_on
 from effnet_dense.data.label_maps.classes import (
@@ -30,6 +30,7 @@ from effnet_dense.data.label_maps.pairs import LabelSplit
 from effnet_dense.data.label_maps.reading import PairContent
 from effnet_dense.data.label_maps.tables import read_table
 from effnet_dense.data.resizing import Scale
+from effnet_dense.data.same_images import repeated_images
 from effnet_dense.data.splitting import VAL_SHARE
 
 EXPECTED_LABELS = """\
@@ -52,6 +53,7 @@ class LabelSource:
         reports: Split → its content and findings.
         encoding: What the files' values or colours mean.
         remarks: What was decided about the dataset, one sentence each.
+        findings: What concerns all splits.
     """
 
     root: Path
@@ -61,10 +63,11 @@ class LabelSource:
     reports: Mapping[str, LabelReport]
     encoding: LabelClasses
     remarks: tuple[str, ...] = field(default=())
+    findings: tuple[Finding, ...] = ()
 
     def summary(self) -> str:
         """Describe the splits and their findings for the user."""
-        return '\n'.join([*self.remarks, *map(str, self.reports.values())])
+        return '\n'.join([*self.remarks, *map(str, [*self.reports.values(), *self.findings])])
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,12 @@ def find_labels(
         reports,
         classes,
         (*layout.remarks, *source, *remarks),
+        tuple(repeated_images({name: _images(content) for name, content in contents.items()})),
     )
+
+
+def _images(content: SplitContent) -> list[Path]:
+    return [pair.pair.image for pair in content.pairs]
 
 
 def _no_label_maps(root: Path) -> str:

@@ -167,6 +167,23 @@ def test_size_is_that_of_the_image_turned_by_exif(tmp_path: Path) -> None:
     assert check_coco(split).findings == ()
 
 
+@pytest.mark.parametrize('orientation', [2, 3, 4])
+def test_a_turn_that_keeps_the_size_is_named(tmp_path: Path, orientation: int) -> None:
+    from PIL import Image
+
+    folder = write_images(tmp_path / 'images')
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(folder / 'a.jpg', exif=exif)
+    content = tiny_coco()
+    content['images'][0]['file_name'] = 'a.jpg'
+    report = check_coco(CocoSplit(write_json(content, tmp_path / 'train.json'), folder))
+    (finding,) = report.findings
+    assert finding.severity == 'warning' and finding.examples == (
+        f'a.jpg: orientation {orientation}',
+    )
+
+
 def test_notes_do_not_stop(check: Callable[..., CocoReport]) -> None:
     content = tiny_coco()
     content['annotations'] = content['annotations'][:2]
