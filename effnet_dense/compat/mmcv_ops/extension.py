@@ -12,7 +12,12 @@ from typing import Any, NoReturn
 import torch
 import torchvision  # noqa: F401 (registers torch.ops.torchvision)
 
+from effnet_dense.compat.mmcv_ops.active_rotated_filter import (
+    active_rotated_filter_backward,
+    active_rotated_filter_forward,
+)
 from effnet_dense.compat.mmcv_ops.attention import ms_deform_attn_backward, ms_deform_attn_forward
+from effnet_dense.compat.mmcv_ops.bezier_align import bezier_align_backward, bezier_align_forward
 from effnet_dense.compat.mmcv_ops.boxes import bbox_overlaps
 from effnet_dense.compat.mmcv_ops.build_info import get_compiler_version, get_compiling_cuda_version
 from effnet_dense.compat.mmcv_ops.carafe import (
@@ -40,8 +45,23 @@ from effnet_dense.compat.mmcv_ops.focal_loss import (
 )
 from effnet_dense.compat.mmcv_ops.masked_conv import masked_col2im_forward, masked_im2col_forward
 from effnet_dense.compat.mmcv_ops.nms import nms, nms_match, softnms
+from effnet_dense.compat.mmcv_ops.points_in_boxes import (
+    points_in_boxes_all_forward,
+    points_in_boxes_cpu_forward,
+    points_in_boxes_part_forward,
+)
+from effnet_dense.compat.mmcv_ops.polygon_overlaps import (
+    box_iou_quadri,
+    box_iou_rotated,
+    nms_quadri,
+    nms_rotated,
+)
 from effnet_dense.compat.mmcv_ops.psa_mask import psamask_backward, psamask_forward
 from effnet_dense.compat.mmcv_ops.roi_align import roi_align_backward, roi_align_forward
+from effnet_dense.compat.mmcv_ops.roi_align_rotated import (
+    roi_align_rotated_backward,
+    roi_align_rotated_forward,
+)
 from effnet_dense.compat.mmcv_ops.roi_pool import roi_pool_backward, roi_pool_forward
 from effnet_dense.compat.mmcv_ops.sync_bn import (
     sync_bn_backward_data,
@@ -50,20 +70,31 @@ from effnet_dense.compat.mmcv_ops.sync_bn import (
     sync_bn_forward_output,
     sync_bn_forward_var,
 )
+from effnet_dense.compat.mmcv_ops.text_regions import contour_expand, pixel_group
+from effnet_dense.compat.mmcv_ops.voxelize import dynamic_voxelize_forward, hard_voxelize_forward
 
 __all__ = [
+    'active_rotated_filter_backward',
+    'active_rotated_filter_forward',
     'bbox_overlaps',
+    'bezier_align_backward',
+    'bezier_align_forward',
+    'box_iou_quadri',
+    'box_iou_rotated',
     'carafe_backward',
     'carafe_forward',
     'carafe_naive_backward',
     'carafe_naive_forward',
+    'contour_expand',
     'deform_conv_backward_input',
     'deform_conv_backward_parameters',
     'deform_conv_forward',
     'deform_roi_pool_backward',
     'deform_roi_pool_forward',
+    'dynamic_voxelize_forward',
     'get_compiler_version',
     'get_compiling_cuda_version',
+    'hard_voxelize_forward',
     'masked_col2im_forward',
     'masked_im2col_forward',
     'modulated_deform_conv_backward',
@@ -72,10 +103,18 @@ __all__ = [
     'ms_deform_attn_forward',
     'nms',
     'nms_match',
+    'nms_quadri',
+    'nms_rotated',
+    'pixel_group',
+    'points_in_boxes_all_forward',
+    'points_in_boxes_cpu_forward',
+    'points_in_boxes_part_forward',
     'psamask_backward',
     'psamask_forward',
     'roi_align_backward',
     'roi_align_forward',
+    'roi_align_rotated_backward',
+    'roi_align_rotated_forward',
     'roi_pool_backward',
     'roi_pool_forward',
     'sigmoid_focal_loss_backward',

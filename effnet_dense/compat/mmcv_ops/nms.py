@@ -37,7 +37,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     if offset:
         # Adding the offset to the bottom right corners adds it to every width, height and overlap.
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    if boxes.is_cuda or len(boxes) < DIVIDED_FROM or not iou_threshold >= 0:
+    if boxes.device.type != 'cpu' or len(boxes) < DIVIDED_FROM or not iou_threshold >= 0:
         return torch.ops.torchvision.nms(boxes, scores, iou_threshold)
     by_score = scores.argsort(descending=True, stable=True)
     boxes, scores = boxes[by_score], scores[by_score]

@@ -9,7 +9,7 @@ Shapes: N images, C channels, R regions, A × B bins, Q = R * A * B, P samples o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,6 +18,10 @@ from torch import Tensor
 
 # Samples at a time, about 500 MB; more are rare, a thousand regions of 60 × 60 feature pixels.
 MAX_SAMPLES = 2**22
+
+
+# An operator: from features (N, C, H, W) and a slice of its regions to their bins (R, C, A, B)
+Pool = Callable[[Tensor, slice], Tensor]
 
 
 class Regions(NamedTuple):
@@ -183,3 +187,29 @@ def bin_means(features: Tensor, image: Tensor, grid: Grid, y: Tensor, x: Tensor)
     index, weight = corners(features.shape[2:], image[grid.bin], y, x)
     sums = bag_sums(pixels(features), index, weight, grid.counts)
     return sums / grid.counts.clamp(min=1)[:, None]
+
+
+def write_pooled(pool: Pool, features: Tensor, samples: Tensor, output: Tensor) -> None:
+    """Write pooled features (N, C, H, W) to output (R, C, A, B), part by part.
+
+    Args:
+        pool: The operator, for a slice of the regions.
+        features: Its first operand.
+        samples: (R, 2), see `parts`.
+        output: The pooled features.
+    """
+    for part in parts(samples, output.shape[2] * output.shape[3]):
+        output[part] = pool(features, part).to(output.dtype)
+
+
+def write_features_gradient(
+    pool: Pool, grad_output: Tensor, samples: Tensor, grad_input: Tensor
+) -> None:
+    """Write the gradient of the features, on whose values `pool` depends linearly."""
+    dtype = torch.promote_types(grad_output.dtype, torch.float32)
+    features = grad_output.new_zeros(grad_input.shape, dtype=dtype).requires_grad_()
+    for part in parts(samples, grad_output.shape[2] * grad_output.shape[3]):
+        with torch.enable_grad():
+            output = pool(features, part)
+        (grads,) = torch.autograd.grad(output, features, grad_output[part].to(dtype))
+        grad_input.add_(grads.to(grad_input.dtype))

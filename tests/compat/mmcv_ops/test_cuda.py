@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import mmcv._ext as ext
 import pytest
 import torch
 from mmcv.ops import (
+    Voxelization,
     batched_nms,
     bbox_overlaps,
+    bezier_align,
+    box_iou_quadri,
+    box_iou_rotated,
     carafe,
     carafe_naive,
     deform_conv2d,
@@ -16,7 +21,10 @@ from mmcv.ops import (
     modulated_deform_conv2d,
     nms,
     nms_match,
+    nms_quadri,
+    nms_rotated,
     roi_align,
+    roi_align_rotated,
     roi_pool,
     sigmoid_focal_loss,
     soft_nms,
@@ -182,6 +190,41 @@ def psa(device: str) -> Result:
     )
 
 
+def rotated(device: str) -> Result:
+    generator = torch.Generator().manual_seed(0)
+    boxes = torch.rand(60, 5, generator=generator) * torch.tensor([40, 40, 30, 30, 6.3])
+    boxes, scores = boxes.to(device), torch.rand(60, generator=generator).to(device)
+    quadrilaterals = torch.cat((boxes[:, :2], boxes[:, :2] + 9, boxes[:, 2:4], boxes[:, 2:4]), 1)
+    return (
+        box_iou_rotated(boxes, boxes[:7]),
+        box_iou_quadri(quadrilaterals, quadrilaterals[:7]),
+        *nms_rotated(boxes, scores, 0.3),
+        *nms_quadri(quadrilaterals, scores, 0.3),
+    )
+
+
+def rotated_align(device: str) -> Result:
+    rois = torch.tensor([[0, 7.3, 6.1, 9.7, 5.4, 0.4], [1, 8.0, 2.0, 7.0, 3.0, 2.0]]).to(device)
+    beziers = torch.rand(3, 17, generator=torch.Generator().manual_seed(0)).to(device) * 14
+    beziers[:, 0] = 1
+    return (
+        *differentiable(lambda x: roi_align_rotated(x, rois, (2, 3), 0.5), (features(),), device),
+        *differentiable(lambda x: bezier_align(x, beziers, (2, 3), 0.5), (features(),), device),
+    )
+
+
+def point_clouds(device: str) -> Result:
+    generator = torch.Generator().manual_seed(0)
+    points = (torch.rand(1, 200, 3, generator=generator) * 6).to(device)
+    boxes = (torch.rand(1, 9, 7, generator=generator) * 5).to(device)
+    part = torch.empty(1, 200, dtype=torch.int, device=device)
+    inside = torch.empty(1, 200, 9, dtype=torch.int, device=device)
+    ext.points_in_boxes_part_forward(boxes, points, part)
+    ext.points_in_boxes_all_forward(boxes, points, inside)
+    limits = [0.0, 0.0, 0.0, 5.0, 5.0, 5.0]
+    return part, inside, *Voxelization([1.0, 1.0, 1.0], limits, 2, 60)(points[0])
+
+
 CASES: dict[str, Callable[[str], Result]] = {
     'nms': suppression,
     'bbox_overlaps': overlaps,
@@ -199,6 +242,9 @@ CASES: dict[str, Callable[[str], Result]] = {
     'carafe': reassembly(carafe),
     'carafe_naive': reassembly(carafe_naive),
     'psa_mask': psa,
+    'rotated': rotated,
+    'rotated_align': rotated_align,
+    'point_clouds': point_clouds,
     'sync_bn': sync_bn,
 }
 
