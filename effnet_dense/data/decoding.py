@@ -61,7 +61,7 @@ def decode(content: bytes, color_type: str = 'color', backend: str = 'cv2') -> R
         image, own = _by_mmcv(content, color_type, backend), _own(header)
     turned = backend not in NOT_TURNING and opencv_turns(header.format)
     if upright and not turned:
-        image = turn(image, _orientation(content))
+        image = turn(image, orientation_of(content))
     return Raw(image, own, header.bands)
 
 
@@ -156,7 +156,7 @@ def _by_pillow(content: bytes, color_type: str, upright: bool, header: Header) -
     return Raw(_by_mmcv(content, color_type, 'pillow'), None, header.bands)
 
 
-def _orientation(content: bytes) -> int:
+def orientation_of(content: bytes) -> int:
     """Read the EXIF orientation; 1 if there is none, or Pillow cannot read the file."""
     try:
         with Image.open(io.BytesIO(content)) as image:

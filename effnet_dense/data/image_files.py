@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from effnet_dense.data.bombs import refuse_bomb
+from effnet_dense.data.image_headers import SAMPLES, TIFF_STARTS, tiff_tags
 from effnet_dense.utils.regular_files import open_regular
 
 IMAGE_SUFFIXES = frozenset(
@@ -23,6 +24,7 @@ IMAGE_SUFFIXES = frozenset(
 
 EXIF_ORIENTATION = 0x0112
 TIFF_SIDES = (256, 257)
+NUMPY_START = b'\x93NUMPY'
 QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
@@ -113,8 +115,20 @@ def exif_orientation(path: str | Path) -> int:
 
 
 def _decoded_size(path: str | Path) -> tuple[int, int] | None:
-    """Decode a file that Pillow does not know, such as a TIFF file of three floats."""
-    content = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    """Read the size of a file that Pillow does not know: TIFF of many bands, .npy, or decode it."""
+    file = Path(path).read_bytes()
+    if file.startswith(NUMPY_START):
+        shape = np.load(path, mmap_mode='r', allow_pickle=False).shape
+        bands_first = len(shape) == 3 and shape[0] < min(shape[1:])
+        return (shape[2], shape[1]) if bands_first else (shape[1], shape[0])
+    try:
+        tags = tiff_tags(file) if file.startswith(TIFF_STARTS) else {}
+    except (struct.error, IndexError):
+        tags = {}
+    if set(TIFF_SIDES) <= tags.keys() and tags.get(SAMPLES, 1) > 4:
+        width, height = (tags[tag] for tag in TIFF_SIDES)
+        return (height, width) if tags.get(EXIF_ORIENTATION) in QUARTER_TURNS else (width, height)
+    content = np.frombuffer(file, np.uint8)
     try:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error:  # an empty file

@@ -57,6 +57,8 @@ class EfficientNet(BaseModule):
         output_stride: The largest stride: 32, or 16 or 8 for segmentation. The k×k convolutions
             beyond it are dilated instead, with the same weights, as in timm and DeepLab (arXiv
             1706.05587, section 3.1).
+        in_channels: Channels of the images. Weights for RGB are adapted to another number when they
+            are loaded (see `effnet_dense.weights.input_channels`).
         conv_cfg: mmdet's spelling of the padding; `dict(type='Conv2dAdaptivePadding')` is 'same'.
         init_cfg: `dict(type='Pretrained', checkpoint=source)` with any source that
             `effnet_dense.load_weights` accepts.
@@ -84,6 +86,7 @@ class EfficientNet(BaseModule):
         output_stride: int = 32,
         conv_cfg: Config | None = None,
         init_cfg: Config | list[Config] | None = None,
+        in_channels: int = 3,
     ) -> None:
         super().__init__(_use_own_pretrained(init_cfg))
         _check_arguments(
@@ -93,6 +96,9 @@ class EfficientNet(BaseModule):
             raise ValueError(
                 f'output_stride must be one of {OUTPUT_STRIDES}, got {output_stride!r}'
             )
+        if type(in_channels) is not int or in_channels < 1:
+            raise ValueError(f'in_channels must be a number from 1, got {in_channels!r}')
+        self.in_channels = in_channels
         self.architecture = architecture(arch)
         self.out_indices = tuple(out_indices)
         self.padding = padding
@@ -108,7 +114,7 @@ class EfficientNet(BaseModule):
 
         act_cfg = act_cfg or ACTIVATIONS[self.architecture.act]
         make_conv = partial(ConvNormAct, padding=padding, norm_cfg=norm_cfg)
-        stem = make_conv(3, channels[0], kernel=3, stride=2, act_cfg=act_cfg)
+        stem = make_conv(in_channels, channels[0], kernel=3, stride=2, act_cfg=act_cfg)
         self.layers = nn.ModuleList([stem])
         last = self.out_indices[-1]
         block: dict[str, Any] = dict(make_conv=make_conv, act_cfg=act_cfg)
@@ -126,7 +132,7 @@ class EfficientNet(BaseModule):
         """Extract features.
 
         Args:
-            x: Normalised images (N, 3, H, W), of any size.
+            x: Normalised images (N, in_channels, H, W), of any size.
 
         Returns:
             A feature (N, out_channels[i], ⌈H ÷ out_strides[i]⌉, ⌈W ÷ out_strides[i]⌉) for each of
@@ -135,8 +141,10 @@ class EfficientNet(BaseModule):
         Raises:
             ValueError: `x` is not of that shape.
         """
-        if x.dim() != 4 or x.shape[1] != 3:
-            raise ValueError(f'expected images of shape (N, 3, H, W), got {tuple(x.shape)}')
+        if x.dim() != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(
+                f'expected images of shape (N, {self.in_channels}, H, W), got {tuple(x.shape)}'
+            )
         features = []
         for index, layer in enumerate(self.layers):
             x = self._run(layer, x)

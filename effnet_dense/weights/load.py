@@ -25,6 +25,7 @@ from effnet_dense.weights.detector_checks import (
     fit_classes,
 )
 from effnet_dense.weights.download import fetch
+from effnet_dense.weights.input_channels import fit_input_channels
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source, SourceInfo, source_info
 from effnet_dense.weights.translate import Translation, preview, translate, translate_natively
@@ -155,6 +156,8 @@ def _load(
         translation.unexpected.append(translation.origin[key])
         del translation.tensors[key]
     _fit_classifier(translation, own)
+    if backbone is not None:
+        fit_input_channels(translation, own, backbone.in_channels)
     check_anchors(model, translation, info)
     fit_classes(model, translation)
     _check_shapes(translation, own)

@@ -10,6 +10,9 @@ from effnet_dense.weights.sources import SourceInfo, source_info
 # One grey level of 255: Google's Lite uses 127 and 128 for 127.5.
 _TOLERANCE = 1.0
 
+RGB = 3
+"""Channels for which weights are published."""
+
 
 def check_normalisation(cfg: Mapping[str, Any]) -> None:
     """Compare each named weight source of a config with its data preprocessor, before training.
@@ -42,7 +45,8 @@ def _pretrained(
     pending = [(model, default)]
     while pending:
         part, preprocessor = pending.pop()
-        for init_cfg in _as_list(part.get('init_cfg')):
+        adapted = part.get('in_channels', RGB) != RGB  # bands with their own mean and std
+        for init_cfg in [] if adapted else _as_list(part.get('init_cfg')):
             if str(init_cfg.get('type')).endswith('Pretrained') and init_cfg.get('checkpoint'):
                 yield init_cfg['checkpoint'], preprocessor
         for name, value in part.items():

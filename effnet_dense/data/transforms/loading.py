@@ -9,6 +9,7 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile as MmcvLoadImageFromFile
 from numpy.typing import NDArray
 
+from effnet_dense.data.bands import decode_bands
 from effnet_dense.data.bombs import refuse_bomb
 from effnet_dense.data.decoding import AS_STORED, FLAGS, decode
 from effnet_dense.data.image_errors import BadImageError
@@ -26,7 +27,7 @@ JPEG_START = b'\xff\xd8'
 JPEG_END = b'\xff\xd9'
 JPEG_SCAN = 0xDA
 
-LOADING = ('color_type', 'imdecode_backend', 'image_range')
+LOADING = ('color_type', 'imdecode_backend', 'image_range', 'channels')
 """Arguments of `LoadImageFromFile` on which sizes and values depend."""
 
 
@@ -46,7 +47,8 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
     If the sample has the height and width of its record (mmdet's datasets), or a label map, the
     image must have the same size.
 
-    Sets 'img' (H, W, 3), 'img_shape' and 'ori_shape' (H, W).
+    Sets 'img' (H, W, 3), 'img_shape' and 'ori_shape' (H, W); 'img' is (H, W) for one channel and
+    (H, W, channels) for others.
 
     Args:
         to_float32: Convert to float32, after the 8 bits.
@@ -58,9 +60,12 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
             4095 for 12-bit data in 16-bit files, or (smallest, largest). By default the file's
             own: 65535 for 16 bits, 1 for floating point. Less than a sixteenth in use is logged
             once.
+        channels: Bands of the image, of 8 bits by `image_range`, in the order of the file, which
+            must have as many; one turns colours into grey. Three are BGR, as described above.
 
     Raises:
-        ValueError: `image_range` is not a range, or the values are to be 'unchanged'.
+        ValueError: `image_range` is not a range, or the values are to be 'unchanged'; `channels`
+            is not a number from 1, or other arguments belong to three.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
         *,
         backend_args: dict[str, Any] | None = None,
         image_range: ImageRange = None,
+        channels: int = 3,
     ) -> None:
         super().__init__(
             to_float32, color_type, imdecode_backend, None, ignore_empty, backend_args=backend_args
@@ -82,6 +88,14 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
                 f'expected color_type as one of {list(FLAGS)} with an image_range, '
                 f'got {color_type!r}'
             )
+        if type(channels) is not int or channels < 1:
+            raise ValueError(f'expected channels as a number from 1, got {channels!r}')
+        if channels != 3 and (color_type, imdecode_backend) != ('color', 'cv2'):
+            raise ValueError(
+                f'expected no color_type and imdecode_backend with channels={channels}, got '
+                f'{color_type!r} and {imdecode_backend!r}'
+            )
+        self.channels = channels
         self.once = Once(*KINDS)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
@@ -115,13 +129,16 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
         if content.startswith(JPEG_START) and jpeg_ends_early(content):
             raise ValueError(f'a JPEG file that ends early, after {len(content)} bytes')
         refuse_bomb(content)
-        raw = decode(content, self.color_type, self.imdecode_backend)
+        if self.channels == 3:
+            raw = decode(content, self.color_type, self.imdecode_backend)
+        else:
+            raw = decode_bands(content, self.channels)
         if self._as_stored:
             return raw.values
         image, notices = to_8_bits(raw, self.image_range)
         for notice in notices:
             self.once.warn(notice.kind, f'{path}: {notice.text}')
-        grey = image.ndim == 2 and self.color_type.startswith('color')
+        grey = image.ndim == 2 and self.channels == 3 and self.color_type.startswith('color')
         return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if grey else image
 
     @property
@@ -137,6 +154,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
 
     def __repr__(self) -> str:
         stated = '' if self.image_range is None else f', image_range={self.image_range}'
+        stated += '' if self.channels == 3 else f', channels={self.channels}'
         return f'{super().__repr__()[:-1]}{stated})'
 
 
