@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.data.decoding import decode, orientation_of, turn
+from effnet_dense.data import decoding
+from effnet_dense.data.decoding import decode, orientation_of, stretched, turn
 from effnet_dense.data.image_files import NUMPY_START
 from effnet_dense.data.image_headers import TIFF_STARTS, read_header
 from effnet_dense.data.image_values import Raw
@@ -55,10 +56,10 @@ def all_bands(content: bytes, channels: int = 0) -> NDArray[Any]:
     if content.startswith(TIFF_STARTS):
         values = _tiff(content)
     else:
-        values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        if values is None:
+        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if decoded is None:
             raise ValueError(f'{len(content)} bytes that cv2 cannot decode')
-        values = _file_order(values)
+        values = _file_order(decoded)
     return turn(values, orientation_of(content))
 
 
@@ -67,14 +68,12 @@ def _tiff(content: bytes) -> NDArray[Any]:
     try:
         import tifffile
     except ImportError:
-        tifffile = None
-    if tifffile is None:
         values: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         if values is None:
             raise ValueError(
                 f'a TIFF file of {read_header(content).count} bands, which OpenCV cannot decode: '
                 'pip install tifffile'
-            )
+            ) from None
         return _file_order(values)
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
@@ -101,3 +100,30 @@ def _last(values: NDArray[Any], channels: int) -> NDArray[Any]:
         raise ValueError(f'expected an array of rows, columns and bands, got shape {values.shape}')
     first = values.ndim == 3 and values.shape[0] == channels != values.shape[2]
     return np.ascontiguousarray(np.moveaxis(values, 0, -1) if first else values)
+
+
+def decode_for_drawing(content: bytes) -> NDArray[np.uint8]:
+    """Decode a file's bytes to (H, W, 3) uint8 in RGB: of many bands the first three.
+
+    Raises:
+        ValueError, OSError, cv2.error: The file cannot be decoded.
+    """
+    if content.startswith(NUMPY_START) or read_header(content).count > 4:
+        values = drawable(_last(all_bands(content), 0))
+        return np.ascontiguousarray(stretched(values)[..., ::-1])
+    return decoding.decode_for_drawing(content)
+
+
+def drawable(image: NDArray[Any]) -> NDArray[Any]:
+    """Return an image of any number of channels as (H, W, 3) in BGR, to draw on.
+
+    Args:
+        image: As the loader returns it: (H, W), BGR (H, W, 3), or other bands in the file's order,
+            of which the first three are red, green and blue.
+    """
+    if image.ndim == 2:
+        image = image[..., None]
+    count = image.shape[2]
+    if count == 3:
+        return image
+    return np.repeat(image[..., :1], 3, axis=2) if count < 3 else image[..., 2::-1]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from effnet_dense.data.heif import enable_heif, is_heif
 from effnet_dense.data.image_files import EXIF_ORIENTATION, QUARTER_TURNS
 from effnet_dense.data.image_headers import Header, read_header
 from effnet_dense.data.image_values import Range, Raw, to_8_bits
@@ -49,6 +50,8 @@ def decode(content: bytes, color_type: str = 'color', backend: str = 'cv2') -> R
     Raises:
         ValueError, OSError, cv2.error: The file cannot be decoded.
     """
+    if is_heif(content):
+        return _heif(content, color_type)
     if color_type not in FLAGS:
         return Raw(_by_mmcv(content, color_type, backend))
     header = read_header(content)
@@ -94,15 +97,19 @@ def decode_for_drawing(content: bytes) -> NDArray[np.uint8]:
     Raises:
         ValueError, OSError, cv2.error: The file cannot be decoded.
     """
-    raw = decode(content)
-    values = raw.values
-    if values.dtype != np.uint8:
-        values = np.nan_to_num(values.astype(np.float32), posinf=np.nan, neginf=np.nan)
-        bounds = float(values.min()), float(values.max())
-        values, _ = to_8_bits(Raw(values), bounds if bounds[0] < bounds[1] else (0.0, 65535.0))
+    values = stretched(decode(content).values)
     if values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     return np.ascontiguousarray(values[..., ::-1])
+
+
+def stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Convert values of any type to 8 bits, from their smallest to their largest."""
+    if values.dtype == np.uint8:
+        return values
+    values = np.nan_to_num(values.astype(np.float32), posinf=np.nan, neginf=np.nan)
+    bounds = float(values.min()), float(values.max())
+    return to_8_bits(Raw(values), bounds if bounds[0] < bounds[1] else (0.0, 65535.0))[0]
 
 
 def turn(image: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -154,6 +161,16 @@ def _by_pillow(content: bytes, color_type: str, upright: bool, header: Header) -
         if image.mode in DEEP_MODES:
             return pil_values(image, upright)
     return Raw(_by_mmcv(content, color_type, 'pillow'), None, header.bands)
+
+
+def _heif(content: bytes, color_type: str) -> Raw:
+    """Decode a HEIC file by Pillow, to three channels or to grey."""
+    enable_heif()
+    with Image.open(io.BytesIO(content)) as image:
+        raw = pil_values(image, not color_type.endswith(AS_STORED))
+    if color_type.startswith('grayscale') and raw.values.ndim == 3:
+        return Raw(cv2.cvtColor(raw.values, cv2.COLOR_BGR2GRAY), raw.own, raw.bands)
+    return raw
 
 
 def orientation_of(content: bytes) -> int:

@@ -13,14 +13,15 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from effnet_dense.data.bombs import refuse_bomb
+from effnet_dense.data.heif import HEAD, enable_heif, is_heif
 from effnet_dense.data.image_headers import SAMPLES, TIFF_STARTS, tiff_tags
 from effnet_dense.utils.regular_files import open_regular
 
 IMAGE_SUFFIXES = frozenset(
-    {'.bmp', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm'}
-    | {'.tif', '.tiff', '.webp'}
+    {'.avif', '.bmp', '.dib', '.heic', '.heif', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg'}
+    | {'.pbm', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'}
 )
-"""Suffixes of formats that OpenCV reads."""
+"""Suffixes of formats that OpenCV reads, and of HEIC, which pillow-heif reads."""
 
 EXIF_ORIENTATION = 0x0112
 TIFF_SIDES = (256, 257)
@@ -90,6 +91,9 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int] | None
             or the like, or a decompression bomb.
     """
     with open_regular(path) as file:
+        if is_heif(file.read(HEAD)):
+            enable_heif()
+        file.seek(0)
         try:
             with Image.open(file) as image:
                 return _upright_size(image, upright)

@@ -19,7 +19,7 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from effnet_dense.data.decoding import decode_for_drawing
+from effnet_dense.data.bands import decode_for_drawing, drawable
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.seeding import sampler_of
 from effnet_dense.engine.outputs import check_images, check_run
@@ -128,7 +128,7 @@ def to_drawable(packed: dict[str, Any], split: str) -> tuple[Image, Any]:
         image = decode_for_drawing(fileio.get(sample.img_path))
     else:
         pixels = packed['inputs'].numpy().transpose(1, 2, 0)
-        image = np.ascontiguousarray(pixels[..., ::-1]).clip(0, 255).astype(np.uint8)
+        image = np.ascontiguousarray(drawable(pixels)[..., ::-1]).clip(0, 255).astype(np.uint8)
     boxes = sample.gt_instances.get('bboxes') if 'gt_instances' in sample else None
     if isinstance(boxes, BaseBoxes):
         sample.gt_instances.bboxes = boxes.convert_to('hbox').tensor

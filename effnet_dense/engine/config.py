@@ -19,6 +19,7 @@ from effnet_dense.engine.checks.options import check_option
 from effnet_dense.engine.checks.top_level import check_model, check_top_level
 from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
+from effnet_dense.engine.input_channels import set_input_channels, set_loader_channels
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # A wheel has the configs inside the package, where `mim` looks; a checkout has them next to it.
@@ -111,6 +112,7 @@ def load_config(
     # The check of the data loads images as training will.
     loading = {key: value for key, value in (options or {}).items() if _is_loading(key)}
     apply_options(config, loading)
+    set_loader_channels(config)
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
     if skip_bad is not None:
         skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits)
@@ -118,6 +120,7 @@ def load_config(
         check_model(config)
         use_data(config, data, splits, scratch=Path(folder, 'data'))
     apply_options(config, options or {})
+    set_input_channels(config)
     check_top_level(config)
     config.launcher = launcher
     config.work_dir = _work_dir(config, path) if work_dir is None else str(work_dir)
@@ -157,7 +160,8 @@ def check_options(config: Config, options: Mapping[str, Any]) -> None:
 
 
 def _is_loading(key: str) -> bool:
-    return key.partition('.')[0].endswith('_dataloader') and key.rpartition('.')[2] in LOADING
+    loader = key.partition('.')[0].endswith('_dataloader') and key.rpartition('.')[2] in LOADING
+    return loader or key == 'model.backbone.in_channels'
 
 
 def _work_dir(config: Config, path: Path) -> str:

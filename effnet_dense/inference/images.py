@@ -6,9 +6,10 @@ import os
 from os import PathLike
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from effnet_dense.data.decoding import AS_STORED
 from effnet_dense.data.image_headers import dropped_bands
@@ -34,21 +35,31 @@ class ImageReader:
     Args:
         image_range: The values that become 0 and 255, as in `effnet_dense.LoadImageFromFile`.
         upright: Rotate files and PIL images by their EXIF orientation.
+        channels: Of the result: (H, W) for one, (H, W, channels) for others, three are BGR.
+            Arrays have as many; for one they may also be BGR.
 
     Raises:
         ValueError: `image_range` is no range.
     """
 
-    def __init__(self, image_range: ImageRange = None, upright: bool = True) -> None:
+    def __init__(
+        self, image_range: ImageRange = None, upright: bool = True, channels: int = 3
+    ) -> None:
         self._range = parse_range(image_range)
         self._upright = upright
+        self._channels = channels
         kind = 'color' if upright else f'color_{AS_STORED}'
-        self._load = LoadImageFromFile(color_type=kind, image_range=image_range)
+        self._load = LoadImageFromFile(color_type=kind, image_range=image_range, channels=channels)
 
     def __call__(self, image: ImageInput) -> ImageArray:
         """Convert an image (see `as_bgr`)."""
         if isinstance(image, np.ndarray):
-            return self._convert(_array_values(image), 'an image given as array')
+            raw = _array_values(image) if self._channels == 3 else _bands(image, self._channels)
+            return self._convert(raw, 'an image given as array')
+        if isinstance(image, Image.Image) and self._channels != 3:
+            image = ImageOps.exif_transpose(image) if self._upright else image
+            values = np.array(image.convert('L') if self._channels == 1 else image)
+            return self._convert(_bands(values, self._channels), 'an image given as PIL image')
         if isinstance(image, Image.Image):
             raw = pil_values(image, self._upright, self._range)
             return self._convert(raw, 'an image given as PIL image')
@@ -66,7 +77,8 @@ class ImageReader:
         values, notices = to_8_bits(raw, self._range)
         for notice in notices:
             self._load.once.warn(notice.kind, f'{what}: {notice.text}')
-        return np.repeat(values[..., None], 3, axis=2) if values.ndim == 2 else values
+        grey = values.ndim == 2 and self._channels == 3
+        return np.repeat(values[..., None], 3, axis=2) if grey else values
 
 
 def as_bgr(image: ImageInput, image_range: ImageRange = None) -> ImageArray:
@@ -113,3 +125,21 @@ def _array_values(array: NDArray[Any]) -> Raw:
     if array.ndim == 3:
         array = array[..., :3] if colours == 3 else array[..., 0]
     return Raw(np.ascontiguousarray(array), None, dropped_bands(colours, channels))
+
+
+def _bands(array: NDArray[Any], channels: int) -> Raw:
+    """Take an array's bands.
+
+    Raises:
+        ValueError: It has another number.
+    """
+    count = array.shape[2] if array.ndim == 3 else 1
+    if channels == 1 and count == 3:
+        array = cv2.cvtColor(np.ascontiguousarray(array), cv2.COLOR_BGR2GRAY)
+    elif array.ndim not in (2, 3) or count != channels or not array.size:
+        raise ValueError(
+            f'expected an image of {channels} channels, got {array.shape} of {array.dtype}'
+        )
+    elif channels == 1 and array.ndim == 3:
+        array = array[..., 0]
+    return Raw(np.ascontiguousarray(array))

@@ -17,8 +17,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from rich.progress import Progress
 
+from effnet_dense.data.bands import drawable
 from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.engine.checks.numbers import check_share
+from effnet_dense.engine.input_channels import RGB
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.inference.categories import CocoIds, default_ids, ids_from
@@ -87,7 +89,8 @@ def infer(
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
     check_share('score_thr', score_thr)
     lines: list[str] = []
-    inputs = find_inputs(sources, out, lines.append)
+    more = () if predictor.channels == RGB else ('.npy',)
+    inputs = find_inputs(sources, out, lines.append, print_log, more)
     paths = OutputPaths.of(inputs)
     paths.check(Path(out), inputs, ann_file)
     run = _Run(predictor, out, paths, score_thr, batch_size, ann_file)
@@ -228,6 +231,8 @@ class _Run:
     def _frames(self, item: Input, video: Any, folder: str) -> Iterator[Prepared]:
         """Yield a video's frames, named by their number: 'street/000000', 'street/000001', …"""
         for number, frame in enumerate(video):
+            if self.predictor.channels != RGB:
+                frame = self.predictor.read(frame)
             yield Prepared(item.path, f'{folder}/{number:06}', frame, self.predictor.prepare(frame))
 
     def _predict(self, batch: list[Prepared]) -> Iterator[tuple[Prepared, Any]]:
@@ -247,7 +252,7 @@ class _Run:
     def _draw(self, image: ImageArray, sample: Any) -> ImageArray:
         """Draw a sample's predictions into an image (H, W, 3), BGR."""
         options = {'pred_score_thr': self.score_thr} if 'pred_instances' in sample else {}
-        rgb = np.ascontiguousarray(image[..., ::-1])
+        rgb = np.ascontiguousarray(drawable(image)[..., ::-1])
         self.visualizer.add_datasample('', rgb, data_sample=sample, draw_gt=False, **options)
         return np.ascontiguousarray(self.visualizer.get_image()[..., ::-1])
 

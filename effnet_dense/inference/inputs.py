@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -12,6 +13,10 @@ from effnet_dense.utils.output_names import portable_names, relative_names
 from effnet_dense.utils.outputs import is_ours
 
 VIDEO_SUFFIXES = frozenset(['.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'])
+
+
+SHOWN = 8
+"""Suffixes of files left out that are named."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ def find_inputs(
     sources: Sequence[str | Path],
     out: str | Path,
     skip: Callable[[str], None] = lambda line: None,
+    note: Callable[[str], None] = lambda line: None,
+    more: Collection[str] = (),
 ) -> list[Input]:
     """Find images and videos: given files, and those in folders and subfolders, sorted.
 
@@ -43,6 +50,8 @@ def find_inputs(
         out: The folder of results, which is not searched; if it is the source itself, only results
             are left out.
         skip: Is given a line for each folder that cannot be listed, or has no images or videos.
+        note: Is given a line for each folder with other files, which are left out.
+        more: Suffixes of other files that are images, such as '.npy'.
 
     Raises:
         FileNotFoundError: A source does not exist, or there are no images or videos at all.
@@ -51,7 +60,7 @@ def find_inputs(
     given = [
         item
         for source in sources
-        for item in _inputs_of(Path(source), Path(out).resolve(), lines.append)
+        for item in _inputs_of(Path(source), Path(out).resolve(), lines.append, note, more)
     ]
     if not given:
         raise FileNotFoundError('; '.join(lines) or 'no images, folders or videos are given')
@@ -73,23 +82,42 @@ def _named(given: Sequence[Input]) -> list[Input]:
     return [Input(item.path, portable[item.name]) for item in found]
 
 
-def _inputs_of(source: Path, out: Path, skip: Callable[[str], None]) -> Iterator[Input]:
+def _inputs_of(
+    source: Path,
+    out: Path,
+    skip: Callable[[str], None],
+    note: Callable[[str], None],
+    more: Collection[str],
+) -> Iterator[Input]:
     if not os.path.lexists(source):
         raise FileNotFoundError(f'no image, folder or video at {source}')
     if not source.is_dir():
         yield Input(source, source.name)
         return
-    known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    known = IMAGE_SUFFIXES | VIDEO_SUFFIXES | {*more}
     failed: list[OSError] = []
-    files = list_files(source, failed.append)
-    names = [name for name in files if name.suffix.lower() in known]
-    kept = [name for name in names if not _is_result(source, name, out)]
+    files = list(list_files(source, failed.append))
+    names = [name for name in files if not _is_result(source, name, out)]
+    kept = [name for name in names if name.suffix.lower() in known]
+    if others := [name for name in names if name.suffix.lower() not in known]:
+        note(f'{source}: {_left_out(others)}')
     for error in failed:
         skip(f'cannot list {error.filename}: {error.strerror}')
     if not kept and not failed:
         skip(f'{source} has no images or videos ({", ".join(sorted(known))})')
     for name in kept:
         yield Input(source / name, name.as_posix())
+
+
+def _left_out(names: Sequence[PurePath]) -> str:
+    """Describe files that are no images or videos by their suffixes."""
+    counts = Counter(name.suffix.lower() or 'without a suffix' for name in names)
+    kinds = ', '.join(f'{count} × {kind}' for kind, count in sorted(counts.items())[:SHOWN])
+    more = ', …' if len(counts) > SHOWN else ''
+    examples = ', '.join(map(str, names[:3])) + (', …' if len(names) > 3 else '')
+    return (
+        f'{len(names)} files that are no images or videos are left out: {kinds}{more} ({examples})'
+    )
 
 
 def _is_result(source: Path, name: PurePath, out: Path) -> bool:

@@ -29,6 +29,7 @@ from effnet_dense.engine.checks.sizes import check_sizes
 from effnet_dense.engine.checks.thresholds import check_thresholds
 from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.config import load_config
+from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.inference.images import ImageInput, ImageReader
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
@@ -80,6 +81,9 @@ class Predictor:
         image_range: ImageRange = None,
     ) -> None:
         self.config = config if isinstance(config, Config) else load_config(str(config))
+        if input_channels(self.config) != RGB:
+            self.config = copy.deepcopy(self.config)
+            set_input_channels(self.config)
         chosen = checked_device(device or get_device())
         check_model(self.config)
         check_sizes(self.config)
@@ -176,6 +180,11 @@ class Predictor:
             yield from (sample.cpu() for sample in samples)
 
     @property
+    def channels(self) -> int:
+        """Channels of the images that the model takes."""
+        return input_channels(self.config)
+
+    @property
     def things(self) -> int:
         """Number of thing classes, which come first; 0 unless the model is panoptic."""
         head = getattr(self.model, 'panoptic_fusion_head', None)
@@ -194,7 +203,11 @@ def _reader(config: Config, image_range: ImageRange) -> ImageReader:
     steps = test_dataset(config).get('pipeline') or ()
     loader: Any = next((step for step in steps if type_name(step) == 'LoadImageFromFile'), {})
     upright = not str(loader.get('color_type', '')).endswith(AS_STORED)
-    return ImageReader(loader.get('image_range') if image_range is None else image_range, upright)
+    return ImageReader(
+        loader.get('image_range') if image_range is None else image_range,
+        upright,
+        input_channels(config),
+    )
 
 
 def checked_device(device: str | torch.device) -> torch.device:

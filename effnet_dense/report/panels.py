@@ -14,7 +14,7 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image
 
-from effnet_dense.data.decoding import decode_for_drawing
+from effnet_dense.data.bands import decode_for_drawing
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.utils.outputs import claim
 

@@ -58,3 +58,18 @@ def test_absent_and_empty_sources(folder: Path) -> None:
     (folder / 'none').mkdir()
     with pytest.raises(FileNotFoundError, match='none has no images or videos'):
         find_inputs([folder / 'none'], folder / 'out')
+
+
+def test_other_files_are_named(tmp_path: Path) -> None:
+    for name in ('a.jpg', 'b.HEIC', 'c.avif', 'd.npy', 'e.txt', 'f.txt', 'README'):
+        (tmp_path / 'in' / name).parent.mkdir(exist_ok=True)
+        (tmp_path / 'in' / name).write_bytes(b'')
+    notes: list[str] = []
+    found = find_inputs([tmp_path / 'in'], tmp_path / 'out', note=notes.append)
+    assert [item.name for item in found] == ['a.jpg', 'b.HEIC', 'c.avif']
+    assert notes == [
+        f'{tmp_path}/in: 4 files that are no images or videos are left out: 1 × .npy, 2 × .txt, '
+        '1 × without a suffix (README, d.npy, e.txt, …)'
+    ]
+    found = find_inputs([tmp_path / 'in'], tmp_path / 'out', more=['.npy'])
+    assert [item.name for item in found][-1] == 'd.npy'

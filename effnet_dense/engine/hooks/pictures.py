@@ -10,7 +10,7 @@ from mmengine import fileio
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from effnet_dense.data.decoding import decode_for_drawing
+from effnet_dense.data.bands import decode_for_drawing
 from effnet_dense.engine.outputs import check_images, image_paths
 from effnet_dense.evaluation.image_writing import drawing_names
 from effnet_dense.registry import HOOKS
