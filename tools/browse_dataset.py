@@ -13,7 +13,7 @@ import argparse
 import sys
 
 from effnet_dense.data.folders import SPLITS
-from effnet_dense.engine.browse import browse
+from effnet_dense.engine.browse import browse, draw_objects
 from effnet_dense.engine.command import config_of, config_parser, run, whole
 
 
@@ -36,7 +36,8 @@ def main(args: argparse.Namespace) -> None:
     config = config_of(args, splits=(args.split,))
     out = args.out or f'{config.work_dir}/browse'
     paths = browse(config, out, args.number, args.epoch, args.split)
-    print(f'{len(paths) - 1} images and {paths[-1]}')
+    chart = draw_objects(config, out, args.split)
+    print(f'{len(paths) - 1} images and {paths[-1]}' + (f', objects: {chart}' if chart else ''))
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ from mmdet.structures.bbox import BaseBoxes
 from mmengine import fileio
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
@@ -22,9 +23,11 @@ from torch.utils.data import DataLoader
 from effnet_dense.data.bands import decode_for_drawing, drawable
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.seeding import sampler_of
+from effnet_dense.data.statistics import count_config, object_table, training_size
 from effnet_dense.engine.outputs import check_images, check_run
 from effnet_dense.engine.resume.batches import set_epoch
 from effnet_dense.engine.runner import Runner
+from effnet_dense.evaluation.counts import counts_figure
 from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.output_names import portable_name
@@ -34,6 +37,7 @@ from effnet_dense.utils.progress import track
 Image = NDArray[np.uint8]
 
 SHEET = 'sheet.jpg'
+OBJECTS = 'objects.png'
 
 CELL = 320
 """Side in pixels of a contact sheet's cell."""
@@ -83,13 +87,39 @@ def browse(
     return [*paths, sheet]
 
 
+def draw_objects(config: Config, out: str | Path, split: str) -> Path | None:
+    """Draw and print how many objects each class has, by their size in the resized image.
+
+    Args:
+        config: From `load_config`.
+        out: Folder for objects.png.
+        split: 'train' or 'val'.
+
+    Returns:
+        The chart's path; None if the data are no COCO file, or too long a one.
+
+    Raises:
+        FileExistsError: There is a file of this name that the package did not write.
+    """
+    rows = count_config(config).get(split)
+    if rows is None:
+        return None
+    size = training_size(config)
+    title = f'{split}, resized to {size}' if size else f'{split}, not resized'
+    print_log(f'objects of {title}:\n{object_table(rows)}')
+    counts = np.array([row.by_size for row in rows], dtype=np.int64).reshape(-1, 4)
+    path = claim(Path(out, OBJECTS))
+    counts_figure([row.name for row in rows], counts, title).savefig(path)
+    return path
+
+
 def _check_outputs(
     config: Config, dataset: Any, out: Path, indices: Sequence[int], split: str
 ) -> None:
     infos = [dataset.get_data_info(index) for index in indices]
     names = [_name(position, info['img_path']) for position, info in enumerate(infos)]
     check_run(config, [split], [out])
-    check_images([out / name for name in (*names, SHEET)], dataset)
+    check_images([out / name for name in (*names, SHEET, OBJECTS)], dataset)
 
 
 def _name(position: int, image: str) -> str:

@@ -15,6 +15,7 @@ from effnet_dense.registry import HOOKS
 from effnet_dense.report import about
 from effnet_dense.report.attach import attach_collectors
 from effnet_dense.report.collectors import Collector
+from effnet_dense.report.data_sections import save_objects
 from effnet_dense.report.page import write_page
 from effnet_dense.report.save import save_meta, save_results
 from effnet_dense.report.store import check_report, report_folder, start_data
@@ -85,6 +86,7 @@ class ReportHook(Hook):
         for collector in self.collectors:
             save_results(data, collector, self.score_thr)
             collector.gathered = []
+        save_objects(data, runner.cfg)
         save_meta(
             data,
             name=Path(runner.cfg.filename or runner.experiment_name).stem,

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from effnet_dense.report.data_sections import data_sections
 from effnet_dense.report.detection_sections import detection_sections
 from effnet_dense.report.run_sections import curve_sections, run_sections
 from effnet_dense.report.scalars import read_scalars
@@ -61,7 +62,8 @@ def write_page(work_dir: str | Path) -> Path:
         sections += detection_sections(folder, run)
         sections += segmentation_sections(folder, run)
         sections += panoptic_sections(folder)
-    sections += curve_sections(folder, scalars) + skipped_sections(work_dir)
+    sections += curve_sections(folder, scalars) + data_sections(folder)
+    sections += skipped_sections(work_dir)
     if run is not None:
         sections += run_sections(run, scalars)
     return _write(folder / 'index.html', run or {}, sections, work_dir.resolve().name)

@@ -9,7 +9,13 @@ import mmcv
 import numpy as np
 import pytest
 
-from effnet_dense.engine.browse import browse, build_loader, contact_sheet, epoch_indices
+from effnet_dense.engine.browse import (
+    browse,
+    build_loader,
+    contact_sheet,
+    draw_objects,
+    epoch_indices,
+)
 from effnet_dense.engine.config import load_config
 from tests.helpers.coco_folder import write_folder
 from tests.helpers.tool import call
@@ -60,8 +66,17 @@ def test_a_contact_sheet_keeps_shapes() -> None:
 def test_the_tool_reports_what_it_cannot_draw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
+    with pytest.raises(SystemExit, match='2'):
         call('browse_dataset', DETECTOR, '--data', write_folder(tmp_path / 'set'), '--number', 0)
-        == 2
-    )
-    assert "an epoch from 0, got 'train', 0 and 0" in capsys.readouterr().err
+    assert "expected a whole number, at least 1, got '0'" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="an epoch from 0, got 'train', 0 and 0"):
+        browse(load_config(DETECTOR), tmp_path / 'out', 0)
+
+
+def test_objects_are_counted_at_the_size_of_training(tmp_path: Path) -> None:
+    config = load_config(DETECTOR, write_folder(tmp_path / 'set'))
+    path = draw_objects(config, tmp_path / 'out', 'train')
+    assert path == tmp_path / 'out' / 'objects.png'
+    assert mmcv.imread(str(path)).std() > 10
+    config.train_dataloader.dataset.ann_file = 'gone.json'
+    assert draw_objects(config, tmp_path / 'out', 'train') is None
