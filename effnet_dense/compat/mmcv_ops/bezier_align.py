@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from effnet_dense.compat.mmcv_ops.roi_sampling import (
+    Part,
     Pool,
     bin_means,
     sample_counts,
@@ -46,8 +47,8 @@ def _operator(
     spatial_scale: float,
     sampling_ratio: int,
     aligned: bool,
-) -> tuple[Pool, Tensor]:
-    """Return the operator and its numbers of samples (R, 2)."""
+) -> Pool:
+    """Return the operator for these regions."""
     points = beziers[:, 1:].unflatten(1, (8, 2)) * spatial_scale
     upper, lower = points[:, :4], points[:, 4:].flip(1)
     # As in mmcv, a region's height is that between a curve's ends, not between the curves.
@@ -59,8 +60,9 @@ def _operator(
     corner = _centres(upper, lower, size) - (0.5 if aligned else 0.0) - bins[:, None, None] / 2
     count = size[0] * size[1]
 
-    def pool(features: Tensor, part: slice) -> Tensor:
-        grid = sample_grid(samples[part], count)
+    def pool(features: Tensor, chosen: Part) -> Tensor:
+        part = chosen.regions
+        grid = sample_grid(samples[part], count, chosen.samples)
         left, top = corner[part].flatten(0, 2)[grid.bin].unbind(1)
         width, height = bins[part][grid.bin // count].unbind(1)
         image = beziers[part, 0].long().repeat_interleave(count)
@@ -68,7 +70,7 @@ def _operator(
         means = bin_means(features, image, grid, y, x)
         return means.view(-1, *size, features.shape[1]).permute(0, 3, 1, 2)
 
-    return pool, samples
+    return Pool(pool, samples, sampling_ratio)
 
 
 def bezier_align_forward(
@@ -91,8 +93,8 @@ def bezier_align_forward(
     """
     features, beziers = at_least_float32(input, rois)
     size = (aligned_height, aligned_width)
-    pool, samples = _operator(beziers, size, spatial_scale, sampling_ratio, aligned)
-    write_pooled(pool, features, samples, output)
+    operator = _operator(beziers, size, spatial_scale, sampling_ratio, aligned)
+    write_pooled(operator, features, output)
 
 
 def bezier_align_backward(
@@ -108,5 +110,5 @@ def bezier_align_backward(
     """Add the gradient of input, given that of output (R, C, A, B), to grad_input."""
     grad, beziers = at_least_float32(grad_output, rois)
     size = (aligned_height, aligned_width)
-    pool, samples = _operator(beziers, size, spatial_scale, sampling_ratio, aligned)
-    write_features_gradient(pool, grad, samples, grad_input)
+    operator = _operator(beziers, size, spatial_scale, sampling_ratio, aligned)
+    write_features_gradient(operator, grad, grad_input)

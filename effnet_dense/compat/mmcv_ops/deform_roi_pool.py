@@ -21,14 +21,17 @@ from effnet_dense.compat.mmcv_ops.roi_sampling import (
 from effnet_dense.ops.precision import at_least_float32
 
 
-def _pool(features: Tensor, part: Regions, offset: Tensor, gamma: float) -> Tensor:
-    """Return the pooled features (R, C, A, B), differentiable by features and offset."""
+def _pool(features: Tensor, part: Regions, total: int, offset: Tensor, gamma: float) -> Tensor:
+    """Return the pooled features (R, C, A, B), differentiable by features and offset.
+
+    total is the number of samples in all regions.
+    """
     height, width = offset.shape[2:]
     count = height * width
     top, left = bin_starts(part.start, part.bins, (height, width))
     moved = gamma * part.size[..., None, None] * offset
     top, left = (top + moved[:, 1]).flatten(), (left + moved[:, 0]).flatten()
-    grid = sample_grid(part.samples, count)
+    grid = sample_grid(part.samples, count, total)
     bins = part.bins.repeat_interleave(count, 0)[grid.bin]
     y, x = top[grid.bin] + grid.row * bins[:, 1], left[grid.bin] + grid.column * bins[:, 0]
     means = bin_means(features, part.image.repeat_interleave(count), grid, y, x)
@@ -53,9 +56,9 @@ def deform_roi_pool_forward(
         write_means(features, rois, output, size, spatial_scale, sampling_ratio, True)
         return
     located = regions(rois, spatial_scale, size, sampling_ratio, True)
-    for part in parts(located.samples, pooled_height * pooled_width):
+    for part, total in parts(located.samples, pooled_height * pooled_width, sampling_ratio):
         chunk = Regions(*(field[part] for field in located))
-        output[part] = _pool(features, chunk, offset[part], gamma).to(output.dtype)
+        output[part] = _pool(features, chunk, total, offset[part], gamma).to(output.dtype)
 
 
 def deform_roi_pool_backward(
@@ -79,11 +82,11 @@ def deform_roi_pool_backward(
         return
     features = features.detach().requires_grad_()
     located = regions(rois, spatial_scale, size, sampling_ratio, True)
-    for part in parts(located.samples, pooled_height * pooled_width):
+    for part, total in parts(located.samples, pooled_height * pooled_width, sampling_ratio):
         chunk = Regions(*(field[part] for field in located))
         moved = offset[part].detach().requires_grad_()
         with torch.enable_grad():
-            output = _pool(features, chunk, moved, gamma)
+            output = _pool(features, chunk, total, moved, gamma)
         grads = torch.autograd.grad(output, (features, moved), grad[part])
         grad_input.add_(grads[0].to(grad_input.dtype))
         grad_offset[part] = grads[1].to(grad_offset.dtype)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from effnet_dense.compat.mmcv_ops.roi_sampling import (
-    MAX_SAMPLES,
     Grid,
     Regions,
     bag_sums,
@@ -78,9 +77,9 @@ def write_gradient(
         )
 
 
-def _points(chunk: Regions, size: tuple[int, int]) -> tuple[Grid, Tensor, Tensor]:
-    """Return the samples of regions and their positions y and x (P,)."""
-    grid = sample_grid(chunk.samples, size[0] * size[1])
+def _points(chunk: Regions, total: int, size: tuple[int, int]) -> tuple[Grid, Tensor, Tensor]:
+    """Return the samples of regions, of which there are `total`, and their y and x (P,)."""
+    grid = sample_grid(chunk.samples, size[0] * size[1], total)
     top, left = (edge.flatten() for edge in bin_starts(chunk.start, chunk.bins, size))
     bins = chunk.bins.repeat_interleave(size[0] * size[1], 0)[grid.bin]
     return grid, top[grid.bin] + grid.row * bins[:, 1], left[grid.bin] + grid.column * bins[:, 0]
@@ -106,14 +105,19 @@ def _first_maxima(values: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
 
 
 def _write_maxima(
-    features: Tensor, chunk: Regions, size: tuple[int, int], results: tuple[Tensor, ...]
+    features: Tensor,
+    chunk: Regions,
+    total: int,
+    size: tuple[int, int],
+    results: tuple[Tensor, ...],
 ) -> None:
     """Write the regions' maxima and their positions y and x to three results (R, C, A, B).
 
+    total is the number of the regions' samples.
     A bin without samples has the value 0 at position (-1, -1).
     """
-    grid, y, x = _points(chunk, size)
-    if len(y) == 0:
+    grid, y, x = _points(chunk, total, size)
+    if total == 0:
         for result, value in zip(results, (0, -1, -1), strict=True):
             result.fill_(value)
         return
@@ -156,10 +160,12 @@ def roi_align_forward(
         write_means(input, rois, output, size, spatial_scale, sampling_ratio, aligned)
         return
     located = regions(rois, spatial_scale, size, sampling_ratio, aligned)
-    limit = min(MAX_SAMPLES, MAX_VALUES // max(input.shape[1], 1))
-    for part in parts(located.samples, aligned_height * aligned_width, limit):
+    limit = MAX_VALUES // max(input.shape[1], 1)
+    bins = aligned_height * aligned_width
+    for part, total in parts(located.samples, bins, sampling_ratio, limit):
         chunk = Regions(*(field[part] for field in located))
-        _write_maxima(input, chunk, size, (output[part], argmax_y[part], argmax_x[part]))
+        results = (output[part], argmax_y[part], argmax_x[part])
+        _write_maxima(input, chunk, total, size, results)
 
 
 def roi_align_backward(

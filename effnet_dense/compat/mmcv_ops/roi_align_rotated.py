@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from effnet_dense.compat.mmcv_ops.roi_sampling import (
+    Part,
     Pool,
     bin_means,
     bin_starts,
@@ -28,8 +29,8 @@ def _operator(
     sampling_ratio: int,
     aligned: bool,
     clockwise: bool,
-) -> tuple[Pool, Tensor]:
-    """Return the operator and its numbers of samples (R, 2)."""
+) -> Pool:
+    """Return the operator for these regions."""
     centre = rois[:, 1:3] * spatial_scale - (0.5 if aligned else 0.0)
     extent = rois[:, 3:5] * spatial_scale
     if not aligned:
@@ -40,8 +41,9 @@ def _operator(
     samples = sample_counts(bins, sampling_ratio)
     count = size[0] * size[1]
 
-    def pool(features: Tensor, part: slice) -> Tensor:
-        grid = sample_grid(samples[part], count)
+    def pool(features: Tensor, chosen: Part) -> Tensor:
+        part = chosen.regions
+        grid = sample_grid(samples[part], count, chosen.samples)
         top, left = bin_starts(-extent[part] / 2, bins[part], size)
         region = grid.bin // count
         width, height = bins[part][region].unbind(1)
@@ -53,7 +55,7 @@ def _operator(
         means = bin_means(features, image, grid, y, x)
         return means.view(-1, *size, features.shape[1]).permute(0, 3, 1, 2)
 
-    return pool, samples
+    return Pool(pool, samples, sampling_ratio)
 
 
 def roi_align_rotated_forward(
@@ -77,8 +79,8 @@ def roi_align_rotated_forward(
     """
     features, rois = at_least_float32(input, rois)
     size = (pooled_height, pooled_width)
-    pool, samples = _operator(rois, size, spatial_scale, sampling_ratio, aligned, clockwise)
-    write_pooled(pool, features, samples, output)
+    operator = _operator(rois, size, spatial_scale, sampling_ratio, aligned, clockwise)
+    write_pooled(operator, features, output)
 
 
 def roi_align_rotated_backward(
@@ -95,5 +97,5 @@ def roi_align_rotated_backward(
     """Add the gradient of input, given that of output (R, C, A, B), to grad_input."""
     grad, rois = at_least_float32(grad_output, rois)
     size = (pooled_height, pooled_width)
-    pool, samples = _operator(rois, size, spatial_scale, sampling_ratio, aligned, clockwise)
-    write_features_gradient(pool, grad, samples, grad_input)
+    operator = _operator(rois, size, spatial_scale, sampling_ratio, aligned, clockwise)
+    write_features_gradient(operator, grad, grad_input)

@@ -112,7 +112,24 @@ def roi_pool_backward(
         *(tensor.tensor_split(PARTS, 1) for tensor in (grad, argmax, grad_input)), strict=True
     )
     for part, index, destination in split:
+        if grad.is_cuda and torch.are_deterministic_algorithms_enabled():
+            _add_in_order(part, boxes[:, 0].long(), index, destination)
+            continue
         grads = torch.ops.torchvision._roi_pool_backward(
             part, boxes, index.contiguous(), spatial_scale, *pooled, *destination.shape
         )
         destination.add_(grads.to(destination.dtype))
+
+
+def _add_in_order(grad: Tensor, image: Tensor, argmax: Tensor, grad_input: Tensor) -> None:
+    """Add the gradient in a fixed order, for which torchvision's CUDA operator has no version.
+
+    grad and argmax are (R, C, A, B), image (R,), grad_input (N, C, H, W).
+    """
+    images, channels, height, width = grad_input.shape
+    channel = torch.arange(channels, device=grad.device)
+    plane = (image[:, None] * channels + channel)[..., None, None]
+    pixel = (plane * (height * width) + argmax.clamp(min=0)).flatten()
+    sums = grad.new_zeros(images * channels * height * width)
+    sums.index_add_(0, pixel, grad.masked_fill(argmax < 0, 0).flatten())
+    grad_input.add_(sums.view(grad_input.shape).to(grad_input.dtype))

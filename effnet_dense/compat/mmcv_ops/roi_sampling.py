@@ -20,8 +20,22 @@ from torch import Tensor
 MAX_SAMPLES = 2**22
 
 
-# An operator: from features (N, C, H, W) and a slice of its regions to their bins (R, C, A, B)
-Pool = Callable[[Tensor, slice], Tensor]
+class Part(NamedTuple):
+    """Some of the regions, and the number of samples that they have."""
+
+    regions: slice
+    samples: int
+
+
+class Pool(NamedTuple):
+    """An operator: `pool` maps features (N, C, H, W) and a part of the regions to (R, C, A, B).
+
+    `samples` (R, 2) and `sampling_ratio` are the regions' numbers of samples, see `parts`.
+    """
+
+    pool: Callable[[Tensor, Part], Tensor]
+    samples: Tensor
+    sampling_ratio: int
 
 
 class Regions(NamedTuple):
@@ -78,33 +92,50 @@ def sample_counts(bins: Tensor, sampling_ratio: int) -> Tensor:
     return bins.ceil().clamp(min=0).long()
 
 
-def parts(samples: Tensor, bins: int, limit: int = MAX_SAMPLES) -> Iterator[slice]:
-    """Yield slices of the regions, of at most `limit` samples each: one slice unless they are many.
+def parts(
+    samples: Tensor, bins: int, sampling_ratio: int, limit: int | None = None
+) -> Iterator[Part]:
+    """Yield the regions in parts of limited numbers of samples: one part unless they are many.
 
     Args:
         samples: (R, 2), the numbers of samples per bin on each axis.
         bins: Bins per region.
-        limit: Samples at a time; a region that has more is a slice of its own.
+        sampling_ratio: All these numbers, if not 0: then the host need not wait for them.
+        limit: Samples at a time, at most `MAX_SAMPLES`; a region that has more is a part of its
+            own.
     """
-    total = (samples.prod(1) * bins).cumsum(0)
-    if len(total) == 0 or int(total[-1]) <= limit:
-        yield slice(0, len(total))
+    limit = MAX_SAMPLES if limit is None else min(limit, MAX_SAMPLES)
+    if sampling_ratio > 0:
+        each = bins * sampling_ratio**2
+        step = max(limit // max(each, 1), 1)
+        for start in range(0, max(len(samples), 1), step):
+            end = min(start + step, len(samples))
+            yield Part(slice(start, end), (end - start) * each)
         return
+    total = (samples.prod(1) * bins).cumsum(0)
+    last = int(total[-1]) if len(total) else 0
+    ends = total.tolist() if last > limit else []
     first = before = 0
-    ends = total.tolist()
     for index, end in enumerate(ends):
         if end - before > limit and index > first:
-            yield slice(first, index)
+            yield Part(slice(first, index), ends[index - 1] - before)
             first, before = index, ends[index - 1]
-    yield slice(first, len(ends))
+    yield Part(slice(first, len(total)), last - before)
 
 
-def sample_grid(samples: Tensor, bins: int) -> Grid:
-    """List the samples of regions with `bins` bins each, given samples (R, 2) per bin, x and y."""
+def sample_grid(samples: Tensor, bins: int, total: int) -> Grid:
+    """List the samples of regions with `bins` bins each.
+
+    Args:
+        samples: (R, 2), the numbers of samples per bin, x and y.
+        bins: Bins per region.
+        total: Number of all samples.
+    """
     columns, rows = samples.repeat_interleave(bins, 0).unbind(1)
     counts = columns * rows
-    bin = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
-    index = torch.arange(len(bin), device=counts.device) - (counts.cumsum(0) - counts)[bin]
+    bin = torch.arange(len(counts), device=counts.device)
+    bin = bin.repeat_interleave(counts, output_size=total)
+    index = torch.arange(total, device=counts.device) - (counts.cumsum(0) - counts)[bin]
     columns, rows = columns[bin], rows[bin]
     row, column = index // columns, index % columns
     return Grid(bin, (row + 0.5) / rows, (column + 0.5) / columns, counts)
@@ -189,27 +220,19 @@ def bin_means(features: Tensor, image: Tensor, grid: Grid, y: Tensor, x: Tensor)
     return sums / grid.counts.clamp(min=1)[:, None]
 
 
-def write_pooled(pool: Pool, features: Tensor, samples: Tensor, output: Tensor) -> None:
-    """Write pooled features (N, C, H, W) to output (R, C, A, B), part by part.
-
-    Args:
-        pool: The operator, for a slice of the regions.
-        features: Its first operand.
-        samples: (R, 2), see `parts`.
-        output: The pooled features.
-    """
-    for part in parts(samples, output.shape[2] * output.shape[3]):
-        output[part] = pool(features, part).to(output.dtype)
+def write_pooled(operator: Pool, features: Tensor, output: Tensor) -> None:
+    """Write pooled features (N, C, H, W) to output (R, C, A, B), part by part."""
+    bins = output.shape[2] * output.shape[3]
+    for part in parts(operator.samples, bins, operator.sampling_ratio):
+        output[part.regions] = operator.pool(features, part).to(output.dtype)
 
 
-def write_features_gradient(
-    pool: Pool, grad_output: Tensor, samples: Tensor, grad_input: Tensor
-) -> None:
-    """Write the gradient of the features, on whose values `pool` depends linearly."""
-    dtype = torch.promote_types(grad_output.dtype, torch.float32)
-    features = grad_output.new_zeros(grad_input.shape, dtype=dtype).requires_grad_()
-    for part in parts(samples, grad_output.shape[2] * grad_output.shape[3]):
+def write_features_gradient(operator: Pool, grad_output: Tensor, grad_input: Tensor) -> None:
+    """Add the gradient of the features, in which the operator is linear, to grad_input."""
+    features = grad_output.new_zeros(grad_input.shape).requires_grad_()
+    bins = grad_output.shape[2] * grad_output.shape[3]
+    for part in parts(operator.samples, bins, operator.sampling_ratio):
         with torch.enable_grad():
-            output = pool(features, part)
-        (grads,) = torch.autograd.grad(output, features, grad_output[part].to(dtype))
+            output = operator.pool(features, part)
+        (grads,) = torch.autograd.grad(output, features, grad_output[part.regions])
         grad_input.add_(grads.to(grad_input.dtype))

@@ -39,7 +39,7 @@ POOLS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     'max_roi_align': (lambda x, boxes: ops.roi_align(x, boxes, (3, 3), 0.3, 0, 'max', True), 1),
     'max_of_4_roi_align': (
         lambda x, boxes: ops.roi_align(x, boxes, (3, 3), 0.3, 2, 'max', False),
-        1,
+        0,
     ),
     'deform_roi_pool': (deform_pool, 2),
 }

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import mmcv._ext as ext
 import pytest
 import torch
 import torchvision
 from mmcv.ops import roi_pool
 from torch.autograd import gradcheck
 
+from effnet_dense.compat.mmcv_ops.roi_pool import _add_in_order
 from tests.helpers.mmcv_operands import ROIS, features
 from tests.reference import mmcv_ops as reference
 
@@ -69,3 +71,15 @@ def test_equals_torchvision_where_bins_do() -> None:
     assert torch.equal(actual, expected)
     (actual.square().sum() + expected.square().sum()).backward()
     torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_gradient_in_a_fixed_order() -> None:
+    torch.manual_seed(0)
+    x, grad = torch.randn(2, 3, 7, 9), torch.randn(len(ROIS), 3, 2, 3)
+    argmax = torch.zeros(grad.shape, dtype=torch.int)
+    ext.roi_pool_forward(x, ROIS, torch.zeros_like(grad), argmax, 2, 3, 0.5)
+    assert (argmax < 0).any()
+    expected, actual = torch.zeros_like(x), torch.zeros_like(x)
+    ext.roi_pool_backward(grad, ROIS, argmax, expected, 2, 3, 0.5)
+    _add_in_order(grad, ROIS[:, 0].long(), argmax, actual)
+    torch.testing.assert_close(actual, expected)
