@@ -279,6 +279,15 @@ def double_suffix(root: Path, train: Maps, val: Maps) -> Written:
     return Written()
 
 
+def lists(root: Path, train: Maps, val: Maps) -> Written:
+    """One folder each of images and masks, and the splits' names in train.txt and val.txt."""
+    describe(root, INDEX)
+    _folders(root, {'': {**train, **val}}, 'images', 'masks')
+    describe(root, '\n'.join(f'{name}.jpg' for name in train), 'train.txt')
+    describe(root, '\n'.join(val) + '\n', 'val.txt')
+    return Written()
+
+
 def mixed(root: Path, train: Maps, val: Maps) -> Written:
     """Images and label maps in one folder, of the same names and different suffixes."""
     describe(root, INDEX)
@@ -291,6 +300,6 @@ WRITERS: dict[str, Callable[[Path, Maps, Maps], Written]] = {
     for writer in (
         *(ours, mmseg_custom, first_is_one, ade20k, part_first, segnet, kaggle_camvid, camvid),
         *(cvat, roboflow, voc, labelme2voc, cityscapes, label_ids, supervisely, colours),
-        *(upper_case, double_suffix, mixed),
+        *(upper_case, double_suffix, lists, mixed),
     )
 }

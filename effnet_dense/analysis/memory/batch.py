@@ -49,7 +49,9 @@ def make_training_batch(model: nn.Module, count: int, size: Size, objects: int) 
         for _ in range(count)
     ]
     like = next(model.parameters())
-    images = [like.new_zeros((3, *size), dtype=torch.uint8) for _ in range(count)]
+    channels = getattr(getattr(model, 'backbone', None), 'in_channels', 3)
+    channels = channels if type(channels) is int else 3  # of other libraries' backbones
+    images = [like.new_zeros((channels, *size), dtype=torch.uint8) for _ in range(count)]
     return dict(inputs=images, data_samples=samples)
 
 

@@ -31,6 +31,9 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 SIBLING_ENDS = ('annot', '_annot', '_labels', '_label', '_masks', '_mask', '_gt', 'labels', 'masks')
 """Endings of a label map folder beside its image folder: train/ and trainannot/ (SegNet)."""
 
+LIST_DIRS = ('splits', 'lists', 'ImageSets')
+"""Folders with lists of the splits' images, train.txt and val.txt, beside those of images."""
+
 DEEPER = 3
 """Levels below the user's folder in which a dataset is looked for."""
 
@@ -233,10 +236,17 @@ def _siblings(folder: Path) -> Layout | None:
 
 
 def _flat(folder: Path) -> Layout | None:
-    """images/ and masks/, without splits."""
+    """images/ and masks/, without splits or with train.txt and val.txt."""
     for image_dir, label_dir in _pairs_of_dirs(folder):
         if _has_labels(label_dir) and _has_files(image_dir, IMAGE_SUFFIXES):
-            return Layout(folder, {'all': _with_endings(image_dir, label_dir)})
+            plain = _with_endings(image_dir, label_dir)
+            for place in (folder, *(folder / name for name in LIST_DIRS)):
+                files = {path.stem.lower(): path for path in sorted(place.glob('*.txt'))}
+                parts, remarks = _choose(files)
+                if 'train' in parts:
+                    listed = {name: replace(plain, list_file=at) for name, at in parts.items()}
+                    return Layout(folder, listed, remarks)
+            return Layout(folder, {'all': plain})
     return None
 
 

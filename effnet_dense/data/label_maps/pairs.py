@@ -123,9 +123,13 @@ def pairs_of(split: LabelSplit, files: SplitFiles) -> list[LabelPair]:
 
 
 def read_names(path: Path) -> list[str]:
-    """Read names, one per line; VOC's lists of one class have a number after the name."""
+    """Read names, one per line, also with the images' suffixes."""
     lines = (line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines())
-    return [line for line in lines if line]
+    files = [PurePath(line) for line in lines if line]
+    return [
+        file.with_suffix('').as_posix() if file.suffix.lower() in IMAGE_SUFFIXES else str(file)
+        for file in files
+    ]
 
 
 def lossy_labels(split: LabelSplit) -> list[str]:

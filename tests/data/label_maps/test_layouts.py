@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, METRICS
 from mmseg.utils import register_all_modules
+from PIL import Image
 
 from effnet_dense.data import find_labels, use_data
 from effnet_dense.data.config_walk import metrics_of
@@ -145,3 +150,62 @@ def test_label_maps_as_jpeg(name: str, tmp_path: Path) -> None:
         path.rename(path.with_suffix('.jpg'))
     with pytest.raises(ValueError, match=r'format that changes values, expected \.png: a1'):
         find_labels(tmp_path / 'set')
+
+
+JSON = st.recursive(
+    st.none() | st.integers(-1, 300) | st.sampled_from(['ignore', 'car', '#ff0000', 'values']),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(['classes', 'values', 'colours', 'ignore', 'first', '0', '255', 'car']),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+PLACES = (
+    'images/train/a',
+    'labels/train/a',
+    'masks/a',
+    'images/a',
+    'train/a',
+    'train/a_mask',
+    'a_L',
+)
+
+
+@given(
+    st.none() | JSON,
+    st.dictionaries(
+        st.sampled_from([f'{p}{suffix}' for p in PLACES for suffix in ('.png', '.jpg', '.tif')]),
+        st.sampled_from(['L', 'P', 'RGB', 'RGBA', '1', 'I;16', 'damaged', 'empty', 'folder']),
+        max_size=6,
+    ),
+)
+@settings(max_examples=50, deadline=None)
+def test_any_folder_is_read_or_refused_in_a_sentence(content: Any, files: dict[str, str]) -> None:
+    with TemporaryDirectory() as place:
+        root = Path(place) / 'set'
+        root.mkdir()
+        if content is not None:
+            (root / 'classes.json').write_text(json.dumps(content), encoding='utf-8')
+        for name, kind in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            if kind == 'folder':
+                (root / name).mkdir()
+            elif kind in ('damaged', 'empty'):
+                (root / name).write_bytes(b'\x89PNG' if kind == 'damaged' else b'')
+            else:
+                pixels = np.random.default_rng(len(name)).integers(0, 3, (6, 8), dtype=np.uint8)
+                shown = Image.fromarray(pixels.astype(np.uint16) * 100)
+                if kind != 'I;16':
+                    shown = Image.fromarray(pixels * 100).convert('RGB').convert(kind)
+                name = name.replace('.jpg', '.png') if kind in ('P', 'RGBA', 'I;16') else name
+                shown.save(root / name)
+        try:
+            found = find_labels(root)
+        except (ValueError, FileNotFoundError) as error:
+            assert str(root) in str(error)
+        else:
+            assert found.classes and any(sum(r.pixels) for r in found.reports.values())
