@@ -63,7 +63,7 @@ def find_layout(
     Args:
         root: The user's folder.
         splits: 'train', 'val' or both.
-        share: Of a dataset with one part, the share that becomes 'val'.
+        share: Of a dataset with one part, the share that becomes 'val'; 1 for all, to test.
         seed: Of that split.
 
     Raises:
@@ -80,6 +80,7 @@ def needed_parts(
 
     Raises:
         FileNotFoundError: Folders of a split are missing.
+        ValueError: No image would be trained on.
     """
     if missing := [str(found.missing[name]) for name in splits if name in found.missing]:
         raise FileNotFoundError(f'expected folders that are missing: {", ".join(missing)}')
@@ -94,6 +95,8 @@ def needed_parts(
                 f'{root} has no split to train on, only {sorted(found.parts)}; it holds '
                 f'{listing(root)}'
             )
+        if share == 1:
+            return _all_as_val(found, source, splits)
         drawn = {name: replace(source, part=DrawnPart(name, share, seed)) for name in splits}
         remarks.append(
             f'there is one part, {_named(source, found.root)}: {share:.0%} of its images, chosen '
@@ -101,6 +104,13 @@ def needed_parts(
         )
         chosen = drawn
     return Layout(found.root, {name: chosen[name] for name in splits}, tuple(remarks))
+
+
+def _all_as_val(found: Layout, source: LabelSplit, splits: Sequence[str]) -> Layout:
+    """Evaluate all images of a dataset with one part."""
+    if 'train' in splits:
+        raise ValueError('--val-share 1 leaves no image to train on')
+    return Layout(found.root, {'val': source}, (*found.remarks, 'all images are evaluated'))
 
 
 def _named(split: LabelSplit, root: Path) -> str:

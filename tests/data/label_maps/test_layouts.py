@@ -143,6 +143,16 @@ def test_only_val(tmp_path: Path) -> None:
         find_labels(tmp_path / 'set')
 
 
+def test_all_of_one_part_is_evaluated(tmp_path: Path) -> None:
+    write(tmp_path / 'set', 'camvid')
+    source = find_labels(tmp_path / 'set', ('val',), val_share=1)
+    assert source.reports['val'].images == 8 and source.remarks[0] == 'all images are evaluated'
+    with pytest.raises(ValueError, match='--val-share 1 leaves no image to train on'):
+        find_labels(tmp_path / 'set', val_share=1)
+    halves = find_labels(tmp_path / 'set', val_share=0.5, split_seed=3).reports
+    assert sum(report.images for report in halves.values()) == 8
+
+
 @pytest.mark.parametrize('name', ['ours', 'part_first', 'camvid'])
 def test_label_maps_as_jpeg(name: str, tmp_path: Path) -> None:
     write(tmp_path / 'set', name)
