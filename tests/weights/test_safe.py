@@ -166,3 +166,23 @@ def test_records_that_expand_are_refused_before_they_are_read(tmp_path: Path) ->
         archive.writestr('archive/data.pkl', bytes(100_000))
     with pytest.raises(ValueError, match='its records expand to 100000 bytes, the file has'):
         safe_load(path)
+
+
+def test_a_changed_byte_of_a_tensor_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / 'a.pth'
+    torch.save({'a': torch.ones(1000), 'b': torch.ones(1000)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.ones(2).numpy().tobytes()) + 40] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'is damaged: 1 of its \d+ records .* first is a/data/0'):
+        safe_load(path)
+
+
+def test_files_without_checksums_are_read(tmp_path: Path) -> None:
+    path = tmp_path / 'a.pth'
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({'a': torch.ones(10), 'b': torch.zeros(10)}, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert safe_load(path)['a'].sum() == 10
