@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmcv.ops import batched_nms, box_iou_quadri, box_iou_rotated, nms_quadri, nms_rotated
 
+from effnet_dense.compat.mmcv_ops import polygon_overlaps
 from tests.helpers.dispatched import count_calls
 from tests.reference import mmcv_shapes as reference
 
@@ -121,3 +122,10 @@ def test_calls_do_not_grow_with_boxes() -> None:
 
     assert calls(16) == calls(512)
     assert [waits for _, waits in calls(16)] == [1, 1]
+
+
+def test_more_pairs_than_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = rotated_boxes(20)
+    expected = box_iou_rotated(boxes, boxes)
+    monkeypatch.setattr(polygon_overlaps, 'MAX_PAIRS', 7)
+    torch.testing.assert_close(box_iou_rotated(boxes, boxes), expected)
