@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from effnet_dense.data.coco.masks import mask_fault
 from effnet_dense.data.formats.detect import find_dataset
 from effnet_dense.data.formats.found import FoundData, FoundSplit
 from effnet_dense.data.image_files import UNREADABLE, image_size
@@ -27,6 +26,7 @@ from effnet_dense.data.label_maps.decode import NO_CLASS
 from effnet_dense.data.label_maps.folder import LabelsOfObjects
 from effnet_dense.data.label_maps.layouts import Layout
 from effnet_dense.data.label_maps.pairs import LabelSplit
+from effnet_dense.data.masks import mask_fault
 from effnet_dense.utils.atomic import PARTIAL, atomic_write
 from effnet_dense.utils.near_names import listed
 from effnet_dense.utils.progress import track

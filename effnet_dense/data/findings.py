@@ -60,7 +60,11 @@ def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def raise_errors(
-    root: Path, reports: Mapping[str, Report], more: Sequence[str] = (), hint: str = ''
+    root: Path,
+    reports: Mapping[str, Report],
+    more: Sequence[str] = (),
+    hint: str = '',
+    notes: Sequence[str] = (),
 ) -> None:
     """Raise if a split has errors, or if there are `more` that concern all splits.
 
@@ -69,6 +73,7 @@ def raise_errors(
         reports: Split → its report.
         more: Errors of the dataset as a whole, one line each.
         hint: What the user can do about errors other than missing files.
+        notes: What else is known about the errors, one line each.
 
     Raises:
         FileNotFoundError: Files are missing, and nothing else is wrong.
@@ -77,7 +82,7 @@ def raise_errors(
     errors = [finding for report in reports.values() for finding in report.errors]
     if not errors and not more:
         return
-    lines = [f'the dataset in {root} cannot be used:', *map(str, reports.values()), *more]
+    lines = [f'the dataset in {root} cannot be used:', *map(str, reports.values()), *more, *notes]
     if not more and all(finding.missing_files for finding in errors):
         raise FileNotFoundError('\n'.join(lines))
     raise ValueError('\n'.join([*lines, hint] if hint else lines))

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from effnet_dense.data.coco.clean import SkipBad
 from effnet_dense.data.coco.config import use_coco
-from effnet_dense.data.coco.folder import CocoSource
+from effnet_dense.data.coco.folder import CocoSource, converted
 from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.data.demo.dataset import make_demo
 from effnet_dense.data.drawn_labels import labels_of_objects
@@ -21,6 +21,7 @@ from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.formats.archive import extract
 from effnet_dense.data.label_maps.config import use_label_maps
 from effnet_dense.data.label_maps.folder import LabelSource
+from effnet_dense.data.parts import Division
 
 
 def use_data(
@@ -29,18 +30,21 @@ def use_data(
     splits: Sequence[str] = SPLITS,
     demo_folder: str | Path = 'data/demo',
     skip: SkipBad | None = None,
-    scratch: str | Path = 'data/converted',
+    scratch: str | Path | None = None,
+    division: Division | None = None,
 ) -> CocoSource | LabelSource:
     """Point a config at a dataset: files, class names, heads and evaluators.
 
     Args:
-        cfg: Changed in place. Configs for mmdet take annotations in COCO's format (see
+        cfg: Changed in place. Configs for mmdet take objects with boxes or masks (see
             `coco.folder`), those for mmseg label maps (see `label_maps.folder`).
-        folder: The dataset's root; 'demo' for the generated one, which has both formats and
-            is created in `demo_folder` if it does not exist yet.
+        folder: The dataset's root, or a ZIP file; 'demo' for the generated one, which has both
+            formats and is created in `demo_folder` if it does not exist yet.
         splits: ('train', 'val') for training, ('val',) for testing.
-        skip: Drop faulty records of annotations in COCO's format.
-        scratch: Where label maps that are drawn from objects, and a ZIP file's content, go.
+        skip: Drop faulty records of objects' annotations.
+        scratch: Where repaired annotations, label maps that are drawn from objects, the content
+            of ZIP files and data_report.json go. By default in data/converted, without a report.
+        division: How a dataset with one part is divided.
 
     Raises:
         FileNotFoundError: The folder, a split or images are missing.
@@ -48,7 +52,8 @@ def use_data(
     """
     root = make_demo(demo_folder) if str(folder) == 'demo' else Path(folder)
     if is_segmentation(cfg):
-        place = Path(scratch).absolute()
+        place = Path(scratch or converted(root)).absolute()
         root = extract(root.expanduser(), place) if root.expanduser().is_file() else root
-        return use_label_maps(cfg, root, splits, partial(labels_of_objects, folder=place))
-    return use_coco(cfg, root, splits, skip)
+        chosen, draw = division or Division(), partial(labels_of_objects, folder=place)
+        return use_label_maps(cfg, root, splits, draw, chosen.share, chosen.seed)
+    return use_coco(cfg, root, splits, skip, scratch, division)

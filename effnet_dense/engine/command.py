@@ -13,6 +13,8 @@ import torch.distributed as dist
 from mmengine.config import Config, DictAction
 
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT
+from effnet_dense.data.parts import Division
+from effnet_dense.data.splitting import VAL_SHARE
 from effnet_dense.engine.checks.numbers import check_integer, check_share
 from effnet_dense.engine.config import load_config
 from effnet_dense.utils.config_errors import reason
@@ -92,8 +94,23 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--data',
         metavar='DIR',
-        help="folder in COCO's layout, or of images and label maps, or 'demo'; its classes and "
-        "files replace the config's",
+        help='folder or ZIP file as annotation tools export it, or of images and label maps, or '
+        "'demo'; its classes and files replace the config's",
+    )
+    parser.add_argument(
+        '--val-share',
+        type=float,
+        default=VAL_SHARE,
+        metavar='SHARE',
+        help=f'share of the images of --data that are evaluated, where it has one part only '
+        f'({VAL_SHARE} by default)',
+    )
+    parser.add_argument(
+        '--split-seed',
+        type=int,
+        default=0,
+        metavar='N',
+        help='seed by which --data with one part is divided; the same for training and testing',
     )
     parser.add_argument(
         '--work-dir', metavar='DIR', help='for checkpoints and logs (default: work_dirs/<config>)'
@@ -140,6 +157,7 @@ def config_of(args: argparse.Namespace, splits: Sequence[str] = ('train', 'val')
         launcher=args.launcher,
         splits=splits,
         skip_bad=args.skip_bad,
+        division=Division(args.val_share, args.split_seed),
     )
     if args.channels_last:
         config.channels_last = True

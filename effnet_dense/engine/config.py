@@ -13,6 +13,8 @@ from mmengine.runner import Runner as MMEngineRunner
 
 from effnet_dense.data import use_data
 from effnet_dense.data.coco import SkipBad
+from effnet_dense.data.coco.config import DATA
+from effnet_dense.data.parts import Division
 from effnet_dense.data.transforms.loading import LOADING
 from effnet_dense.engine.checks.option_types import check_kind
 from effnet_dense.engine.checks.options import check_option
@@ -87,6 +89,7 @@ def load_config(
     launcher: str = 'none',
     splits: Sequence[str] = ('train', 'val'),
     skip_bad: float | None = None,
+    division: Division | None = None,
 ) -> Config:
     """Load a config and apply the options that all tools have.
 
@@ -99,6 +102,7 @@ def load_config(
         splits: The splits of `data` that are needed: ('val',) to test.
         skip_bad: Largest share of images, and annotations, that may be broken and are left out;
             by default they are an error.
+        division: How `data` with one part is divided into training and validation.
 
     Raises:
         FileNotFoundError: No such config or data folder.
@@ -115,10 +119,10 @@ def load_config(
     set_loader_channels(config)
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
     if skip_bad is not None:
-        skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits)
+        skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits, division)
     elif data is not None:
         check_model(config)
-        use_data(config, data, splits, scratch=Path(folder, 'data'))
+        use_data(config, data, splits, scratch=Path(folder, DATA), division=division)
     apply_options(config, options or {})
     set_input_channels(config)
     check_top_level(config)

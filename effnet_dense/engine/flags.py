@@ -10,7 +10,9 @@ from mmengine.config import Config
 
 from effnet_dense.data import CocoSource, use_data
 from effnet_dense.data.coco import SkipBad
+from effnet_dense.data.coco.config import DATA
 from effnet_dense.data.config_walk import leaf_datasets
+from effnet_dense.data.parts import Division
 from effnet_dense.utils.run_lock import check_unlocked
 
 
@@ -91,7 +93,11 @@ def draw_predictions(config: Config, folder: str | Path, count: int | None = Non
 
 
 def skip_bad_data(
-    config: Config, skip: SkipBad, data: str | Path | None, splits: Sequence[str]
+    config: Config,
+    skip: SkipBad,
+    data: str | Path | None,
+    splits: Sequence[str],
+    division: Division | None = None,
 ) -> None:
     """Leave out broken images and annotations (`--skip-bad`): in `data` now, in others in training.
 
@@ -106,7 +112,8 @@ def skip_bad_data(
     hook = dict(type='effnet_dense.SkipBadHook', limit=skip.limit)
     source = None
     if data is not None:
-        source = use_data(config, data, splits, skip=skip, scratch=skip.folder / 'data')
+        place = skip.folder / DATA
+        source = use_data(config, data, splits, skip=skip, scratch=place, division=division)
     if isinstance(source, CocoSource) and 'val' in source.cleaned:
         val = source.cleaned['val']
         hook.update(evaluated=val.images, left_out=len(val.left_out_images))

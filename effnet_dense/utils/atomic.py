@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,13 +44,15 @@ def atomic_path(path: str | Path, fsync: bool = True) -> Iterator[Path]:
         yield partial
 
 
-def atomic_write(path: str | Path, content: str | bytes, fsync: bool = True) -> None:
+def atomic_write(
+    path: str | Path, content: str | bytes | Iterable[str], fsync: bool = True
+) -> None:
     """Write a file (text as UTF-8) atomically; several processes may write the same one at once.
 
     Args:
         path: The final path; its folder exists.
-        content: Text or bytes. Bytes of file names that are not UTF-8, which Python shows as lone
-            surrogates, become `\\udce9`.
+        content: Text, bytes, or text in parts. Bytes of file names that are not UTF-8, which
+            Python shows as lone surrogates, become `\\udce9`.
         fsync: See `atomic_path`.
 
     Raises:
@@ -58,8 +60,9 @@ def atomic_write(path: str | Path, content: str | bytes, fsync: bool = True) -> 
     """
     path = Path(path)
     own = _beside(path, f'{PARTIAL}{os.getpid()}-')
-    with _replacing(path, own, fsync) as partial:
-        partial.write_bytes(_bytes(content))
+    with _replacing(path, own, fsync) as partial, partial.open('wb') as file:
+        parts = [content] if isinstance(content, str | bytes) else content
+        file.writelines(map(_bytes, parts))
 
 
 def _bytes(content: str | bytes) -> bytes:

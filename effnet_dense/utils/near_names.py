@@ -32,3 +32,10 @@ def with_nearest(names: Sequence[str], known: Collection[str]) -> str:
 def simplified(name: str) -> str:
     """Return a name in lower case, with single spaces for hyphens and underscores."""
     return ' '.join(re.sub(r'[-_]', ' ', name).casefold().split())
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that is most like a name; None if none is near."""
+    plain = {simplified(other): other for other in known}
+    near = difflib.get_close_matches(simplified(name), plain, n=1)
+    return plain[near[0]] if near else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 MARK = '.effnet_dense-outputs'
@@ -43,6 +43,23 @@ def claim(path: str | Path) -> Path:
         claim_folder(path.parent)
         _append(path.parent, f'+{json.dumps(path.name)}\n')
     return path
+
+
+def claim_all(paths: Sequence[str | Path]) -> None:
+    """List many files as the package's: each folder's list is written once.
+
+    Raises:
+        FileExistsError: Some of them exist and are foreign.
+    """
+    check_free(paths)
+    folders: dict[Path, list[str]] = {}
+    for path in map(Path, paths):
+        folders.setdefault(path.parent, []).append(path.name)
+    for folder, names in folders.items():
+        claim_folder(folder)
+        new = [name for name in names if name not in _listed(folder)]
+        if new:
+            _append(folder, ''.join(f'+{json.dumps(name)}\n' for name in new))
 
 
 def claim_folder(folder: str | Path) -> Path:

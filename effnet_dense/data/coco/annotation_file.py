@@ -19,12 +19,19 @@ KEYS = ('images', 'annotations', 'categories')
 class CocoSplit:
     """A split of a dataset: its annotation file and the folder of its images.
 
-    `loader` loads them as training or evaluation does.
+    `loader` loads them as training or evaluation does. `source` is what messages quote in place of
+    an annotation file that was made from it.
     """
 
     ann_file: Path
     image_dir: Path
     loader: LoadImageFromFile = field(default_factory=LoadImageFromFile, repr=False, compare=False)
+    source: Path | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def quoted(self) -> Path:
+        """The file that messages name."""
+        return self.source or self.ann_file
 
 
 def read_coco(ann_file: Path) -> Record:

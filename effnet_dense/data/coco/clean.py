@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from effnet_dense.data.coco.annotation_file import CocoSplit, read_coco
+from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
 from effnet_dense.data.coco.faults import Fault, Reading, drop_faulty, find_faults
 from effnet_dense.data.resizing import Scale
 from effnet_dense.utils.atomic import atomic_write
@@ -72,6 +72,7 @@ def clean_coco(
     masks: bool = False,
     evaluated: bool = True,
     scale: Scale | None = None,
+    data: Record | None = None,
 ) -> CleanSplit:
     """Write a split without its faulty records, and skipped_<name>.json, the list of them.
 
@@ -86,12 +87,13 @@ def clean_coco(
         evaluated: The split is scored by pycocotools, which counts boxes that mmdet would not
             train on.
         scale: The smallest to which the split's images are resized (see `smallest_scale`).
+        data: The annotation file's content, if it has been read.
 
     Raises:
         FileNotFoundError: The annotation file is missing.
         ValueError: The file lacks COCO's structure, or has more faulty records than allowed.
     """
-    data = read_coco(split.ann_file)
+    data = read_coco(split.ann_file) if data is None else data
     reading: Reading = 'pixels' if evaluated else 'headers'
     faults = list(
         find_faults(data, split.image_dir, masks, evaluated, reading, split.loader, scale)
@@ -128,7 +130,7 @@ def _check_limit(
     if len(left_out) > allowed:
         listed = '\n'.join(f'  {record.name}: {record.why}' for record in left_out)
         raise ValueError(
-            f'{split.ann_file}: {len(left_out)} of {total} {key} are faulty, --skip-bad leaves '
+            f'{split.quoted}: {len(left_out)} of {total} {key} are faulty, --skip-bad leaves '
             f'out at most {allowed} ({skip.limit:.0%}):\n{listed}'
         )
 

@@ -13,6 +13,7 @@ from effnet_dense.data.coco.annotation_file import CocoSplit
 from effnet_dense.data.coco.clean import SkipBad
 from effnet_dense.data.coco.folder import CocoSource, find_coco
 from effnet_dense.data.coco.heads import set_num_classes
+from effnet_dense.data.coco.written import write_report
 from effnet_dense.data.config_walk import (
     SPLIT_OF,
     keep_first,
@@ -24,8 +25,12 @@ from effnet_dense.data.config_walk import (
 )
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.palette import palette
+from effnet_dense.data.parts import Division
 from effnet_dense.data.resizing import split_scales
 from effnet_dense.data.transforms.loading import LOADING, LoadImageFromFile
+
+DATA = 'data'
+"""Folder in the work folder for repaired annotations and the content of ZIP files."""
 
 
 def use_coco(
@@ -33,8 +38,10 @@ def use_coco(
     folder: str | Path,
     splits: Sequence[str] = SPLITS,
     skip: SkipBad | None = None,
+    scratch: str | Path | None = None,
+    division: Division | None = None,
 ) -> CocoSource:
-    """Point an mmdet config at annotations in COCO's format (arguments: see `use_data`).
+    """Point an mmdet config at a dataset with boxes or masks (arguments: see `use_data`).
 
     Raises:
         FileNotFoundError: The folder, a split or images are missing.
@@ -42,8 +49,19 @@ def use_coco(
     """
     _check_config(cfg, splits)
     loaders, scales = _loaders(cfg, splits), split_scales(cfg)
-    source = find_coco(folder, splits, _splits_with_masks(cfg), skip, loaders, scales)
+    source = find_coco(
+        folder,
+        splits,
+        _splits_with_masks(cfg),
+        skip,
+        loaders,
+        scales,
+        None if scratch is None else Path(scratch),
+        division,
+    )
     print_log(source.summary())
+    if scratch is not None:
+        write_report(source.report(), Path(scratch))
     for loop in loops_of(tuple(source.splits)):
         split = source.splits[SPLIT_OF[loop]]
         _set_datasets(cfg.get(f'{loop}_dataloader'), source, split)
@@ -127,7 +145,7 @@ def _prefixes(configured: Any, split: CocoSplit, root: Path) -> dict[str, str]:
             raise FileNotFoundError(
                 f'the config reads data_prefix {key!r}, expected a folder {root / folder}'
             )
-    return {'img': f'{split.image_dir.relative_to(root)}/', **others}
+    return {'img': f'{_relative(split.image_dir, root)}/', **others}
 
 
 def _set_evaluator(evaluator: Any, split: CocoSplit) -> None:

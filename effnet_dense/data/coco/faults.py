@@ -21,7 +21,6 @@ from effnet_dense.data.coco.fields import (
     Fields,
     annotation_fields,
 )
-from effnet_dense.data.coco.masks import mask_fault
 from effnet_dense.data.findings import Severity
 from effnet_dense.data.image_files import (
     OTHER_TURNS,
@@ -30,6 +29,7 @@ from effnet_dense.data.image_files import (
     image_size,
     size_name,
 )
+from effnet_dense.data.masks import mask_fault
 from effnet_dense.data.record_sizes import swap_hint
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 from effnet_dense.utils.regular_files import disk_path

@@ -11,7 +11,8 @@ LIMIT = 1e9
 """Numbers must be smaller in magnitude, which also excludes infinity and NaN."""
 
 
-def _is_int(value: object) -> bool:
+def is_int(value: object) -> bool:
+    """Whether a value is an id."""
     return type(value) is int  # excludes booleans
 
 
@@ -19,7 +20,8 @@ def _is_number(value: object) -> bool:
     return type(value) in (int, float) and -LIMIT < value < LIMIT  # type: ignore[operator]
 
 
-def _is_positive(value: object) -> bool:
+def is_size(value: object) -> bool:
+    """Whether a value is an image's width or height."""
     return _is_number(value) and value > 0  # type: ignore[operator]
 
 
@@ -27,7 +29,8 @@ def _is_name(value: object) -> bool:
     return type(value) is str and value != '' and '\0' not in value
 
 
-def _is_box(value: object) -> bool:
+def is_box(value: object) -> bool:
+    """Whether a value is a box of finite numbers."""
     return type(value) is list and len(value) == 4 and all(map(_is_number, value))
 
 
@@ -40,17 +43,17 @@ def _is_flag(value: object) -> bool:
 
 
 IMAGE_FIELDS: Fields = {
-    'id': (_is_int, 'an integer'),
+    'id': (is_int, 'an integer'),
     'file_name': (_is_name, 'a file name'),
-    'width': (_is_positive, 'a positive number of pixels'),
-    'height': (_is_positive, 'a positive number of pixels'),
+    'width': (is_size, 'a positive number of pixels'),
+    'height': (is_size, 'a positive number of pixels'),
 }
-CATEGORY_FIELDS: Fields = {'id': (_is_int, 'an integer'), 'name': (_is_name, 'a name')}
+CATEGORY_FIELDS: Fields = {'id': (is_int, 'an integer'), 'name': (_is_name, 'a name')}
 ANNOTATION_FIELDS: Fields = {
-    'id': (_is_int, 'an integer'),
-    'image_id': (_is_int, 'an integer'),
-    'category_id': (_is_int, 'an integer'),
-    'bbox': (_is_box, 'four finite numbers [x, y, width, height]'),
+    'id': (is_int, 'an integer'),
+    'image_id': (is_int, 'an integer'),
+    'category_id': (is_int, 'an integer'),
+    'bbox': (is_box, 'four finite numbers [x, y, width, height]'),
     'area': (_is_number, 'a finite number'),
 }
 EVALUATION_FIELDS: Fields = {'iscrowd': (_is_flag, '0 or 1, which evaluation reads')}

@@ -286,11 +286,14 @@ def test_real_data_round_trip(shared_data: Path, name: str) -> None:
 
 
 def test_id_0_of_an_annotation_is_never_found(make_folder: Callable[..., Path]) -> None:
-    """Why the check warns: pycocotools reads the id of the match as 'matched or not'."""
+    """Why it is repaired: pycocotools reads the id of the match as 'matched or not'."""
     val = tiny_coco()
     val['annotations'][0]['id'] = 0
     cfg = mmdet_config('models/retinanet_r50_fpn', 'datasets/coco_detection')
-    source = use_data(cfg, make_folder(val=val))
+    root = make_folder(val=val)
+    source = use_data(cfg, root, scratch=root.parent / 'run')
     assert 'id 0' in source.summary()
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    assert evaluate(cfg, dataset)['coco/bbox_mAP'] == 1
+    cfg.val_evaluator.ann_file = str(root / 'annotations/val.json')
     assert evaluate(cfg, dataset)['coco/bbox_mAP'] == pytest.approx(2 / 3, abs=1e-3)

@@ -64,12 +64,21 @@ def test_empty_folder(tmp_path: Path) -> None:
         find_coco(tmp_path)
 
 
-@pytest.mark.parametrize(('gone', 'left'), [('train', 'val'), ('val', 'train')])
-def test_half_a_dataset(make_folder: Callable[..., Path], gone: str, left: str) -> None:
+def test_val_is_not_enough_to_train(make_folder: Callable[..., Path]) -> None:
     root = make_folder()
-    (root / f'annotations/{gone}.json').unlink()
-    with pytest.raises(FileNotFoundError, match=rf"annotations of \['{left}'\].*none of '{gone}'"):
+    (root / 'annotations/train.json').unlink()
+    with pytest.raises(FileNotFoundError, match=r"annotations of \['val'\].*none of 'train'"):
         find_coco(root)
+
+
+def test_train_alone_is_divided(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    root = make_folder()
+    (root / 'annotations/val.json').unlink()
+    source = find_coco(root, scratch=tmp_path / 'run')
+    assert source.splits['val'].ann_file == tmp_path / 'run/val.json'
+    counts = [(report.images, report.annotations) for report in source.reports.values()]
+    assert counts == [(1, 2), (1, 2)]
+    assert 'divided by the names: 1 images to train, 1 to evaluate' in source.summary()
 
 
 def test_val_is_enough_to_test(make_folder: Callable[..., Path]) -> None:
@@ -81,7 +90,7 @@ def test_val_is_enough_to_test(make_folder: Callable[..., Path]) -> None:
 def test_no_images(make_folder: Callable[..., Path]) -> None:
     root = make_folder()
     shutil.rmtree(root / 'images')
-    with pytest.raises(FileNotFoundError, match=r"images of 'train': expected .*images/train or"):
+    with pytest.raises(FileNotFoundError, match=r"none of the 2 images of 'train': expected in"):
         find_coco(root)
 
 
@@ -94,13 +103,15 @@ def test_missing_images_are_missing_files(make_folder: Callable[..., Path]) -> N
 
 def test_all_faults_of_all_parts_are_listed(make_folder: Callable[..., Path]) -> None:
     train, val = tiny_coco(), tiny_coco()
-    train['annotations'].append(box(1, 12, 7, [1, 1, 5, 5]))
+    train['annotations'].append(
+        box(5, 12, 7, [1, 1, 5, 5]) | {'bbox': [1, 1, 5], 'segmentation': []}
+    )
     val['annotations'].append(box(9, 12, 8, [1, 1, 5, 5]))
     root = make_folder(train, val)
     (root / 'images/val/b.png').unlink()
     with pytest.raises(ValueError) as error:
         find_coco(root)
-    for words in ('annotation id used twice', 'unknown category', 'image missing'):
+    for words in ('is not four finite numbers', 'unknown category', 'image missing'):
         assert words in str(error.value)
 
 
@@ -111,12 +122,13 @@ def test_different_classes(make_folder: Callable[..., Path]) -> None:
         find_coco(make_folder(val=val))
 
 
-def test_different_order_of_classes(make_folder: Callable[..., Path]) -> None:
+def test_different_order_of_classes(make_folder: Callable[..., Path], tmp_path: Path) -> None:
     """mmdet numbers the labels by that order: val would be scored with permuted classes."""
     val = tiny_coco()
     val['categories'].reverse()
-    with pytest.raises(ValueError, match="position 0 is 'cat' in train, 'bee' in val"):
-        find_coco(make_folder(val=val))
+    source = find_coco(make_folder(val=val), scratch=tmp_path / 'run')
+    assert source.reports['val'].classes == source.classes == ('cat', 'ant', 'bee')
+    assert "order of val's classes, now train's: bee, ant, cat → cat, ant, bee" in source.summary()
 
 
 def test_ids_may_differ_between_the_parts(make_folder: Callable[..., Path]) -> None:

@@ -67,7 +67,7 @@ def test_each_kind_of_config_says_what_it_needs(
 ) -> None:
     with pytest.raises(FileNotFoundError) as error:
         find_coco(root)
-    assert "annotations in COCO's format, which a config for detection needs" in str(error.value)
+    assert 'annotations of boxes or masks, which a config for detection needs' in str(error.value)
     assert 'Label maps need an mmseg config' in str(error.value)
     shutil.rmtree(root)
     with pytest.raises(FileNotFoundError) as error:

@@ -163,3 +163,14 @@ def _decoded(text: str) -> NDArray[np.int64]:
     runs[1::2] = np.cumsum(numbers[1::2])
     runs[2::2] = np.cumsum(numbers[2::2])
     return runs
+
+
+def to_runs(segmentation: Any, width: int, height: int) -> dict[str, Any]:
+    """Rasterise a mask without faults (see `mask_fault`) to pycocotools' compressed run lengths."""
+    if isinstance(segmentation, list):
+        runs = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    elif isinstance(segmentation['counts'], list):
+        runs = coco_mask.frPyObjects(segmentation, height, width)
+    else:
+        runs = segmentation
+    return runs

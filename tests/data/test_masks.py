@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from effnet_dense.data.coco.masks import _decoded, mask_fault
+from effnet_dense.data.masks import _decoded, mask_fault
 
 HEIGHT, WIDTH = 7, 9
 FULL = HEIGHT * WIDTH

@@ -1,0 +1,179 @@
+"""Derive annotations' missing fields: iscrowd, boxes from masks, areas from masks or boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+from effnet_dense.data.masks import mask_fault, to_runs
+from effnet_dense.data.normalise.numbers import as_number, is_number
+from effnet_dense.data.normalise.repairs import Record, RepairLog, annotation_name, rewritten
+
+CROWD = {'0': 0, '1': 1, 'false': 0, 'true': 1, '0.0': 0, '1.0': 1, 'none': 0, 'nan': 0, '': 0}
+"""Text in lower case → flag."""
+
+Size = tuple[int, int]
+
+
+def repair_fields(annotations: list[Record], images: list[Record], log: RepairLog) -> list[Record]:
+    """Repair the fields of annotations, whose images' sizes and ids have been repaired.
+
+    Args:
+        annotations: Left unchanged.
+        images: Of the same part.
+        log: Collects the repairs.
+
+    Returns:
+        The annotations; the same list if none is repaired.
+    """
+    sizes = {
+        image['id']: (image['width'], image['height'])
+        for image in images
+        if type(image.get('id')) is int
+        and type(image.get('width')) is int
+        and type(image.get('height')) is int
+    }
+
+    def change(index: int, record: Record) -> Record | None:
+        if _is_sound(record):
+            return None
+        fixed = _repaired(record, sizes, index, log)
+        return {**record, **fixed} if fixed else None
+
+    return rewritten(annotations, change)
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether nothing needs to be derived; fast, for files of a million annotations."""
+    box, area = record.get('bbox'), record.get('area')
+    mask = record.get('segmentation')
+    return (
+        record.get('iscrowd') in (0, 1)
+        and type(record['iscrowd']) in (int, bool)
+        and type(box) is list
+        and len(box) == 4
+        and is_number(box[0])
+        and is_number(box[1])
+        and is_number(box[2])
+        and is_number(box[3])
+        and box[2] > 0
+        and box[3] > 0
+        and is_number(area)
+        and area > 0  # type: ignore[operator]
+        and not (type(mask) is list and mask and type(mask[0]) in (int, float))
+    )
+
+
+def _repaired(record: Record, sizes: Mapping[int, Size], index: int, log: RepairLog) -> Record:
+    """Return an annotation's fields that are derived."""
+    name = annotation_name(index, record)
+    fixed: Record = {}
+    crowd = record.get('iscrowd')
+    if type(crowd) not in (int, bool) or crowd not in (0, 1):
+        flag = CROWD.get(str(crowd).strip().lower())
+        if flag is not None:
+            fixed['iscrowd'] = flag
+            if crowd is None:
+                log.add("annotation without 'iscrowd', which is 0", name)
+            else:
+                log.add("'iscrowd', now 0 or 1", f'{name}: {crowd!r:.20}')
+    mask = record.get('segmentation')
+    if _is_flat(mask):
+        mask = fixed['segmentation'] = [mask]
+        log.add('polygon that is no list of polygons, now one', name)
+    image = record.get('image_id')
+    size = sizes.get(image) if type(image) is int else None
+    fixed |= _box_and_area(record, mask, size, name, log)
+    return fixed
+
+
+def _box_and_area(
+    record: Record, mask: Any, size: Size | None, name: str, log: RepairLog
+) -> Record:
+    fixed: Record = {}
+    box = record.get('bbox')
+    numbers = [as_number(value) for value in box] if type(box) in (list, tuple) else []  # type: ignore[union-attr]
+    valid = len(numbers) == 4 and None not in numbers
+    runs: Any = None
+    if not valid or numbers[2] <= 0 or numbers[3] <= 0:  # type: ignore[operator]
+        runs = _runs(mask, size)
+        derived = _mask_box(mask, runs)
+        if derived is not None:
+            fixed['bbox'] = derived
+            numbers = list(derived)
+            valid = True
+            log.add(
+                "annotation without a usable 'bbox', which is its mask's", f'{name}: {box!r:.40}'
+            )
+    if valid and 'bbox' not in fixed and numbers != box:
+        fixed['bbox'] = numbers
+        log.add("'bbox' of text, now numbers", f'{name}: {box!r:.40}')
+    area = record.get('area')
+    if is_number(area) and area > 0:  # type: ignore[operator]
+        return fixed
+    value, source = _area(mask, runs, size), "its mask's"
+    if value is None and valid:
+        value, source = numbers[2] * numbers[3], "its box's"  # type: ignore[operator]
+    if value is not None and (value > 0 or not is_number(area)):
+        fixed['area'] = value
+        log.add(f"annotation without a positive 'area', which is {source}", name)
+    return fixed
+
+
+def _is_flat(mask: Any) -> bool:
+    """Whether a segmentation is one polygon's numbers, without the list around it."""
+    return (
+        type(mask) is list
+        and len(mask) >= 6
+        and len(mask) % 2 == 0
+        and set(map(type, mask)) <= {int, float}
+    )
+
+
+def _runs(mask: Any, size: Size | None) -> Any:
+    """Return a mask's run lengths; None if it has none, or is faulty."""
+    if type(mask) not in (list, dict) or not mask or size is None:
+        return None
+    return to_runs(mask, *size) if mask_fault(mask, *size) is None else None
+
+
+def _mask_box(mask: Any, runs: Any) -> list[float] | None:
+    """Return the box around a mask: of polygons their extent, as COCO's files have it."""
+    if runs is None:
+        return None
+    if isinstance(mask, list):
+        xs = [x for polygon in mask for x in polygon[::2]]
+        ys = [y for polygon in mask for y in polygon[1::2]]
+        box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    else:
+        box = coco_mask.toBbox(runs).tolist()
+    return box if box[2] > 0 and box[3] > 0 else None
+
+
+def _area(mask: Any, runs: Any, size: Size | None) -> float | None:
+    runs = _runs(mask, size) if runs is None else runs
+    area = None if runs is None else float(coco_mask.area(runs))
+    return area or None
+
+
+def free_crowds(parts: Mapping[str, Record], logs: Mapping[str, RepairLog]) -> dict[str, Record]:
+    """Make objects of crowd regions where a dataset has nothing else.
+
+    CVAT and others export each mask with 'iscrowd': 1, because it is stored as run lengths.
+    Nothing would be trained on.
+    """
+    annotations = [entry for data in parts.values() for entry in data['annotations']]
+    if not annotations or not all(entry.get('iscrowd') == 1 for entry in annotations):
+        return dict(parts)
+    result = {}
+    for part, data in parts.items():
+        for index, entry in enumerate(data['annotations']):
+            logs[part].add(
+                "'iscrowd': 1 in a dataset of nothing else, now 0 (CVAT exports masks so)",
+                annotation_name(index, entry),
+            )
+        free = [{**entry, 'iscrowd': 0} for entry in data['annotations']]
+        result[part] = {**data, 'annotations': free}
+    return result

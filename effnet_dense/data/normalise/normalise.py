@@ -1,0 +1,92 @@
+"""Repair all parts of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from effnet_dense.data.formats.found import FoundSplit
+from effnet_dense.data.normalise.categories import drop_unused_roots, repair_names, unify_classes
+from effnet_dense.data.normalise.fields import free_crowds, repair_fields
+from effnet_dense.data.normalise.file_names import find_images
+from effnet_dense.data.normalise.ids import repair_ids
+from effnet_dense.data.normalise.repairs import Record, Repair, RepairLog
+from effnet_dense.data.normalise.sizes import repair_sizes, turn_sizes
+
+KEYS = ('images', 'annotations', 'categories')
+
+
+@dataclass(frozen=True)
+class NormalPart:
+    """A part whose records have been repaired.
+
+    Attributes:
+        data: COCO's records.
+        image_dir: The folder to which file names are relative.
+        paths: Each image's file; None if it is missing.
+        source: What messages quote.
+        ann_file: The source's own file, if it holds just `data`.
+        repairs: What was changed.
+        hints: On missing images: what their names may mean.
+    """
+
+    data: Record
+    image_dir: Path
+    paths: tuple[Path | None, ...]
+    source: Path
+    ann_file: Path | None = None
+    repairs: tuple[Repair, ...] = ()
+    hints: tuple[str, ...] = ()
+
+
+def normalise(
+    parts: Mapping[str, FoundSplit], root: Path, upright: Mapping[str, bool] | None = None
+) -> dict[str, NormalPart]:
+    """Repair what can be derived in the records of a dataset's parts.
+
+    Args:
+        parts: 'train', 'val' or both. Their records are left unchanged.
+        root: The dataset's folder.
+        upright: Part → its images are loaded as their EXIF orientation says; by default they are.
+    """
+    logs = {part: RepairLog() for part in parts}
+    files = find_images(parts, root, logs)
+    repaired = {}
+    for part, split in parts.items():
+        turn = (upright or {}).get(part, True)
+        data = repair_ids({**split.data, 'images': files[part].images}, logs[part])
+        data['categories'] = repair_names(data['categories'], logs[part])
+        paths = _paths(data['images'], split.data['images'], files[part].paths)
+        data['images'] = repair_sizes(data['images'], paths, turn, logs[part])
+        data['images'] = turn_sizes(data, paths, turn, logs[part])
+        data['annotations'] = repair_fields(data['annotations'], data['images'], logs[part])
+        repaired[part] = (data, tuple(paths))
+    records = free_crowds({part: data for part, (data, _) in repaired.items()}, logs)
+    records = drop_unused_roots(records, logs)
+    if 'val' in logs:
+        records = unify_classes(records, logs['val'])
+    result = {}
+    for part, split in parts.items():
+        same = all(records[part][key] is split.data[key] for key in KEYS)
+        result[part] = NormalPart(
+            records[part],
+            files[part].folder,
+            repaired[part][1],
+            split.source,
+            split.ann_file if same else None,
+            logs[part].repairs(),
+            files[part].hints,
+        )
+    return result
+
+
+def _paths(
+    images: list[Record], before: list[Record], paths: list[Path | None]
+) -> list[Path | None]:
+    """Select the files of the images that are left: repeated records are not."""
+    if len(images) == len(before):
+        return paths
+    names = [str(image.get('file_name')) for image in before]
+    kept = dict(zip(names, paths, strict=True))
+    return [kept.get(str(image.get('file_name'))) for image in images]

@@ -1,0 +1,131 @@
+"""Show how a dataset is read, repaired and checked, and export the result, without training."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from effnet_dense.data.coco import CocoSource, find_coco
+from effnet_dense.data.coco.annotation_file import CocoSplit, read_coco
+from effnet_dense.data.coco.folder import converted
+from effnet_dense.data.coco.written import json_chunks
+from effnet_dense.data.folders import SPLITS
+from effnet_dense.data.formats.archive import extract
+from effnet_dense.data.label_maps.folder import LabelSource, find_labels
+from effnet_dense.data.parts import Division
+from effnet_dense.data.user_data import use_data
+from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.outputs import check_outside, claim, claim_all
+from effnet_dense.utils.progress import track
+
+
+def examine(
+    folder: Path,
+    kind: str = 'auto',
+    config: Config | None = None,
+    division: Division | None = None,
+    masks: bool = False,
+) -> CocoSource | LabelSource:
+    """Read, repair and check a dataset as `--data` does.
+
+    Args:
+        folder: The dataset's, or a ZIP file.
+        kind: 'objects' with boxes or masks, 'label maps', or 'auto': the first that it holds.
+        config: The training's, whose pipelines load and resize the images.
+        division: How a dataset with one part is divided.
+        masks: Check masks, too, without a config.
+
+    Raises:
+        FileNotFoundError: There is no dataset.
+        ValueError: It cannot be used; the message lists all faults.
+    """
+    chosen = division or Division()
+    wanted = SPLITS if chosen.share < 1 else ('val',)
+    if config is not None:
+        return use_data(config, folder, wanted, division=chosen)
+    if kind == 'label maps':
+        return _label_maps(folder, wanted, chosen)
+    try:
+        return find_coco(folder, wanted, wanted if masks else (), division=chosen)
+    except FileNotFoundError as error:
+        if kind == 'objects':
+            raise
+        try:
+            return _label_maps(folder, wanted, chosen)
+        except FileNotFoundError:
+            raise error from None
+
+
+def _label_maps(folder: Path, splits: Sequence[str], division: Division) -> LabelSource:
+    root = extract(folder, converted(folder).absolute()) if folder.is_file() else folder
+    return find_labels(root, splits, None, division.share, division.seed)
+
+
+def describe(source: CocoSource | LabelSource, logged: bool = False) -> str:
+    """Describe a dataset: format, parts, repairs, warnings and counts of objects.
+
+    Args:
+        source: From `examine`.
+        logged: All but the counts have been logged already, as with a config.
+    """
+    return '' if logged else source.summary()
+
+
+def export(source: CocoSource, folder: Path, copy: bool = False) -> Mapping[str, Path]:
+    """Write a dataset as COCO JSON files and their images, which `--data` reads as they are.
+
+    Args:
+        source: From `examine`.
+        folder: Gets annotations/{train,val}.json and images/{train,val}/.
+        copy: Copy images; else they are hard links, where the disk is the same.
+
+    Returns:
+        Split → its annotation file.
+
+    Raises:
+        FileExistsError: A file is there that the package did not write.
+        ValueError: The folder lies among the dataset's images.
+    """
+    check_outside(folder, [split.image_dir for split in source.splits.values()])
+    return {name: _export(name, split, folder, copy) for name, split in source.splits.items()}
+
+
+def _export(name: str, split: CocoSplit, folder: Path, copy: bool) -> Path:
+    data = read_coco(split.ann_file)
+    names = [_inside(image['file_name']) for image in data['images']]
+    sources = [split.image_dir / image['file_name'] for image in data['images']]
+    targets = [folder / 'images' / name / inside for inside in names]
+    pairs = dict(zip(targets, sources, strict=True))
+    new = [target for target, source in pairs.items() if not _is_same(source, target)]
+    annotations = claim(folder / 'annotations' / f'{name}.json')
+    claim_all(new)
+    for target in track(new, f'Exporting {name}'):
+        _place(pairs[target], target, copy)
+    images = [{**i, 'file_name': n} for i, n in zip(data['images'], names, strict=True)]
+    atomic_write(annotations, json_chunks({**data, 'images': images}), fsync=False)
+    return annotations
+
+
+def _inside(name: str) -> str:
+    """Return a name that does not lead out of a folder."""
+    return '/'.join(part for part in Path(name).parts if part not in ('/', '..', '.'))
+
+
+def _is_same(source: Path, target: Path) -> bool:
+    return target.exists() and os.path.samefile(source, target)
+
+
+def _place(source: Path, target: Path, copy: bool) -> None:
+    """Link or copy an image; what an earlier export put there is replaced."""
+    target.unlink(missing_ok=True)
+    try:
+        if not copy:
+            os.link(source.resolve(), target)
+            return
+    except OSError:  # another disk
+        pass
+    shutil.copyfile(source, target)
