@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from mmengine.config import Config, ConfigDict
 
 from effnet_dense.data import make_demo, use_data
 from effnet_dense.data.demo.scenes import SHAPES
+from effnet_dense.data.parts import Division
+from tests.helpers.exports import EXPORTS, sample
+from tests.helpers.oracle import oracle
 
 
 def test_demo_has_label_maps_and_boxes(tmp_path: Path) -> None:
@@ -25,3 +29,23 @@ def test_demo_has_label_maps_and_boxes(tmp_path: Path) -> None:
     cfg = Config(dict(default_scope='mmdet', train_dataloader=loader, model=model))
     assert use_data(cfg, folder).classes == tuple(SHAPES)
     assert cfg.model.bbox_head.num_classes == 6
+
+
+CASES = [
+    (name, kind)
+    for name, export in EXPORTS.items()
+    for kind in ('boxes', 'polygons', 'runs')
+    if kind == 'boxes' or export.masks in ('all', kind)
+]
+
+
+@pytest.mark.parametrize(('name', 'kind'), CASES)
+def test_every_export_has_ap_1(name: str, kind: str, tmp_path: Path) -> None:
+    """A perfect detector, on what training, testing and browsing read."""
+    export = EXPORTS[name]
+    parts = sample(tmp_path / 'source', runs=kind == 'runs')
+    root = export.write(tmp_path / 'set', parts, kind != 'boxes')
+    found = oracle(root, tmp_path / 'run', kind != 'boxes', Division(0.5, 3))
+    assert found.perfect, found.ap
+    assert f'found {export.format} in {root}' in found.source.summary()
+    assert found.source.classes[:2] == ('cat', 'ant')

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
-from effnet_dense.data.coco.faults import Fault, Kind, drop_faulty, find_faults, sound_images
+from effnet_dense.data.coco.faults import (
+    EMPTY_BOX,
+    Fault,
+    Kind,
+    drop_faulty,
+    find_faults,
+    sound_images,
+)
 from effnet_dense.data.coco.suspicions import find_suspicions
 from effnet_dense.data.findings import Finding, by_severity, errors_of, list_finding
 from effnet_dense.data.resizing import Scale
@@ -36,14 +43,18 @@ class CocoReport:
 
     def __str__(self) -> str:
         head = (
-            f'{self.split.ann_file}: {self.images} images, {self.annotations} annotations, '
+            f'{self.split.quoted}: {self.images} images, {self.annotations} annotations, '
             f'{len(self.classes)} classes'
         )
         return '\n'.join([head, *(f'  {finding}' for finding in self.findings)])
 
 
 def check_coco(
-    split: CocoSplit, masks: bool = False, evaluated: bool = True, scale: Scale | None = None
+    split: CocoSplit,
+    masks: bool = False,
+    evaluated: bool = True,
+    scale: Scale | None = None,
+    data: Record | None = None,
 ) -> CocoReport:
     """Find everything in a split that would stop or distort training or evaluation.
 
@@ -52,12 +63,13 @@ def check_coco(
         masks: Require a 'segmentation' in every annotation, and decode it.
         evaluated: The split is scored by pycocotools, which needs 'iscrowd' and ids above 0.
         scale: The smallest to which the split's images are resized (see `smallest_scale`).
+        data: The annotation file's content, if it has been read.
 
     Raises:
         FileNotFoundError: The annotation file or the image folder is missing.
         ValueError: The file does not have COCO's structure (see `read_coco`).
     """
-    data = read_coco(split.ann_file)
+    data = read_coco(split.ann_file) if data is None else data
     if not split.image_dir.is_dir():
         raise FileNotFoundError(f'expected a folder of images at {split.image_dir}')
     faults = list(
@@ -71,7 +83,7 @@ def check_coco(
         files=tuple(split.image_dir / image['file_name'] for image in sound_images(data, faults)),
         findings=by_severity(
             [
-                *_group(faults),
+                *_group(faults, evaluated),
                 *_check_totals(data, faults),
                 *_suspicions(data, faults, evaluated, masks),
             ]
@@ -79,20 +91,22 @@ def check_coco(
     )
 
 
-def _group(faults: Iterable[Fault]) -> list[Finding]:
+def _group(faults: Iterable[Fault], evaluated: bool) -> list[Finding]:
     """Count faults of the same kind as one finding."""
     examples: dict[Kind, list[str]] = {}
     for fault in faults:
         examples.setdefault(fault.kind, []).append(fault.example)
-    return [
-        finding
+    findings = (
+        list_finding(kind.severity, _describe(kind, evaluated), quoted, kind.missing_files)
         for kind, quoted in examples.items()
-        for finding in list_finding(kind.severity, _describe(kind), quoted, kind.missing_files)
-    ]
+    )
+    return [finding for found in findings for finding in found]
 
 
-def _describe(kind: Kind) -> str:
+def _describe(kind: Kind, evaluated: bool) -> str:
     """Describe a kind; for a warning, also whether mmdet drops the record."""
+    if evaluated and kind is EMPTY_BOX:
+        return f'{kind.what}, which evaluation counts, but nothing can match: AP stays below 1'
     suffix = {'always': ', left out', 'in training': ', left out of training', 'never': ''}
     return kind.what + (suffix[kind.dropped] if kind.severity == 'warning' else '')
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from effnet_dense.data.normalise.repairs import Record
 from tests.helpers.coco_folder import tiny_coco, write_folder
@@ -220,3 +223,38 @@ def test_images_in_several_folders(tmp_path: Path) -> None:
     found = oracle(root, tmp_path / 'run')
     assert found.perfect
     assert 'a.png → train/a.png' in found.source.summary()
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 100),
+    st.floats(),
+    st.text(max_size=3),
+    st.sampled_from([2**70, '7', '12', 5.0, 'a.png', 'x/b.png', '\0', '\ud800', 1e300, '1e3', []]),
+)
+VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=8), st.lists(st.lists(SCALARS, max_size=8)))
+FIELDS = [(key, field) for key, records in tiny_coco().items() for field in records[0]]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(FIELDS), st.integers(0, 3), VALUES), min_size=1, max_size=4),
+    st.booleans(),
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_anything_is_an_error_or_has_ap_1_or_a_warning(
+    tmp_path: Path, changes: list[tuple[tuple[str, str], int, Any]], both: bool
+) -> None:
+    data = tiny_coco()
+    for (key, field), number, value in changes:
+        data[key][number % len(data[key])][field] = value
+    with tempfile.TemporaryDirectory(dir=tmp_path) as place:
+        root = write_folder(Path(place, 'set'), data if both else tiny_coco(), data)
+        try:
+            found = oracle(root, Path(place, 'run'))
+        except (ValueError, FileNotFoundError) as error:
+            assert str(error)
+            return
+        assert found.perfect or 'warning: ' in found.source.summary()
