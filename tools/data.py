@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
     config = None if args.config is None else load_config(args.config)
     division = Division(args.val_share, args.split_seed)
     source = examine(args.data, args.kind, config, division, args.masks)
-    print(describe(source, logged=config is not None))
+    print(describe(source, config))
     if args.export is not None:
         if not isinstance(source, CocoSource):
             raise ValueError('--export writes objects with boxes or masks, not label maps')

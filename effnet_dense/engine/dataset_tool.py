@@ -17,6 +17,7 @@ from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.formats.archive import extract
 from effnet_dense.data.label_maps.folder import LabelSource, find_labels
 from effnet_dense.data.parts import Division
+from effnet_dense.data.statistics import count_objects, object_table, training_size
 from effnet_dense.data.user_data import use_data
 from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.outputs import check_outside, claim, claim_all
@@ -65,14 +66,21 @@ def _label_maps(folder: Path, splits: Sequence[str], division: Division) -> Labe
     return find_labels(root, splits, None, division.share, division.seed)
 
 
-def describe(source: CocoSource | LabelSource, logged: bool = False) -> str:
+def describe(source: CocoSource | LabelSource, config: Config | None = None) -> str:
     """Describe a dataset: format, parts, repairs, warnings and counts of objects.
 
     Args:
         source: From `examine`.
-        logged: All but the counts have been logged already, as with a config.
+        config: The same; with one, all but the counts has been logged already.
     """
-    return '' if logged else source.summary()
+    lines = [] if config is not None else [source.summary()]
+    if isinstance(source, CocoSource):
+        size = None if config is None else training_size(config)
+        resized = 'as they are' if size is None else f'resized to {size}'
+        for name, split in source.splits.items():
+            table = object_table(count_objects(read_coco(split.ann_file), size))
+            lines.append(f'objects of {name}, images {resized}:\n{table}')
+    return '\n'.join(lines)
 
 
 def export(source: CocoSource, folder: Path, copy: bool = False) -> Mapping[str, Path]:
