@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -9,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import mmengine.config.config
 import pytest
 import torch
 from mmengine.registry import DefaultScope
 
 import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
+from tests.helpers.config_text import unformatted
 from tests.helpers.tiny import write_data
 
 REASONS = dict(gpu='needs a CUDA device', compiler='needs a C++ compiler')
@@ -33,6 +36,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=REASONS[mark]))
 
 
+def pytest_collection_finish() -> None:
+    """Leave all modules out of garbage collections: mmengine asks for one at each data set.
+
+    What tests create is collected as always.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def _has_compiler() -> bool:
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
@@ -49,6 +61,14 @@ def _default_signals() -> None:
     """`nohup` and a shell's `&` make children ignore signals that tests send to themselves."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _unformatted_configs() -> Iterator[None]:
+    """Spare each run the seconds in which yapf formats its config's text, about five times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mmengine.config.config, 'FormatCode', unformatted)
+        yield
 
 
 @pytest.fixture(scope='session')

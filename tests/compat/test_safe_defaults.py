@@ -1,8 +1,7 @@
-"""mmengine's own loaders from `import effnet_dense` on, in fresh processes."""
+"""mmengine's own loaders from `import effnet_dense` on."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from mmengine.logging import MessageHub
 from mmengine.runner import CheckpointLoader
 
+from tests.helpers.forked import finish_forked
 from tests.helpers.hostile import running
 from tests.helpers.server import content, serving
 from tests.helpers.tool import REPOSITORY, environment
@@ -136,17 +136,7 @@ def test_stock_runners_resume(tmp_path: Path) -> None:
     """mmengine's own runner goes on from its own checkpoint (mmengine#1655)."""
     (tmp_path / 'train.py').write_text(STOCK, encoding='utf-8')
     for words in ((), ('resume',)):
-        done = subprocess.run(
-            [sys.executable, 'train.py', *words],
-            cwd=tmp_path,
-            env={**environment(), 'PYTHONPATH': os.fspath(REPOSITORY)},
-            capture_output=True,
-            text=True,
-            timeout=200,
-            encoding='utf-8',
-            errors='replace',
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+        finish_forked(tmp_path / 'log', tmp_path / 'train.py', *words, folder=tmp_path)
     assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import mmcv
-import mmengine
 import mmseg
 import numpy as np
 import pytest
@@ -86,14 +85,6 @@ CLASSES = {ADE20K: 150, CITYSCAPES: 19, VOC: 21}
 
 every_config = pytest.mark.parametrize('name', SMALL)
 every_dataset = pytest.mark.parametrize('name', CLASSES)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def plain_config_text() -> Iterator[None]:
-    """Skip mmengine's formatting of every run's config by yapf, which takes longer than the run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mmengine.config.config, 'FormatCode', lambda text, **_: (text, True))
-        yield
 
 
 @functools.cache

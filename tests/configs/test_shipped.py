@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from pathlib import Path
 
 import pytest
@@ -91,12 +92,12 @@ def test_header_has_command_hardware_expected_metric_and_source(name: str) -> No
 
 @leaves
 def test_normalisation_matches_the_weights(name: str) -> None:
-    check_normalisation(load_config(FOLDER / name))
+    check_normalisation(copy.deepcopy(CONFIGS[name]))
 
 
 @leaves
 def test_wrong_normalisation_is_detected(name: str) -> None:
-    config = load_config(FOLDER / name)
+    config = copy.deepcopy(CONFIGS[name])
     config.model.data_preprocessor.mean = [1.0, 2.0, 3.0]
     with pytest.raises(ValueError, match='mean'):
         check_normalisation(config)
@@ -105,7 +106,7 @@ def test_wrong_normalisation_is_detected(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize('name', DETECTORS)
 def test_features_have_the_strides_of_the_anchors(name: str) -> None:
-    model = build(load_config(FOLDER / name)).eval()
+    model = build(copy.deepcopy(CONFIGS[name])).eval()
     with torch.no_grad():
         features = model.extract_feat(torch.randn(1, 3, 64, 64))
     head = getattr(model, 'rpn_head', None) or model.bbox_head
@@ -116,7 +117,7 @@ def test_features_have_the_strides_of_the_anchors(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize('name', SEGMENTORS)
 def test_predicts_the_classes_of_its_data(name: str) -> None:
-    config = load_config(FOLDER / name)
+    config = copy.deepcopy(CONFIGS[name])
     model = build(config).eval()
     meta = dict(img_shape=(64, 96), ori_shape=(50, 75))
     with torch.no_grad():
@@ -131,7 +132,7 @@ def test_predicts_the_classes_of_its_data(name: str) -> None:
 @pytest.mark.parametrize('name', SEGMENTORS)
 def test_schedule_and_tta_of_segmentors(name: str) -> None:
     """The lr schedule ends with the training, and the config has what --tta requires."""
-    config = load_config(FOLDER / name)
+    config = copy.deepcopy(CONFIGS[name])
     assert config.default_scope == 'mmseg'
     assert config.train_cfg.type == 'IterBasedTrainLoop'
     assert max(scheduler.end for scheduler in config.param_scheduler) == config.train_cfg.max_iters

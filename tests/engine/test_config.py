@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mmengine.config.config
 import pytest
 from mmengine.config import Config
+from yapf.yapflib import yapf_api
 
 from effnet_dense.engine import config as engine
 from effnet_dense.engine.config import apply_options, find_config, load_config
@@ -26,6 +28,16 @@ def test_an_installed_package_finds_its_configs(
     (tmp_path / 'some_config.py').write_text('x = 1', encoding='utf-8')
     monkeypatch.setattr(engine, 'SHIPPED', (tmp_path, tmp_path / 'absent'))
     assert find_config('some_config') == tmp_path / 'some_config.py'
+
+
+def test_formatted_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By yapf, which other tests do without: the text has the same values."""
+    monkeypatch.setattr(mmengine.config.config, 'FormatCode', yapf_api.FormatCode)
+    config = load_config(B3)
+    config.dump(tmp_path / 'formatted.py')
+    lines = (tmp_path / 'formatted.py').read_text(encoding='utf-8').splitlines()
+    assert max(map(len, lines)) < 80
+    assert Config.fromfile(tmp_path / 'formatted.py').to_dict() == config.to_dict()
 
 
 def test_an_unknown_config_lists_near_names() -> None:

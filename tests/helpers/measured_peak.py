@@ -1,13 +1,13 @@
 """Measure the peak of a real training step, by mmengine's own `train_step`, on the CPU.
 
 Two counts that are independent of the prediction: PyTorch's allocator, as the profiler reports it,
-and the process's resident memory, `python -m tests.helpers.measured_peak CONFIG BATCH SIDE LEAN`.
+and the resident memory of a process that does nothing else.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import ctypes
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ from effnet_dense.analysis.memory.batch import disable_resizing, make_training_b
 from effnet_dense.analysis.memory.model import build_model
 from effnet_dense.analysis.memory.peak import TrainingSetup, training_setup, without_logs
 from effnet_dense.engine.config import load_config
-from tests.helpers.tool import environment
+from tests.helpers.forked import Forked
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""glibc's names of `mallopt`'s parameters."""
 
 
 def train(config: Config, setup: TrainingSetup) -> None:
@@ -60,25 +63,26 @@ def _allocations(events: Any) -> Any:
         yield from _allocations(event.children)
 
 
-def resident_peak(*words: object) -> int:
-    """Bytes by which a separate process grows while it trains, given this module's arguments."""
+def resident_peak(name: str, batch: int, side: int, lean: int) -> int:
+    """Bytes by which a separate process grows while it trains a config on square images."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'bytes'
+        assert Forked(_measure_growth, path, name, batch, side, lean).wait(timeout=200) == 0
+        return int(path.read_text(encoding='utf-8'))
+
+
+def _measure_growth(path: Path, name: str, batch: int, side: int, lean: int) -> None:
     # Blocks of 64 KiB and more come from the system, and go back to it at once.
-    own = dict(MALLOC_MMAP_THRESHOLD_='65536', MALLOC_TRIM_THRESHOLD_='0', MALLOC_ARENA_MAX='1')
-    command = [sys.executable, '-m', 'tests.helpers.measured_peak', *map(str, words)]
-    out = subprocess.run(command, env=environment(**own), capture_output=True, check=True)
-    return int(out.stdout.split()[-1])
-
-
-def _main(name: str, batch: str, side: str, lean: str) -> None:
+    libc = ctypes.CDLL(None)
+    for parameter, value in ((M_MMAP_THRESHOLD, 65536), (M_TRIM_THRESHOLD, 0), (M_ARENA_MAX, 1)):
+        assert libc.mallopt(parameter, value) == 1
     config = load_config(name)
-    setup = training_setup(config, int(batch), (int(side), int(side)), 'fp32', int(lean))
-    # Kernels and their threads are loaded by a first, small run.
-    small = training_setup(config, 2, (64, 64), 'fp32', int(lean))
-    train(config, small)
+    # Kernels and their threads are loaded by a first, small run, as are shared pages.
+    train(config, training_setup(config, 2, (64, 64), 'fp32', lean))
     Path('/proc/self/clear_refs').write_text('5', encoding='utf-8')  # reset the peak
     before = _resident('VmRSS')
-    train(config, setup)
-    print(_resident('VmHWM') - before)
+    train(config, training_setup(config, batch, (side, side), 'fp32', lean))
+    path.write_text(str(_resident('VmHWM') - before), encoding='utf-8')
 
 
 def _resident(name: str) -> int:
@@ -87,7 +91,3 @@ def _resident(name: str) -> int:
         x for x in Path('/proc/self/status').read_text(encoding='utf-8').splitlines() if name in x
     )
     return int(line.split()[1]) * 1024
-
-
-if __name__ == '__main__':
-    _main(*sys.argv[1:])

@@ -180,8 +180,7 @@ def randomise_(model: nn.Module, seed: int = 0) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
 
     def uniform_(tensor: Tensor, low: float, high: float) -> None:
-        drawn = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
-        tensor.copy_(low + (high - low) * drawn)
+        tensor.uniform_(low, high, generator=generator)
 
     with torch.no_grad():
         for module in model.modules():

@@ -16,6 +16,7 @@ from effnet_dense.lean.batch_norm import normalise, normalise_again, supports_re
 from effnet_dense.lean.chain import run_chain
 from effnet_dense.lean.recompute import _Recomputed
 from tests.helpers import peers
+from tests.helpers.forked import prepare
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -93,4 +94,5 @@ def _part_of_the_batch(rank: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_synchronised_over_two_processes(tmp_path):
-    mp.spawn(_part_of_the_batch, (str(tmp_path),), nprocs=2)
+    prepare()
+    mp.start_processes(_part_of_the_batch, (str(tmp_path),), 2, start_method='forkserver')

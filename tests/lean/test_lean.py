@@ -17,6 +17,7 @@ from effnet_dense.models import EfficientNet
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.layers import ConvNormAct
 from effnet_dense.scaling import BlockRow
+from tests.helpers.forked import prepare
 from tests.helpers.tiers import slow_except
 from tests.reference.saved_bytes import saved_bytes
 
@@ -445,4 +446,5 @@ def _in_two_processes(rank: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_two_processes(tmp_path):
-    mp.spawn(_in_two_processes, (str(tmp_path),), nprocs=2)
+    prepare()
+    mp.start_processes(_in_two_processes, (str(tmp_path),), 2, start_method='forkserver')

@@ -10,8 +10,9 @@ import pytest
 
 from effnet_dense.weights.safe import safe_load
 from tests.helpers import resumable
+from tests.helpers.launched import start_launched
 from tests.helpers.tiny import write_data
-from tests.helpers.tool import environment, finish, start
+from tests.helpers.tool import environment
 
 STEPS = 4
 """Two epochs of two steps of two images in each of two processes."""
@@ -41,9 +42,11 @@ def write_config(data: Path, work_dir: Path, *hooks: dict[str, Any]) -> Path:
 
 def train(data: Path, work_dir: Path, *hooks: dict[str, Any], **variables: str) -> str:
     config = write_config(data, work_dir, *hooks)
-    words = ['tools/dist_train.sh', config, 2, '--work-dir', work_dir, '--resume']
+    words = ['dist_train.sh', config, 2, '--work-dir', work_dir, '--resume']
     log = work_dir.with_suffix('.log')
-    return finish(log, 'bash', *words, CUDA_VISIBLE_DEVICES='', **variables)
+    status = start_launched(log, *words, CUDA_VISIBLE_DEVICES='', **variables).wait(timeout=300)
+    assert status == 0, log.read_text(encoding='utf-8')[-4000:]
+    return log.read_text(encoding='utf-8')
 
 
 @pytest.mark.slow
@@ -70,9 +73,9 @@ def test_two_machines_skip_the_same_step(data: Path, tmp_path: Path) -> None:
     config = write_config(data, work_dir, dict(type='PoisonLastHook', iteration=2))
     port = environment()['MASTER_PORT']
     agents = [
-        start(
+        start_launched(
             tmp_path / f'log{node}',
-            *('bash', 'tools/dist_train.sh', config, 1, '--work-dir', work_dir),
+            *('dist_train.sh', config, 1, '--work-dir', work_dir),
             **dict(NNODES='2', NODE_RANK=str(node), MASTER_ADDR='127.0.0.1', PORT=port),
             CUDA_VISIBLE_DEVICES='',
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import nullcontext
 
 import pytest
@@ -20,6 +21,12 @@ def shapes(state: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
+@functools.cache
+def our_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+    with torch.device('meta'):
+        return shapes(create_classifier(arch).state_dict())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(('peer', 'arch'), PEERS)
 def test_every_tensor_of_every_peer_has_a_counterpart(peer: str, arch: str) -> None:
@@ -28,8 +35,7 @@ def test_every_tensor_of_every_peer_has_a_counterpart(peer: str, arch: str) -> N
     # mmdet's constructor reads values of tensors, which meta tensors do not have.
     with nullcontext() if peer == 'mmdet' else torch.device('meta'):
         theirs = shapes(peers.build_peer(peer, arch).state_dict())
-    with torch.device('meta'):
-        ours = shapes(create_classifier(arch).state_dict())
+    ours = our_shapes(arch)
     if peer == 'mmdet':  # a backbone only
         theirs = {f'backbone.{key}': shape for key, shape in theirs.items()}
         ours = {key: shape for key, shape in ours.items() if key.startswith('backbone.')}

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +9,8 @@ import torch.distributed as dist
 from mmcv.ops import SyncBatchNorm
 from mmengine.model import revert_sync_batchnorm
 from torch import nn
+
+from tests.helpers.forked import start_forked
 
 
 @pytest.fixture
@@ -92,21 +91,11 @@ os._exit(0)  # gloo's threads may abort while the interpreter ends (pytorch#1792
 
 
 @pytest.mark.slow
-def test_two_processes_share_their_statistics(tmp_path: Path, repository: Path) -> None:
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-    command = [sys.executable, '-c', TWO_PROCESSES]
+def test_two_processes_share_their_statistics(tmp_path: Path) -> None:
+    logs = [tmp_path / f'log{rank}' for rank in range(2)]
     processes = [
-        subprocess.Popen(
-            [*command, str(rank), f'{tmp_path}/store'],
-            cwd=repository,
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding='utf-8',
-            errors='replace',
-        )
-        for rank in range(2)
+        start_forked(log, '-c', TWO_PROCESSES, rank, tmp_path / 'store')
+        for rank, log in enumerate(logs)
     ]
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    for process, log in zip(processes, logs, strict=True):
+        assert process.wait(timeout=120) == 0, log.read_text(encoding='utf-8')
