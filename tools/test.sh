@@ -17,4 +17,6 @@ say 'pytest'
 # One thread for each worker, so that workers do not compete for cores; one worker for each file,
 # so that its fixtures are made once.
 export OMP_NUM_THREADS=1
+# Compiled modules are kept; without them each process compiles the package, and each run the tests.
+unset PYTHONDONTWRITEBYTECODE
 if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --dist loadfile --durations=15; fi

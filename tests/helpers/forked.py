@@ -86,7 +86,9 @@ def _redirect(output: Path) -> None:
         os.dup2(file.fileno(), 2)
     # New streams: those of the fork server remember what kind of file theirs was.
     encoding = locale.getencoding()
-    shown, error = (os.fdopen(number, 'w', 1, encoding, closefd=False) for number in (1, 2))
+    shown, error = (
+        os.fdopen(number, 'w', buffering=1, encoding=encoding, closefd=False) for number in (1, 2)
+    )
     error.reconfigure(errors='backslashreplace')
     sys.stdout = sys.__stdout__ = shown
     sys.stderr = sys.__stderr__ = error
