@@ -9,7 +9,7 @@ from pathlib import Path
 from effnet_dense.data.folders import listing
 from effnet_dense.data.image_files import IMAGE_SUFFIXES, list_files
 from effnet_dense.data.label_maps.endings import find_endings, find_label_end
-from effnet_dense.data.label_maps.pairs import LABEL_SUFFIXES, DrawnPart, LabelSplit
+from effnet_dense.data.label_maps.pairs import LABEL_SUFFIXES, DrawnPart, LabelSplit, drawn_by
 from effnet_dense.data.splitting import VAL_SHARE
 
 IMAGE_DIRS = (
@@ -100,7 +100,7 @@ def needed_parts(
         drawn = {name: replace(source, part=DrawnPart(name, share, seed)) for name in splits}
         remarks.append(
             f'there is one part, {_named(source, found.root)}: {share:.0%} of its images, chosen '
-            f'by their names and seed {seed}, are val'
+            f'by their names and seed {seed}, are val ({drawn_by(source)})'
         )
         chosen = drawn
     return Layout(found.root, {name: chosen[name] for name in splits}, tuple(remarks))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from effnet_dense.data.grouping import group_names
 from effnet_dense.data.image_files import IMAGE_SUFFIXES, list_files
 from effnet_dense.data.splitting import split_names
 
@@ -102,11 +103,29 @@ def split_files(split: LabelSplit) -> SplitFiles:
         unknown = tuple(sorted(chosen - images.keys()))
     if split.part is not None:
         of_list = images.keys() if chosen is None else images.keys() & chosen
-        chosen = set(split_names(of_list, split.part.share, split.part.seed)[split.part.name])
+        chosen = set(_drawn(of_list, split.part))
     if chosen is not None:
         images = {name: files for name, files in images.items() if name in chosen}
         labels = {name: files for name, files in labels.items() if name in chosen}
     return SplitFiles(images, labels, unknown)
+
+
+def _drawn(names: Iterable[str], part: DrawnPart) -> tuple[str, ...]:
+    """Select a part's names; frames of one video stay together (see `group_names`)."""
+    unique = sorted(set(names))
+    if not unique:
+        return ()
+    groups = group_names(unique)[0].groups
+    parts = split_names(unique, part.share, part.seed, groups.__getitem__)
+    if not parts['val']:  # all images are of one video
+        parts = split_names(unique, part.share, part.seed)
+    return parts[part.name]
+
+
+def drawn_by(split: LabelSplit) -> str:
+    """Say which images of a split stay together when it is divided."""
+    names = sorted(split_files(split).images)
+    return group_names(names)[0].by if names else ''
 
 
 def find_pairs(split: LabelSplit) -> list[LabelPair]:

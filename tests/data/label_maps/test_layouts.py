@@ -22,6 +22,7 @@ from PIL import Image
 from effnet_dense.data import find_labels, use_data
 from effnet_dense.data.config_walk import metrics_of
 from effnet_dense.data.label_maps.layouts import find_layout
+from effnet_dense.data.label_maps.pairs import find_pairs
 from effnet_dense.engine.config import load_config
 from tests.helpers.label_layouts import WRITERS, Written, truth
 
@@ -119,7 +120,7 @@ def test_what_was_decided_is_said(tmp_path: Path) -> None:
     assert remarks('colours') == 'test is used as val'
     assert remarks('cvat').startswith(
         'there is one part, ImageSets/Segmentation/default.txt: 20% of its images, chosen by their '
-        'names and seed 0, are val | the classes are those of labelmap.txt'
+        'names and seed 0, are val (each image on its own) | the classes are those of labelmap.txt'
     )
     assert remarks('voc') == (
         'the dataset lies in VOCdevkit/VOC2012/ | the classes are those of Pascal VOC'
@@ -141,6 +142,20 @@ def test_only_val(tmp_path: Path) -> None:
     (tmp_path / 'set/train').rename(tmp_path / 'elsewhere')
     with pytest.raises(FileNotFoundError, match=r"no split to train on, only \['val'\]"):
         find_labels(tmp_path / 'set')
+
+
+def test_frames_of_one_video_stay_together(tmp_path: Path) -> None:
+    names = [f'clip{video}_{frame:04d}' for video in range(8) for frame in range(2)]
+    maps = dict(zip(names, truth(16), strict=True))
+    (tmp_path / 'set').mkdir()
+    WRITERS['camvid'](tmp_path / 'set', maps, {})
+    source = find_labels(tmp_path / 'set')
+    assert 'videos by the beginnings of the names' in source.remarks[0]
+    videos = [
+        {pair.image.stem.split('_')[0] for pair in find_pairs(part)}
+        for part in source.splits.values()
+    ]
+    assert videos[0] and videos[1] and not videos[0] & videos[1]
 
 
 def test_all_of_one_part_is_evaluated(tmp_path: Path) -> None:
