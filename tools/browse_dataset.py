@@ -14,13 +14,15 @@ import sys
 
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.engine.browse import browse, draw_objects
-from effnet_dense.engine.command import config_of, config_parser, run, whole
+from effnet_dense.engine.command import config_of, config_parser, output_folder, run, whole
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     arguments = config_parser(__doc__)
-    arguments.add_argument('--out', metavar='DIR', help='default: browse/ in the work folder')
+    arguments.add_argument(
+        '--out', type=output_folder, metavar='DIR', help='default: browse/ in the work folder'
+    )
     arguments.add_argument(
         '--number', type=whole(1), default=20, metavar='N', help='number of images'
     )

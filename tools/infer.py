@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from effnet_dense.data.image_values import range_from_text
-from effnet_dense.engine.command import Options, run, score, whole
+from effnet_dense.engine.command import Options, given_path, output_folder, run, score, whole
 from effnet_dense.engine.config import load_config
 from effnet_dense.inference import Predictor, infer
 
@@ -20,10 +20,26 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = arguments.add_argument
-    add('config', help='config file, or the name of one that the package ships')
-    add('checkpoint', help="file, URL or named source; other ecosystems' weights are recognised")
-    add('sources', nargs='+', metavar='IMAGE|FOLDER|VIDEO', help='what to predict on')
-    add('--out', required=True, metavar='DIR', help='folder for drawings and JSON files')
+    add('config', type=given_path, help='config file, or the name of one that the package ships')
+    add(
+        'checkpoint',
+        type=given_path,
+        help="file, URL or named source; other ecosystems' weights are recognised",
+    )
+    add(
+        'sources',
+        nargs='+',
+        type=given_path,
+        metavar='IMAGE|FOLDER|VIDEO',
+        help='what to predict on',
+    )
+    add(
+        '--out',
+        required=True,
+        type=output_folder,
+        metavar='DIR',
+        help='folder for drawings and JSON files',
+    )
     add('--score-thr', type=score, default=0.3, metavar='S', help='lowest score that is drawn')
     add(
         '--batch-size',
@@ -34,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         '--ann-file',
+        type=given_path,
         metavar='JSON',
         help='take image and category ids from this file in COCO format',
     )

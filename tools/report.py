@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from effnet_dense.engine.command import run
+from effnet_dense.engine.command import given_path, run
 from effnet_dense.report import write_page
 
 
@@ -17,7 +17,9 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument('work_dir', help='work folder of a training or test run')
+    arguments.add_argument(
+        'work_dir', type=given_path, help='work folder of a training or test run'
+    )
     arguments.add_argument('--debug', action='store_true', help="show an error's traceback")
     return arguments
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from effnet_dense.engine.command import config_of, config_parser, run
+from effnet_dense.engine.command import (
+    config_of,
+    config_parser,
+    given_path,
+    output_file,
+    output_folder,
+    run,
+)
 from effnet_dense.engine.jobs import test
 
 
@@ -16,15 +23,21 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     arguments = config_parser(__doc__)
     arguments.add_argument(
-        'checkpoint', help='file, URL or named source, also in the formats of other ecosystems'
+        'checkpoint',
+        type=given_path,
+        help='file, URL or named source, also in the formats of other ecosystems',
     )
     arguments.add_argument(
         '--show-dir',
+        type=output_folder,
         metavar='DIR',
         help='folder for drawings of predictions beside the ground truth',
     )
     arguments.add_argument(
-        '--out', metavar='PATH', help='save the predictions: .pkl file (mmdet) or folder (mmseg)'
+        '--out',
+        type=output_file,
+        metavar='PATH',
+        help='save the predictions: .pkl file (mmdet) or folder (mmseg)',
     )
     arguments.add_argument(
         '--deploy', action='store_true', help='fold norms into convolutions first, which is faster'

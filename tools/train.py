@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from effnet_dense.engine.command import config_of, config_parser, run
+from effnet_dense.engine.command import config_of, config_parser, given_path, run
 from effnet_dense.engine.jobs import train
 
 
@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
         '--resume',
         nargs='?',
         const='auto',
+        type=given_path,
         metavar='CHECKPOINT',
         help="resume from this checkpoint; without a name, or with 'auto', from the last one",
     )

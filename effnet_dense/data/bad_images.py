@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 
 from effnet_dense.data.image_errors import BadImageError
+from effnet_dense.utils.atomic import write_all
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import claim
 
@@ -61,7 +62,7 @@ class ReplaceBadImages:
         line = json_text([name, why]) + '\n'
         handle = os.open(claim(self.notes), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(handle, line.encode())  # a single write: other processes append too
+            write_all(handle, line.encode(), self.notes)  # at once: other processes append too
         finally:
             os.close(handle)
 

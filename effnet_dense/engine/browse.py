@@ -28,10 +28,11 @@ from effnet_dense.engine.outputs import check_images, check_run
 from effnet_dense.engine.resume.batches import set_epoch
 from effnet_dense.engine.runner import Runner
 from effnet_dense.evaluation.counts import counts_figure
+from effnet_dense.evaluation.image_writing import write_image
 from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.output_names import portable_name
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
 from effnet_dense.utils.progress import track
 
 Image = NDArray[np.uint8]
@@ -79,11 +80,14 @@ def browse(
     paths = []
     for position, index in enumerate(track(indices, 'Drawing')):
         image, sample = to_drawable(loader.dataset[index], split)
-        path = claim(Path(out, _name(position, sample.img_path)))
-        visualizer.add_datasample('browse', image, sample, draw_pred=False, out_file=str(path))
+        path = Path(out, _name(position, sample.img_path))
+        with new_output(path, fsync=False) as partial:
+            visualizer.add_datasample(
+                'browse', image, sample, draw_pred=False, out_file=str(partial)
+            )
         paths.append(path)
-    sheet = claim(Path(out, SHEET))
-    mmcv.imwrite(contact_sheet([mmcv.imread(str(path)) for path in paths]), str(sheet))
+    sheet = Path(out, SHEET)
+    write_image(sheet, contact_sheet([mmcv.imread(str(path)) for path in paths]))
     return [*paths, sheet]
 
 
@@ -108,8 +112,9 @@ def draw_objects(config: Config, out: str | Path, split: str) -> Path | None:
     title = f'{split}, resized to {size}' if size else f'{split}, not resized'
     print_log(f'objects of {title}:\n{object_table(rows)}')
     counts = np.array([row.by_size for row in rows], dtype=np.int64).reshape(-1, 4)
-    path = claim(Path(out, OBJECTS))
-    counts_figure([row.name for row in rows], counts, title).savefig(path)
+    path = Path(out, OBJECTS)
+    with new_output(path, fsync=False) as partial:
+        counts_figure([row.name for row in rows], counts, title).savefig(partial)
     return path
 
 

@@ -19,6 +19,7 @@ from effnet_dense.engine.checks.numbers import check_integer, check_share
 from effnet_dense.engine.config import load_config
 from effnet_dense.utils.config_errors import reason
 from effnet_dense.utils.console import print_any_character
+from effnet_dense.utils.output_folders import check_file, check_folder, check_path
 from effnet_dense.utils.urls import without_user
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -83,16 +84,49 @@ def whole(smallest: int) -> Callable[[str], int]:
     return read
 
 
+def given_path(text: str) -> str:
+    """Return the path of an option, which must not be empty: that would be the current folder.
+
+    Raises:
+        FileNotFoundError: It is. Unlike a ValueError this passes argparse, and becomes one line.
+    """
+    check_path(text)
+    return text
+
+
+def output_folder(text: str) -> str:
+    """Return an option's folder of results, which must be writable or one that can be made.
+
+    Raises:
+        OSError: See `check_folder`.
+    """
+    check_folder(text)
+    return text
+
+
+def output_file(text: str) -> str:
+    """Return an option's file of results, in a folder as in `output_folder`.
+
+    Raises:
+        OSError: See `check_folder`.
+    """
+    check_file(text)
+    return text
+
+
 def config_parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the arguments of every tool that runs a config."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        'config', help='config file, or the name of a config that the package ships'
+        'config',
+        type=given_path,
+        help='config file, or the name of a config that the package ships',
     )
     parser.add_argument(
         '--data',
+        type=given_path,
         metavar='DIR',
         help='folder or ZIP file as annotation tools export it, or of images and label maps, or '
         "'demo'; its classes and files replace the config's",
@@ -113,7 +147,10 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
         help='seed by which --data with one part is divided; the same for training and testing',
     )
     parser.add_argument(
-        '--work-dir', metavar='DIR', help='for checkpoints and logs (default: work_dirs/<config>)'
+        '--work-dir',
+        type=output_folder,
+        metavar='DIR',
+        help='for checkpoints and logs (default: work_dirs/<config>)',
     )
     parser.add_argument(
         '--cfg-options',
@@ -180,8 +217,9 @@ def run(
         The exit status.
     """
     print_any_character()
-    args = parser.parse_args(argv)
+    args = argparse.Namespace(debug=False)
     try:
+        args = parser.parse_args(argv)
         tool(args)
     except USER_ERRORS as error:
         if args.debug:
@@ -204,4 +242,6 @@ def message(error: BaseException) -> str:
         text = text.strip().splitlines()[-1]
         kind, _, text = text.rpartition(': ') if text.endswith(': ') else text.partition(': ')
         return text if ' ' in text else f'{kind}: {text}'
+    if isinstance(error, OSError) and error.strerror:
+        return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
     return reason(error)

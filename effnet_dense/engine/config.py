@@ -22,6 +22,7 @@ from effnet_dense.engine.checks.top_level import check_model, check_top_level
 from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
 from effnet_dense.engine.input_channels import set_input_channels, set_loader_channels
+from effnet_dense.utils.output_folders import check_folder
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # A wheel has the configs inside the package, where `mim` looks; a checkout has them next to it.
@@ -119,6 +120,7 @@ def load_config(
     set_loader_channels(config)
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
     if skip_bad is not None:
+        check_folder(folder)
         skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits, division)
     elif data is not None:
         check_model(config)

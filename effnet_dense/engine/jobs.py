@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
@@ -22,7 +21,8 @@ from effnet_dense.engine.flags import (
     use_tta,
 )
 from effnet_dense.engine.hooks.evaluated_model import DeployHook, UnwrappedTTAHook
-from effnet_dense.engine.hooks.label_maps import CityscapesMapsHook, LabelMapsHook
+from effnet_dense.engine.hooks.label_maps import LabelMapsHook
+from effnet_dense.engine.output_claims import check_config_outputs
 from effnet_dense.engine.outputs import check_run
 from effnet_dense.evaluation.dump import DumpDetections
 
@@ -60,6 +60,7 @@ def train(
         resume_from(config, resume)
     check_data_files(config, ('train', 'val'))
     check_run(config, ('train', 'val'), [config.work_dir])
+    check_config_outputs(config, ('train', 'val'))
     return build_runner(config).train()
 
 
@@ -109,8 +110,9 @@ def test(
         _check_pickle(out)
     maps = _label_maps(config, out) if out is not None and segments else None
     check_data_files(config, ('test',))
-    folders = [folder for folder in (config.work_dir, show_dir, out) if folder is not None]
-    _check_scratch_folders(config)
+    folders = [config.work_dir, show_dir, out if segments else None]
+    folders = [folder for folder in folders if folder is not None]
+    check_config_outputs(config, ('test',))
     check_run(config, ('test',), folders, [] if out is None or segments else [out])
     use_classes_of(config, checkpoint)
     runner = build_runner(config)
@@ -136,26 +138,11 @@ def _check_pickle(out: str | Path) -> None:
         raise ValueError(f'--out must end with one of {PICKLES} for detections, got {str(out)!r}')
 
 
-def _label_maps(config: Config, folder: str | Path) -> LabelMapsHook:
-    """Return the hook that writes label maps; Cityscapes' metric writes them itself."""
-    official = _cityscapes_metrics(config)
+def _label_maps(config: Config, folder: str | Path) -> LabelMapsHook | None:
+    """Return the hook that writes label maps; None for Cityscapes' metric, which writes them."""
+    metrics = metrics_of(config.get('test_evaluator'))
+    official = [metric for metric in metrics if type_name(metric) == 'CityscapesMetric']
     for metric in official:
         metric.output_dir = str(folder)
         metric.keep_results = True
-    return CityscapesMapsHook(folder) if official else LabelMapsHook(folder)
-
-
-def _check_scratch_folders(config: Config) -> None:
-    """Refuse a folder that mmseg's Cityscapes metric would delete with all that it holds."""
-    for metric in _cityscapes_metrics(config):
-        folder = Path(metric.get('output_dir') or '')
-        if not metric.get('keep_results') and folder.is_dir() and any(folder.iterdir()):
-            raise FileExistsError(
-                f'CityscapesMetric would delete {folder}, which is not empty: choose another '
-                'output_dir, or set keep_results=True'
-            )
-
-
-def _cityscapes_metrics(config: Config) -> list[Any]:
-    metrics = metrics_of(config.get('test_evaluator'))
-    return [metric for metric in metrics if type_name(metric) == 'CityscapesMetric']
+    return None if official else LabelMapsHook(folder)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from effnet_dense.data.config_walk import loop_datasets, metrics_of
+from effnet_dense.engine.config_outputs import BACKEND_FILES, FILES
+from effnet_dense.utils.output_folders import check_file, check_folder
 from effnet_dense.utils.outputs import check_free, check_not_read, check_outside
 
+OUTPUTS = {*FILES, *BACKEND_FILES}
+LONGEST = 4096
+"""Characters of a path."""
 Paths = Iterable[str | Path]
 
 
@@ -26,10 +31,15 @@ def check_run(config: Config, loops: Sequence[str], folders: Paths, files: Paths
 
     Raises:
         FileExistsError: An output exists, and the package did not write it.
+        OSError: An output cannot be written.
         ValueError: An output is read, or would lie among the files of a dataset.
     """
     inputs = set(data_folders(config, loops))
-    for folder in folders:
+    files = list(files)
+    for file in files:
+        check_file(file)
+    for folder in (*folders, *(Path(file).parent for file in files)):
+        check_folder(folder)
         check_outside(folder, inputs)
     check_not_read(files, run_inputs(config, loops))
     check_free(files)
@@ -61,8 +71,8 @@ def image_paths(dataset: Any) -> list[str]:
 
 
 def run_inputs(config: Config, loops: Sequence[str]) -> Iterator[str]:
-    """Yield the files that a config names: itself, weights, annotations."""
-    named = [config.filename, None if config.get('resume') else config.get('load_from')]
+    """Yield the files that a config names: itself, weights, annotations, and any others."""
+    named = [config.filename, *_named_files(config)]
     for loop in loops:
         for dataset in loop_datasets(config, loop):
             if dataset.get('ann_file'):
@@ -70,6 +80,23 @@ def run_inputs(config: Config, loops: Sequence[str]) -> Iterator[str]:
         metrics = metrics_of(config.get(f'{loop}_evaluator'))
         named += [metric.get('ann_file') for metric in metrics]
     yield from (str(path) for path in named if path)
+
+
+def _named_files(config: Config) -> Iterator[str]:
+    """Yield the texts of a config that are paths of files; not the checkpoint of a resumed run."""
+    nodes = [
+        value
+        for key, value in config.items()
+        if not (config.get('resume') and key in ('load_from', 'load_from_first'))
+    ]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, Mapping):
+            nodes += [value for key, value in node.items() if key not in OUTPUTS]
+        elif isinstance(node, list | tuple):
+            nodes += node
+        elif isinstance(node, str) and len(node) <= LONGEST and os.path.isfile(node):
+            yield node
 
 
 def data_folders(config: Config, loops: Sequence[str]) -> Iterator[str]:

@@ -53,6 +53,11 @@ from effnet_dense.engine.hooks.progress import ProgressHook, is_interactive
 from effnet_dense.engine.hooks.stopping import StopHook, resume_hint
 from effnet_dense.engine.lock import training_lock
 from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, ResumableLoop
+from effnet_dense.engine.output_claims import (
+    ImageOutputsHook,
+    check_config_outputs,
+    claimed_outputs,
+)
 from effnet_dense.engine.processes import export_variables, start_gloo
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint, read_training_state
 from effnet_dense.engine.resume.compare import (
@@ -65,9 +70,9 @@ from effnet_dense.engine.resume.compare import (
 from effnet_dense.engine.resume.restore import finished, restore_progress
 from effnet_dense.evaluation.visualizer import own_visualizer
 from effnet_dense.registry import RUNNERS
-from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.config_errors import config_errors
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
+from effnet_dense.utils.run_lock import Lock
 from effnet_dense.utils.saved_config import KEY, config_text
 from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
@@ -108,6 +113,7 @@ class Runner(MMEngineRunner):
     - Processes on machines without a GPU communicate over gloo, and train with BN for SyncBN.
     """
 
+    _lock: Lock | None = None
     _resume: bool
     _load_from: str | None
     _has_loaded: bool
@@ -126,6 +132,7 @@ class Runner(MMEngineRunner):
         """
         check_model(cfg)
         check_arguments(cfg)
+        check_config_outputs(cfg, ())
         check_normalisation(cfg)
         runner = super().from_cfg(cfg)
         for line in loading_warnings(cfg):
@@ -297,6 +304,7 @@ class Runner(MMEngineRunner):
         self.register_hook(self._stop)
         self._first_step = FirstStepHook()
         self.register_hook(self._first_step)
+        self.register_hook(ImageOutputsHook())
         if has_own_classes(self.cfg):
             self.register_hook(NumClassesHook())
         if not any(isinstance(hook, FiniteHook) for hook in self.hooks):
@@ -322,7 +330,8 @@ class Runner(MMEngineRunner):
         single = self.world_size == 1
         with (
             resume_hint(self.work_dir),  # outermost: a killed worker's signal may arrive late
-            training_lock(self.work_dir),
+            training_lock(self.work_dir) as self._lock,
+            claimed_outputs(self, ('train', 'val')),
             self._stop.handle_signals(single),
             self._first_step.errors(),
         ):
@@ -330,22 +339,23 @@ class Runner(MMEngineRunner):
 
     def val(self) -> dict[str, float]:
         """Validate; see `FirstStepHook` for the errors of its first step."""
-        with self._first_step.errors():
+        with claimed_outputs(self, ('val',)), self._first_step.errors():
             return super().val()
 
     def test(self) -> dict[str, float]:
         """Test; see `FirstStepHook` for the errors of its first step."""
-        with self._first_step.errors():
+        with claimed_outputs(self, ('test',)), self._first_step.errors():
             return super().test()
 
+    @master_only
     def dump_config(self) -> None:
         """Write the config into the work folder, where another file of its name stays."""
         name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
         try:
-            claim(Path(self.work_dir, name))
+            with new_output(Path(self.work_dir, name)) as partial:
+                self.cfg.dump(str(partial))
         except FileExistsError:
-            return  # the visualizer writes the config, too: TIME/vis_data/config.py
-        super().dump_config()
+            pass  # the visualizer writes the config, too: TIME/vis_data/config.py
 
     def _maybe_compile(self, target: str) -> None:
         """Compile the model's parts if the config's `compile` requests it: see `compile_parts`."""
@@ -483,12 +493,22 @@ class Runner(MMEngineRunner):
         file_client_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write a checkpoint with the config as data, atomically; arguments are mmengine's."""
+        """Write a checkpoint with the config as data, atomically; arguments are mmengine's.
+
+        A work folder that was deleted is made again.
+
+        Raises:
+            FileExistsError: Another training has taken the work folder, which had been deleted, or
+                whose lock had been removed.
+            OSError: The disk is full, for example; the old file stays.
+        """
+        if self._lock is not None:
+            self._lock.renew()
         kwargs['meta'] = {**(kwargs.get('meta') or {}), **self._saved_config()}
         if '://' in out_dir or file_client_args or kwargs.get('backend_args'):
             super().save_checkpoint(out_dir, filename, file_client_args, **kwargs)
             return
-        with atomic_path(claim(Path(out_dir, filename))) as partial:
+        with new_output(Path(out_dir, filename)) as partial:
             super().save_checkpoint(out_dir, partial.name, **kwargs)
 
     def _saved_config(self) -> dict[str, str]:

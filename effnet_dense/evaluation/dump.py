@@ -7,8 +7,7 @@ from typing import Any
 from mmdet.evaluation import DumpDetResults
 from mmengine import dump
 
-from effnet_dense.utils.atomic import atomic_path
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
 
 
 class DumpDetections(DumpDetResults):
@@ -20,6 +19,6 @@ class DumpDetections(DumpDetResults):
         Raises:
             FileExistsError: The package did not write the file that has this name.
         """
-        with atomic_path(claim(self.out_file_path)) as partial:
+        with new_output(self.out_file_path) as partial:
             dump(results, str(partial))
         return {}

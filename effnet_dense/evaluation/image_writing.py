@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.output_names import folders_of, replace_suffix
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import check_free, new_output
 
 GREY_ONLY = ('.pbm', '.pgm')
 """Formats without colour, which drawings have."""
@@ -28,14 +27,14 @@ def write_image(path: Path, image: NDArray[Any]) -> None:
         OSError: The file cannot be written; the message names a full disk.
         ValueError: OpenCV cannot write this format.
     """
-    claim(path)
+    check_free([path])
     try:
         encoded, content = cv2.imencode(path.suffix, np.ascontiguousarray(image))
     except cv2.error as error:
         raise ValueError(f'cannot write {path}: {error}') from error
     if not encoded:
         raise ValueError(f'cannot write {path}: OpenCV cannot encode this image')
-    with atomic_path(path, fsync=False) as partial:
+    with new_output(path, fsync=False) as partial:
         partial.write_bytes(content.data)
 
 

@@ -15,7 +15,7 @@ from mmdet.evaluation import INSTANCE_OFFSET
 from mmdet.visualization import DetLocalVisualizer
 from mmdet.visualization.palette import get_palette
 from mmengine.structures import InstanceData, PixelData
-from mmengine.visualization import Visualizer
+from mmengine.visualization import LocalVisBackend, Visualizer
 from mmseg.visualization import SegLocalVisualizer
 from numpy.typing import NDArray
 
@@ -27,6 +27,7 @@ from effnet_dense.evaluation.drawing import (
     draw_masks,
     draw_segments,
 )
+from effnet_dense.evaluation.vis_backend import LocalBackend
 from effnet_dense.registry import VISUALIZERS
 
 Names = Sequence[str] | None
@@ -127,13 +128,24 @@ class SegmentationVisualizer(SegLocalVisualizer):
 
 
 def own_visualizer(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace mmdet's or mmseg's local visualizer in a config by ours; other types stay."""
+    """Replace the local visualizer and backend in a config by ours; other types stay."""
     kind = config.get('type')
+    if 'vis_backends' in config:
+        config = {**config, 'vis_backends': _own_backends(config['vis_backends'])}
     if kind in ('DetLocalVisualizer', 'mmdet.DetLocalVisualizer', DetLocalVisualizer):
         return {'alpha': MASK_OPACITY, **config, 'type': DetectionVisualizer}
     if kind in ('SegLocalVisualizer', 'mmseg.SegLocalVisualizer', SegLocalVisualizer):
         return {**config, 'type': SegmentationVisualizer}
     return dict(config)
+
+
+def _own_backends(backends: Any) -> Any:
+    if isinstance(backends, list | tuple):
+        return [_own_backends(backend) for backend in backends]
+    local = ('LocalVisBackend', 'mmengine.LocalVisBackend', LocalVisBackend)
+    if not isinstance(backends, Mapping) or backends.get('type') not in local:
+        return backends
+    return {'name': 'LocalVisBackend', **backends, 'type': LocalBackend}
 
 
 def build_visualizer(config: Mapping[str, Any], dataset_meta: Any) -> Visualizer:

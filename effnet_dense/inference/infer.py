@@ -32,7 +32,9 @@ from effnet_dense.inference.video import COUNTED, frame_rate, open_video, video_
 from effnet_dense.utils.atomic import DISK_FULL
 from effnet_dense.utils.console import one_line
 from effnet_dense.utils.native_paths import is_utf8
+from effnet_dense.utils.output_folders import check_folder
 from effnet_dense.utils.progress import progress_bar
+from effnet_dense.utils.run_lock import PREDICTION, locked
 
 BAD_FILE = (
     *(ArithmeticError, AssertionError, IndexError, MemoryError, OSError, RuntimeError, ValueError),
@@ -80,27 +82,31 @@ def infer(
 
     Raises:
         FileNotFoundError: A source or `ann_file` does not exist.
-        OSError: The disk is full, for example; the JSON files have the results until then.
-        FileExistsError: A result has the name of a file that the package did not write.
+        OSError: `out` cannot be written, or the disk is full, for example; the JSON files then have
+            the results until that image.
+        FileExistsError: A result has the name of a file that the package did not write, or another
+            process predicts into the folder.
         ValueError: A result would replace an input, `ann_file` lacks classes, or a number is
             impossible.
     """
     if batch_size < 1:
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
     check_share('score_thr', score_thr)
+    check_folder(out)
     lines: list[str] = []
     more = () if predictor.channels == RGB else ('.npy',)
     inputs = find_inputs(sources, out, lines.append, print_log, more)
     paths = OutputPaths.of(inputs)
     paths.check(Path(out), inputs, ann_file)
-    run = _Run(predictor, out, paths, score_thr, batch_size, ann_file)
-    for item in inputs:
-        if not is_utf8(item.path.name):
-            line = f'{one_line(item.path)} is not UTF-8: its results are named {item.name}'
-            print_log(line, logger='current')
-    for line in lines:
-        run.skip(line)
-    return run.run(inputs)
+    with locked(out, PREDICTION):
+        run = _Run(predictor, out, paths, score_thr, batch_size, ann_file)
+        for item in inputs:
+            if not is_utf8(item.path.name):
+                line = f'{one_line(item.path)} is not UTF-8: its results are named {item.name}'
+                print_log(line, logger='current')
+        for line in lines:
+            run.skip(line)
+        return run.run(inputs)
 
 
 class _Run:

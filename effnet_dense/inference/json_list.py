@@ -7,8 +7,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from effnet_dense.utils.atomic import atomic_path, partial_path
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.atomic import partial_path
+from effnet_dense.utils.outputs import new_output
 
 
 class JsonList:
@@ -59,6 +59,6 @@ class JsonList:
 
     def close(self, suffix: str = '') -> None:
         """Finish the file and give it its final name."""
-        with atomic_path(claim(self.path)), self._file:
+        with new_output(self.path), self._file:
             self._pending.append(f'\n]{suffix}\n')
             self.flush()

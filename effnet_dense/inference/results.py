@@ -24,8 +24,8 @@ from effnet_dense.evaluation.image_writing import write_image
 from effnet_dense.inference.categories import CocoIds
 from effnet_dense.inference.coco_results import detections, segments
 from effnet_dense.inference.json_list import JsonList
-from effnet_dense.utils.atomic import atomic_write, partial_path
-from effnet_dense.utils.outputs import claim, claim_folder
+from effnet_dense.utils.atomic import partial_path
+from effnet_dense.utils.outputs import claim_folder, write_output
 
 NO_CLASS = 255
 RESERVE = 4 << 20
@@ -134,7 +134,7 @@ class Results:
             rest = json.dumps({'images': self._images, 'categories': categories})
             entries.close('' if name == 'predictions' else f', {rest[1:]}')
         listing = {'images': self._images, 'categories': categories, 'annotations': []}
-        atomic_write(claim(self.folder / 'images.json'), json.dumps(listing))
+        write_output(self.folder / 'images.json', json.dumps(listing))
 
     def _add_detections(self, image: dict[str, Any], instances: Any) -> None:
         entries = self._list('predictions')

@@ -13,9 +13,8 @@ import cv2
 import mmcv
 
 from effnet_dense.evaluation.captions import ImageArray
-from effnet_dense.utils.atomic import atomic_path
 from effnet_dense.utils.native_paths import native_path
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
 from effnet_dense.utils.regular_files import check_regular
 
 FALLBACK_FPS = 25.0
@@ -68,7 +67,7 @@ def video_writer(path: Path, fps: float, frame: ImageArray) -> Iterator[cv2.Vide
         OSError: The disk is full, of which OpenCV says nothing.
         ValueError: OpenCV cannot write videos here.
     """
-    with atomic_path(claim(path), fsync=False) as partial, native_path(partial) as writable:
+    with new_output(path, fsync=False) as partial, native_path(partial) as writable:
         codec = cv2.VideoWriter.fourcc(*CODEC)
         writer = cv2.VideoWriter(writable, codec, fps, frame.shape[1::-1])
         if not writer.isOpened():

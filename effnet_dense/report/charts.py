@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from effnet_dense.evaluation.figure import NUMBERS, draw_shares
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
 
 GREY = '#7d8590'
 COLOURS = (
@@ -45,7 +45,8 @@ def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG; equal figures give equal bytes."""
     for axes in figure.axes:
         _make_grey(axes)
-    figure.savefig(claim(path), transparent=True, metadata={'Software': None})
+    with new_output(path, fsync=False) as partial:
+        figure.savefig(partial, transparent=True, metadata={'Software': None})
     return path
 
 

@@ -75,6 +75,10 @@ class ReportHook(Hook):
         try:
             self._save(runner, what, dataset, metrics)
             path = write_page(runner.work_dir)
+        except OSError as error:
+            reason = error.strerror or error
+            where = f' ({error.filename})' if error.filename else ''
+            runner.logger.warning(f'the report could not be written: {reason}{where}')
         except Exception:
             # A failing report must not end a training run.
             runner.logger.warning('the report could not be written', exc_info=True)

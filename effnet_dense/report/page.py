@@ -16,8 +16,8 @@ from effnet_dense.report.sections import Section, Tile, show
 from effnet_dense.report.segmentation_sections import panoptic_sections, segmentation_sections
 from effnet_dense.report.skipped import skipped_sections
 from effnet_dense.report.store import load_json, report_folder
-from effnet_dense.utils.atomic import atomic_write
-from effnet_dense.utils.outputs import claim, claim_folder
+from effnet_dense.utils.output_folders import check_folder
+from effnet_dense.utils.outputs import claim_folder, write_output
 
 HEADLINES = {
     'coco/bbox_mAP': 'box AP',
@@ -46,6 +46,7 @@ def write_page(work_dir: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: The folder holds neither.
+        OSError: It cannot be written into.
         ValueError: Its data are damaged.
     """
     work_dir, folder = Path(work_dir), report_folder(work_dir)
@@ -56,6 +57,7 @@ def write_page(work_dir: str | Path) -> Path:
             f'nothing to report in {work_dir}: expected report/data/run.json, which an '
             'evaluation writes, or */vis_data/scalars.json, which a training writes'
         )
+    check_folder(folder)
     claim_folder(folder)
     sections: list[Section] = []
     if run is not None:
@@ -103,5 +105,4 @@ def _write(path: Path, run: Mapping[str, Any], sections: list[Section], folder: 
         sections=sections,
         show=show,
     )
-    atomic_write(claim(path), page)
-    return path
+    return write_output(path, page)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from effnet_dense.data.bands import decode_for_drawing
 from effnet_dense.evaluation.captions import ImageArray
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
 
 SIDES = (420, 640)
 """Range of a panel's longer side: smaller images are enlarged so that captions are legible."""
@@ -62,7 +62,8 @@ def side_by_side(panels: Sequence[ImageArray]) -> ImageArray:
 
 def write_jpeg(path: Path, image: ImageArray, quality: int = 85) -> None:
     """Write an image; missing folders are created."""
-    Image.fromarray(image).save(claim(path), quality=quality)
+    with new_output(path, fsync=False) as partial:
+        Image.fromarray(image).save(partial, quality=quality)
 
 
 def data_uri(file: Path) -> str:

@@ -18,7 +18,7 @@ from effnet_dense.report.collectors import (
 )
 from effnet_dense.report.ranking import best_and_worst
 from effnet_dense.report.store import save_arrays, save_json
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import write_output
 
 
 def save_meta(data: Path, **values: Any) -> None:
@@ -83,7 +83,7 @@ def _save_segments(data: Path, results: Sequence[dict[str, Any]]) -> None:
     folder = data / 'maps'
     for index in np.concatenate(best_and_worst(found.scores)):
         for kind in ('truth', 'found'):
-            claim(folder / f'{index}_{kind}.png').write_bytes(results[index][kind])
+            write_output(folder / f'{index}_{kind}.png', results[index][kind], fsync=False)
 
 
 def _save_panoptic(data: Path, collector: PanopticCollector) -> None:

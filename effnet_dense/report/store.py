@@ -14,9 +14,14 @@ from zipfile import BadZipFile
 import cv2
 import numpy as np
 
-from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.json_text import json_text
-from effnet_dense.utils.outputs import check_free, claim, claim_folder, remove_ours
+from effnet_dense.utils.outputs import (
+    check_free,
+    claim_folder,
+    new_output,
+    remove_ours,
+    write_output,
+)
 
 FOLDER = 'report'
 FILES = (
@@ -42,6 +47,8 @@ def report_folder(work_dir: str | Path) -> Path:
 def start_data(folder: Path) -> Path:
     """Remove charts, images and data of an earlier evaluation; other files stay.
 
+    The page, which holds all that it shows, stays until the new one is complete.
+
     Returns:
         The folder for data.
 
@@ -49,7 +56,7 @@ def start_data(folder: Path) -> Path:
         FileExistsError: See `check_report`.
     """
     check_report(folder)
-    remove_ours(folder)
+    remove_ours(folder, keep=['index.html'])
     return claim_folder(folder / 'data')
 
 
@@ -65,7 +72,8 @@ def check_report(folder: Path) -> None:
 def save_arrays(path: Path, arrays: Any) -> None:
     """Write a dataclass of arrays, compressed."""
     fields = {field.name: getattr(arrays, field.name) for field in dataclasses.fields(arrays)}
-    np.savez_compressed(claim(path), **fields)
+    with new_output(path) as partial:
+        np.savez_compressed(partial, **fields)
 
 
 def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
@@ -85,7 +93,7 @@ def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
 
 def save_json(path: Path, content: Any) -> None:
     """Write plain values as JSON."""
-    atomic_write(claim(path), json_text(content, indent=1))
+    write_output(path, json_text(content, indent=1))
 
 
 def load_json(path: Path) -> Any:

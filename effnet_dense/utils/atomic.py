@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
+import itertools
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PARTIAL = '.part-'
@@ -14,6 +17,9 @@ PARTIAL = '.part-'
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 NAME_BYTES = 255
 """Longest name of a file on the file systems of Linux, macOS and Windows."""
+NO_LOCKS = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+"""Errors of network disks without `flock`."""
+_NUMBER = itertools.count(1)
 
 
 def partial_path(path: str | Path) -> Path:
@@ -22,30 +28,48 @@ def partial_path(path: str | Path) -> Path:
 
 
 @contextmanager
-def atomic_path(path: str | Path, fsync: bool = True) -> Iterator[Path]:
+def atomic_path(
+    path: str | Path, fsync: bool = True, before_renaming: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Yield a temporary path whose file replaces `path` when the block ends.
 
-    After a kill the temporary file stays, until the next call for `path` overwrites it. One
-    process at a time may write `path`; see `atomic_write` for several.
+    The replaced file is never written to: other names of it (hard links) keep the old content.
+    After a kill the temporary file stays, until the next call for `path` overwrites it. Several
+    processes and threads may write `path` at once; the last one wins.
 
     Args:
         path: The final path; its folder exists.
         fsync: Wait until the bytes are on the disk before renaming, and until the new name is on
             the disk before returning. Without it a kill is safe, but a power cut is not.
+        before_renaming: Called with the temporary path of the complete file.
 
     Yields:
-        `partial_path(path)`.
+        `partial_path(path)`, or a name of its own while that is in use.
 
     Raises:
+        FileNotFoundError: The block wrote no file.
         OSError: The file cannot be written; the message names a full disk. On any exception the
             temporary file is removed and the old file stays.
     """
-    with _replacing(Path(path), partial_path(path), fsync) as partial:
+    path = Path(path)
+    with _named_disk_full(path), _partial(path) as partial:
         yield partial
+        if partial.stat().st_mtime_ns == 0:
+            raise FileNotFoundError(errno.ENOENT, 'nothing was written', str(path))
+        if fsync:
+            _flush(partial)
+        if before_renaming is not None:
+            before_renaming(partial)
+        os.replace(partial, path)
+        if fsync:
+            _flush(path.parent)
 
 
 def atomic_write(
-    path: str | Path, content: str | bytes | Iterable[str], fsync: bool = True
+    path: str | Path,
+    content: str | bytes | Iterable[str],
+    fsync: bool = True,
+    before_renaming: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a file (text as UTF-8) atomically; several processes may write the same one at once.
 
@@ -54,15 +78,31 @@ def atomic_write(
         content: Text, bytes, or text in parts. Bytes of file names that are not UTF-8, which
             Python shows as lone surrogates, become `\\udce9`.
         fsync: See `atomic_path`.
+        before_renaming: See `atomic_path`.
 
     Raises:
         OSError: See `atomic_path`.
     """
-    path = Path(path)
-    own = _beside(path, f'{PARTIAL}{os.getpid()}-')
-    with _replacing(path, own, fsync) as partial, partial.open('wb') as file:
-        parts = [content] if isinstance(content, str | bytes) else content
+    parts = [content] if isinstance(content, str | bytes) else content
+    with atomic_path(path, fsync, before_renaming) as partial, partial.open('wb') as file:
         file.writelines(map(_bytes, parts))
+
+
+def write_all(handle: int, content: bytes, path: str | Path) -> None:
+    """Write bytes through a handle, all of them.
+
+    Args:
+        handle: An open file.
+        content: The bytes.
+        path: The file, which errors name.
+
+    Raises:
+        OSError: The disk is full, for example.
+    """
+    rest = memoryview(content)
+    with _named_disk_full(Path(path)):
+        while rest:
+            rest = rest[os.write(handle, rest) :]
 
 
 def _bytes(content: str | bytes) -> bytes:
@@ -70,23 +110,85 @@ def _bytes(content: str | bytes) -> bytes:
 
 
 @contextmanager
-def _replacing(path: Path, partial: Path, fsync: bool) -> Iterator[Path]:
+def _named_disk_full(path: Path) -> Iterator[None]:
+    """Say that the disk is full in the error that it causes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        reason = str(error.strerror)
+        reason = reason if 'disk is full' in reason else f'the disk is full: {reason}'
+        raise OSError(error.errno, reason, str(path)) from error
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """Make an empty temporary file, from 1970 until it is written; it is removed on errors."""
+    partial = partial_path(path)
+    try:
+        handle = _reserve(partial)
+    except OSError as error:
+        if not isinstance(error, BlockingIOError) and not os.path.lexists(partial):
+            raise
+        partial = _beside(path, f'{PARTIAL}{os.getpid()}-{next(_NUMBER)}-')
+        handle = _reserve(partial)
     try:
         yield partial
-        if fsync:
-            _flush(partial)
-        os.replace(partial, path)
-        if fsync:
-            _flush(path.parent)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        if error.errno in DISK_FULL:
-            reason = f'the disk is full: {error.strerror}'
-            raise OSError(error.errno, reason, str(path)) from error
-        raise
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be gone
+            partial.unlink()
         raise
+    finally:
+        os.close(handle)
+
+
+def _reserve(partial: Path) -> int:
+    """Create a temporary file, and lock it until the handle is closed.
+
+    Raises:
+        BlockingIOError: Another process is writing it.
+        OSError: It cannot be written, or is no file.
+    """
+    while True:
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            lock_file(handle)
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise FileExistsError(errno.EEXIST, 'not a regular file', str(partial))
+            if is_at(partial, handle):  # no other process has renamed it meanwhile
+                os.utime(handle, ns=(0, 0))
+                return handle
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def lock_file(handle: int) -> bool:
+    """Lock an open file until it is closed.
+
+    Returns:
+        Whether the disk has locks.
+
+    Raises:
+        BlockingIOError: Another process holds the lock.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def is_at(path: Path, handle: int) -> bool:
+    """Whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _beside(path: Path, prefix: str) -> Path:

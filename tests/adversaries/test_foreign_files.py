@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -64,16 +65,23 @@ def names(tools: dict[str, Tool], tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 def plant(folder: Path, names: list[str], draw: random.Random) -> dict[Path, bytes]:
-    """Write files of the user's, most of them under names that tools write, where none is yet."""
+    """Write files of the user's, most of them under names that tools write, and edit results."""
     others = ['report/thesis.tex', 'pictures/holiday.jpg', 'browse/notes/a.txt', 'epoch_9.pth']
     planted = {}
     for name in draw.sample(names, draw.randrange(1, 4)) + draw.sample(others, 2):
         path = folder / name
-        if not path.exists():
+        if not path.exists() or not path.name.startswith('.'):
             path.parent.mkdir(parents=True, exist_ok=True)
             planted[path] = f'{name} {draw.random()}'.encode()
+            path.unlink(missing_ok=True)  # it may have another name in a backup
             path.write_bytes(planted[path])
     return planted
+
+
+def back_up(folder: Path, backup: Path) -> dict[Path, bytes]:
+    """Link all files of a folder into another one, as `cp -al` does."""
+    shutil.copytree(folder, backup, copy_function=os.link)
+    return {path: path.read_bytes() for path in backup.rglob('*') if path.is_file()}
 
 
 @pytest.mark.slow
@@ -82,13 +90,15 @@ def test_foreign_files_keep_their_bytes(
     seed: int, tools: dict[str, Tool], names: list[str], tmp_path: Path
 ) -> None:
     draw, foreign = random.Random(seed), {}
+    (tmp_path / 'work').mkdir()
     assert {'epoch_1.pth', 'report/index.html', 'predictions.json', 'found.pkl'} <= set(names)
-    for _ in range(5):
+    for number in range(5):
+        foreign |= back_up(tmp_path / 'work', tmp_path / f'backup{number}') if number else {}
         tool = draw.choice(sorted(tools))
         if draw.random() < 0.7:
-            foreign |= plant(tmp_path, names, draw)
+            foreign |= plant(tmp_path / 'work', names, draw)
         with contextlib.suppress(OSError, ValueError):  # refused
-            tools[tool](tmp_path)
+            tools[tool](tmp_path / 'work')
         assert {path: path.read_bytes() for path in foreign} == foreign, tool
 
 

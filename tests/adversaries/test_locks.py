@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from effnet_dense.utils import run_lock
+from effnet_dense.utils.atomic import lock_file
 from effnet_dense.utils.run_lock import LOCK, Holder, check_unlocked, locked
 from tests.helpers.tiny_models import DETECTOR, SMALL
 from tests.helpers.tool import REPOSITORY, call, environment
 
 ENDLESS = 'train_cfg.max_epochs=1000'
+# The package without its root, which imports the frameworks.
+LIGHT = f"""
+import sys, types
+sys.modules['effnet_dense'] = types.ModuleType('effnet_dense')
+sys.modules['effnet_dense'].__path__ = ['{REPOSITORY / 'effnet_dense'}']
+"""
 START = """
 import sys
 from effnet_dense.utils.run_lock import locked
@@ -39,7 +51,7 @@ def _quiet(quiet_loggers: None) -> None:
 def holder(folder: Path) -> subprocess.Popen[str]:
     """Start a process that holds a folder's lock until its input ends, or is refused."""
     return subprocess.Popen(
-        [sys.executable, '-c', START, str(folder)],
+        [sys.executable, '-c', LIGHT + START, str(folder)],
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -109,6 +121,151 @@ def test_another_hosts_lock_says_how_to_remove_it(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match=message), locked(tmp_path):
         pass
     assert (tmp_path / LOCK).is_file()
+
+
+CONTAINER = """
+import socket, sys
+socket.sethostname(sys.argv[1])
+from effnet_dense.utils.run_lock import locked
+try:
+    with locked(sys.argv[2]):
+        print('held', flush=True)
+        sys.stdin.read()
+except FileExistsError as error:
+    print(f'refused: {error}', flush=True)
+"""
+
+
+def container(name: str, folder: Path) -> subprocess.Popen[str]:
+    """Start a process that holds a lock, as a container does: own host name and process ids."""
+    inside = [sys.executable, '-c', LIGHT + CONTAINER, name, str(folder)]
+    return subprocess.Popen(
+        ['unshare', '--pid', '--uts', '--fork', '--mount-proc', '--kill-child', *inside],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding='utf-8',
+        errors='replace',
+    )
+
+
+@pytest.fixture
+def _containers() -> None:
+    command = ['unshare', '--pid', '--uts', '--fork', '--mount-proc', '--kill-child', 'true']
+    if shutil.which('unshare') is None or subprocess.run(command, check=False).returncode:
+        pytest.skip('only the superuser may make containers here')
+
+
+@pytest.mark.usefixtures('_containers')
+def test_a_container_that_was_killed_is_taken_over(tmp_path: Path) -> None:
+    """Its processes had ids of their own, so that only the system knows whether they live."""
+    first = container('pod-a', tmp_path)
+    assert first_line(first) == 'held'
+    record = json.loads((tmp_path / LOCK).read_text(encoding='utf-8'))
+    assert record['host'] == 'pod-a' and record['pid'] == 1
+    second = container('pod-b', tmp_path)
+    assert 'process 1 on pod-a has been training in' in first_line(second)
+    second.communicate()
+    outside = holder(tmp_path)
+    assert 'wait for its end' in first_line(outside)
+    outside.communicate()
+    first.kill()
+    first.wait()
+    third = container('pod-b', tmp_path)
+    assert first_line(third) == 'held'
+    third.communicate()
+
+
+def test_a_restarted_container_has_other_processes_of_the_same_ids(tmp_path: Path) -> None:
+    """Process 1 of the new container is not the one that trained; neither is its host name."""
+    with locked(tmp_path):
+        record = json.loads((tmp_path / LOCK).read_text(encoding='utf-8'))
+    before = {**record, 'pid': 1, 'host': 'pod-before', 'pid_space': 'pid:[1]'}
+    (tmp_path / LOCK).write_text(json.dumps(before), encoding='utf-8')
+    check_unlocked(tmp_path)
+    with locked(tmp_path):
+        pass
+    elsewhere = {**before, 'device': -1}  # such as a network disk: each mount has its own locks
+    (tmp_path / LOCK).write_text(json.dumps(elsewhere), encoding='utf-8')
+    with pytest.raises(FileExistsError, match=r'pod-before .*remove'):
+        check_unlocked(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('change', 'dead'),
+    [
+        (dict(boot='before'), True),  # the machine was restarted
+        (dict(boot='before', machine='other'), False),  # another one of this name
+        (dict(boot='other', host='other'), False),
+        (dict(host='other', boot_ticks=1), True),  # this machine was renamed
+        (dict(host='other'), False),
+    ],
+)
+def test_who_may_live(change: dict[str, Any], dead: bool) -> None:
+    own = Holder.this_process()
+    machine = {'machine': own.machine or 'this'}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_lock.Holder, 'this_process', lambda: replace(own, **machine))
+        assert replace(own, **(machine | change)).may_live() is not dead
+
+
+def test_another_machine_says_when_it_wrote_last(tmp_path: Path) -> None:
+    log = tmp_path / '20261128_080000' / 'log'
+    log.parent.mkdir()
+    log.write_text('', encoding='utf-8')
+    hours = time.time() - 3 * 3600 - 5
+    other = replace(Holder.this_process(), host='node-1', boot='other', time=hours)
+    (tmp_path / LOCK).write_text(json.dumps(vars(other)), encoding='utf-8')
+    for path in (log, tmp_path / LOCK):
+        os.utime(path, (hours, hours))
+    message = r'since .* \(3 hours ago\): if it has ended, remove .* \(the newest .* 3 hours ago\)'
+    with pytest.raises(FileExistsError, match=message):
+        check_unlocked(tmp_path)
+
+
+def test_workers_do_not_keep_the_lock(tmp_path: Path) -> None:
+    """Those that outlive a killed training end seconds later."""
+    code = """
+import os, sys, time
+from effnet_dense.utils.run_lock import locked
+with locked(sys.argv[1]):
+    child = os.fork()
+    if child:
+        print(child, flush=True)
+    time.sleep(60)
+"""
+    words = [sys.executable, '-c', LIGHT + code, str(tmp_path)]
+    first = subprocess.Popen(
+        words, env=environment(), stdout=subprocess.PIPE, text=True, encoding='utf-8'
+    )
+    worker = int(first_line(first))
+    first.kill()
+    first.wait()
+    try:
+        with (tmp_path / LOCK).open('rb') as file:
+            for _ in range(100):  # the worker closes the file as soon as it runs
+                with contextlib.suppress(BlockingIOError):
+                    assert lock_file(file.fileno())
+                    return
+                time.sleep(0.1)
+        pytest.fail('a worker keeps the lock')
+    finally:
+        os.kill(worker, signal.SIGKILL)
+
+
+@pytest.mark.parametrize('kind', ['folder', 'link', 'pipe'])
+def test_a_lock_that_is_no_file(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / LOCK
+    if kind == 'folder':
+        path.mkdir()
+    elif kind == 'pipe':
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / 'theirs')
+    with pytest.raises(FileExistsError, match='is not a lock'), locked(tmp_path):
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == [LOCK]
 
 
 @pytest.mark.parametrize('content', [b'', b'{"pid": 7', b'mine'])

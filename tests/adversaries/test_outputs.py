@@ -14,14 +14,13 @@ import pytest
 
 from effnet_dense.data import make_demo
 from effnet_dense.inference import Predictor, infer
+from tests.helpers.foreign import FOREIGN, content, foreign
 from tests.helpers.label_folder import CLASSES as STRIPES
 from tests.helpers.label_folder import label, write_folder, write_image, write_label
 from tests.helpers.tiny import CLASSES as SQUARES
 from tests.helpers.tiny import write_data
 from tests.helpers.tiny_models import DETECTOR, SEGMENTOR, SMALL, detector, saved, segmentor
 from tests.helpers.tool import call
-
-FOREIGN = b'mine'
 
 
 @pytest.fixture(autouse=True)
@@ -53,19 +52,6 @@ def segmenting(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 def data(tiny_data: Path, tmp_path: Path) -> Path:
     """A copy of the tiny data."""
     return shutil.copytree(tiny_data, tmp_path / 'data')
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    """Bytes of all files below a folder."""
-    files = (path for path in folder.rglob('*') if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def foreign(path: Path) -> Path:
-    """Write a file of the user's."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(FOREIGN)
-    return path
 
 
 def evaluate(weights: Path, data: Path, work_dir: Path, *words: object) -> int:

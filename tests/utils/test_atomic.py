@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -89,19 +90,56 @@ def test_a_file_that_was_never_written_is_an_error(tmp_path: Path) -> None:
     assert not names(tmp_path)
 
 
-def test_several_processes_may_write_the_same_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Their temporary files differ."""
-    seen = set()
-    replace = os.replace
+def test_several_writers_of_the_same_file(tmp_path: Path) -> None:
+    """Their temporary files differ; the last one that ends wins."""
+    path = tmp_path / 'file'
+    with atomic_path(path) as first:
+        first.write_text('first', encoding='utf-8')
+        with atomic_path(path) as second:
+            assert first != second
+            second.write_text('second', encoding='utf-8')
+        assert path.read_text(encoding='utf-8') == 'second'
+    assert path.read_text(encoding='utf-8') == 'first'
+    assert names(tmp_path) == {'file'}
 
-    def note(source: Path, target: Path) -> None:
-        seen.add(source.name)
-        replace(source, target)
 
-    monkeypatch.setattr(os, 'replace', note)
-    for pid in (7, 8):
-        monkeypatch.setattr(os, 'getpid', lambda pid=pid: pid)
-        atomic_write(tmp_path / 'file', 'text')
-    assert seen == {'.part-7-file', '.part-8-file'}
+def write_often(path: Path, letter: str) -> None:
+    for _ in range(100):
+        with atomic_path(path, fsync=False) as partial:
+            partial.write_text(letter * 1000, encoding='utf-8')
+
+
+def test_processes_never_mix_their_content(tmp_path: Path) -> None:
+    path = tmp_path / 'file'
+    context = multiprocessing.get_context('fork')
+    children = [context.Process(target=write_often, args=(path, letter)) for letter in 'abc']
+    for child in children:
+        child.start()
+    while any(child.is_alive() for child in children):
+        if path.exists():
+            text = path.read_text(encoding='utf-8')
+            assert len(text) == 1000 and len(set(text)) == 1
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    assert names(tmp_path) == {'file'}
+
+
+@pytest.mark.parametrize('kind', ['folder', 'link', 'pipe'])
+def test_what_is_in_the_temporary_files_place_stays(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / 'file'
+    if kind == 'folder':
+        partial_path(path).mkdir()
+    elif kind == 'pipe':
+        os.mkfifo(partial_path(path))
+    else:
+        partial_path(path).symlink_to(tmp_path / 'theirs')
+    atomic_write(path, 'new')
+    assert path.read_text(encoding='utf-8') == 'new'
+    assert names(tmp_path) == {'file', '.part-file'}
+
+
+def test_other_names_of_the_old_file_keep_its_content(tmp_path: Path) -> None:
+    path = tmp_path / 'file'
+    atomic_write(path, 'old')
+    (tmp_path / 'backup').hardlink_to(path)
+    atomic_write(path, 'new')
+    assert (tmp_path / 'backup').read_text(encoding='utf-8') == 'old'

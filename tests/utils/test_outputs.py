@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from effnet_dense.utils import outputs
 from effnet_dense.utils.outputs import (
     MARK,
     adopt,
@@ -16,9 +23,12 @@ from effnet_dense.utils.outputs import (
     check_outside,
     claim,
     claim_folder,
+    content_of,
     is_ours,
+    record,
     release,
     remove_ours,
+    write_output,
 )
 
 NAMES = ['a.txt', 'ä ö.txt', 'line\nbreak', '-x', '+"y"', '#']
@@ -100,6 +110,120 @@ def test_a_list_that_a_kill_has_cut(tmp_path: Path) -> None:
     with (tmp_path / MARK).open('a', encoding='utf-8') as file:
         file.write('+"b\n')
     assert is_ours(tmp_path / 'a') and not is_ours(tmp_path / 'b')
+
+
+def edit(path: Path) -> None:
+    path.write_text('mine', encoding='utf-8')
+
+
+def edit_in_place(path: Path) -> None:
+    """Same size, same file."""
+    path.write_text(path.read_text(encoding='utf-8').swapcase(), encoding='utf-8')
+    os.utime(path, ns=(0, 1))
+
+
+def exchange(path: Path) -> None:
+    path.unlink()
+    path.write_text('mine', encoding='utf-8')
+
+
+def exchange_for_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize('change', [edit, edit_in_place, exchange, exchange_for_folder])
+@pytest.mark.parametrize('way', ['at once', 'in place'])
+def test_what_the_user_changed_is_foreign(
+    change: Callable[[Path], None], way: str, tmp_path: Path
+) -> None:
+    path = tmp_path / 'report' / 'index.html'
+    if way == 'at once':
+        write_output(path, 'ours')
+    else:
+        record(write(path))
+    assert is_ours(path)
+    change(path)
+    assert not is_ours(path)
+    with pytest.raises(FileExistsError, match='changed since'):
+        write_output(path, 'new')
+    remove_ours(path.parent)
+    assert path.exists()
+
+
+def test_copied_folders_and_earlier_content_are_ours(tmp_path: Path) -> None:
+    path = tmp_path / 'a' / 'x'
+    for text in ('first', 'other'):
+        write_output(path, text)
+    shutil.copytree(tmp_path / 'a', tmp_path / 'b', copy_function=shutil.copyfile)
+    (tmp_path / 'b' / 'x').touch()
+    assert is_ours(tmp_path / 'b' / 'x')
+    (tmp_path / 'b' / 'x').write_text('first', encoding='utf-8')
+    assert is_ours(tmp_path / 'b' / 'x')
+
+
+@given(st.integers(0, 40), st.integers(0, 39))
+@settings(max_examples=40, deadline=None)
+def test_a_changed_block_of_a_large_file_is_found(size: int, place: int) -> None:
+    """With smaller blocks; of files beyond all blocks most bytes differ."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(outputs, 'SAMPLES', 8)
+        patch.setattr(outputs, 'SAMPLE_BYTES', 5)
+        path = Path(folder, 'x')
+        path.write_bytes(bytes(size))
+        before = content_of(path)
+        changed = bytearray(size)
+        if place < size:
+            changed[place] = 1
+        path.write_bytes(changed)
+        assert (content_of(path).digest != before.digest) == (place < size)
+
+
+def test_a_killed_writer_leaves_the_old_file_ours(tmp_path: Path) -> None:
+    path = write_output(tmp_path / 'x', 'old')
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*paths: Path) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, 'replace', kill)
+        write_output(path, 'new')
+    assert path.read_text(encoding='utf-8') == 'old' and is_ours(path)
+
+
+def test_hard_links_keep_their_content(tmp_path: Path) -> None:
+    path, backup = tmp_path / 'x', tmp_path / 'backup'
+    record(write(path, 'old'))
+    backup.mkdir()
+    for name in ('x', MARK):
+        (backup / name).hardlink_to(tmp_path / name)
+    listed = (backup / MARK).read_bytes()
+    with claim(path).open('a', encoding='utf-8') as file:
+        file.write(' and new')
+    assert (backup / 'x').read_text(encoding='utf-8') == 'old'
+    assert (backup / MARK).read_bytes() == listed
+    assert path.read_text(encoding='utf-8') == 'old and new'
+
+
+def test_a_claimed_file_that_was_not_written_is_released(tmp_path: Path) -> None:
+    record(claim(tmp_path / 'x'))
+    (tmp_path / 'x').write_text('theirs', encoding='utf-8')
+    assert not is_ours(tmp_path / 'x')
+
+
+def test_a_long_list_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    parse = outputs._parse
+    monkeypatch.setattr(
+        outputs, '_parse', lambda text, names: parsed.append(len(text)) or parse(text, names)
+    )
+    for number in range(100):
+        write_output(tmp_path / f'{number}', 'ours', fsync=False)
+    assert all(is_ours(tmp_path / f'{number}') for number in range(100))
+    assert sum(parsed) <= (tmp_path / MARK).stat().st_size
 
 
 def claim_many(folder: Path, start: int) -> None:

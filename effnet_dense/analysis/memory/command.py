@@ -13,10 +13,9 @@ from effnet_dense.analysis.memory import tables
 from effnet_dense.analysis.memory.batch import OBJECTS
 from effnet_dense.analysis.memory.config_forecast import RESERVE, ConfigForecast, check_capacity
 from effnet_dense.analysis.memory.peak import Peak
-from effnet_dense.engine.command import Options
-from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.engine.command import Options, given_path, output_file
 from effnet_dense.utils.markdown import markdown_table
-from effnet_dense.utils.outputs import check_free, claim
+from effnet_dense.utils.outputs import check_free, write_output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,7 +24,13 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = arguments.add_argument
-    add('configs', nargs='+', metavar='CONFIG', help='config files, or names of shipped ones')
+    add(
+        'configs',
+        nargs='+',
+        type=given_path,
+        metavar='CONFIG',
+        help='config files, or names of shipped ones',
+    )
     add('--batch-size', type=int, metavar='N', help="images per step; default: the config's")
     add('--size', type=int, nargs='+', metavar='PX', help="side, or height and width; the config's")
     add('--precision', nargs='+', default=[None], metavar='P', help='fp32, bf16, fp16')
@@ -33,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     add('--objects', type=int, default=OBJECTS, metavar='N', help='per image, for detectors')
     add('--gib', type=float, metavar='N', help='find the largest batch for a GPU of N GiB')
     add('--reserve', type=float, default=RESERVE, metavar='N', help='GiB left for CUDA and cuDNN')
-    add('--json', metavar='FILE', help='write the figures, in bytes')
+    add('--json', type=output_file, metavar='FILE', help='write the figures, in bytes')
     add('--markdown', action='store_true', help='one row per config, one column per setup')
     add('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', help='change the config')
     add('--debug', action='store_true', help="show an error's traceback, not only its message")
@@ -59,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         print(tables.NOTE.format(objects=args.objects))
     if args.json:
-        atomic_write(claim(args.json), json.dumps(entries, indent=2) + '\n')
+        write_output(args.json, json.dumps(entries, indent=2) + '\n')
 
 
 def _forecast(name: str, args: argparse.Namespace) -> ConfigForecast:

@@ -18,13 +18,12 @@ from effnet_dense.analysis.scaling.grid import candidates
 from effnet_dense.analysis.scaling.search import Search, best_result
 from effnet_dense.analysis.scaling.short_training import default_metric
 from effnet_dense.analysis.settings import Settings
-from effnet_dense.engine.command import config_of, config_parser
+from effnet_dense.engine.command import config_of, config_parser, output_folder
 from effnet_dense.lean import LEVELS
-from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.console import print_table
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.markdown import markdown_table
-from effnet_dense.utils.outputs import check_free, claim
+from effnet_dense.utils.outputs import check_free, write_output
 from effnet_dense.utils.progress import progress_bar
 
 SMALLEST_SIZE = 32  # a backbone's largest stride
@@ -49,7 +48,7 @@ def _add_table(command: argparse.ArgumentParser) -> None:
     add('--lean', nargs='+', type=int, choices=LEVELS, default=list(LEVELS))
     add('--size', type=int, metavar='PX', help="height and width; default: each network's own")
     add('--latency', action='store_true', help='time one image, deployed, channels-last')
-    add('--out', type=Path, default=Path('work_dirs/scaling'), metavar='DIR')
+    add('--out', type=output_folder, default=Path('work_dirs/scaling'), metavar='DIR')
     _add_conditions(command)
 
 
@@ -110,7 +109,7 @@ def _table(args: argparse.Namespace) -> None:
     print(table.NOTES)
     name = '_'.join(filter(None, (args.task, args.family)))
     text = f'{_section(args.task, headings, lines)}\n{table.NOTES}\n'
-    paths = _write(args.out, name, [table.as_dict(row) for row in rows], text)
+    paths = _write(Path(args.out), name, [table.as_dict(row) for row in rows], text)
     print('Written:', ', '.join(map(str, paths)))
 
 
@@ -178,7 +177,7 @@ def _section(title: str, headings: Any, lines: list[list[str]]) -> str:
 
 def _write(folder: Path, name: str, content: Any, text: str) -> list[Path]:
     """Write `name`.json and .md; return the paths."""
-    paths = [claim(folder / f'{name}.{suffix}') for suffix in ('json', 'md')]
-    atomic_write(paths[0], json_text(content, 2) + '\n')
-    atomic_write(paths[1], text)
-    return paths
+    texts = {'json': json_text(content, 2) + '\n', 'md': text}
+    paths = [folder / f'{name}.{suffix}' for suffix in texts]
+    check_free(paths)
+    return [write_output(path, text) for path, text in zip(paths, texts.values(), strict=True)]

@@ -27,9 +27,8 @@ from effnet_dense.analysis.scaling.short_training import (
     set_training_steps,
     train_and_evaluate,
 )
-from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.json_text import json_text
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import write_output
 
 SETTINGS_FILE, RESULT_FILE = 'search.json', 'result.json'
 
@@ -157,7 +156,7 @@ def _count(config: Config) -> tuple[int, float]:
 
 
 def _write_json(file: Path, content: dict[str, Any]) -> None:
-    atomic_write(claim(file), json_text(content, 2) + '\n')
+    write_output(file, json_text(content, 2) + '\n')
 
 
 def _read_result(file: Path) -> Result:

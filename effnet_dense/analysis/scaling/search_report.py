@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from effnet_dense.analysis.memory.image_size import network_input_size
 from effnet_dense.analysis.scaling.grid import BASE, Candidate
 from effnet_dense.analysis.scaling.search import Result, Search, best_result
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
 
 PHIS = range(8)
 DISTINCT = 0.05
@@ -121,7 +121,8 @@ def draw(results: Sequence[Result], metric: str, path: Path) -> None:
     axes.set_xlabel(metric)
     axes.set_title('α (depth), β (width), γ (resolution), GFLOPs per image', fontsize=10)
     axes.spines[['top', 'right']].set_visible(False)
-    figure.savefig(claim(path))
+    with new_output(path) as partial:
+        figure.savefig(partial)
 
 
 def _tick_label(result: Result) -> str:

@@ -15,9 +15,8 @@ from pathlib import Path
 from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
 from effnet_dense.data.coco.faults import Fault, Reading, drop_faulty, find_faults
 from effnet_dense.data.resizing import Scale
-from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.json_text import json_text
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import write_output
 
 DEFAULT_LIMIT = 0.05
 
@@ -137,4 +136,4 @@ def _check_limit(
 
 def _write(path: Path, content: object, indent: int | None = None) -> None:
     """Write JSON atomically: several training processes may do so at once."""
-    atomic_write(claim(path), json_text(content, indent), fsync=False)
+    write_output(path, json_text(content, indent), fsync=False)

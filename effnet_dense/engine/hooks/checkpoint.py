@@ -17,8 +17,15 @@ from effnet_dense.engine.resume.checkpoints import LAST, last_checkpoint
 from effnet_dense.engine.resume.contents import COUNTED, count_states
 from effnet_dense.engine.resume.progress import gather_progress
 from effnet_dense.registry import HOOKS
-from effnet_dense.utils.atomic import atomic_write
-from effnet_dense.utils.outputs import adopt, check_free, check_not_read, claim, is_ours, release
+from effnet_dense.utils.outputs import (
+    adopt,
+    check_free,
+    check_not_read,
+    is_listed,
+    is_ours,
+    release,
+    write_output,
+)
 
 INTERRUPTED = 'interrupted.pth'
 BEST = re.compile(r'best_.+_(?:epoch|iter)_(\d+)\.pth')
@@ -54,13 +61,18 @@ class CheckpointHook(MMEngineCheckpointHook):
             runner.message_hub.update_info('keep_ckpt_ids', list(kept)[-self.max_keep_ckpts :])
 
     def _check_files(self, runner: Runner) -> None:
-        """Check the files that the run will write; resuming, take over those of the last run."""
+        """Check the files that the run will write; resuming, take over those of mmengine's runs.
+
+        `last_checkpoint` is always taken over: people write it to choose where to resume.
+        """
         if '://' in self.out_dir:
             return
         future = list(self._future_files(runner))
         named = last_checkpoint(runner.work_dir)
         if runner._resume and named is not None and named.is_file():
-            for path in future:
+            last = Path(runner.work_dir, LAST)
+            # A run of this package has listed its own ones: others are the user's.
+            for path in [last] if is_listed(last) else future:
                 adopt(path)
         start = None if runner._resume else runner._load_from
         check_not_read(future, [start] if start else [])
@@ -154,7 +166,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             **self.args,
         )
         if is_main_process():
-            atomic_write(claim(Path(runner.work_dir, LAST)), str(self.last_ckpt))
+            write_output(Path(runner.work_dir, LAST), str(self.last_ckpt))
         self._remove_outdated()
 
     def _remove_outdated(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from effnet_dense.utils.output_names import (
     portable_relative_names,
     replace_suffix,
 )
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
 
 
 class LabelMapsHook(Hook):
@@ -61,30 +60,5 @@ class LabelMapsHook(Hook):
                 labels = labels + 1
             path = str(sample.img_path)
             name = self.names.get(path) or f'{Path(path).stem}.png'
-            Image.fromarray(labels.astype(np.uint8)).save(claim(self.folder / name))
-
-
-class CityscapesMapsHook(LabelMapsHook):
-    """Claims the label maps that mmseg's CityscapesMetric writes, under the images' bare names."""
-
-    def before_test(self, runner: Runner) -> None:
-        """Name the label maps.
-
-        Raises:
-            FileExistsError, ValueError: They would replace other files, or each other.
-        """
-        dataset = runner.test_dataloader.dataset
-        stems = Counter(Path(path).stem for path in image_paths(dataset))
-        twice = [stem for stem, count in stems.items() if count > 1]
-        if twice:
-            raise ValueError(
-                f'CityscapesMetric names label maps after images without their folders, and '
-                f'{len(twice)} names occur more than once: {", ".join(twice[:3])}'
-            )
-        files = [self.folder / f'{stem}.png' for stem in stems]
-        check_images(files, dataset)
-        for file in files:
-            claim(file)
-
-    def after_test_iter(self, *args: Any, **kwargs: Any) -> None:
-        """Leave the writing to the metric."""
+            with new_output(self.folder / name, fsync=False) as file:
+                Image.fromarray(labels.astype(np.uint8)).save(file)

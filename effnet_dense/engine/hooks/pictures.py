@@ -15,7 +15,7 @@ from effnet_dense.engine.outputs import check_images, image_paths
 from effnet_dense.evaluation.image_writing import drawing_names
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.output_names import portable_relative_names
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import new_output
 
 
 @HOOKS.register_module()
@@ -65,7 +65,10 @@ class PicturesHook(Hook):
             image = decode_for_drawing(fileio.get(sample.img_path))
             path = str(sample.img_path)
             name = self.names.get(path) or Path(path).name
-            options: dict[str, Any] = {'out_file': str(claim(self.folder / name))}
+            options: dict[str, Any] = {}
             if 'pred_instances' in sample:
                 options['pred_score_thr'] = self.score_thr
-            runner.visualizer.add_datasample('test', image, data_sample=sample, **options)
+            with new_output(self.folder / name, fsync=False) as out_file:
+                runner.visualizer.add_datasample(
+                    'test', image, data_sample=sample, out_file=str(out_file), **options
+                )

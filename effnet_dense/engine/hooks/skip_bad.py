@@ -13,9 +13,8 @@ from effnet_dense.data.bad_images import read_notes, replace_bad_images
 from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.registry import HOOKS
-from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.json_text import json_text
-from effnet_dense.utils.outputs import check_free, claim
+from effnet_dense.utils.outputs import check_free, claim, record, write_output
 
 NOTES = 'skipped_images.jsonl'
 LIST = 'skipped_images.json'
@@ -52,6 +51,8 @@ class SkipBadHook(Hook):
         if is_main_process() and not runner._resume:
             notes.unlink(missing_ok=True)
             notes.with_name(LIST).unlink(missing_ok=True)
+        if is_main_process() and notes.exists():
+            claim(notes)  # before the workers append to it
         barrier()
         replace_bad_images(runner.train_dataloader.dataset, notes)
 
@@ -69,7 +70,7 @@ class SkipBadHook(Hook):
             return
         self.size = size
         bad = read_notes(notes)
-        atomic_write(claim(notes.with_name(LIST)), json_text(bad, indent=1))
+        write_output(notes.with_name(LIST), json_text(bad, indent=1))
         total = len(runner.train_dataloader.dataset)
         allowed = SkipBad(notes.parent, self.limit).allowed(total)
         if len(bad) > allowed:
@@ -78,6 +79,11 @@ class SkipBadHook(Hook):
                 f'{len(bad)} of {total} images cannot be read, --skip-bad leaves out at most '
                 f'{allowed} ({self.limit:.0%}):\n{listed}'
             )
+
+    def after_train(self, runner: Runner) -> None:
+        """Note the list's content as the package's: one that is edited later is the user's."""
+        if is_main_process():
+            record(Path(runner.work_dir, NOTES))
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Log the bad images."""

@@ -130,8 +130,9 @@ def resume_hint(work_dir: str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        reason = f'{error.strerror}; {describe_last_checkpoint(work_dir)}'
-        raise type(error)(error.errno, reason, error.filename) from error
+        full = '' if 'disk is full' in str(error.strerror) else 'the disk is full: '
+        reason = f'{full}{error.strerror}; {describe_last_checkpoint(work_dir)}'
+        raise type(error)(error.errno, reason, error.filename or work_dir) from error
 
 
 def describe_last_checkpoint(work_dir: str) -> str:

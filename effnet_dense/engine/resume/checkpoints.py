@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 from mmengine.logging import print_log
 
 from effnet_dense.engine.resume.contents import check_contents
+from effnet_dense.utils.regular_files import open_regular
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.values import check_layouts, check_values
 
 TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
+LONGEST = 4096
+"""Bytes of a path."""
 LAST = 'last_checkpoint'
 """The file that names the last checkpoint; mmengine's convention."""
 
@@ -68,7 +72,7 @@ def find_complete_checkpoint(work_dir: str | Path) -> Path | None:
     Raises:
         ValueError: There are checkpoints, but none is complete.
     """
-    faults = []
+    faults = [f'{Path(work_dir, LAST)} is not the path of a checkpoint'] * _is_rubbish(work_dir)
     for path in _candidates(Path(work_dir)):
         try:
             read_training_state(path)
@@ -85,12 +89,27 @@ def find_complete_checkpoint(work_dir: str | Path) -> Path | None:
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:
     """Return the path in `last_checkpoint`, even if the folder has moved; None if there is none."""
-    try:
-        name = Path(work_dir, LAST).read_text(encoding='utf-8').strip()
-    except (OSError, UnicodeDecodeError):
+    name = _named(work_dir)
+    if not name or not name.isprintable():
         return None
     moved = Path(work_dir, Path(name).name)
-    return None if not name else moved if moved.is_file() else Path(name)
+    return moved if os.path.isfile(moved) else Path(name)
+
+
+def _named(work_dir: str | Path) -> str | None:
+    """Return what `last_checkpoint` says; None if it is missing, not a file or not a short text."""
+    try:
+        with open_regular(Path(work_dir, LAST)) as file:
+            content = file.read(LONGEST + 1)
+        return content.decode('utf-8').strip() if len(content) <= LONGEST else None
+    except (OSError, ValueError):
+        return None
+
+
+def _is_rubbish(work_dir: str | Path) -> bool:
+    """Whether `last_checkpoint` exists and can name nothing; not an empty one, left by a kill."""
+    name = _named(work_dir)
+    return os.path.lexists(Path(work_dir, LAST)) and (name is None or not name.isprintable())
 
 
 def _candidates(work_dir: Path) -> Iterator[Path]:
@@ -100,6 +119,14 @@ def _candidates(work_dir: Path) -> Iterator[Path]:
         yield named
     # The best ones have weights only; names with a leading dot are unfinished (`utils.atomic`).
     others = [path for path in work_dir.glob('[!.]*.pth') if not path.name.startswith('best_')]
-    for path in sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+    for path in sorted(others, key=_time, reverse=True):
         if named is None or path.name != named.name:
             yield path
+
+
+def _time(path: Path) -> int:
+    """Return when a file was changed; 0 for a link to nothing."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -19,9 +19,14 @@ from effnet_dense.engine import PicturesHook
 )
 def test_as_many_as_asked_for(count: int | None, drawn: list[int], tmp_path: Path) -> None:
     calls: list[dict[str, Any]] = []
+
+    def draw(name: str, image: Any, **options: Any) -> None:
+        calls.append(options)
+        cv2.imwrite(options['out_file'], image)
+
     runner = SimpleNamespace(
         test_dataloader=range(7),
-        visualizer=SimpleNamespace(add_datasample=lambda name, image, **kw: calls.append(kw)),
+        visualizer=SimpleNamespace(add_datasample=draw),
     )
     hook = PicturesHook(tmp_path / 'out', count, score_thr=0.4)
     for index in range(7):
@@ -31,7 +36,8 @@ def test_as_many_as_asked_for(count: int | None, drawn: list[int], tmp_path: Pat
         if index == 3:
             sample.pred_instances = BaseDataElement()
         hook.after_test_iter(runner, index, None, [sample])
-    files = [Path(call['out_file']) for call in calls]
+    files = sorted((tmp_path / 'out').glob('*.png'))
     assert files == [tmp_path / 'out' / f'{index}.png' for index in drawn]
+    assert len(calls) == len(drawn)
     with_boxes = [index for index, call in zip(drawn, calls, strict=True) if len(call) > 2]
     assert with_boxes == [3], 'the threshold is for detections alone'
