@@ -2,11 +2,13 @@
 
 Polygons and run lengths are validated in Python before its C code sees them, so that neither a
 coordinate of 2e8 (minutes and gigabytes), nor NaN, nor runs beyond the mask's end (a write beyond
-its memory) reach it. Polygons are then rasterised once; run lengths are decoded here.
+its memory) reach it. Only polygons that are unusual are then rasterised; run lengths are decoded
+here.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,6 +63,11 @@ def _check_polygons(polygons: object, width: int, height: int) -> None:
         raise _MaskError(f'expected polygons or run lengths, got {polygons!r:.40}')
     if not isinstance(polygons[0], list):
         raise _MaskError(f'expected a list of polygons, got a flat list {polygons!r:.40}')
+    numbers = sum(len(polygon) for polygon in polygons if isinstance(polygon, list))
+    if 1.5 * max(width, height) * numbers <= MAX_PERIMETER and all(
+        _is_plain(polygon, width, height) for polygon in polygons
+    ):
+        return  # nearly all polygons, in a third of the time
     points = [_checked_points(polygon, width, height) for polygon in polygons]
     perimeter = 3.0 * max(width, height) * sum(map(len, points))  # at most
     if perimeter > MAX_PERIMETER:
@@ -71,6 +78,25 @@ def _check_polygons(polygons: object, width: int, height: int) -> None:
         coco_mask.frPyObjects(polygons, height, width)
     except Exception as error:
         raise _MaskError(f'pycocotools: {error}') from error
+
+
+def _is_plain(polygon: object, width: int, height: int) -> bool:
+    """Whether a polygon is one without faults, so that nothing has to be found out about it."""
+    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        return False
+    if not set(map(type, polygon)) <= {int, float}:
+        return False
+    try:
+        finite = math.isfinite(sum(polygon))
+    except OverflowError:
+        return False
+    xs, ys, margin = polygon[::2], polygon[1::2], max(width, height)
+    return bool(
+        finite
+        and min(min(xs), min(ys)) >= -margin
+        and max(xs) <= width + margin
+        and max(ys) <= height + margin
+    )
 
 
 def _checked_points(polygon: object, width: int, height: int) -> NDArray[np.float64]:
