@@ -21,6 +21,7 @@ from effnet_dense.data.parts import Division, divide
 from effnet_dense.data.resizing import Scale
 from effnet_dense.data.same_images import repeated_images
 from effnet_dense.data.transforms.loading import LoadImageFromFile
+from effnet_dense.utils.collector import collector_paused
 from effnet_dense.utils.near_names import with_nearest
 from effnet_dense.utils.outputs import check_outside
 
@@ -96,6 +97,7 @@ class CocoSource:
         }
 
 
+@collector_paused()  # of COCO's million records none is garbage
 def find_coco(
     folder: str | Path,
     splits: Sequence[str] = SPLITS,
