@@ -1,6 +1,7 @@
 """Count which classes a segmentation model confuses.
 
-Shapes: C classes, H × W pixels; the matrix (C, C) counts pixels, truth by prediction.
+Shapes: C classes, H × W pixels; the matrix (C, C) counts pixels, truth by prediction. It has a
+further column, (C, C + 1), where pixels were predicted as a class that the data lacks.
 """
 
 from __future__ import annotations
@@ -25,22 +26,39 @@ def confusion_matrix(
     """Count the pixels of each pair of true and predicted class.
 
     Args:
-        prediction: (H, W), from 0 to C − 1; pixels with other values are not counted, such as
-            those of a class that only the model has.
+        prediction: (H, W), from 0 to C − 1; other values are those of a class that only the
+            model has.
         label: (H, W), from 0 to C − 1, or `ignore_index`.
 
     Returns:
-        (C, C) int64, truth by prediction.
+        (C, C + 1) int64, truth by prediction; the last column is of other classes.
     """
-    counted = (label != ignore_index) & (prediction >= 0) & (prediction < num_classes)
-    pairs = label[counted].long() * num_classes + prediction[counted].long()
-    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    counted = label != ignore_index
+    found = prediction[counted].long()
+    found = torch.where((found >= 0) & (found < num_classes), found, num_classes)
+    columns = num_classes + 1
+    pairs = label[counted].long() * columns + found
+    return torch.bincount(pairs, minlength=num_classes * columns).view(num_classes, columns)
+
+
+def without_others(matrix: np.ndarray) -> np.ndarray:
+    """Return a matrix (C, C) for one (C, C + 1) if no pixel was predicted as another class."""
+    classes = len(matrix)
+    return matrix if matrix[:, classes:].any() else matrix[:, :classes]
+
+
+def predicted_as(matrix: np.ndarray) -> np.ndarray:
+    """Return the number of pixels (C,) that were predicted as each class."""
+    return matrix.sum(0)[: len(matrix)]
 
 
 def intersection_over_union(matrix: np.ndarray) -> np.ndarray:
-    """Return each class's IoU (C,) from a confusion matrix (C, C); NaN for absent classes."""
+    """Return each class's IoU (C,) from a confusion matrix; NaN for absent classes.
+
+    As in mmseg's IoUMetric, pixels that were predicted as another class are missed.
+    """
     hits = np.diag(matrix)
-    union = matrix.sum(0) + matrix.sum(1) - hits
+    union = predicted_as(matrix) + matrix.sum(1) - hits
     return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
 
 
@@ -48,16 +66,17 @@ def worst_classes(matrix: np.ndarray, classes: Sequence[str], count: int = 3) ->
     """Describe the classes with the lowest IoU, one line each: what they were predicted as.
 
     Args:
-        matrix: (C, C), truth by prediction.
+        matrix: (C, C) or (C, C + 1), truth by prediction.
         classes: C names.
         count: Maximum number of lines.
     """
+    names = [*classes, 'a class that the data lacks']
     iou = intersection_over_union(matrix)
     lines = []
     for truth in [index for index in np.argsort(iou) if not np.isnan(iou[index])][:count]:
         share = matrix[truth] / max(matrix[truth].sum(), 1)
         predicted = [i for i in np.argsort(-share, kind='stable')[:4] if share[i] >= 0.005]
-        parts = ', '.join(f'{classes[i]} {share[i]:.0%}' for i in predicted)
+        parts = ', '.join(f'{names[i]} {share[i]:.0%}' for i in predicted)
         lines.append(
             f'{classes[truth]} (IoU {iou[truth]:.3f}) was predicted as: {parts or "nothing"}'
         )
@@ -100,7 +119,7 @@ class ConfusionMatrix(BaseMetric):
             No metrics: IoUMetric computes them.
         """
         classes = self._classes()
-        matrix = sum(results[1:], results[0]).to_dense().numpy()
+        matrix = without_others(sum(results[1:], results[0]).to_dense().numpy())
         print_log(f'worst classes:\n{worst_classes(matrix, classes, self.worst)}', 'current')
         step = MessageHub.get_current_instance().get_info('iter', 0)
         figure = confusion_figure(matrix, classes, intersection_over_union(matrix))

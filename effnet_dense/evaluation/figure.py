@@ -17,15 +17,16 @@ def confusion_figure(matrix: np.ndarray, classes: Sequence[str], iou: np.ndarray
     """Draw the shares of each row's pixels, with class names and IoUs.
 
     Args:
-        matrix: (C, C) counts, truth by prediction.
+        matrix: (C, C) or (C, C + 1) counts, truth by prediction; a last column of other classes
+            counts in the shares, and is not drawn.
         classes: C names.
         iou: (C,), written next to the names.
 
     Returns:
         RGB (H, W, 3) uint8.
     """
-    shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     count = len(classes)
+    shares = matrix[:, :count] / np.maximum(matrix.sum(1, keepdims=True), 1)
     inches = 3 + 0.5 * min(count, NUMBERS) + 0.12 * max(count - NUMBERS, 0)
     figure = Figure(figsize=(inches, inches), dpi=100, layout='tight')
     canvas = FigureCanvasAgg(figure)

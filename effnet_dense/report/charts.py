@@ -159,7 +159,7 @@ def most_confused(matrix: NDArray[np.int64], count: int = CELLS) -> NDArray[np.i
     """Return the `count` classes with the most confusions, in the matrix's order."""
     if len(matrix) <= count:
         return np.arange(len(matrix))
-    wrong = matrix - np.diag(np.diag(matrix))
+    wrong = matrix[:, : len(matrix)] - np.diag(np.diag(matrix))
     share = wrong / np.maximum(matrix.sum(1, keepdims=True), 1)
     # An error counts for the predicted class, too.
     weight = np.maximum(share.max(1), share.max(0))
@@ -171,7 +171,7 @@ def confusion(path: Path, matrix: NDArray[np.int64], names: Sequence[str]) -> Pa
 
     Args:
         path: Path of the PNG.
-        matrix: (C, C), truth by prediction.
+        matrix: (C, C) or (C, C + 1), truth by prediction.
         names: C names.
     """
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)

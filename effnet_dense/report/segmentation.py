@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.evaluation.confusion import intersection_over_union
+from effnet_dense.evaluation.confusion import intersection_over_union, without_others
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Segments:
 
     paths: NDArray[np.str_]  # (M,)
     scores: NDArray[np.float64]  # (M,), see `image_score`; NaN if all pixels are ignored
-    matrix: NDArray[np.int64]  # (C, C) pixels, truth by prediction
+    matrix: NDArray[np.int64]  # (C, C), or (C, C + 1) with other classes; truth by prediction
 
 
 def evaluate(results: Sequence[dict[str, Any]]) -> Segments:
@@ -33,7 +33,7 @@ def evaluate(results: Sequence[dict[str, Any]]) -> Segments:
         total += matrix
         scores.append(image_score(matrix))
     paths = np.array([result['path'] for result in results], dtype=np.str_)
-    return Segments(paths, np.array(scores), total)
+    return Segments(paths, np.array(scores), without_others(total))
 
 
 def image_score(matrix: NDArray[np.int64]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from effnet_dense.data.palette import palette as default_palette
-from effnet_dense.evaluation.confusion import intersection_over_union
+from effnet_dense.evaluation.confusion import intersection_over_union, predicted_as
 from effnet_dense.report import charts
 from effnet_dense.report.overlays import segmentation_overlays
 from effnet_dense.report.sections import Chart, Gallery, Section, Table
@@ -46,7 +46,7 @@ def class_table(found: Segments, classes: Sequence[str]) -> Table:
     """Tabulate IoU, accuracy and shares of the pixels, per class."""
     iou, hits = intersection_over_union(found.matrix), accuracy(found.matrix)
     total = max(found.matrix.sum(), 1)
-    truth, seen = found.matrix.sum(1) / total, found.matrix.sum(0) / total
+    truth, seen = found.matrix.sum(1) / total, predicted_as(found.matrix) / total
     columns = ['class', 'IoU', 'accuracy', 'share of pixels', 'share predicted']
     figures = zip(classes, iou, hits, truth, seen, strict=True)
     return Table(columns, [[name, *(float(value) for value in row)] for name, *row in figures])

@@ -299,9 +299,9 @@ def test_predictions_of_every_kind_are_renumbered() -> None:
     assert pixels.seg_logits.data[:, 0, 0].tolist() == [2, 0]
 
 
-def test_confusions_leave_out_pixels_of_other_classes() -> None:
+def test_pixels_of_other_classes_are_a_column_of_their_own() -> None:
     matrix = confusion_matrix(torch.tensor([[0, 1, 255, 255]]), torch.tensor([[0, 0, 1, 255]]), 2)
-    assert matrix.tolist() == [[1, 1], [0, 0]]
+    assert matrix.tolist() == [[1, 1, 0], [0, 0, 1]]
 
 
 def test_training_from_other_classes_is_described() -> None:

@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 import torch
 from mmengine.visualization import Visualizer
+from mmseg.evaluation.metrics import IoUMetric
 
 from effnet_dense.evaluation import ConfusionMatrix
 from effnet_dense.evaluation.confusion import (
     confusion_matrix,
     intersection_over_union,
+    without_others,
     worst_classes,
 )
 from effnet_dense.evaluation.figure import confusion_figure
+from effnet_dense.report.charts import most_confused
+from effnet_dense.report.segmentation import accuracy, evaluate
 
 IGNORE = 255
 CLASSES = ('road', 'pole', 'sign')
@@ -26,9 +30,39 @@ LABEL = torch.tensor([[0, 0, 0, 0, IGNORE], [1, 1, 1, 1, IGNORE]])
 PREDICTION = torch.tensor([[0, 0, 0, 0, 2], [0, 0, 1, 2, 1]])
 
 
+def counts(prediction: torch.Tensor, label: torch.Tensor, **more: int) -> np.ndarray:
+    """The matrix of three classes."""
+    return without_others(confusion_matrix(prediction, label, 3, **more).numpy())
+
+
+def test_the_ious_are_those_of_the_metric() -> None:
+    """Also where pixels were predicted as a class that the data lacks, 255."""
+    torch.manual_seed(0)
+    labels = torch.randint(0, 4, (2, 9, 9))
+    labels[labels == 3] = IGNORE
+    predictions = torch.where(torch.rand(2, 9, 9) < 0.3, 255, torch.randint(0, 3, (2, 9, 9)))
+    areas = [
+        IoUMetric.intersect_and_union(*pair, 3, IGNORE)
+        for pair in zip(predictions, labels, strict=True)
+    ]
+    total = [sum(parts) for parts in zip(*areas, strict=True)]
+    expected = IoUMetric.total_area_to_metrics(*total)
+    results = [
+        dict(path='', matrix=confusion_matrix(*pair, 3).to_sparse())
+        for pair in zip(predictions, labels, strict=True)
+    ]
+    matrix = evaluate(results).matrix
+    assert matrix.shape == (3, 4)
+    assert intersection_over_union(matrix) == pytest.approx(expected['IoU'])
+    assert accuracy(matrix) == pytest.approx(expected['Acc'])
+    assert 'a class that the data lacks' in worst_classes(matrix, CLASSES)
+    assert confusion_figure(matrix, CLASSES, np.ones(3)).ndim == 3
+    assert most_confused(matrix, 2).tolist() == most_confused(matrix[:, :3], 2).tolist()
+
+
 def test_counts_by_hand() -> None:
-    assert confusion_matrix(PREDICTION, LABEL, 3).tolist() == MATRIX.tolist()
-    flipped = confusion_matrix(PREDICTION, LABEL.clamp(max=2), 3, ignore_index=1)
+    assert counts(PREDICTION, LABEL).tolist() == MATRIX.tolist()
+    flipped = counts(PREDICTION, LABEL.clamp(max=2), ignore_index=1)
     assert flipped.tolist() == [[4, 0, 0], [0, 0, 0], [0, 1, 1]]
 
 

@@ -41,7 +41,7 @@ def test_label_maps_are_counted_whole_and_kept_small() -> None:
     found = torch.ones(1, 1280, 400, dtype=torch.long)
     collector.process({}, [dict(pred_sem_seg=dict(data=found), gt_sem_seg=dict(data=truth))])
     (kept,) = collector.results
-    assert kept['matrix'].to_dense().tolist() == [[0, 1270 * 400], [0, 0]]
+    assert kept['matrix'].to_dense().tolist() == [[0, 1270 * 400, 0], [0, 0, 0]]
     small = cv2.imdecode(np.frombuffer(kept['truth'], np.uint8), cv2.IMREAD_UNCHANGED)
     assert small.shape == (640, 200)
     assert (small[:5] == 9).all() and (small[5:] == 0).all()
