@@ -30,6 +30,7 @@ CROSS_CUTTING = {
     'adversaries/test_locales.py',
     'adversaries/test_locks.py',
     'adversaries/test_lost_disks.py',
+    'adversaries/test_names.py',
     'adversaries/test_native_cache.py',
     'adversaries/test_options.py',
     'adversaries/test_output_paths.py',

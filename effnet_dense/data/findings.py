@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from effnet_dense.utils.controls import escape_controls
+
 Severity = Literal['error', 'warning', 'note']
 SEVERITIES: tuple[Severity, ...] = ('error', 'warning', 'note')
 """The most severe first."""
@@ -27,7 +29,8 @@ class Finding:
     missing_files: bool = False
 
     def __str__(self) -> str:
-        quoted = f': {", ".join(self.examples)}' if self.examples else ''
+        examples = ', '.join(escape_controls(example, lines=False) for example in self.examples)
+        quoted = f': {examples}' if examples else ''
         more = ', …' if self.examples and self.count > len(self.examples) else ''
         return f'{self.severity}: {self.count} × {self.what}{quoted}{more}'
 

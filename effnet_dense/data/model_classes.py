@@ -13,6 +13,7 @@ from effnet_dense.data.coco import set_num_classes
 from effnet_dense.data.config_walk import is_segmentation, leaf_datasets
 from effnet_dense.data.label_maps import set_segmentation_classes
 from effnet_dense.data.palette import palette
+from effnet_dense.utils.controls import bad_names
 
 Meta = dict[str, Any]
 
@@ -95,6 +96,8 @@ def _checked(meta: Mapping[str, Any], name: str) -> Meta:
         classes = (classes,)
     if not _is_list(classes) or not classes or not all(isinstance(c, str) for c in classes):
         raise ValueError(f"{name}: expected names of classes as 'classes', got {classes!r:.60}")
+    if wrong := bad_names(classes):
+        raise ValueError(f'{name}: names of classes: {wrong}')
     colours: Any = meta.get('palette')
     if not _is_palette(colours) or len(colours) < len(classes):
         colours = palette(len(classes))

@@ -19,6 +19,7 @@ from effnet_dense.engine.checks.numbers import check_integer, check_share
 from effnet_dense.engine.config import load_config
 from effnet_dense.utils.config_errors import reason
 from effnet_dense.utils.console import print_any_character
+from effnet_dense.utils.controls import escape_controls
 from effnet_dense.utils.output_folders import check_file, check_folder, check_path
 from effnet_dense.utils.urls import without_user
 
@@ -224,7 +225,7 @@ def run(
     except USER_ERRORS as error:
         if args.debug:
             traceback.print_exc()
-        print(f'error: {without_user(message(error))}', file=sys.stderr)
+        print(f'error: {escape_controls(without_user(message(error)))}', file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print(f'{stop or "stopped"}', file=sys.stderr)

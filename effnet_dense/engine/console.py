@@ -1,4 +1,4 @@
-"""Keep long listings off the console, passwords out of every log, and any character in it."""
+"""Keep long listings off the console, and passwords and escape sequences out of every log."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from effnet_dense.utils.atomic import is_at
 from effnet_dense.utils.console import escape_unknown
+from effnet_dense.utils.controls import escape_controls
 from effnet_dense.utils.urls import without_user
 
 # mmengine's listings at the start of a run: 600 lines, between which a report on the user's data
@@ -32,11 +33,14 @@ class NoListings(logging.Filter):
 
 
 class NoPasswords(logging.Filter):
-    """Remove user and password from URLs, such as a config's `load_from`, which mmengine logs."""
+    """Remove user and password from URLs, such as a config's `load_from`, which mmengine logs.
+
+    Control characters of foreign names are escaped.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record, and let it pass."""
-        record.msg, record.args = without_user(record.getMessage()), ()
+        record.msg, record.args = escape_controls(without_user(record.getMessage())), ()
         return True
 
 

@@ -16,6 +16,7 @@ from effnet_dense.report.sections import Section, Tile, show
 from effnet_dense.report.segmentation_sections import panoptic_sections, segmentation_sections
 from effnet_dense.report.skipped import skipped_sections
 from effnet_dense.report.store import load_json, report_folder
+from effnet_dense.utils.controls import escape_controls
 from effnet_dense.utils.output_folders import check_folder
 from effnet_dense.utils.outputs import claim_folder, write_output
 
@@ -90,11 +91,17 @@ def _headline(value: float) -> str:
     return f'{value:.1f}' if abs(value) > 1 else f'{value:.3f}'
 
 
+def _printable(value: Any) -> Any:
+    """Escape the control characters of foreign names, which the template's own text has none of."""
+    return escape_controls(value) if type(value) is str else value
+
+
 def _write(path: Path, run: Mapping[str, Any], sections: list[Section], folder: str) -> Path:
     environment = Environment(
         loader=PackageLoader('effnet_dense.report', 'templates'),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )

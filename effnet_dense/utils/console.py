@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from effnet_dense.utils.controls import escape_controls
+
 WIDTH = 200
 """Characters per line if the output is not a terminal."""
 
@@ -55,6 +57,6 @@ def print_table(
     for letter, name in zip(align + align[-1] * len(header), header, strict=False):
         table.add_column(name, justify=kinds[letter], no_wrap=not table.columns)  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(escape_controls(cell)) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=WIDTH)).print(table)

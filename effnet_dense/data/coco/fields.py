@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from effnet_dense.utils.controls import LONGEST_NAME, bad_name
+
 Fields = dict[str, tuple[Callable[[object], bool], str]]
 """Field → (test of a value, description of valid values)."""
 
@@ -29,6 +31,10 @@ def _is_name(value: object) -> bool:
     return type(value) is str and value != '' and '\0' not in value
 
 
+def _is_class(value: object) -> bool:
+    return _is_name(value) and not bad_name(str(value))
+
+
 def is_box(value: object) -> bool:
     """Whether a value is a box of finite numbers."""
     return type(value) is list and len(value) == 4 and all(map(_is_number, value))
@@ -42,13 +48,14 @@ def _is_flag(value: object) -> bool:
     return value in (0, 1)
 
 
+CLASS_NAME = f'a name of at most {LONGEST_NAME} characters, none of them a control character'
 IMAGE_FIELDS: Fields = {
     'id': (is_int, 'an integer'),
     'file_name': (_is_name, 'a file name'),
     'width': (is_size, 'a positive number of pixels'),
     'height': (is_size, 'a positive number of pixels'),
 }
-CATEGORY_FIELDS: Fields = {'id': (is_int, 'an integer'), 'name': (_is_name, 'a name')}
+CATEGORY_FIELDS: Fields = {'id': (is_int, 'an integer'), 'name': (_is_class, CLASS_NAME)}
 ANNOTATION_FIELDS: Fields = {
     'id': (is_int, 'an integer'),
     'image_id': (is_int, 'an integer'),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from effnet_dense.data.findings import duplicates, json_type
 from effnet_dense.data.label_maps.colours import colour_name, parse_colour
 from effnet_dense.data.label_maps.decode import MAX_VALUE, NO_CLASS
+from effnet_dense.utils.controls import bad_names
 
 CLASSES_FILE = 'classes.json'
 EXPECTED_CLASSES = '{"classes": ["first", "second", …], "ignore": 255}, "ignore" is optional'
@@ -76,14 +77,18 @@ def read_classes(path: Path) -> LabelClasses:
         raise ValueError(f'{path}: expected one of {given}, which all name the classes')
     unknown_ignored = _check_unknown(data.get('unknown'), path)
     if given == ['classes']:
-        return _listed(data, unknown_ignored, path)
+        found = _listed(data, unknown_ignored, path)
+        _check_printable(found.names, path)
+        return found
     kind = given[0]
     if data.get('ignore') is not None or data.get('first') is not None:
         raise ValueError(
             f"{path}: 'ignore' and 'first' belong to 'classes'; in {kind!r} the name "
             f'"{IGNORE}" stands for pixels without a class'
         )
-    return _mapped(data[kind], kind, unknown_ignored, path)
+    found = _mapped(data[kind], kind, unknown_ignored, path)
+    _check_printable(found.names, path)
+    return found
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -132,6 +137,11 @@ def _check_names(names: Any, path: Path) -> tuple[str, ...]:
             f'got {len(names)}'
         )
     return tuple(names)
+
+
+def _check_printable(names: Sequence[str], path: Path) -> None:
+    if wrong := bad_names(names):
+        raise ValueError(f'{path}: names of classes: {wrong}')
 
 
 def _is_name(name: Any) -> bool:
