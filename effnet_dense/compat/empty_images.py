@@ -15,9 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from effnet_dense.compat.after_import import after_import
-
-MARK = 'keep_without_objects'
-"""Key of samples whose image has no objects and is to be trained on."""
+from effnet_dense.utils.sample_keys import KEEP_EMPTY
 
 PACKAGE = __name__.partition('.')[0]
 
@@ -40,7 +38,7 @@ def mark_empty_images(module: ModuleType) -> None:
     def get_data_info(self: Any, idx: int) -> dict[str, Any]:
         info: dict[str, Any] = original(self, idx)
         if not has_objects(info) and is_asked_for(self):
-            info[MARK] = True
+            info[KEEP_EMPTY] = True
         return info
 
     base.get_data_info = get_data_info
@@ -55,7 +53,7 @@ def crop_empty_images(module: ModuleType) -> None:
     original = module.RandomCrop._crop_data
 
     def _crop_data(self: Any, results: Any, crop_size: Any, allow_negative_crop: bool) -> Any:
-        empty = MARK in results and not len(results.get('gt_bboxes', ()))
+        empty = KEEP_EMPTY in results and not len(results.get('gt_bboxes', ()))
         return original(self, results, crop_size, allow_negative_crop or empty)
 
     module.RandomCrop._crop_data = _crop_data

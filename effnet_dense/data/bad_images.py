@@ -48,11 +48,14 @@ class ReplaceBadImages:
                 if step == count - 1:
                     raise
                 self._note(str(error.filename or error), str(error))
-            except cv2.error as error:  # such as no pixel left after resizing
+            except (cv2.error, OSError, SyntaxError) as error:
+                # No pixel left after resizing, or a label map that mmseg's loader cannot read.
                 if step == count - 1:
                     raise
-                name = str(self.dataset.get_data_info((idx + step) % count).get('img_path'))
-                self._note(name, f'cannot transform image {name}: {str(error).strip()}')
+                info = self.dataset.get_data_info((idx + step) % count)
+                name, label_map = str(info.get('img_path')), info.get('seg_map_path')
+                other = f' or load {label_map}' if label_map else ''
+                self._note(name, f'cannot transform image {name}{other}: {str(error).strip()}')
         raise IndexError(idx)
 
     def _note(self, name: str, why: str) -> None:

@@ -31,6 +31,12 @@ FLAGS = {
 }
 """mmcv's color_type → OpenCV's flag; 'unchanged' is left to mmcv."""
 
+
+def is_upright(color_type: str) -> bool:
+    """Whether a color_type rotates images by their EXIF orientation."""
+    return not color_type.endswith((AS_STORED, 'unchanged'))
+
+
 NOT_TURNING = ('turbojpeg', 'tifffile')
 """mmcv's backends that ignore orientations."""
 

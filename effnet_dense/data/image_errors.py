@@ -15,6 +15,13 @@ class BadImageError(ValueError):
         return f'cannot decode image {self.filename}: {self.why}'
 
 
+class BadLabelError(BadImageError):
+    """Raised for a label map that cannot be used; `why` is a sentence."""
+
+    def __str__(self) -> str:
+        return self.why
+
+
 class ImageSizeError(BadImageError):
     """Raised for an image whose size is not that of its annotations; `why` is a sentence."""
 

@@ -59,8 +59,15 @@ def _fail(path: str, size: Size, what: str, other: Size) -> None:
     )
 
 
-def swap_hint(path: str | Path, size: Size, other: Size) -> str:
-    """Say whether two sizes are swapped by the image's orientation; '' if not."""
+def swap_hint(path: str | Path, size: Size, other: Size, upright: bool = True) -> str:
+    """Say whether two sizes are swapped by the image's orientation; '' if not.
+
+    Args:
+        path: The image.
+        size: Its size as loaded.
+        other: The one that it is compared with.
+        upright: The image is rotated by its orientation when it is loaded.
+    """
     if size != other[::-1] or size == other:
         return ''
     try:
@@ -70,6 +77,11 @@ def swap_hint(path: str | Path, size: Size, other: Size) -> str:
         turned = False
     if not turned:
         return ''
+    if not upright:
+        return (
+            ': swapped by its EXIF orientation, which was applied when it was annotated, but is '
+            'not when it is loaded (color_type of LoadImageFromFile)'
+        )
     return (
         ': swapped by its EXIF orientation, which is applied when it is loaded, but was not when '
         'it was annotated'

@@ -41,7 +41,7 @@ def use_data(
         folder: The dataset's root, or a ZIP file; 'demo' for the generated one, which has both
             formats and is created in `demo_folder` if it does not exist yet.
         splits: ('train', 'val') for training, ('val',) for testing.
-        skip: Drop faulty records of objects' annotations.
+        skip: Drop faulty records of objects' annotations, or faulty label maps.
         scratch: Where repaired annotations, label maps that are drawn from objects, the content
             of ZIP files and data_report.json go. By default in data/converted, without a report.
         division: How a dataset with one part is divided.
@@ -55,5 +55,5 @@ def use_data(
         place = Path(scratch or converted(root)).absolute()
         root = extract(root.expanduser(), place) if root.expanduser().is_file() else root
         chosen, draw = division or Division(), partial(labels_of_objects, folder=place)
-        return use_label_maps(cfg, root, splits, draw, chosen.share, chosen.seed)
+        return use_label_maps(cfg, root, splits, draw, chosen.share, chosen.seed, skip)
     return use_coco(cfg, root, splits, skip, scratch, division)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from effnet_dense.data import CocoSource, use_data
+from effnet_dense.data import use_data
 from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.coco.config import DATA
 from effnet_dense.data.config_walk import leaf_datasets
@@ -114,7 +114,7 @@ def skip_bad_data(
     if data is not None:
         place = skip.folder / DATA
         source = use_data(config, data, splits, skip=skip, scratch=place, division=division)
-    if isinstance(source, CocoSource) and 'val' in source.cleaned:
+    if source is not None and 'val' in source.cleaned:
         val = source.cleaned['val']
         hook.update(evaluated=val.images, left_out=len(val.left_out_images))
     config.custom_hooks = [*(config.get('custom_hooks') or []), hook]

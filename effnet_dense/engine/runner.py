@@ -68,7 +68,7 @@ from effnet_dense.engine.resume.compare import (
     resuming,
 )
 from effnet_dense.engine.resume.restore import finished, restore_progress
-from effnet_dense.evaluation.visualizer import own_visualizer
+from effnet_dense.evaluation.visualizer import check_drawing, own_visualizer
 from effnet_dense.registry import RUNNERS
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.outputs import new_output
@@ -165,6 +165,7 @@ class Runner(MMEngineRunner):
         one's folder.
         """
         if isinstance(visualizer, dict):
+            check_drawing(visualizer)
             name = f'{visualizer.get("name", "visualizer")}_{self.experiment_name}'
             visualizer = {**own_visualizer(visualizer), 'name': name}
         return super().build_visualizer(visualizer)

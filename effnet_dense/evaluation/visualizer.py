@@ -7,6 +7,7 @@ class's colour.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ from effnet_dense.evaluation.drawing import (
 )
 from effnet_dense.evaluation.vis_backend import LocalBackend
 from effnet_dense.registry import VISUALIZERS
+from effnet_dense.utils.config_errors import config_errors
 
 Names = Sequence[str] | None
 MMDET_TEXT_COLOUR = (200, 200, 200)
@@ -148,16 +150,38 @@ def _own_backends(backends: Any) -> Any:
     return {'name': 'LocalVisBackend', **backends, 'type': LocalBackend}
 
 
+def check_drawing(config: Mapping[str, Any]) -> None:
+    """Check the numbers of a visualizer's config, which are read when the first image is drawn.
+
+    Args:
+        config: A config's `visualizer`.
+
+    Raises:
+        ValueError: Names the key, and its value.
+    """
+    for name, largest in (('line_width', math.inf), ('alpha', 1)):
+        value = config.get(name, 1)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 <= value <= largest or value == math.inf:
+            limits = 'at least 0' if largest == math.inf else f'from 0 to {largest}'
+            raise ValueError(f'visualizer.{name} must be a number, {limits}, got {value!r}')
+
+
 def build_visualizer(config: Mapping[str, Any], dataset_meta: Any) -> Visualizer:
     """Build a separate visualizer that has no backends to write to.
 
     Args:
         config: A config's `visualizer`, see `own_visualizer`.
         dataset_meta: {'classes': (str, …), 'palette': [(R, G, B), …]}
+
+    Raises:
+        ValueError: See `check_drawing`; or an unknown or impossible argument.
     """
+    check_drawing(config)
     # mmengine keeps visualizers by name.
     own = {'name': f'own_{next(_NUMBER)}', 'vis_backends': None}
-    visualizer = VISUALIZERS.build({**own_visualizer(config), **own})
+    with config_errors('visualizer', values=True):
+        visualizer = VISUALIZERS.build({**own_visualizer(config), **own})
     visualizer.dataset_meta = dataset_meta
     return visualizer
 

@@ -18,9 +18,10 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData, PixelData
 
-from effnet_dense.compat.empty_images import MARK, has_objects
+from effnet_dense.compat.empty_images import has_objects
 from effnet_dense.data.config_walk import leaf_datasets
 from effnet_dense.engine.config import load_config
+from effnet_dense.utils.sample_keys import KEEP_EMPTY
 from tests.helpers.build import FOLDER, build
 from tests.helpers.panoptic_data import in_place_of_coco, write_panoptic
 from tests.helpers.tiny import SIZE, write_data
@@ -111,7 +112,7 @@ def test_not_asked_for_nothing_changes(tmp_path: Path) -> None:
     edit_annotations(folder, edit)
     dataset = training_data(load_config(PLAIN, folder), keep_empty=False)
     assert len(dataset) == 5, 'the thin box counts as an annotation'
-    assert not has_objects(dataset.get_data_info(0)) and MARK not in dataset.get_data_info(0)
+    assert not has_objects(dataset.get_data_info(0)) and KEEP_EMPTY not in dataset.get_data_info(0)
     np.random.seed(0)
     paths = [Path(dataset[i]['data_samples'].img_path).name for i in range(5)]
     assert paths[0] != '0.png' and paths[1:] == ['2.png', '3.png', '4.png', '5.png']
@@ -137,7 +138,7 @@ def test_a_crop_that_loses_the_boxes_is_rejected_as_before() -> None:
             gt_bboxes=HorizontalBoxes(torch.tensor(boxes).reshape(-1, 4).float()),
             gt_bboxes_labels=np.zeros(len(boxes), np.int64),
             gt_ignore_flags=np.zeros(len(boxes), bool),
-            **({MARK: True} if marked else {}),
+            **({KEEP_EMPTY: True} if marked else {}),
         )
         assert (crop(sample) is not None) == kept
 

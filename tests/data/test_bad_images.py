@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 from mmengine.dataset import BaseDataset, ConcatDataset
+from PIL import UnidentifiedImageError
 
 from effnet_dense.data.bad_images import read_notes, replace_bad_images
 from effnet_dense.data.transforms import BadImageError
@@ -40,20 +41,28 @@ def test_the_next_one_takes_the_place(tmp_path: Path) -> None:
     )
 
 
-def test_errors_of_opencv_name_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('kind', [cv2.error, UnidentifiedImageError, SyntaxError])
+def test_errors_of_libraries_name_the_image(
+    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset = Numbers(set())
     prepare = dataset.prepare_data
 
     def narrow(index: int) -> int:
         if index == 1:
-            raise cv2.error('inv_scale_x > 0')
+            raise kind('inv_scale_x > 0')
         return prepare(index)
 
     monkeypatch.setattr(dataset, 'prepare_data', narrow)
-    monkeypatch.setattr(dataset, 'get_data_info', lambda index: {'img_path': f'{index}.png'})
+    monkeypatch.setattr(
+        dataset,
+        'get_data_info',
+        lambda index: {'img_path': f'{index}.png', 'seg_map_path': 'x.png'},
+    )
     replace_bad_images(dataset, tmp_path / 'notes')
     assert [dataset[i] for i in range(3)] == [0, 2, 2]
-    assert 'inv_scale_x' in read_notes(tmp_path / 'notes')['1.png']
+    note = read_notes(tmp_path / 'notes')['1.png']
+    assert 'inv_scale_x' in note and 'x.png' in note
 
 
 def test_inside_of_wrappers(tmp_path: Path) -> None:

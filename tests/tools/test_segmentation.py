@@ -98,6 +98,22 @@ def test_trains_resumes_and_tests(
     assert set(np.unique(cv2.imread(str(maps[0]), cv2.IMREAD_UNCHANGED))) <= {0, 1}
 
 
+@pytest.mark.parametrize('damaged', [b'no image', b''])
+def test_label_maps_that_cannot_be_read_are_left_out_in_training(
+    damaged: bytes, config: Path, tmp_path: Path
+) -> None:
+    """Without --data, by mmseg's loader."""
+    folder = shutil.copytree(config.parent, tmp_path / 'copy')
+    text = CONFIG.replace('DATA', str(folder))
+    (folder / 'config.py').write_text(text, encoding='utf-8')
+    (folder / 'labels' / '1.png').write_bytes(damaged)
+    words = [folder / 'config.py', '--work-dir', tmp_path / 'run', '--skip-bad', 0.5]
+    options = ['report=False', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None']
+    assert call('train', *words, '--cfg-options', *options) == 0
+    listed = (tmp_path / 'run' / 'skipped_images.json').read_text(encoding='utf-8')
+    assert '1.png' in listed and 'labels' in listed
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """A folder for --data of three classes: files of several kinds, 7 is no class."""

@@ -82,7 +82,8 @@ def read_split(
         if not folder.is_dir():
             raise FileNotFoundError(f'expected a folder at {folder}')
     files = split_files(split)
-    return SplitContent(split, files, read_pairs(pairs_of(split, files), coloured, scale))
+    pairs = read_pairs(pairs_of(split, files), coloured, scale, split.upright)
+    return SplitContent(split, files, pairs)
 
 
 def check_labels(

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from effnet_dense.data.coco.clean import SkipBad
 from effnet_dense.data.config_walk import (
     SPLIT_OF,
     keep_first,
@@ -18,6 +19,7 @@ from effnet_dense.data.config_walk import (
     metrics_of,
     type_name,
 )
+from effnet_dense.data.decoding import is_upright
 from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.colours import TRANSPARENT, channels_of, colour_name
@@ -47,6 +49,7 @@ def use_label_maps(
     draw: Draw | None = None,
     val_share: float = VAL_SHARE,
     split_seed: int = 0,
+    skip: SkipBad | None = None,
 ) -> LabelSource:
     """Point an mmseg config at a folder of label maps, or of objects with masks.
 
@@ -57,13 +60,16 @@ def use_label_maps(
         draw: Draws the label maps of a folder of objects (see `find_labels`).
         val_share: Share of the images that are evaluated where the dataset has one part.
         split_seed: Of that split.
+        skip: Leave out faulty pairs of images and label maps.
 
     Raises:
         FileNotFoundError: The folder, a split, images or label maps are missing.
         ValueError: The label maps cannot be used, or the config does not read any.
     """
     _check_config(cfg, splits)
-    source = find_labels(folder, splits, split_scales(cfg), val_share, split_seed, draw)
+    source = find_labels(
+        folder, splits, split_scales(cfg), val_share, split_seed, draw, _upright(cfg, splits), skip
+    )
     print_log(source.summary())
     for loop in loops_of(tuple(source.splits)):
         _set_datasets(cfg.get(f'{loop}_dataloader'), source, source.splits[SPLIT_OF[loop]])
@@ -72,6 +78,17 @@ def use_label_maps(
     if not set_segmentation_classes(cfg.model, len(source.classes)):
         raise ValueError(f'--data found no head with num_classes in {sorted(cfg.model)}')
     return source
+
+
+def _upright(cfg: Config, splits: Sequence[str]) -> dict[str, bool]:
+    """Return, for each split, whether its images are rotated by their EXIF orientation."""
+    found: dict[str, bool] = {}
+    for loop in loops_of(splits):
+        for dataset in loop_datasets(cfg, loop):
+            for step in dataset.get('pipeline') or ():
+                if type_name(step) == 'LoadImageFromFile':
+                    found.setdefault(SPLIT_OF[loop], is_upright(step.get('color_type', 'color')))
+    return found
 
 
 def _check_config(cfg: Config, splits: Sequence[str]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from effnet_dense.data.coco.clean import SkipBad
 from effnet_dense.data.findings import Finding, raise_errors
 from effnet_dense.data.folders import SPLITS, find_root, listing
 from effnet_dense.data.label_maps.check import LabelReport, SplitContent, read_split, report_on
@@ -15,6 +16,7 @@ from effnet_dense.data.label_maps.classes import (
     LabelClasses,
     read_classes,
 )
+from effnet_dense.data.label_maps.clean import CleanLabels, clean_labels
 from effnet_dense.data.label_maps.guess import (
     BINARY,
     Read,
@@ -54,6 +56,7 @@ class LabelSource:
         encoding: What the files' values or colours mean.
         remarks: What was decided about the dataset, one sentence each.
         findings: What concerns all splits.
+        cleaned: Split → what `--skip-bad` left out of it.
     """
 
     root: Path
@@ -64,10 +67,17 @@ class LabelSource:
     encoding: LabelClasses
     remarks: tuple[str, ...] = field(default=())
     findings: tuple[Finding, ...] = ()
+    cleaned: Mapping[str, CleanLabels] = field(default_factory=dict)
 
     def summary(self) -> str:
         """Describe the splits and their findings for the user."""
-        return '\n'.join([*self.remarks, *map(str, [*self.reports.values(), *self.findings])])
+        left_out = [
+            f'left out of {name}: {len(part.left_out_images)} of {part.images} images, see '
+            f'skipped_{name}.json'
+            for name, part in self.cleaned.items()
+        ]
+        found = [*self.reports.values(), *self.findings, *left_out]
+        return '\n'.join([*self.remarks, *map(str, found)])
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,8 @@ def find_labels(
     val_share: float = VAL_SHARE,
     split_seed: int = 0,
     draw: Draw | None = None,
+    upright: Mapping[str, bool] | None = None,
+    skip: SkipBad | None = None,
 ) -> LabelSource:
     """Find the splits of a dataset and check them (see `check_labels`).
 
@@ -100,6 +112,8 @@ def find_labels(
         split_seed: Of that split.
         draw: Draws label maps where the folder has objects with polygons or masks instead; by
             default they are not accepted.
+        upright: Split → whether its images are rotated by their EXIF orientation, as by default.
+        skip: Leave out faulty pairs of images and label maps.
 
     Raises:
         FileNotFoundError: The folder, a split, images or label maps are missing.
@@ -117,11 +131,20 @@ def find_labels(
         stated, source = drawn.classes, ()
     coloured = stated is not None and stated.colours is not None
     contents = {
-        name: read_split(part, coloured, (scales or {}).get(name))
+        name: read_split(
+            replace(part, upright=(upright or {}).get(name, True)),
+            coloured,
+            (scales or {}).get(name),
+        )
         for name, part in layout.parts.items()
     }
     pairs = [pair for content in contents.values() for pair in content.pairs]
     classes, remarks = _classes(root, layout, stated, pairs)
+    cleaned: dict[str, CleanLabels] = {}
+    if skip is not None:
+        for name, content in contents.items():
+            cleaned[name] = clean_labels(name, content, classes, skip, decode=name == 'val')
+            contents[name] = cleaned[name].content
     reports = {
         name: report_on(content, classes, training=name == 'train')
         for name, content in contents.items()
@@ -129,13 +152,14 @@ def find_labels(
     raise_errors(root, reports, _more_errors(classes, contents), _hint(classes, pairs, stated))
     return LabelSource(
         layout.root,
-        layout.parts,
+        {name: content.split for name, content in contents.items()},
         classes.names,
         classes.ignore,
         reports,
         classes,
         (*layout.remarks, *source, *remarks),
         tuple(repeated_images({name: _images(content) for name, content in contents.items()})),
+        cleaned,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from effnet_dense.data.image_errors import ImageSizeError
+from effnet_dense.data.image_errors import BadLabelError, ImageSizeError
 from effnet_dense.data.image_files import size_name
 from effnet_dense.data.label_maps.colours import ColourTable, colour_name, parse_colour
 from effnet_dense.data.label_maps.decode import (
@@ -70,20 +70,23 @@ class LoadLabelMap(BaseTransform):
 
         Raises:
             FileNotFoundError: The file does not exist.
-            ValueError: Not a label map (see `decode_label_map`), of a different size than the
-                image, or with values that are neither a class nor `ignore`.
+            BadLabelError: Not a label map (see `decode_label_map`), or with values that are neither
+                a class nor `ignore` (a ValueError).
+            ImageSizeError: It is of a different size than the image (a ValueError).
         """
         path = results['seg_map_path']
         decode = decode_label_map if self.colours is None else decode_colours
         try:
             values = decode(read_file(path, self.backend_args))
-        except ValueError as error:
-            raise ValueError(f'cannot read label map {path}: {error}') from error
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError) as error:
+            raise BadLabelError(path, f'cannot read label map {path}: {error}') from error
         self._check_size(values, results)
         labels = self._labels(values, results)
         if (labels < 0).any():
             if not self.unknown_ignored:
-                raise ValueError(self._describe(path, values[labels < 0]))
+                raise BadLabelError(path, self._describe(path, values[labels < 0]))
             labels[labels < 0] = NO_CLASS
         results['gt_seg_map'] = labels.astype(np.uint8)
         results['seg_fields'].append('gt_seg_map')

@@ -43,6 +43,7 @@ class LabelSplit:
             are the JPEG files.
         list_file: File with a name per line; the others do not belong to the split.
         part: Part of what is left that belongs to the split; None for all.
+        upright: Images are rotated by their EXIF orientation when they are loaded.
     """
 
     image_dir: Path
@@ -51,6 +52,7 @@ class LabelSplit:
     label_end: str = ''
     list_file: Path | None = None
     part: DrawnPart | None = None
+    upright: bool = True
 
     @property
     def mixed(self) -> bool:

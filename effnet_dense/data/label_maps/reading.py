@@ -54,7 +54,10 @@ class PairContent:
 
 
 def read_pairs(
-    pairs: Sequence[LabelPair], coloured: bool = False, scale: Scale | None = None
+    pairs: Sequence[LabelPair],
+    coloured: bool = False,
+    scale: Scale | None = None,
+    upright: bool = True,
 ) -> list[PairContent]:
     """Read all pairs.
 
@@ -62,13 +65,15 @@ def read_pairs(
         pairs: The files.
         coloured: The pixels are colours; by default they are values, and colours are a fault.
         scale: The smallest to which the split's images are resized (see `smallest_scale`).
+        upright: Images are rotated by their EXIF orientation when they are loaded.
     """
+    read = partial(_read_pair, coloured=coloured, scale=scale, upright=upright)
     with ThreadPoolExecutor(THREADS) as pool:
-        contents = pool.map(partial(_read_pair, coloured=coloured, scale=scale), pairs)
+        contents = pool.map(read, pairs)
         return list(track(contents, 'Reading label maps', len(pairs)))
 
 
-def _read_pair(pair: LabelPair, coloured: bool, scale: Scale | None) -> PairContent:
+def _read_pair(pair: LabelPair, coloured: bool, scale: Scale | None, upright: bool) -> PairContent:
     content = PairContent(pair)
     try:
         values = _read_label(content, coloured)
@@ -77,14 +82,15 @@ def _read_pair(pair: LabelPair, coloured: bool, scale: Scale | None) -> PairCont
         return content
     content.counts = count_values(values)
     try:
-        size = image_size(pair.image)
+        size = image_size(pair.image, upright)
     except UNREADABLE as error:
         content.bad_image = f'{pair.image.name} ({error})'
         return content
     if size is not None and values.shape[::-1] != size:
         other = values.shape[1], values.shape[0]
+        hint = swap_hint(pair.image, size, other, upright)
         sizes = f'{size_name(*other)}, the image {size_name(*size)}'
-        content.bad_size = f'{pair.label.name} is {sizes}{swap_hint(pair.image, size, other)}'
+        content.bad_size = f'{pair.label.name} is {sizes}{hint}'
     height, width = values.shape
     if becomes_empty(width, height, scale):
         content.narrow = f'{pair.image.name} ({size_name(width, height)})'

@@ -18,6 +18,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from effnet_dense.data.transforms.albumentations_config import build_transform
 from effnet_dense.data.transforms.policy_tables import albumentations_policy
 from effnet_dense.registry import TRANSFORMS
+from effnet_dense.utils.sample_keys import KEEP_EMPTY
 
 KEYS = {'image': 'img', 'bboxes': 'gt_bboxes', 'masks': 'gt_masks', 'mask': 'gt_seg_map'}
 """Albumentations' name → the pipeline's default key."""
@@ -48,6 +49,8 @@ class Albumentations(BaseTransform):
         keymap: Pipeline key → Albumentations' name; by default `dict(img='image',
             gt_bboxes='bboxes', gt_masks='masks', gt_seg_map='mask')`.
         skip_img_without_anno: Return None if no box remains: the dataset then takes another image.
+            Images that have none from the beginning, and are to be trained on
+            (`filter_empty_gt=False`), stay.
         seg_pad_val: Fill value of label maps outside the image; instance masks get 0.
 
     Raises:
@@ -95,8 +98,9 @@ class Albumentations(BaseTransform):
             results[label_map] = _from_zero(made['mask'], self.seg_pad_val).astype(kind)
         if self.keys['bboxes'] not in results:
             return results
+        empty = KEEP_EMPTY in results and not len(results[self.keys['bboxes']])
         kept = self._put_instances(results, made, image.shape[:2])
-        return results if kept or not self.skip_img_without_anno else None
+        return results if kept or empty or not self.skip_img_without_anno else None
 
     def _arrays(self, results: dict[str, Any]) -> dict[str, Any]:
         """Collect Albumentations' inputs: boxes with their position, masks if there are any."""

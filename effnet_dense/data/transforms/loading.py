@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from effnet_dense.data.bands import decode_bands
 from effnet_dense.data.bombs import refuse_bomb
-from effnet_dense.data.decoding import AS_STORED, FLAGS, decode
+from effnet_dense.data.decoding import FLAGS, decode, is_upright
 from effnet_dense.data.image_errors import BadImageError
 from effnet_dense.data.image_files import REFUSED
 from effnet_dense.data.image_values import KINDS, ImageRange, parse_range, to_8_bits
@@ -144,7 +144,7 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
     @property
     def upright(self) -> bool:
         """Whether images are rotated by their EXIF orientation."""
-        return not self.color_type.endswith((AS_STORED, 'unchanged'))
+        return is_upright(self.color_type)
 
     @property
     def _as_stored(self) -> bool:

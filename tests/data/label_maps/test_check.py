@@ -11,7 +11,9 @@ from PIL import Image
 
 from effnet_dense.data import LabelClasses, LabelReport, LabelSplit, check_labels
 from effnet_dense.data.findings import Finding
+from effnet_dense.engine.config import load_config
 from tests.helpers.label_folder import CLASSES, label, write_folder, write_image, write_label
+from tests.helpers.tiny_models import SEGMENTOR
 
 
 @pytest.fixture
@@ -19,8 +21,10 @@ def root(tmp_path: Path) -> Path:
     return write_folder(tmp_path / 'set')
 
 
-def check(root: Path, split: str = 'train', ignore: int | None = 9) -> LabelReport:
-    places = LabelSplit(root / 'images' / split, root / 'labels' / split)
+def check(
+    root: Path, split: str = 'train', ignore: int | None = 9, upright: bool = True
+) -> LabelReport:
+    places = LabelSplit(root / 'images' / split, root / 'labels' / split, upright=upright)
     return check_labels(places, LabelClasses(CLASSES, ignore))
 
 
@@ -104,6 +108,22 @@ def test_sizes_of_a_image_that_exif_turns(root: Path) -> None:
     image.save(root / 'images/train/a.jpg', exif=exif)
     assert cv2.imread(str(root / 'images/train/a.jpg')).shape[:2] == (6, 8)
     assert check(root).findings == ()
+    finding = only(check(root, upright=False))  # color_type='color_ignore_orientation'
+    assert 'a.png is 8 × 6, the image 6 × 8: swapped by its EXIF' in finding.examples[0]
+    assert 'color_type' in finding.examples[0]
+    write_label(root / 'labels/train/a.png', label(0, 1).T)
+    assert check(root, upright=False).findings == ()
+
+
+def test_the_configs_color_type_is_checked_with(root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(np.full((6, 8, 3), 90, np.uint8))
+    image.save(root / 'images/train/a.jpg', exif=exif)
+    key = 'train_dataloader.dataset.pipeline.0.color_type'
+    load_config(SEGMENTOR, root, {key: 'color_ignore_orientation'})
+    with pytest.raises(ValueError, match=r'a\.png is 8 × 6, the image 6 × 8'):
+        load_config(SEGMENTOR, root)
 
 
 def test_files_that_cannot_be_read(root: Path) -> None:

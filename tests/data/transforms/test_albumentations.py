@@ -13,6 +13,7 @@ from mmengine.registry import TRANSFORMS
 
 from effnet_dense import Albumentations
 from effnet_dense.data.transforms.policy_tables import POLICIES
+from effnet_dense.utils.sample_keys import KEEP_EMPTY
 from tests.helpers.detection_sample import check_types, sample
 
 FLIP = dict(type='HorizontalFlip', p=1.0)
@@ -67,6 +68,15 @@ def test_without_a_box_left_a_sample_is_kept_or_skipped() -> None:
     assert len(made['gt_bboxes']) == 0
     assert made['gt_masks'].masks.shape == (0, 80, 40)
     assert apply([CROP], data, skip_img_without_anno=True) is None
+
+
+def test_an_image_without_objects_that_is_asked_for_stays() -> None:
+    """With `filter_empty_gt=False`; one that loses its boxes is skipped as before."""
+    kept = apply([CROP], {**sample([]), KEEP_EMPTY: True}, skip_img_without_anno=True)
+    check_types(kept)
+    assert apply([CROP], sample([]), skip_img_without_anno=True) is None
+    lost = {**sample([(60, 10, 90, 40)]), KEEP_EMPTY: True}
+    assert apply([CROP], lost, skip_img_without_anno=True) is None
 
 
 def test_a_sample_without_boxes_is_transformed() -> None:
