@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -131,3 +132,18 @@ def test_visualizers_write_nowhere_and_are_separate() -> None:
     one, other = (build_visualizer({'type': 'DetLocalVisualizer'}, META) for _ in range(2))
     assert one is not other
     assert not one._vis_backends
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'line_width': 'x'}, "visualizer.line_width must be a number, at least 0, got 'x'"),
+        ({'line_width': -1}, 'visualizer.line_width must be a number, at least 0, got -1'),
+        ({'alpha': 3}, 'visualizer.alpha must be a number, from 0 to 1, got 3'),
+        ({'alpha': float('nan')}, 'from 0 to 1, got nan'),
+        ({'line_widht': 3}, 'visualizer cannot be built from the config'),
+    ],
+)
+def test_impossible_numbers(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        build_visualizer({'type': 'DetLocalVisualizer', **changes}, None)

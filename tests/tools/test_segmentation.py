@@ -98,6 +98,7 @@ def test_trains_resumes_and_tests(
     assert set(np.unique(cv2.imread(str(maps[0]), cv2.IMREAD_UNCHANGED))) <= {0, 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('damaged', [b'no image', b''])
 def test_label_maps_that_cannot_be_read_are_left_out_in_training(
     damaged: bytes, config: Path, tmp_path: Path
