@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 import traceback
@@ -66,19 +67,36 @@ def score(text: str) -> float:
     return value
 
 
-def whole(smallest: int) -> Callable[[str], int]:
-    """Return a reader of options that are whole numbers, at least `smallest`.
+def positive(text: str) -> float:
+    """Read an option that is a finite number above 0.
+
+    Raises:
+        ArgumentTypeError: It is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'expected a number above 0, got {text!r}')
+    return value
+
+
+def whole(smallest: int, largest: int | None = None) -> Callable[[str], int]:
+    """Return a reader of options that are whole numbers in a range.
 
     It raises ArgumentTypeError for others.
     """
 
+    most = '' if largest is None else f', at most {largest}'
+
     def read(text: str) -> int:
         try:
             value = int(text)
-            check_integer('a number', value, smallest)
+            check_integer('a number', value, smallest, largest)
         except ValueError:
             raise argparse.ArgumentTypeError(
-                f'expected a whole number, at least {smallest}, got {text!r}'
+                f'expected a whole number, at least {smallest}{most}, got {text!r}'
             ) from None
         return value
 

@@ -196,3 +196,24 @@ class IterBasedTrainLoop(ResumableLoop, MMEngineIterBasedTrainLoop):
         due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
         if self.runner.val_loop is not None and self._iter >= self.val_begin and due:
             self._validate()
+
+
+# What configs call mmengine's training loops → this package's.
+_LOOPS: dict[Any, type[ResumableLoop]] = {
+    **dict.fromkeys(
+        ('EpochBased', 'EpochBasedTrainLoop', MMEngineEpochBasedTrainLoop), EpochBasedTrainLoop
+    ),
+    **dict.fromkeys(
+        ('IterBased', 'IterBasedTrainLoop', MMEngineIterBasedTrainLoop), IterBasedTrainLoop
+    ),
+}
+
+
+def resumable(loop: Any) -> Any:
+    """Replace the type of mmengine's loops in a config by this package's."""
+    if not isinstance(loop, dict):
+        return loop
+    kind = loop.get('type') or ('EpochBased' if loop.get('by_epoch') else 'IterBased')
+    if kind not in _LOOPS:
+        return loop
+    return {**{k: v for k, v in loop.items() if k != 'by_epoch'}, 'type': _LOOPS[kind]}

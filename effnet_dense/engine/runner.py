@@ -14,8 +14,6 @@ from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import BaseLoop
-from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
-from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -52,21 +50,15 @@ from effnet_dense.engine.hooks.num_classes import NumClassesHook
 from effnet_dense.engine.hooks.progress import ProgressHook, is_interactive
 from effnet_dense.engine.hooks.stopping import StopHook, resume_hint
 from effnet_dense.engine.lock import training_lock
-from effnet_dense.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop, ResumableLoop
+from effnet_dense.engine.loops import ResumableLoop, resumable
 from effnet_dense.engine.output_claims import (
     ImageOutputsHook,
     check_config_outputs,
     claimed_outputs,
 )
 from effnet_dense.engine.processes import export_variables, start_gloo
-from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint, read_training_state
-from effnet_dense.engine.resume.compare import (
-    changes_of,
-    check_after_loading,
-    check_before_loading,
-    refusal,
-    resuming,
-)
+from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
+from effnet_dense.engine.resume.loading import copy_weights, load_training_state
 from effnet_dense.engine.resume.restore import finished, restore_progress
 from effnet_dense.evaluation.visualizer import check_drawing, own_visualizer
 from effnet_dense.registry import RUNNERS
@@ -77,18 +69,8 @@ from effnet_dense.utils.saved_config import KEY, config_text
 from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
-from effnet_dense.weights.values import check_values
 
 _STARTED: Counter[str] = Counter()
-# What configs call mmengine's training loops → this package's.
-_LOOPS = {
-    **dict.fromkeys(
-        ('EpochBased', 'EpochBasedTrainLoop', MMEngineEpochBasedTrainLoop), EpochBasedTrainLoop
-    ),
-    **dict.fromkeys(
-        ('IterBased', 'IterBasedTrainLoop', MMEngineIterBasedTrainLoop), IterBasedTrainLoop
-    ),
-}
 
 
 @RUNNERS.register_module()
@@ -191,7 +173,7 @@ class Runner(MMEngineRunner):
             ValueError: An unknown or impossible argument.
         """
         with config_errors('train_cfg or train_dataloader'):
-            built = super().build_train_loop(_resumable(loop))
+            built = super().build_train_loop(resumable(loop))
         check_training_batches(built.dataloader)
         for line in unvalidated(self.hooks) if self._val_loop is None else ():
             self.logger.warning(line)
@@ -439,7 +421,8 @@ class Runner(MMEngineRunner):
                 one that lacks weights of the model, or classes of the data.
         """
         if self._resume:
-            checkpoint = self._load_training_state(filename)
+            checkpoint = load_training_state(self, filename, self._resumed_parts)
+            self._resumed_meta = checkpoint['meta']
         else:
             checkpoint = self._load_weights(filename)
         self._has_loaded = True
@@ -459,32 +442,8 @@ class Runner(MMEngineRunner):
                 f'{report}'
             )
         checkpoint = dict(state_dict=model.state_dict())
-        self._copy_weights(checkpoint, filename, '')
+        copy_weights(self, checkpoint, filename)
         return checkpoint
-
-    def _load_training_state(self, filename: str) -> dict[str, Any]:
-        checkpoint = read_training_state(filename)
-        self._resumed_meta = checkpoint['meta']
-        with resuming(filename):
-            changes = changes_of(self, checkpoint)
-            check_before_loading(self, checkpoint)
-        self._copy_weights(checkpoint, filename, refusal(changes))
-        with resuming(filename):
-            check_after_loading(self, checkpoint, changes, *self._resumed_parts)
-        return checkpoint
-
-    def _copy_weights(self, checkpoint: dict[str, Any], filename: str, reason: str) -> None:
-        model = unwrap_model(self.model)
-        try:
-            # Hooks may change the weights: EMAHook swaps the averaged ones for those being trained.
-            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-            check_values(checkpoint['state_dict'], model.state_dict())
-            model.load_state_dict(checkpoint['state_dict'])
-        except (RuntimeError, ValueError) as error:
-            changed = f'{reason}. ' if reason else ''
-            raise ValueError(
-                f'{filename} is a checkpoint of another model: {changed}{error}'
-            ) from error
 
     @master_only
     def save_checkpoint(
@@ -519,13 +478,3 @@ class Runner(MMEngineRunner):
         except ValueError as error:
             self.logger.warning(f'the config is not stored in the checkpoint: {error}')
             return {}
-
-
-def _resumable(loop: Any) -> Any:
-    """Replace the type of mmengine's loops in a config by this package's."""
-    if not isinstance(loop, dict):
-        return loop
-    kind = loop.get('type') or ('EpochBased' if loop.get('by_epoch') else 'IterBased')
-    if kind not in _LOOPS:
-        return loop
-    return {**{k: v for k, v in loop.items() if k != 'by_epoch'}, 'type': _LOOPS[kind]}

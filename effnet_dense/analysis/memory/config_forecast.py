@@ -19,10 +19,14 @@ from effnet_dense.analysis.memory.peak import (
     training_setup,
 )
 from effnet_dense.analysis.memory.tables import GIB
+from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.config import load_config
 
 RESERVE = 1.0
 """GiB for CUDA's context and cuDNN's workspaces, which are not predicted."""
+
+MOST_GIB = 4096
+"""Largest memory whose batch is looked for."""
 
 
 class ConfigForecast:
@@ -54,6 +58,7 @@ class ConfigForecast:
     ) -> None:
         self.name = Path(name).stem
         self.config: Config = load_config(name, options=options)
+        check_model(self.config)
         self.setups: list[TrainingSetup] = [
             training_setup(self.config, batch_size, size, precision, lean, **values)
             for precision, lean in itertools.product(precisions, lean_levels)
@@ -91,7 +96,8 @@ class ConfigForecast:
 
 def check_capacity(gib: float, reserve: float) -> None:
     """Raise a ValueError if nothing is left for tensors."""
-    if reserve < 0 or not reserve < gib < float('inf'):
+    if not 0 <= reserve < gib <= MOST_GIB:
         raise ValueError(
-            f'--gib must be finite and more than --reserve, which is not negative: {gib}, {reserve}'
+            f'--gib must be more than --reserve, which is not negative, and at most {MOST_GIB}: '
+            f'{gib}, {reserve}'
         )

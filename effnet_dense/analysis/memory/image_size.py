@@ -36,11 +36,11 @@ def network_input_size(config: Config) -> Size:
     return -(-height // divisor) * divisor, -(-width // divisor) * divisor
 
 
-LARGEST_SIDE = 1 << 17
+LARGEST_SIDE = 1 << 14
 
 
 def check_size(size: Size) -> None:
-    """Raise a ValueError for an image without pixels, or with more than PyTorch can count."""
+    """Raise a ValueError for an image without pixels, or with more than is predicted in seconds."""
     if max(size) > LARGEST_SIDE:
         raise ValueError(
             f'images have at most {LARGEST_SIDE} pixels per side, got a size of '

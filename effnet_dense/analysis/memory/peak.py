@@ -17,6 +17,7 @@ from effnet_dense.analysis.memory.precision import check_precision, config_preci
 from effnet_dense.analysis.memory.training_step import run_training_step
 
 LARGEST_BATCH = 4096
+MOST_OBJECTS = 10_000
 """Upper limit of the search, larger than any batch trained on one device."""
 
 PHASES = {
@@ -81,8 +82,12 @@ def training_setup(
         raise ValueError('the config has no train_dataloader.batch_size; pass --batch-size')
     if batch_size < 1:
         raise ValueError(f'a batch has at least one image, got a batch size of {batch_size}')
-    if objects < 1:
-        raise ValueError(f'images have at least one object, got {objects}')
+    if batch_size > LARGEST_BATCH:
+        raise ValueError(
+            f'batches have at most {LARGEST_BATCH} images, got a batch size of {batch_size}'
+        )
+    if not 1 <= objects <= MOST_OBJECTS:
+        raise ValueError(f'images have 1 to {MOST_OBJECTS} objects, got {objects}')
     if not config.get('optim_wrapper'):
         raise ValueError('the config has no optim_wrapper: it does not train')
     precision = config_precision(config) if precision is None else precision

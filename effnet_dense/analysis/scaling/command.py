@@ -18,7 +18,7 @@ from effnet_dense.analysis.scaling.grid import candidates
 from effnet_dense.analysis.scaling.search import Search, best_result
 from effnet_dense.analysis.scaling.short_training import default_metric
 from effnet_dense.analysis.settings import Settings
-from effnet_dense.engine.command import config_of, config_parser, output_folder
+from effnet_dense.engine.command import config_of, config_parser, output_folder, positive, whole
 from effnet_dense.lean import LEVELS
 from effnet_dense.utils.console import print_table
 from effnet_dense.utils.json_text import json_text
@@ -26,7 +26,8 @@ from effnet_dense.utils.markdown import markdown_table
 from effnet_dense.utils.outputs import check_free, write_output
 from effnet_dense.utils.progress import progress_bar
 
-SMALLEST_SIZE = 32  # a backbone's largest stride
+SIZE = whole(32, 1 << 14)
+"""Reads sides of images: at least a backbone's largest stride."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,7 +47,7 @@ def _add_table(command: argparse.ArgumentParser) -> None:
     add('--task', choices=networks.TASKS, default='classification')
     add('--family', choices=networks.FAMILY_NAMES, help='default: all')
     add('--lean', nargs='+', type=int, choices=LEVELS, default=list(LEVELS))
-    add('--size', type=int, metavar='PX', help="height and width; default: each network's own")
+    add('--size', type=SIZE, metavar='PX', help="height and width; default: each network's own")
     add('--latency', action='store_true', help='time one image, deployed, channels-last')
     add('--out', type=output_folder, default=Path('work_dirs/scaling'), metavar='DIR')
     _add_conditions(command)
@@ -54,31 +55,38 @@ def _add_table(command: argparse.ArgumentParser) -> None:
 
 def _add_suggest(command: argparse.ArgumentParser) -> None:
     budget = command.add_mutually_exclusive_group(required=True)
-    budget.add_argument('--gflops', type=float, metavar='X', help='10⁹ multiply-adds per image')
-    budget.add_argument('--mib', type=float, metavar='X', help='MiB that training saves per image')
-    budget.add_argument('--ms', type=float, metavar='X', help='per image, deployed, here')
+    budget.add_argument('--gflops', type=positive, metavar='X', help='10⁹ multiply-adds per image')
+    budget.add_argument(
+        '--mib', type=positive, metavar='X', help='MiB that training saves per image'
+    )
+    budget.add_argument('--ms', type=positive, metavar='X', help='per image, deployed, here')
     add = command.add_argument
     add('--task', choices=suggest.TASKS, default='backbone')
     add('--lean', type=int, choices=LEVELS, default=1, help='for --mib')
-    add('--size', type=int, metavar='PX', help="height and width; default: each network's own")
+    add('--size', type=SIZE, metavar='PX', help="height and width; default: each network's own")
     _add_conditions(command)
 
 
 def _add_search(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add('--budget', type=float, default=2.0, help='α·β²·γ², the factor of FLOPs per φ')
-    add('--grid-step', type=float, default=0.1, metavar='X', help='between values of α, β and γ')
+    add('--budget', type=positive, default=2.0, help='α·β²·γ², the factor of FLOPs per φ')
+    add('--grid-step', type=positive, default=0.1, metavar='X', help='between values of α, β and γ')
     add('--tolerance', type=float, default=0.1, metavar='X', help='around the budget, relative')
-    add('--steps', type=int, metavar='N', help="of each training; default: the config's schedule")
-    add('--size', type=int, metavar='PX', help="longer side at φ = 0; default: the config's")
+    add(
+        '--steps',
+        type=whole(1),
+        metavar='N',
+        help="of each training; default: the config's schedule",
+    )
+    add('--size', type=SIZE, metavar='PX', help="longer side at φ = 0; default: the config's")
     add('--metric', help="the larger the better; default: the config's evaluator's")
     add('--resume', nargs='?', const='auto', choices=['auto'], help='resume in the work folder')
 
 
 def _add_conditions(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add('--threads', type=int, help="of PyTorch; default: PyTorch's own choice")
-    add('--repeats', type=int, default=5, help='of which the fastest counts')
+    add('--threads', type=whole(1), help="of PyTorch; default: PyTorch's own choice")
+    add('--repeats', type=whole(1), default=5, help='of which the fastest counts')
     add('--device', default='cpu', help="where to time: 'cpu', 'cuda' or 'cuda:1'")
     add('--debug', action='store_true', help="show an error's traceback, not only its message")
 
@@ -143,8 +151,6 @@ def _budget(
 
 
 def _search(args: argparse.Namespace) -> None:
-    if args.size is not None and args.size < SMALLEST_SIZE:
-        raise ValueError(f'size must be at least {SMALLEST_SIZE}, got {args.size}')
     config, grid = config_of(args), candidates(args.budget, args.grid_step, args.tolerance)
     folder = Path(args.work_dir or f'work_dirs/scaling_{Path(args.config).stem}')
     check_free(folder / f'results.{suffix}' for suffix in ('json', 'md', 'png'))

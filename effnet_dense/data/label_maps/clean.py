@@ -13,9 +13,8 @@ from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.pairs import LabelSplit, SplitFiles
 from effnet_dense.data.label_maps.reading import PairContent
 from effnet_dense.data.transforms.loading import LoadImageFromFile
-from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.json_text import json_text
-from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.outputs import write_output
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def clean_labels(
     kept = [image for image in names if image not in reasons]
     split = _listed(name, content.split, kept, skip.folder) if left_out else content.split
     lists = dict(images=[asdict(record) for record in left_out], annotations=[])
-    atomic_write(claim(skip.folder / f'skipped_{name}.json'), json_text(lists, 1), fsync=False)
+    write_output(skip.folder / f'skipped_{name}.json', json_text(lists, 1), fsync=False)
     return CleanLabels(_restricted(content, split, kept, names), total, left_out)
 
 
@@ -95,8 +94,8 @@ def pair_fault(pair: PairContent, classes: LabelClasses, upright: bool | None = 
 
 def _listed(name: str, split: LabelSplit, kept: Sequence[str], folder: Path) -> LabelSplit:
     """Write the names that are kept, which take the place of a list or a share of the folder's."""
-    path = claim(folder / f'{name}_images.txt')
-    atomic_write(path, ''.join(f'{image}\n' for image in kept), fsync=False)
+    names = ''.join(f'{image}\n' for image in kept)
+    path = write_output(folder / f'{name}_images.txt', names, fsync=False)
     return replace(split, list_file=path, part=None)
 
 

@@ -43,6 +43,27 @@ def test_a_suggestion_is_a_config(capsys: pytest.CaptureFixture[str]) -> None:
     assert found['model']['backbone'] == dict(arch=dict(phi=0.0))
 
 
+@pytest.mark.parametrize(
+    ('words', 'quoted'),
+    [
+        (['table', '--size', 0], '--size: expected a whole number, at least 32, at most 16384'),
+        (['suggest', '--gflops', 1, '--size', 999_999_999], 'at most 16384'),
+        (['search', 'x', '--size', -1], '--size: expected a whole number'),
+        (['suggest', '--gflops', 'nan'], "--gflops: expected a number above 0, got 'nan'"),
+        (['suggest', '--mib', -1], "--mib: expected a number above 0, got '-1'"),
+        (['search', 'x', '--grid-step', 0], '--grid-step: expected a number above 0'),
+        (['table', '--repeats', 0], '--repeats: expected a whole number, at least 1'),
+        (['search', 'x', '--steps', 'x'], '--steps: expected a whole number, at least 1'),
+    ],
+)
+def test_impossible_numbers(
+    words: list[object], quoted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        call(*words)
+    assert quoted in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_budget_below_the_smallest_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert call('suggest', '--mib', 1, '--size', 64) == 2
