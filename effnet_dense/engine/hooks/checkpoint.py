@@ -106,7 +106,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             KeyError: The metric computed other results.
         """
         for name in self.save_best or ():
-            prefix = name.rpartition('/')[0]
+            prefix = name[: name.rfind('/') + 1]
             if name not in metrics and not any(key.startswith(prefix) for key in metrics):
                 runner.logger.warning(
                     f'the validation computed no {name}: no best checkpoint is saved this time'
