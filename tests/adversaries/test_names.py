@@ -77,7 +77,7 @@ def test_findings_logs_and_tables(capsys: pytest.CaptureFixture[str], tmp_path: 
     (finding,) = list_finding('error', 'image', [HOSTILE['colour'], HOSTILE['line']])
     assert str(finding) == r'error: 2 × image: \x1b[31mred, a\nerror: b'
     logger = logging.getLogger('test_names')
-    logger.addHandler(logging.FileHandler(tmp_path / 'x.log'))
+    logger.addHandler(logging.FileHandler(tmp_path / 'x.log', encoding='utf-8'))
     quieten_console(logger)
     logger.warning('%s\n\tindented %s', HOSTILE['clear'], HOSTILE['override'])
     logger.handlers.pop().close()
