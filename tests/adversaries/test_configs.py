@@ -61,6 +61,35 @@ def test_a_type_in_data_is_a_registered_name(
     assert f'evil.{suffix}' in text and key in text
 
 
+@pytest.mark.parametrize('suffix', ['yaml', 'json'])
+@pytest.mark.parametrize(
+    ('content', 'key'),
+    [
+        ({'train_dataloader': {'dataset': {'proposal_file': 'a/x.pkl'}}}, 'dataset.proposal_file'),
+        ({'data': [{'ann_file': 'https://evil.org/x.json?.pickle'}]}, 'data.0.ann_file'),
+        ({'data': {'ann_file': 'pkl'}}, 'data.ann_file'),
+        ({'data': {'extra_ann_file': ['x.json', 'x.yaml']}}, 'data.extra_ann_file.1'),
+        ({'loss': {'class_weight': 'x.yml'}}, 'loss.class_weight'),
+        ({'load': {'decode_backend': 'pickle'}}, 'load.decode_backend'),
+        ({'data': {'type': 'OpenImagesChallengeDataset'}}, 'data.type'),
+    ],
+)
+def test_data_names_no_file_that_would_be_unpickled(
+    suffix: str, content: Any, key: str, tmp_path: Path
+) -> None:
+    text = refusal(write(tmp_path / f'evil.{suffix}', content))
+    assert key in text and 'run' in text and 'Python config' in text
+
+
+def test_data_may_name_weights_and_outputs_of_these_suffixes(tmp_path: Path) -> None:
+    content = {
+        'load_from': 'detector.pkl',
+        'test_evaluator': {'type': 'DumpDetResults', 'out_file_path': 'found.pkl'},
+    }
+    config = load_config(write(tmp_path / 'plain.yaml', content))
+    assert config.load_from == 'detector.pkl'
+
+
 def test_registered_names_are_accepted(tmp_path: Path) -> None:
     content = {
         'default_scope': 'mmdet',

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from effnet_dense.engine.checks.registered_names import albumentations_names, registered_names
+from effnet_dense.engine.checks.unpickled_files import unpickled_files
 
 MAX_VALUES = 200_000
 """Values of a config, counted as often as they are referred to."""
 TYPE_KEYS = ('type', 'constructor', 'runner_type')
 SCOPE_KEYS = ('_scope_', 'default_scope')
-# These pass their arguments to Python's eval.
-EVALUATING = ('CameraMotionCompensation', 'RFSearchHook')
+# The last one unpickles a file, the others pass their arguments to Python's eval.
+EVALUATING = ('CameraMotionCompensation', 'RFSearchHook', 'OpenImagesChallengeDataset')
 WRITE_PYTHON = 'in YAML and JSON, which are data; write a Python config for it'
 PREDEFINED = ('fileDirname', 'fileBasename', 'fileBasenameNoExtension', 'fileExtname')
 PLACEHOLDER = re.compile(r'\{\{([^{}\n]*)\}\}')
@@ -145,13 +146,18 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 def check_runs_nothing(content: dict[str, Any]) -> None:
-    """Check that a config's types are registered names, and that it imports nothing.
+    """Check that types are registered names, and that nothing is imported or unpickled.
 
     Raises:
         ValueError: Names the key, the value and near names.
     """
     if 'custom_imports' in content:
         raise ValueError(f'custom_imports is not allowed {WRITE_PYTHON}')
+    for key, value in unpickled_files(content):
+        raise ValueError(
+            f'{key} is {value!r:.100}, and reading such a file may run code, which is not allowed '
+            f'{WRITE_PYTHON}'
+        )
     values = list(_named_types(content))
     if not values:
         return
@@ -168,7 +174,7 @@ def check_runs_nothing(content: dict[str, Any]) -> None:
                 f'{WRITE_PYTHON}{hint}'
             )
         if value.rpartition('.')[2] in EVALUATING:
-            raise ValueError(f'{key} {value!r} evaluates code, which is not allowed {WRITE_PYTHON}')
+            raise ValueError(f'{key} {value!r} runs code, which is not allowed {WRITE_PYTHON}')
 
 
 def _named_types(node: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
