@@ -22,6 +22,7 @@ from effnet_dense.engine.checks.top_level import check_model, check_top_level
 from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
 from effnet_dense.engine.input_channels import set_input_channels, set_loader_channels
+from effnet_dense.engine.size_tuples import use_size_tuples
 from effnet_dense.utils.output_folders import check_folder
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -111,6 +112,7 @@ def load_config(
     """
     path = find_config(name)
     config = read_config(path)
+    use_size_tuples(config)
     check_top_level(config)
     check_options(config, options or {})
     config.setdefault('runner_type', 'effnet_dense.Runner')
@@ -127,6 +129,7 @@ def load_config(
         use_data(config, data, splits, scratch=Path(folder, DATA), division=division)
     apply_options(config, options or {})
     set_input_channels(config)
+    use_size_tuples(config)
     check_top_level(config)
     config.launcher = launcher
     config.work_dir = _work_dir(config, path) if work_dir is None else str(work_dir)
