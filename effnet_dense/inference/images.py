@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from effnet_dense.data.decoding import AS_STORED
+from effnet_dense.data.image_files import size_name
 from effnet_dense.data.image_headers import dropped_bands
 from effnet_dense.data.image_values import ImageRange, Raw, parse_range, to_8_bits
 from effnet_dense.data.pil_images import pil_values
@@ -56,13 +57,8 @@ class ImageReader:
         if isinstance(image, np.ndarray):
             raw = _array_values(image) if self._channels == 3 else _bands(image, self._channels)
             return self._convert(raw, 'an image given as array')
-        if isinstance(image, Image.Image) and self._channels != 3:
-            image = ImageOps.exif_transpose(image) if self._upright else image
-            values = np.array(image.convert('L') if self._channels == 1 else image)
-            return self._convert(_bands(values, self._channels), 'an image given as PIL image')
         if isinstance(image, Image.Image):
-            raw = pil_values(image, self._upright, self._range)
-            return self._convert(raw, 'an image given as PIL image')
+            return self._convert(self._pil_values(image), 'an image given as PIL image')
         if not isinstance(image, str | PathLike):
             raise ValueError(
                 f'expected an image as path, PIL image or {EXPECTED_ARRAY}, got a '
@@ -72,6 +68,18 @@ class ImageReader:
             raise FileNotFoundError(f'no image at {image}')
         results: Any = self._load.transform({'img_path': str(image)})
         return results['img']
+
+    def _pil_values(self, image: Image.Image) -> Raw:
+        if not all(image.size):
+            raise ValueError(f'an image given as PIL image has no pixels: {size_name(*image.size)}')
+        try:
+            if self._channels == 3:
+                return pil_values(image, self._upright, self._range)
+            image = ImageOps.exif_transpose(image) if self._upright else image
+            values = np.array(image.convert('L') if self._channels == 1 else image)
+        except OSError as error:  # Pillow reads the file only now
+            raise ValueError(f'an image given as PIL image cannot be read: {error}') from error
+        return _bands(values, self._channels)
 
     def _convert(self, raw: Raw, what: str) -> ImageArray:
         values, notices = to_8_bits(raw, self._range)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
+from numbers import Integral
 from os import PathLike
 from typing import Any, cast
 
+import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
@@ -15,6 +17,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
+from PIL import Image
 from torch import nn
 
 from effnet_dense.data.config_walk import is_segmentation, type_name
@@ -80,11 +83,12 @@ class Predictor:
         channels_last: bool = False,
         image_range: ImageRange = None,
     ) -> None:
+        _check_sources(config, checkpoint)
         self.config = config if isinstance(config, Config) else load_config(str(config))
         if input_channels(self.config) != RGB:
             self.config = copy.deepcopy(self.config)
             set_input_channels(self.config)
-        chosen = checked_device(device or get_device())
+        chosen = checked_device(get_device() if device is None else device)
         check_model(self.config)
         check_sizes(self.config)
         check_thresholds(self.config)
@@ -127,8 +131,7 @@ class Predictor:
             ValueError: See `as_bgr`; arrays and PIL images are checked before the first forward
                 pass.
         """
-        if batch_size < 1:
-            raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
+        check_batch_size(batch_size)
         if not isinstance(images, list | tuple):
             return next(self.stream([cast(ImageInput, images)]))
         for image in images:
@@ -137,8 +140,19 @@ class Predictor:
         return list(self.stream(images, batch_size))
 
     def stream(self, images: Iterable[ImageInput], batch_size: int = 1) -> Iterator[Any]:
-        """Predict on images as they arrive; yield a data sample for each, in order."""
-        rest = iter(images)
+        """Predict on images as they arrive; yield a data sample for each, in order.
+
+        Args:
+            images: Any iterable of images; an image alone counts as one.
+            batch_size: See `__call__`.
+
+        Raises:
+            FileNotFoundError, ValueError: See `__call__`.
+        """
+        check_batch_size(batch_size)
+        return self._stream(iter([images] if _is_image(images) else images), batch_size)
+
+    def _stream(self, rest: Iterator[Any], batch_size: int) -> Iterator[Any]:
         while batch := list(islice(rest, batch_size)):
             yield from self.predict_prepared([self.prepare(self.read(i), _path(i)) for i in batch])
 
@@ -151,8 +165,16 @@ class Predictor:
         return self._reader(image)
 
     def predict(self, images: Sequence[ImageArray], batch_size: int = 1) -> list[Any]:
-        """Predict on arrays (H, W, 3) of uint8 in BGR, which are used as they are."""
-        prepared = [self.prepare(image) for image in images]
+        """Predict on arrays of uint8 as `read` returns them, in BGR, which are used as they are.
+
+        Raises:
+            ValueError: An array has another type or shape.
+        """
+        check_batch_size(batch_size)
+        arrays = list(images)
+        for array in arrays:
+            _check_array(array, self.channels)
+        prepared = [self.prepare(array) for array in arrays]
         batches = (prepared[i : i + batch_size] for i in range(0, len(prepared), batch_size))
         return [sample for batch in batches for sample in self.predict_prepared(batch)]
 
@@ -194,6 +216,45 @@ class Predictor:
         return prepared['inputs'].shape if self._one_size else None
 
 
+def check_batch_size(batch_size: Any) -> None:
+    """Check a number of images per forward pass.
+
+    Raises:
+        ValueError: It is no whole number of at least 1.
+    """
+    if not isinstance(batch_size, Integral) or batch_size < 1:
+        raise ValueError(f'expected a batch_size of at least 1, got {batch_size!r:.60}')
+
+
+def _is_image(images: Any) -> bool:
+    """Whether something to iterate over is one image, not several."""
+    if isinstance(images, np.ndarray):
+        return images.ndim < 4
+    return isinstance(images, str | PathLike | Image.Image)
+
+
+def _check_array(image: Any, channels: int) -> None:
+    """Check that an image needs no conversion."""
+    expected = f'expected arrays (H, W, {channels}) of uint8, as Predictor.read returns them'
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f'{expected}, got a {type(image).__name__}')
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != channels or not image.size:
+        raise ValueError(f'{expected}, got {image.shape} of {image.dtype}')
+
+
+def _check_sources(config: Any, checkpoint: Any) -> None:
+    """Check the kinds of a predictor's first two arguments."""
+    if not isinstance(config, str | PathLike | Config):
+        raise ValueError(
+            f'expected config as a path, a name or a Config, got a {type(config).__name__}'
+        )
+    if not isinstance(checkpoint, str | PathLike):
+        raise ValueError(
+            'expected checkpoint as a path, a URL or a named source, got a '
+            f'{type(checkpoint).__name__}'
+        )
+
+
 def _path(image: ImageInput) -> str | None:
     return str(image) if isinstance(image, str | PathLike) else None
 
@@ -216,6 +277,8 @@ def checked_device(device: str | torch.device) -> torch.device:
     Raises:
         ValueError: PyTorch does not know it, or this machine has none.
     """
+    if not isinstance(device, str | torch.device):
+        raise ValueError(f'device must be such as cpu or cuda:0, got {device!r:.60}')
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen).cpu()
