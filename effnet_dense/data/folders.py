@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 SPLITS = ('train', 'val')
@@ -14,7 +15,7 @@ def find_root(folder: str | Path) -> Path:
     Raises:
         FileNotFoundError: It does not exist.
     """
-    root = Path(folder).expanduser().absolute()
+    root = Path(os.path.expanduser(folder)).absolute()
     if not root.is_dir():
         raise FileNotFoundError(f'expected a folder with a dataset at {root}; there is none')
     return root

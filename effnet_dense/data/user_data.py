@@ -5,6 +5,7 @@ Called before `--cfg-options` are merged, so that the user's own values take pre
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -53,7 +54,8 @@ def use_data(
     root = make_demo(demo_folder) if str(folder) == 'demo' else Path(folder)
     if is_segmentation(cfg):
         place = Path(scratch or converted(root)).absolute()
-        root = extract(root.expanduser(), place) if root.expanduser().is_file() else root
+        given = Path(os.path.expanduser(root))
+        root = extract(given, place) if given.is_file() else root
         chosen, draw = division or Division(), partial(labels_of_objects, folder=place)
         return use_label_maps(cfg, root, splits, draw, chosen.share, chosen.seed, skip)
     return use_coco(cfg, root, splits, skip, scratch, division)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +68,7 @@ def _checked_files(chain: list[Path]) -> Iterator[None]:
     replace = Config._substitute_env_variables
 
     def checked_read(filename: str, *args: Any, **kwargs: Any) -> Any:
-        path = Path(filename).expanduser().absolute()
+        path = Path(os.path.expanduser(filename)).absolute()
         chain.append(path)
         if path in chain[:-1]:
             names = ' → '.join(file.name for file in chain[chain.index(path) :])

@@ -36,6 +36,13 @@ HEADLINES = {
 }
 
 
+FACTS = (
+    *('classes', 'config', 'date', 'duration', 'hardware', 'images', 'metrics', 'palette'),
+    *('score_thr', 'versions', 'what'),
+)
+"""What `hook.py` saves about an evaluated run."""
+
+
 def write_page(work_dir: str | Path) -> Path:
     """Write `report/index.html` from the data of evaluation and training in a work folder.
 
@@ -51,7 +58,7 @@ def write_page(work_dir: str | Path) -> Path:
         ValueError: Its data are damaged.
     """
     work_dir, folder = Path(work_dir), report_folder(work_dir)
-    run = load_json(folder / 'data' / 'run.json')
+    run = _load_run(folder / 'data' / 'run.json')
     scalars = read_scalars(work_dir)
     if run is None and not (scalars.training or scalars.validation):
         raise FileNotFoundError(
@@ -70,6 +77,21 @@ def write_page(work_dir: str | Path) -> Path:
     if run is not None:
         sections += run_sections(run, scalars)
     return _write(folder / 'index.html', run or {}, sections, work_dir.resolve().name)
+
+
+def _load_run(path: Path) -> Any:
+    """Read the facts about the evaluated run; None if there is no such file.
+
+    Raises:
+        ValueError: The file does not hold them.
+    """
+    run = load_json(path)
+    if run is None and not path.is_file():
+        return None
+    missing = [key for key in FACTS if key not in run] if isinstance(run, dict) else FACTS
+    if missing:
+        raise ValueError(f'{path} is damaged or of another version: it lacks {", ".join(missing)}')
+    return run
 
 
 def tiles(run: Mapping[str, Any]) -> list[Tile]:

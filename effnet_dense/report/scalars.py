@@ -56,14 +56,14 @@ def read_scalars(work_dir: str | Path) -> Scalars:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read a file's JSON lines; a last line cut off by a kill is left out."""
+    """Read a file's JSON lines; damaged ones, such as a last line cut by a kill, are left out."""
     rows = []
-    for line in path.read_text(encoding='utf-8').splitlines():
+    for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
         try:
             rows.append(json.loads(line))
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
-    return [row for row in rows if isinstance(row, dict) and 'step' in row]
+    return [row for row in rows if isinstance(row, dict) and _number(row.get('step'))]
 
 
 def split(rows: Iterable[Row]) -> Scalars:

@@ -87,7 +87,7 @@ def load_arrays(path: Path, kind: type[Arrays]) -> Arrays | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return kind(**{key: stored[key] for key in stored.files})
-    except (TypeError, ValueError, OSError, KeyError, BadZipFile) as error:
+    except (TypeError, ValueError, OSError, EOFError, KeyError, BadZipFile) as error:
         raise ValueError(f'{path} does not hold the arrays of {kind.__name__}: {error}') from error
 
 

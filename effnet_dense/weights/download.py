@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
     """
     scheme, separator, name = str(source).partition('://')
     if not separator:
-        path = Path(source).expanduser()
+        path = Path(os.path.expanduser(source))
         if not path.is_file():
             raise FileNotFoundError(f'no weights at {path}')
     elif scheme == 'torchvision':

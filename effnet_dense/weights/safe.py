@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import struct
@@ -42,7 +43,7 @@ def safe_load(path: str | PathLike[str], map_location: Any = 'cpu') -> Any:
         ValueError: The file is empty, truncated or not a checkpoint, or would run code.
         ImportError: For a `.safetensors` file if safetensors is not installed.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}')
     _check_is_checkpoint(path)

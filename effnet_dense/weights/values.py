@@ -61,6 +61,8 @@ def check_values(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> No
 
 def _unusual(tensor: Tensor) -> str:
     """Name what makes a tensor no plain array; '' if nothing does."""
+    if tensor.is_nested:
+        return 'nested'
     if tensor.layout is not torch.strided:
         return str(tensor.layout).removeprefix('torch.')
     if tensor.is_quantized:

@@ -40,9 +40,7 @@ def test_pairs_under_size_keys_become_tuples(key: str, value: Any, expected: Any
 
 
 def test_options_may_be_lists() -> None:
-    config = load_config(
-        DETECTOR, options={'test_dataloader.dataset.pipeline.1.scale': [64, 64]}
-    )
+    config = load_config(DETECTOR, options={'test_dataloader.dataset.pipeline.1.scale': [64, 64]})
     assert config.test_dataloader.dataset.pipeline[1].scale == (64, 64)
 
 

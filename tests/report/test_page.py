@@ -159,6 +159,10 @@ def test_nothing_to_report_and_damaged_data(work_dir: Path, tmp_path: Path) -> N
     (work_dir / 'report' / 'data' / 'run.json').write_text('{', encoding='utf-8')
     with pytest.raises(ValueError, match=r'run\.json is not JSON'):
         write_page(work_dir)
+    for content in ('[]', 'null', '{}', '{"classes": ["a"]}', '3'):
+        (work_dir / 'report' / 'data' / 'run.json').write_text(content, encoding='utf-8')
+        with pytest.raises(ValueError, match=r'run\.json is damaged .* lacks'):
+            write_page(work_dir)
 
 
 def test_a_segmentations_page(work_dir: Path, tmp_path: Path) -> None:

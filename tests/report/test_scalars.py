@@ -40,3 +40,13 @@ def test_a_training_from_the_start_replaces_the_one_before(tmp_path: Path) -> No
     found = read_scalars(tmp_path)
     assert series(found.training, 'loss') == ([10], [3.0])
     assert found.validation == [] and not found.by_epoch
+
+
+def test_damaged_lines_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, '1', [step(1, 2.0)])
+    with (tmp_path / '1' / 'vis_data' / 'scalars.json').open('ab') as file:
+        file.write(
+            b'\n\xff\xfe\x00\n[1]\n{"step": "y", "lr": 1}\n{"step": null}\n' + b'[' * 100_000
+        )
+        file.write(b'\n{"lr": 0.1, "loss": 1.0, "time": 1.0, "step": 2}\n')
+    assert series(read_scalars(tmp_path).training, 'loss') == ([1, 2], [2.0, 1.0])

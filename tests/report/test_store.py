@@ -27,6 +27,14 @@ def test_arrays(tmp_path: Path) -> None:
         store.load_arrays(path, Segments)
 
 
+@pytest.mark.parametrize('content', [b'', b'PK', bytes(range(256))])
+def test_damaged_arrays(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / 'a.npz'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'a\.npz does not hold the arrays of Segments'):
+        store.load_arrays(path, Segments)
+
+
 def test_arrays_run_no_code(tmp_path: Path) -> None:
     path = tmp_path / 'a.npz'
     np.savez(path, paths=np.array([{}], dtype=object), scores=[], matrix=[])

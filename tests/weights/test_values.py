@@ -28,6 +28,12 @@ def test_the_models_type_counts() -> None:
         check_values({'w': torch.tensor([1e5, 1.0])}, {'w': torch.zeros(2).half()})
 
 
+def test_nested_tensors() -> None:
+    nested = torch.nested.nested_tensor([torch.zeros(1), torch.zeros(2)])
+    with pytest.raises(ValueError, match=r'w.*nested'):
+        check_layouts({'w': nested})
+
+
 @pytest.mark.parametrize('layout', [torch.sparse_csr, torch.sparse_csc, torch.sparse_coo])
 def test_sparse_layouts(layout: torch.layout) -> None:
     tensor = torch.eye(2).to_sparse(layout=layout)

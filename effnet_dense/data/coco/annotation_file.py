@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from effnet_dense.data.findings import json_type
+from effnet_dense.data.findings import duplicates, json_type
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 
 Record = dict[str, Any]
@@ -47,7 +47,7 @@ def read_coco(ann_file: Path) -> Record:
         raise ValueError(f'{ann_file} is empty; expected COCO annotations in JSON')
     try:
         with ann_file.open(encoding='utf-8') as file:
-            data = json.load(file)
+            data = json.load(file, object_pairs_hook=_no_repeats)
     except json.JSONDecodeError as error:
         place = f'line {error.lineno}, column {error.colno}'
         raise ValueError(f'{ann_file} is not valid JSON: {error.msg} at {place}') from error
@@ -55,6 +55,15 @@ def read_coco(ann_file: Path) -> Record:
         raise ValueError(f'{ann_file} is not valid JSON: {error}') from error
     _check_structure(data, ann_file)
     return data
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> Record:
+    """Build a JSON object; Python would drop all but the last value of a repeated key."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        repeated = duplicates(key for key, _ in pairs)
+        raise ValueError(f'an object repeats keys: {", ".join(repeated)}')
+    return record
 
 
 def _check_structure(data: object, ann_file: Path) -> None:

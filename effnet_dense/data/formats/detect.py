@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,7 @@ def find_dataset(folder: Path, unpack_to: Path) -> FoundData:
             there, and what comes near.
         ValueError: Annotations are faulty, or several files or datasets are possible.
     """
-    folder = Path(folder).expanduser().absolute()
+    folder = Path(os.path.expanduser(folder)).absolute()
     root = _unpacked(folder, unpack_to) if folder.is_file() else find_root(folder)
     folders = Folders(unpack_to)
     found, failures = _formats(root, folders)

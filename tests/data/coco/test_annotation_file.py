@@ -18,6 +18,8 @@ from tests.helpers.coco_folder import write_json
         ('{"images": [],\n "annotations" [', r'not valid JSON: .* at line 2, column 16'),
         ('[' * 100_000, 'not valid JSON'),
         ('{"images": ' + '1' * 5000 + '}', 'not valid JSON'),
+        ('{"images": [], "categories": [], "categories": []}', "repeats keys: 'categories'"),
+        ('{"images": [{"id": 1, "a": 1, "id": 2}]}', "not valid JSON: .* repeats keys: 'id'"),
         ('[]', 'expected an object with .* got a list'),
         ('{"images": [], "annotations": []}', r"keys \['categories'\] are missing"),
         ('{"images": {}, "annotations": [], "categories": []}', "'images' must be a list"),
