@@ -12,7 +12,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from effnet_dense.data.coco.clean import SkipBad
 from effnet_dense.data.coco.config import use_coco
 from effnet_dense.data.coco.folder import CocoSource, converted
 from effnet_dense.data.config_walk import is_segmentation
@@ -23,6 +22,7 @@ from effnet_dense.data.formats.archive import extract
 from effnet_dense.data.label_maps.config import use_label_maps
 from effnet_dense.data.label_maps.folder import LabelSource
 from effnet_dense.data.parts import Division
+from effnet_dense.data.skipping import SkipBad
 
 
 def use_data(

@@ -13,8 +13,8 @@ from typing import Any
 import torch.distributed as dist
 from mmengine.config import Config, DictAction
 
-from effnet_dense.data.coco.clean import DEFAULT_LIMIT
 from effnet_dense.data.parts import Division
+from effnet_dense.data.skipping import DEFAULT_LIMIT
 from effnet_dense.data.splitting import VAL_SHARE
 from effnet_dense.engine.checks.numbers import check_integer, check_share
 from effnet_dense.engine.config import load_config

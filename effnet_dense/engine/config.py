@@ -12,9 +12,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
 
 from effnet_dense.data import use_data
-from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.coco.config import DATA
 from effnet_dense.data.parts import Division
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.transforms.loading import LOADING
 from effnet_dense.engine.checks.option_types import check_kind
 from effnet_dense.engine.checks.options import check_option

@@ -9,10 +9,10 @@ import torch
 from mmengine.config import Config
 
 from effnet_dense.data import use_data
-from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.coco.config import DATA
 from effnet_dense.data.config_walk import leaf_datasets
 from effnet_dense.data.parts import Division
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.utils.run_lock import check_unlocked
 
 

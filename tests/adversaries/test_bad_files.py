@@ -16,9 +16,10 @@ import mmcv
 import numpy as np
 import pytest
 
-from effnet_dense.data.coco import CocoSplit, SkipBad, check_coco, clean_coco
+from effnet_dense.data.coco import CocoSplit, check_coco, clean_coco
 from effnet_dense.data.image_errors import BadImageError
 from effnet_dense.data.resizing import becomes_empty, smallest_scale
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.transforms import LoadImageFromFile
 from effnet_dense.engine import PicturesHook
 from effnet_dense.engine.hooks.label_maps import LabelMapsHook

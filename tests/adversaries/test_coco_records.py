@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from effnet_dense.data.coco import CocoSplit, SkipBad, check_coco, clean_coco
+from effnet_dense.data.coco import CocoSplit, check_coco, clean_coco
+from effnet_dense.data.skipping import SkipBad
 from tests.helpers.coco_folder import tiny_coco, write_images, write_json
 
 SCALARS = st.one_of(

@@ -20,9 +20,10 @@ from torch.utils.data import DataLoader
 
 from effnet_dense.data import CocoSplit, LoadImageFromFile, check_coco
 from effnet_dense.data.bad_images import read_notes, replace_bad_images
-from effnet_dense.data.coco.clean import SkipBad, clean_coco
+from effnet_dense.data.coco.clean import clean_coco
 from effnet_dense.data.decoding import turn
 from effnet_dense.data.image_errors import ImageSizeError
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.engine.config import load_config
 from effnet_dense.inference import Predictor, as_bgr, infer, read_image
 from effnet_dense.utils import once

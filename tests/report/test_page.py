@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from effnet_dense.data.coco import CocoSplit, SkipBad, clean_coco
+from effnet_dense.data.coco import CocoSplit, clean_coco
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.report import write_page
 from effnet_dense.report.collectors import SegmentationCollector
 from effnet_dense.report.detection import evaluate

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from effnet_dense.data.coco import CocoSplit, SkipBad, clean_coco
+from effnet_dense.data.coco import CocoSplit, clean_coco
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.transforms import LoadImageFromFile
 from effnet_dense.engine import SkipBadHook
 from effnet_dense.report.skipped import skipped_sections

@@ -2,10 +2,11 @@
 
 from effnet_dense.data.coco.annotation_file import CocoSplit
 from effnet_dense.data.coco.check import CocoReport, check_coco
-from effnet_dense.data.coco.clean import SkipBad, clean_coco
+from effnet_dense.data.coco.clean import clean_coco
 from effnet_dense.data.coco.config import use_coco
 from effnet_dense.data.coco.folder import CocoSource, find_coco
 from effnet_dense.data.coco.heads import set_num_classes
+from effnet_dense.data.skipping import SkipBad
 
 __all__ = [
     'CocoReport',

@@ -7,7 +7,6 @@ of its categories, remain errors.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,36 +14,9 @@ from pathlib import Path
 from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
 from effnet_dense.data.coco.faults import Fault, Reading, drop_faulty, find_faults
 from effnet_dense.data.resizing import Scale
+from effnet_dense.data.skipping import LeftOut, SkipBad
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import write_output
-
-DEFAULT_LIMIT = 0.05
-
-
-@dataclass(frozen=True)
-class SkipBad:
-    """Drop faulty records, up to a limit.
-
-    Attributes:
-        folder: Where cleaned splits, and the lists of what was left out, are written.
-        limit: Largest share of a split's images, and of its annotations, that may be faulty; one
-            faulty record is always allowed.
-    """
-
-    folder: Path
-    limit: float = DEFAULT_LIMIT
-
-    def allowed(self, total: int) -> int:
-        """Compute how many of `total` records may be faulty."""
-        return max(1, math.floor(self.limit * total + 1e-9))
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A dropped record: its file name, or its annotation id and image, and the reason."""
-
-    name: str
-    why: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from effnet_dense.data.coco.annotation_file import CocoSplit
-from effnet_dense.data.coco.clean import SkipBad
 from effnet_dense.data.coco.folder import CocoSource, find_coco
 from effnet_dense.data.coco.heads import set_num_classes
 from effnet_dense.data.coco.written import write_report
@@ -27,6 +26,7 @@ from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.palette import palette
 from effnet_dense.data.parts import Division
 from effnet_dense.data.resizing import split_scales
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.transforms.loading import LOADING, LoadImageFromFile
 
 DATA = 'data'

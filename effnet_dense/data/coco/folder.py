@@ -10,7 +10,7 @@ from typing import Any
 
 from effnet_dense.data.coco.annotation_file import CocoSplit
 from effnet_dense.data.coco.check import CocoReport, check_coco
-from effnet_dense.data.coco.clean import CleanSplit, SkipBad, clean_coco
+from effnet_dense.data.coco.clean import CleanSplit, clean_coco
 from effnet_dense.data.coco.written import write_part
 from effnet_dense.data.findings import Finding, raise_errors
 from effnet_dense.data.folders import SPLITS, listing
@@ -20,6 +20,7 @@ from effnet_dense.data.normalise import NormalPart, Repair, normalise
 from effnet_dense.data.parts import Division, divide
 from effnet_dense.data.resizing import Scale
 from effnet_dense.data.same_images import repeated_images
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 from effnet_dense.utils.collector import collector_paused
 from effnet_dense.utils.near_names import with_nearest

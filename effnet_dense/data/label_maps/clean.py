@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from effnet_dense.data.coco.clean import LeftOut, SkipBad
 from effnet_dense.data.image_files import UNREADABLE
 from effnet_dense.data.label_maps.check import SplitContent
 from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.pairs import LabelSplit, SplitFiles
 from effnet_dense.data.label_maps.reading import PairContent
+from effnet_dense.data.skipping import LeftOut, SkipBad
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import write_output

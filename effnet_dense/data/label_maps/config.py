@@ -9,7 +9,6 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from effnet_dense.data.coco.clean import SkipBad
 from effnet_dense.data.config_walk import (
     SPLIT_OF,
     keep_first,
@@ -29,6 +28,7 @@ from effnet_dense.data.label_maps.heads import set_segmentation_classes
 from effnet_dense.data.label_maps.pairs import LabelSplit
 from effnet_dense.data.palette import palette
 from effnet_dense.data.resizing import split_scales
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.splitting import VAL_SHARE
 
 LOADERS = ('LoadAnnotations', 'LoadLabelMap')

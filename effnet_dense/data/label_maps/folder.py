@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from effnet_dense.data.coco.clean import SkipBad
 from effnet_dense.data.findings import Finding, raise_errors
 from effnet_dense.data.folders import SPLITS, find_root, listing
 from effnet_dense.data.label_maps.check import LabelReport, SplitContent, read_split, report_on
@@ -33,6 +32,7 @@ from effnet_dense.data.label_maps.reading import PairContent
 from effnet_dense.data.label_maps.tables import read_table
 from effnet_dense.data.resizing import Scale
 from effnet_dense.data.same_images import repeated_images
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.splitting import VAL_SHARE
 
 EXPECTED_LABELS = """\

@@ -10,8 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from effnet_dense.data.bad_images import read_notes, replace_bad_images
-from effnet_dense.data.coco import SkipBad
-from effnet_dense.data.coco.clean import DEFAULT_LIMIT
+from effnet_dense.data.skipping import DEFAULT_LIMIT, SkipBad
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import check_free, claim, record, write_output

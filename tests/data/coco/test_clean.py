@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from effnet_dense.data.coco import SkipBad, clean_coco
+from effnet_dense.data.coco import clean_coco
 from effnet_dense.data.coco.annotation_file import CocoSplit
 from effnet_dense.data.coco.check import check_coco
+from effnet_dense.data.skipping import SkipBad
 from tests.helpers.coco_folder import Coco, box, tiny_coco, write_images, write_json
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from effnet_dense.data.coco import faults as module
 from effnet_dense.data.coco.check import CocoReport, check_coco
-from effnet_dense.data.coco.clean import CleanSplit, SkipBad, clean_coco
+from effnet_dense.data.coco.clean import CleanSplit, clean_coco
 from effnet_dense.data.coco.faults import Kind, drop_faulty, find_faults
+from effnet_dense.data.skipping import SkipBad
 from tests.helpers.coco_folder import Coco, box, tiny_coco, write_images, write_json
 
 KINDS = [value for value in vars(module).values() if isinstance(value, Kind)]

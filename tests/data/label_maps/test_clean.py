@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from effnet_dense.data import LabelSource, find_labels
-from effnet_dense.data.coco import SkipBad
 from effnet_dense.data.label_maps.pairs import find_pairs
+from effnet_dense.data.skipping import SkipBad
 from effnet_dense.engine.config import load_config
 from tests.helpers.label_folder import label, write_classes, write_label, write_pair
 from tests.helpers.tiny_models import SEGMENTOR
