@@ -13,8 +13,8 @@ import pytest
 
 from tests.helpers.tool import REPOSITORY
 
-BINARY = ('os', 'Image', 'tarfile', 'webbrowser', 'zipfile')
-"""Modules whose `open` opens no text."""
+BINARY = ('os', 'Image', 'archive', 'tarfile', 'webbrowser', 'zipfile')
+"""Modules and objects whose `open` opens no text."""
 
 
 def python_files() -> list[Path]:

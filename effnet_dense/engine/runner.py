@@ -355,7 +355,8 @@ class Runner(MMEngineRunner):
         """Load or resume; without a file, from the work folder's newest complete checkpoint."""
         if self._resume and self._load_from is None and not self._has_loaded:
             # One process searches, so that all resume from the same file.
-            found = [find_complete_checkpoint(self.work_dir) if self.rank == 0 else None]
+            first = self.rank == 0
+            found = [find_complete_checkpoint(self.work_dir, set_aside=True) if first else None]
             broadcast_object_list(found)
             if found[0] is None:
                 self.logger.info(

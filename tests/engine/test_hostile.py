@@ -132,7 +132,7 @@ IMAGE = {'id': 1, 'file_name': '0.png', 'width': 64, 'height': 64}
     [
         ('[' * 100_000, 'not valid JSON'),
         ('{"images": ' + '9' * 10_000 + '}', 'not valid JSON'),
-        (b'\xff\xfe\x00', 'not valid JSON'),
+        (b'\xff\xfe\x00', 'val.json is not UTF-16: byte 2'),
         ('', 'is empty'),
         ('null', 'got null'),
         ({'images': [{**IMAGE, 'file_name': '../../../../etc/passwd'}]}, 'etc/passwd'),

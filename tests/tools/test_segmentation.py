@@ -197,8 +197,7 @@ def no_classes(own: Path) -> None:
     [
         (
             wrong_value,
-            'value outside the classes (0 to 2; 7 is ignored): 3 '
-            '(4096 pixels in 1 files: grey.png)',
+            'missing in classes.json?: 3 (4096 pixels in 1 files: grey.png)',
         ),
         (wrong_size, 'grey.png is 63 × 64, the image 64 × 64'),
         (colours, 'grey.png (expected one channel with a class index per pixel'),

@@ -49,7 +49,7 @@ def test_the_deployed_model_has_the_same_metrics(
         out = folder / 'found.pkl'
         words = [*words, '--data', tiny_data, '--work-dir', folder, '--out', out, *SMALL]
         assert call('test', DETECTOR, checkpoint, *words) == 0
-        (path,) = folder.glob('*/*.json')
+        (path,) = folder.glob('[0-9]*/*.json')
         metrics.append(json.loads(path.read_text(encoding='utf-8')))
         found.append(pickle.loads(out.read_bytes()))
     plain, deployed = (

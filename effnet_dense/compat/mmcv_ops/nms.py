@@ -37,7 +37,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     if offset:
         # Adding the offset to the bottom right corners adds it to every width, height and overlap.
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    if boxes.device.type != 'cpu' or len(boxes) < DIVIDED_FROM or not iou_threshold >= 0:
+    plain = type(boxes) is Tensor and boxes.device.type == 'cpu'  # fake tensors have no values
+    if not plain or len(boxes) < DIVIDED_FROM or not iou_threshold >= 0:
         return torch.ops.torchvision.nms(boxes, scores, iou_threshold)
     by_score = scores.argsort(descending=True, stable=True)
     boxes, scores = boxes[by_score], scores[by_score]
@@ -68,7 +69,7 @@ def _separate_parts(boxes: Tensor) -> Tensor | None:
     part = start_of_group * min(PARTS, len(boxes) // BOXES_PER_PART) // len(boxes)
     if int(part[-1]) == 0:
         return None
-    part = part.unique_consecutive(return_inverse=True)[1]
+    part = torch.cat((part.new_zeros(1), (part[1:] != part[:-1]).to(part.dtype))).cumsum(0)
     return torch.empty_like(part).scatter_(0, by_left, part)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,6 @@ def read_training_state(filename: str | Path) -> dict[str, Any]:
             training state that is incomplete or of a newer version.
     """
     checkpoint = safe_load(filename)
-    _check_sums(Path(filename))
     state = checkpoint if isinstance(checkpoint, dict) else {}
     missing = [key for key in TRAINING_STATE if not isinstance(state.get(key), dict)]
     if missing:
@@ -51,20 +49,16 @@ def read_training_state(filename: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def _check_sums(path: Path) -> None:
-    """Compare the checksums that torch stores with each tensor; `torch.load` ignores them."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()
-        if damaged is not None:
-            raise ValueError(f'{path} is damaged: the checksum of {damaged} is wrong')
-
-
-def find_complete_checkpoint(work_dir: str | Path) -> Path | None:
+def find_complete_checkpoint(work_dir: str | Path, set_aside: bool = False) -> Path | None:
     """Find the newest checkpoint of a folder that a run can resume from.
 
     This is the one that `last_checkpoint` names or, if that is missing or damaged (which is
     logged), the next newest.
+
+    Args:
+        work_dir: The folder.
+        set_aside: Append `.damaged` to the names of damaged files in the folder, so that the
+            resumed run, which replaces no file that was changed, can save its own.
 
     Returns:
         None if the folder has no checkpoint at all.
@@ -73,18 +67,30 @@ def find_complete_checkpoint(work_dir: str | Path) -> Path | None:
         ValueError: There are checkpoints, but none is complete.
     """
     faults = [f'{Path(work_dir, LAST)} is not the path of a checkpoint'] * _is_rubbish(work_dir)
+    skipped: list[Path] = []
     for path in _candidates(Path(work_dir)):
         try:
             read_training_state(path)
         except (OSError, ValueError) as error:
             faults.append(str(error))
+            skipped.append(path)
             continue
         for fault in faults:
             print_log(f'checkpoint skipped: {fault}', 'current', logging.WARNING)
+        for damaged in skipped if set_aside else ():
+            _set_aside(damaged)
         return path
     if faults:
         raise ValueError(f'no checkpoint in {work_dir} is complete: {"; ".join(faults)}')
     return None
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a damaged file of the folder, if nothing has the new name."""
+    target = path.with_name(f'{path.name}.damaged')
+    if path.is_file() and not os.path.lexists(target):
+        path.rename(target)
+        print_log(f'{path} is now called {target.name}', 'current', logging.WARNING)
 
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:
