@@ -121,8 +121,9 @@ def load_config(
     apply_options(config, loading)
     set_loader_channels(config)
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
-    if skip_bad is not None:
+    if skip_bad is not None or data is not None:  # both write into it
         check_folder(folder)
+    if skip_bad is not None:
         skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits, division)
     elif data is not None:
         check_model(config)
