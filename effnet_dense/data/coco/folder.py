@@ -23,6 +23,7 @@ from effnet_dense.data.same_images import repeated_images
 from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.transforms.loading import LoadImageFromFile
 from effnet_dense.utils.collector import collector_paused
+from effnet_dense.utils.controls import escape_controls
 from effnet_dense.utils.near_names import with_nearest
 from effnet_dense.utils.outputs import check_outside
 
@@ -181,9 +182,10 @@ def _expect_images(found: FoundData, chosen: Mapping[str, NormalPart]) -> None:
             split = found.splits.get(name) or next(iter(found.splits.values()))
             places = ' or '.join(map(str, split.image_dirs)) or str(found.root)
             hints = ''.join(f'\n{hint}' for hint in part.hints)
+            first = escape_controls(str(split.data['images'][0].get('file_name')))
             raise FileNotFoundError(
-                f'none of the {len(part.paths)} images of {name!r}: expected in {places}, as '
-                f'{part.source} names them; {found.root} holds {listing(found.root)}{hints}'
+                f'none of the {len(part.paths)} images of {name!r}: expected {first} in {places}, '
+                f'as {part.source} names it; {found.root} holds {listing(found.root)}{hints}'
             )
 
 
