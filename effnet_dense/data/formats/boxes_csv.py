@@ -53,7 +53,7 @@ def locate_csv(root: Path, folders: Folders) -> Layout | None:
     tables: dict[str, _Table] = {}
     for folder in existing(root, folders.sub(root, 'annotations')):
         _add(root, folders, folder, None, tables)
-    for part, folder in folders(root).parts().items():
+    for part, folder in folders.parts(root).items():
         _add(root, folders, folder, part, tables)
     if not tables:
         return None

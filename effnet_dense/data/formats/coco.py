@@ -122,8 +122,9 @@ def _files(root: Path, folders: Folders) -> Iterator[_File]:
     for name in ANNOTATIONS:
         yield from _coco_files(folders.sub(root, name), 'annotations', folders)
     yield from _coco_files(root, 'root', folders)
-    for base in (root, folders.sub(root, 'images')):
-        for part, folder in folders(base).parts().items():
+    bases = [folders.sub(root, name) for name in ('images', *ANNOTATIONS)]
+    for base in existing(root, *bases):
+        for part, folder in folders(base).part_folders():
             inner = [folders.sub(folder, name) for name in ANNOTATIONS]
             for place in (folder, *inner):
                 for file in _coco_files(place, 'part', folders):

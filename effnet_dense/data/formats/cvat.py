@@ -77,7 +77,7 @@ def locate_cvat(root: Path, folders: Folders) -> Layout | None:
     files: dict[Path, str] = {}
     for folder in existing(root, folders.sub(root, 'annotations')):
         files |= {path: part_of(path.stem) or UNNAMED for path in _xml_files(folders, folder)}
-    for part, folder in folders(root).parts().items():
+    for part, folder in folders.parts(root).items():
         files |= {path: part for path in _xml_files(folders, folder)}
     if not files:
         return None

@@ -20,8 +20,9 @@ from effnet_dense.data.formats.layout import Layout, Locate
 from effnet_dense.data.formats.voc import locate_voc
 from effnet_dense.data.formats.yolo import locate_yolo
 
+COCO = 'COCO JSON'
 FORMATS: dict[str, Locate] = {
-    'COCO JSON': locate_coco,
+    COCO: locate_coco,
     'CVAT XML': locate_cvat,
     'YOLO': locate_yolo,
     'Pascal VOC': locate_voc,
@@ -81,8 +82,12 @@ def find_dataset(folder: Path, unpack_to: Path) -> FoundData:
     if others:
         remarks.append(f'{found[chosen].format} is used; there is also {", ".join(others)}')
     remarks += [f'as {name}, it cannot be read: {error}' for name, error in failures.items()]
+    broken = [error for name, error in failures.items() if _precedes(name, chosen)]
+    if broken and isinstance(broken[0], ValueError):
+        raise broken[0]
     data = found[chosen].read()
-    return replace(data, remarks=(*remarks, *data.remarks))
+    unused = [] if chosen == COCO else folders.remarks  # COCO's are an error if both have files
+    return replace(data, remarks=(*remarks, *unused, *data.remarks))
 
 
 def _unpacked(path: Path, unpack_to: Path) -> Path:
@@ -106,6 +111,12 @@ def _formats(
         if layout is not None:
             found[name] = layout
     return found, failures
+
+
+def _precedes(name: str, other: str) -> bool:
+    """Whether one format is preferred to another."""
+    order = list(FORMATS)
+    return order.index(name) < order.index(other)
 
 
 def _choose(found: dict[str, Layout]) -> str:

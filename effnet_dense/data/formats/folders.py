@@ -30,14 +30,14 @@ class Listing:
         """Select the files that are called like images."""
         return self.with_suffix(*IMAGE_SUFFIXES)
 
+    def part_folders(self) -> list[tuple[str, Path]]:
+        """Select the folders called after parts: 'train', 'val' or 'test', with the folder."""
+        named = [(part_of_folder(path.name), path) for path in self.folders.values()]
+        return [(part, path) for part, path in named if part is not None]
+
     def parts(self) -> dict[str, Path]:
-        """Select the folders called after parts: 'train', 'val', 'test' → folder, the first."""
-        found: dict[str, Path] = {}
-        for path in self.folders.values():
-            part = part_of_folder(path.name)
-            if part is not None:
-                found.setdefault(part, path)
-        return found
+        """Select the first folder called after each part."""
+        return dict(reversed(self.part_folders()))
 
 
 class Folders:
@@ -46,11 +46,13 @@ class Folders:
     Attributes:
         scratch: A folder for files that an export contains in another form.
         hints: Why files that resemble a format are not taken, for the message if none is found.
+        remarks: What is left out, whichever format is read.
     """
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
         self.hints: list[str] = []
+        self.remarks: list[str] = []
         self._listings: dict[Path, Listing] = {}
 
     def __call__(self, folder: Path | None) -> Listing:
@@ -66,6 +68,15 @@ class Folders:
         for name in names:
             folder = self(folder).folders.get(name)
         return folder
+
+    def parts(self, folder: Path) -> dict[str, Path]:
+        """Select the folders called after parts, and note others that are called after the same."""
+        found = self(folder).parts()
+        for part, path in self(folder).part_folders():
+            remark = f'{path.name}/ is not used beside {found[part].name}/'
+            if path != found[part] and remark not in self.remarks:
+                self.remarks.append(remark)
+        return found
 
     def walk(self, folder: Path, depth: int = 8) -> Iterator[Path]:
         """Yield the files below a folder, naturally sorted, those of the folder itself first."""

@@ -53,7 +53,7 @@ def find_sidecars(
     found: dict[str, Sidecars] = {}
     kinds = [folders.sub(root, name) for name in (*ANNOTATIONS, *IMAGES)]
     for base in existing(root, *kinds):
-        for part, folder in folders(base).parts().items():
+        for part, folder in folders.parts(base).items():
             inner = existing(folder, *(folders.sub(folder, name) for name in ANNOTATIONS))
             for place in inner:
                 files = _accepted(folders, place, suffix, accept, deep=place != folder)
@@ -89,7 +89,7 @@ def _image_dirs(
         *parts,
         *(folders.sub(folder, name) for folder in around for name in IMAGES),
         *around,
-        *(folders(root).parts().get(part or '') for _ in [0]),
+        folders(root).parts().get(part or ''),
     )
     holding = [folder for folder in candidates if folders(folder).images()]
     return existing(*holding, *(folder for folder in named if folder), root)

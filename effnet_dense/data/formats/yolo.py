@@ -142,8 +142,8 @@ def _bare(root: Path, folders: Folders, sure: bool = False) -> _Source | None:
     """
     images_dir = folders.sub(root, 'images')
     images: dict[str, list[Path]] = {}
-    for base in (images_dir, root):
-        for part, folder in folders(base).parts().items():
+    for base in existing(images_dir, root):
+        for part, folder in folders.parts(base).items():
             found = folders.images(folders.sub(folder, 'images') or folder)
             if found and part not in images:
                 images[part] = found

@@ -114,7 +114,7 @@ def test_counts_and_first_examples(check: Callable[..., CocoReport]) -> None:
         ('images', {'width': 60, 'height': 80}, 'b.png: 80 × 60, not 60 × 80'),
         ('categories', {'id': 90}, 'category id used twice: categories[1]: id 90'),
         ('categories', {'name': 'cat'}, "category name used twice: categories[1]: name 'cat'"),
-        ('categories', {'name': 3}, "'name' of categories is not a name: categories[1]: 3"),
+        ('categories', {'name': 3}, "'name' of categories is not a name of at most 200 characters"),
     ],
 )
 def test_faulty_image_or_category(

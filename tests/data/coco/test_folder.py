@@ -90,7 +90,9 @@ def test_val_is_enough_to_test(make_folder: Callable[..., Path]) -> None:
 def test_no_images(make_folder: Callable[..., Path]) -> None:
     root = make_folder()
     shutil.rmtree(root / 'images')
-    with pytest.raises(FileNotFoundError, match=r"none of the 2 images of 'train': expected in"):
+    with pytest.raises(
+        FileNotFoundError, match=r"none of the 2 images of 'train': expected a.png in"
+    ):
         find_coco(root)
 
 

@@ -48,6 +48,10 @@ def read(root: Path) -> FoundData:
         (['result.json'], {'all': 'result.json'}),
         (['result.json', 'train.json', 'dev.json'], {'train': 'train.json', 'val': 'dev.json'}),
         (['Train/labels.json', 'TEST/labels.json'], {'train': 'labels.json', 'val': 'labels.json'}),
+        (
+            ['annotations/train/a.json', 'annotations/val/a.json'],
+            {'train': 'a.json', 'val': 'a.json'},
+        ),
         (['images/train/_annotations.coco.json'], {'all': '_annotations.coco.json'}),
     ],
 )
@@ -65,6 +69,7 @@ def test_which_file_is_used(files: list[str], expected: dict[str, str], tmp_path
         (['annotations/a_train.json', 'annotations/b_train.json'], "the annotations of 'train'"),
         (['a.json', 'b.json'], 'the annotations'),
         (['valid/a.json', 'valid/b.json'], "the annotations of 'val'"),
+        (['val/a.json', 'valid/a.json'], "the annotations of 'val'"),
     ],
 )
 def test_two_possible_files_are_an_error(files: list[str], kind: str, tmp_path: Path) -> None:

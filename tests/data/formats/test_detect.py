@@ -84,6 +84,26 @@ def test_of_several_formats_one_is_chosen(
     assert any(f'{chosen} is used; there is also ' in remark for remark in found.remarks)
 
 
+def test_a_damaged_file_of_a_preferred_format_is_an_error(tmp_path: Path) -> None:
+    parts = sample(tmp_path / 'source')
+    root = EXPORTS['VOC devkit'].write(tmp_path / 'set', parts, False)
+    (root / 'data.yaml').write_text('names: [a', encoding='utf-8')
+    with pytest.raises(ValueError, match=r'data\.yaml is not valid YAML'):
+        find_dataset(root, tmp_path)
+    (root / 'data.yaml').write_text('names: [a]\ntrain: elsewhere', encoding='utf-8')
+    found = find_dataset(root, tmp_path)
+    assert found.format == 'Pascal VOC'
+    assert any('as YOLO, it cannot be read: ' in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize('name', ['Roboflow VOC', 'Roboflow CSV', 'labelme parts'])
+def test_of_two_folders_for_a_part_one_is_named(name: str, tmp_path: Path) -> None:
+    parts = sample(tmp_path / 'source')
+    root = EXPORTS[name].write(tmp_path / 'set', parts, False)
+    (root / 'training').mkdir()
+    assert 'training/ is not used beside train/' in find_dataset(root, tmp_path).remarks
+
+
 def test_a_format_with_train_is_preferred(tmp_path: Path) -> None:
     """As in ultralytics' coco/, which has label files and COCO's JSON file of val only."""
     parts = sample(tmp_path / 'source')
