@@ -149,6 +149,12 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
         check_kind(config, key, options[key])
         try:
             config.merge_from_dict({key: options[key]})
+        except AttributeError as error:  # mmengine merges into a list's dictionaries only
+            parent = key.rpartition('.')[0]
+            raise ValueError(
+                f'--cfg-options {key}={options[key]!r}: {parent} is a list of values, of which '
+                f'single ones cannot be set: write all of them, {parent}=[…]'
+            ) from error
         except (KeyError, TypeError, IndexError) as error:
             reason = error.args[0] if isinstance(error, KeyError) and error.args else error
             raise ValueError(f'--cfg-options {key}={options[key]!r}: {reason!s:.300}') from error
