@@ -26,6 +26,13 @@ HINTS = 3
 """Missing images for which the nearest names are looked up."""
 
 
+LABEL_FOLDERS = frozenset(
+    {'ann_dir', 'annotation', 'annotations', 'gt', 'gtfine', 'label', 'labels', 'mask', 'masks'}
+    | {'panoptic', 'segmentationclass', 'segmentationobject', 'trainannot', 'valannot'}
+)
+"""Folders whose images may be label maps, named like the image that is missing."""
+
+
 @dataclass(frozen=True)
 class ImageFiles:
     """Where a part's images are.
@@ -113,10 +120,12 @@ def _resolve(
 
 
 def _excluded(path: Path, part: str, root: Path, claimed: set[Path]) -> bool:
-    """Whether an image is named by a record already, or lies in another part's folder."""
+    """Whether an image is another record's, in another part's folder, or may be a label map."""
     if path in claimed:
         return True
     folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
+    if LABEL_FOLDERS.intersection(map(str.lower, folders)):
+        return True
     others = {part_of_folder(folder) for folder in folders} - {None, part}
     if part == 'val':
         others -= {'test'}

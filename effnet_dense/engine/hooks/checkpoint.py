@@ -68,11 +68,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         if '://' in self.out_dir:
             return
         future = list(self._future_files(runner))
-        named = last_checkpoint(runner.work_dir)
-        if runner._resume and named is not None and named.is_file():
-            last = Path(runner.work_dir, LAST)
+        last, named = Path(runner.work_dir, LAST), last_checkpoint(runner.work_dir)
+        if runner._resume and last.is_file():
             # A run of this package has listed its own ones: others are the user's.
-            for path in [last] if is_listed(last) else future:
+            others = [] if is_listed(last) or named is None or not named.is_file() else future
+            for path in [last, *others]:
                 adopt(path)
         start = None if runner._resume else runner._load_from
         check_not_read(future, [start] if start else [])

@@ -108,7 +108,7 @@ def test_the_largest_batch() -> None:
         (dict(batch_size=0), 'at least one image, got a batch size of 0'),
         (dict(precision='fp8'), "precision must be one of .*, got 'fp8'"),
         (dict(size=(0, 8)), 'at least one pixel, got a size of 0 × 8'),
-        (dict(objects=0), 'at least one object, got 0'),
+        (dict(objects=0), 'images have 1 to 10000 objects, got 0'),
     ],
 )
 def test_impossible_setups(values: dict[str, Any], message: str) -> None:

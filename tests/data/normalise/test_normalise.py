@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from effnet_dense.data.coco.folder import find_coco
 from effnet_dense.data.normalise.repairs import Record
 from tests.helpers.coco_folder import tiny_coco, write_folder
 from tests.helpers.oracle import oracle
@@ -258,3 +259,13 @@ def test_anything_is_an_error_or_has_ap_1_or_a_warning(
             assert str(error)
             return
         assert found.perfect or 'warning: ' in found.source.summary()
+
+
+def test_a_label_map_does_not_take_a_missing_images_place(tmp_path: Path) -> None:
+    """The demo has labels/train/NAME.png beside images/train/NAME.jpg."""
+    folder = write_folder(tmp_path / 'set')
+    (folder / 'masks').mkdir()
+    image = next(folder.glob('images/**/a.*'))
+    image.rename(folder / 'masks' / 'a.tif')
+    with pytest.raises(FileNotFoundError, match='missing'):
+        find_coco(folder)
