@@ -17,6 +17,8 @@ say 'pytest'
 # One thread for each worker, so that workers do not compete for cores; one worker for each file,
 # so that its fixtures are made once.
 export OMP_NUM_THREADS=1
+# Threads of the tests that use several do not wait in a loop for others' turn on the same cores.
+export OMP_WAIT_POLICY=passive
 # Compiled modules are kept; without them each process compiles the package, and each run the tests.
 unset PYTHONDONTWRITEBYTECODE
 if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --dist loadfile --durations=15; fi

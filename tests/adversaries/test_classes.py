@@ -84,6 +84,7 @@ def figures(found: dict[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in found.items() if isinstance(value, Real)}
 
 
+@pytest.mark.slow
 def test_detections_are_mapped_by_name(
     detecting: tuple[Path, Predictor], tested: Test, tmp_path: Path
 ) -> None:

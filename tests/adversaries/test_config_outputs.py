@@ -172,6 +172,7 @@ def test_any_file_that_the_config_names_is_an_input(data: Path, tmp_path: Path) 
         check_config_outputs(config, ['test'])
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([*FILES, *FOLDERS]),
     st.sampled_from(['custom_hooks', 'test_evaluator']),

@@ -170,6 +170,7 @@ def test_learning_rate(name: str, epochs: int) -> None:
     assert optimizer.param_groups[0]['lr'] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_recipe_trains(tmp_path: Path) -> None:
     data = write_data(tmp_path / 'data')
     values = {**options(), 'model.data_preprocessor.pad_size_divisor': SIZE}

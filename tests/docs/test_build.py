@@ -31,6 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_docstrings_are_included(site: Path) -> None:
     assert 'drop_path_rate' in (site / 'api' / 'models' / 'index.html').read_text(encoding='utf-8')
 

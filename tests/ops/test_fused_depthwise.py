@@ -119,6 +119,7 @@ def test_attention(channels, squeezed) -> None:
     check(*tensors((3, 5, 9, 8), 5, channels), 2, PADDINGS[5], True, weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('threads', [1, 2, 3, 5])
 def test_any_number_of_threads(threads) -> None:
     before = torch.get_num_threads()

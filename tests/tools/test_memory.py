@@ -13,6 +13,7 @@ CONFIG = 'effnet_lite0_fpn_camvid'
 SMALL = ('--batch-size', 2, '--size', 64, 96)
 
 
+@pytest.mark.slow
 def test_parts_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / 'peaks.json'
     assert call('memory', CONFIG, *SMALL, '--lean', 0, 1, '--json', path) == 0

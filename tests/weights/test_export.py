@@ -42,6 +42,7 @@ def test_mmdet() -> None:
     assert_same(export_weights(ours, 'mmdet'), original)
 
 
+@pytest.mark.slow
 def test_effdet_backbone() -> None:
     original = peers.randomise_(peers.build_peer('effdet', 'b0')).state_dict()
     ours = EfficientNet('b0', out_indices=(5,))
