@@ -18,6 +18,7 @@ BESIDE = ('benchmarks', 'configs', 'docs', 'tools')
 ALONE = ('adversaries',)
 # Tests of no single module.
 CROSS_CUTTING = {
+    'adversaries/test_any_option.py',
     'adversaries/test_bad_files.py',
     'adversaries/test_checkpoints.py',
     'adversaries/test_classes.py',
