@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from effnet_dense.data.findings import Finding, list_finding
+from effnet_dense.data.same_content import same_content
 from effnet_dense.utils.regular_files import disk_path
-
-START = 65536
-"""Bytes that are compared before whole files are."""
 
 
 def repeated_images(parts: Mapping[str, Iterable[Path]]) -> list[Finding]:
@@ -22,58 +20,32 @@ def repeated_images(parts: Mapping[str, Iterable[Path]]) -> list[Finding]:
             nothing is compared if a part is missing. Files that cannot be read are left to other
             checks.
     """
-    train, val = parts.get('train', ()), parts.get('val', ())
-    lengths: dict[int, list[str]] = {}
-    for path in map(disk_path, train):
-        if (length := _length(path)) is not None:
-            lengths.setdefault(length, []).append(path)
-    candidates = [
-        (path, lengths[length])
-        for path in map(disk_path, val)
-        if (length := _length(path)) in lengths
+    train, val = (_lengths(parts.get(name, ())) for name in ('train', 'val'))
+    common = set(train.values()) & set(val.values())
+    files = [
+        (f'{name}:{path}', Path(path))
+        for name, lengths in (('train', train), ('val', val))
+        for path, length in lengths.items()
+        if length in common
     ]
-    known: dict[tuple[str, int | None], bytes | None] = {}
-    repeated = [
-        os.path.basename(path) + ('' if os.path.samefile(path, other) else f' is {other}')
-        for path, others in candidates
-        if (other := _same(path, others, known)) is not None
-    ]
+    repeated = []
+    for keys in same_content(files):
+        trained = [key.removeprefix('train:') for key in keys if key.startswith('train:')]
+        evaluated = [key.removeprefix('val:') for key in keys if key.startswith('val:')]
+        repeated += [_example(path, trained[0]) for path in evaluated if trained]
     what = 'image of the validation that is also trained on, so that its figures are too high'
     return list_finding('warning', what, repeated)
 
 
-def _length(path: str) -> int | None:
-    try:
-        return os.stat(path).st_size
-    except (OSError, ValueError):
-        return None
+def _lengths(files: Iterable[Path]) -> dict[str, int]:
+    """Return the files' lengths in bytes, without those that cannot be read."""
+    lengths = {}
+    for path in map(disk_path, files):
+        with contextlib.suppress(OSError, ValueError):
+            lengths[path] = os.stat(path).st_size
+    return lengths
 
 
-def _same(
-    path: str, others: Sequence[str], known: dict[tuple[str, int | None], bytes | None]
-) -> str | None:
-    """Return the first of the other files with the content of a file."""
-
-    def digest(file: str, most: int | None) -> bytes | None:
-        key = file, most
-        if key not in known:
-            known[key] = _digest(file, most)
-        return known[key]
-
-    for most in (START, None):
-        own = digest(path, most)
-        others = [] if own is None else [file for file in others if digest(file, most) == own]
-    return others[0] if others else None
-
-
-def _digest(path: str, most: int | None) -> bytes | None:
-    """Return a hash of a file, or of its first bytes; None if it cannot be read."""
-    if not os.path.isfile(path):
-        return None
-    try:
-        with open(path, 'rb') as file:
-            if most is not None:
-                return hashlib.sha256(file.read(most)).digest()
-            return hashlib.file_digest(file, 'sha256').digest()
-    except OSError:
-        return None
+def _example(path: str, other: str) -> str:
+    name = os.path.basename(path)
+    return name if os.path.samefile(path, other) else f'{name} is {other}'

@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from effnet_dense.data import make_demo, use_data
 from effnet_dense.data.demo.scenes import SHAPES
 from effnet_dense.data.parts import Division
-from tests.helpers.exports import EXPORTS, sample
+from tests.helpers.exports import EXPORTS, cases, sample
 from tests.helpers.oracle import oracle
 
 
@@ -31,15 +31,7 @@ def test_demo_has_label_maps_and_boxes(tmp_path: Path) -> None:
     assert cfg.model.bbox_head.num_classes == 6
 
 
-CASES = [
-    (name, kind)
-    for name, export in EXPORTS.items()
-    for kind in ('boxes', 'polygons', 'runs')
-    if kind == 'boxes' or export.masks in ('all', kind)
-]
-
-
-@pytest.mark.parametrize(('name', 'kind'), CASES)
+@pytest.mark.parametrize(('name', 'kind'), cases())
 def test_every_export_has_ap_1(name: str, kind: str, tmp_path: Path) -> None:
     """A perfect detector, on what training, testing and browsing read."""
     export = EXPORTS[name]

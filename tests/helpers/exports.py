@@ -79,3 +79,13 @@ EXPORTS: dict[str, Export] = {
     'Open Images CSV': Export(export_csv.open_images, 'CSV of boxes', '', rounding=1e-9),
 }
 """Tool and format → its writer. Sources: see the writers."""
+
+
+def cases() -> list[tuple[str, str]]:
+    """Each export with boxes alone, with polygons, and with run lengths, as far as it has them."""
+    return [
+        (name, kind)
+        for name, export in EXPORTS.items()
+        for kind in ('boxes', 'polygons', 'runs')
+        if kind == 'boxes' or export.masks in ('all', kind)
+    ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from effnet_dense.data.formats.shapes import Box
+from effnet_dense.data.formats.text import finite_number
 from effnet_dense.data.image_files import IMAGE_SUFFIXES
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -146,12 +146,12 @@ def _box(texts: Mapping[str, str], kind: str) -> Box | None:
             return None
         if len(words) != 4:
             raise ValueError(f'expected [x, y, width, height], got {texts["box"][:40]!r}')
-        x, y, w, h = (_number(word, 'bbox') for word in words)
+        x, y, w, h = (finite_number(word, 'as bbox') for word in words)
         return x, y, w, h
     roles = CORNERS if kind == 'corners' else SIDES
     if not any(texts[role] for role in roles):
         return None
-    a, b, c, d = (_number(texts[role], role) for role in roles)
+    a, b, c, d = (finite_number(texts[role], f'as {role}') for role in roles)
     return (a, b, c - a, d - b) if kind == 'corners' else (a, b, c, d)
 
 
@@ -161,13 +161,3 @@ def _size(texts: Mapping[str, str]) -> tuple[int, int] | None:
     if not all(side.isdecimal() and len(side) < 9 and int(side) for side in whole):
         return None
     return int(whole[0]), int(whole[1])
-
-
-def _number(text: str, role: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f'expected a number as {role}, got {text[:20]!r}')
-    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gc
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,22 @@ def read_head(path: Path, size: int) -> str:
         except ValueError:
             continue
     return ''
+
+
+def finite_number(text: str, what: str) -> float:
+    """Read a number.
+
+    Args:
+        text: What the file says.
+        what: Its role, for the message: 'as xmin'.
+
+    Raises:
+        ValueError: It is no finite number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f'expected a number {what}, got {text[:20]!r}')
+    return value

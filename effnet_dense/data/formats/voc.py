@@ -9,7 +9,6 @@ corners one too large, up to xmax=156 in an image of 155 pixels.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from effnet_dense.data.formats.parts import UNNAMED, part_of_folder, pick_parts
 from effnet_dense.data.formats.records import Records
 from effnet_dense.data.formats.shapes import Polygon
 from effnet_dense.data.formats.sidecars import ImageNames, Sidecars, find_sidecars, left_out
-from effnet_dense.data.formats.text import read_text
+from effnet_dense.data.formats.text import finite_number, read_text
 from effnet_dense.data.formats.xml_file import read_xml, root_tag
 
 FORMAT = 'Pascal VOC'
@@ -255,14 +254,7 @@ def _size(element: Element) -> tuple[int, int] | None:
 
 
 def _number(element: Element | None, tag: str) -> float:
-    text = _text(element)
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f'expected a number in <{tag}>, got {text[:20]!r}')
-    return value
+    return finite_number(_text(element), f'in <{tag}>')
 
 
 def _text(element: Element | None) -> str:

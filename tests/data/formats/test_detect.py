@@ -9,18 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effnet_dense.data.formats.detect import find_dataset
-from tests.helpers.exports import EXPORTS, sample
+from tests.helpers.exports import EXPORTS, cases, sample
 from tests.helpers.found import expect_equal, images_exist
 
-CASES = [
-    (name, kind)
-    for name, export in EXPORTS.items()
-    for kind in ('boxes', 'polygons', 'runs')
-    if kind == 'boxes' or export.masks in ('all', kind)
-]
 
-
-@pytest.mark.parametrize(('name', 'kind'), CASES)
+@pytest.mark.parametrize(('name', 'kind'), cases())
 def test_reads_every_export(name: str, kind: str, tmp_path: Path) -> None:
     export, masks = EXPORTS[name], kind != 'boxes'
     parts = sample(tmp_path / 'source', runs=kind == 'runs')
