@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -38,11 +39,13 @@ def repeated_images(parts: Mapping[str, Iterable[Path]]) -> list[Finding]:
 
 
 def _lengths(files: Iterable[Path]) -> dict[str, int]:
-    """Return the files' lengths in bytes, without those that cannot be read."""
+    """Return the lengths in bytes of files, without folders, pipes and what cannot be read."""
     lengths = {}
     for path in map(disk_path, files):
         with contextlib.suppress(OSError, ValueError):
-            lengths[path] = os.stat(path).st_size
+            found = os.stat(path)
+            if stat.S_ISREG(found.st_mode):
+                lengths[path] = found.st_size
     return lengths
 
 
