@@ -22,7 +22,9 @@ from effnet_dense.engine.checks.top_level import check_model, check_top_level
 from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
 from effnet_dense.engine.input_channels import set_input_channels, set_loader_channels
+from effnet_dense.engine.settings import set_after_data, set_before_data
 from effnet_dense.engine.size_tuples import use_size_tuples
+from effnet_dense.settings import Settings
 from effnet_dense.utils.output_folders import check_folder
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -92,6 +94,7 @@ def load_config(
     splits: Sequence[str] = ('train', 'val'),
     skip_bad: float | None = None,
     division: Division | None = None,
+    settings: Settings | None = None,
 ) -> Config:
     """Load a config and apply the options that all tools have.
 
@@ -105,6 +108,7 @@ def load_config(
         skip_bad: Largest share of images, and annotations, that may be broken and are left out;
             by default they are an error.
         division: How `data` with one part is divided into training and validation.
+        settings: What changes several places at once, such as epochs; `options` win.
 
     Raises:
         FileNotFoundError: No such config or data folder.
@@ -118,6 +122,8 @@ def load_config(
     config.setdefault('runner_type', 'effnet_dense.Runner')
     # The check of the data loads images as training will.
     loading = {key: value for key, value in (options or {}).items() if _is_loading(key)}
+    chosen = settings or Settings()
+    set_before_data(config, chosen)
     apply_options(config, loading)
     set_loader_channels(config)
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
@@ -128,6 +134,7 @@ def load_config(
     elif data is not None:
         check_model(config)
         use_data(config, data, splits, scratch=Path(folder, DATA), division=division)
+    set_after_data(config, chosen)
     apply_options(config, options or {})
     set_input_channels(config)
     use_size_tuples(config)
