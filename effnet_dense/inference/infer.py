@@ -12,18 +12,14 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
-import numpy as np
-from mmengine.config import Config
 from mmengine.logging import print_log
 from rich.progress import Progress
 
-from effnet_dense.data.bands import drawable
-from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.engine.checks.numbers import check_share
 from effnet_dense.engine.input_channels import RGB
 from effnet_dense.evaluation.captions import ImageArray
-from effnet_dense.evaluation.visualizer import build_visualizer
 from effnet_dense.inference.categories import CocoIds, default_ids, ids_from
+from effnet_dense.inference.drawer import Drawer
 from effnet_dense.inference.inputs import Input, find_inputs
 from effnet_dense.inference.output_paths import OutputPaths
 from effnet_dense.inference.predictor import Predictor
@@ -127,9 +123,8 @@ class _Run:
         self.paths = paths
         self.batch_size = batch_size
         self.score_thr = score_thr
-        self.visualizer = build_visualizer(
-            _visualizer_config(predictor.config), predictor.dataset_meta
-        )
+        self.drawer = Drawer(predictor.config, predictor.dataset_meta)
+        _ = self.drawer.visualizer  # a wrong config ends the run before the first image
         self.results = Results(out, classes, ids, predictor.things, paths.maps, paths.drawings)
         self.skipped: list[str] = []
 
@@ -204,7 +199,7 @@ class _Run:
         for item, sample in self._predict(batch):
             with self._skipping(item.path):
                 self.results.add(item.name, item.image.shape[:2], sample)
-                self.results.add_drawing(item.name, self._draw(item.image, sample))
+                self.results.add_drawing(item.name, self.drawer(item.image, sample, self.score_thr))
 
     def _add_video(self, item: Input, video: Any, progress: Progress) -> None:
         advance = _task(progress, item.name, max(video.frame_cnt, 0) or None)
@@ -217,7 +212,7 @@ class _Run:
                     number = int(PurePath(frame.name).name)
                     size = frame.image.shape[:2]
                     self.results.add(frame.name, size, sample, video=item.name, frame_id=number)
-                    writer.write(self._draw(frame.image, sample))
+                    writer.write(self.drawer(frame.image, sample, self.score_thr))
                     advance()
         self._check_length(item.path, video, self.results.count - before)
 
@@ -254,19 +249,6 @@ class _Run:
                     yield from self._predict([item])
             return
         yield from zip(batch, samples, strict=True)
-
-    def _draw(self, image: ImageArray, sample: Any) -> ImageArray:
-        """Draw a sample's predictions into an image (H, W, 3), BGR."""
-        options = {'pred_score_thr': self.score_thr} if 'pred_instances' in sample else {}
-        rgb = np.ascontiguousarray(drawable(image)[..., ::-1])
-        self.visualizer.add_datasample('', rgb, data_sample=sample, draw_gt=False, **options)
-        return np.ascontiguousarray(self.visualizer.get_image()[..., ::-1])
-
-
-def _visualizer_config(config: Config) -> dict[str, Any]:
-    """Return the config's visualizer; mmdet's or mmseg's if it has none."""
-    kind = 'SegLocalVisualizer' if is_segmentation(config) else 'DetLocalVisualizer'
-    return dict(config.get('visualizer') or {'type': kind})
 
 
 def _batches(items: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:

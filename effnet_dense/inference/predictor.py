@@ -27,6 +27,7 @@ from effnet_dense.data.image_values import ImageRange
 from effnet_dense.data.resizing import becomes_empty, smallest_scale
 from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
+from effnet_dense.engine.checks.numbers import check_share
 from effnet_dense.engine.checks.saved_settings import compare_with_saved
 from effnet_dense.engine.checks.sizes import check_sizes
 from effnet_dense.engine.checks.thresholds import check_thresholds
@@ -34,8 +35,10 @@ from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
 from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.inference.drawer import Drawer
 from effnet_dense.inference.images import ImageInput, ImageReader
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
+from effnet_dense.inference.prediction import Context, as_prediction
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch, load_weights
@@ -63,6 +66,8 @@ class Predictor:
         image_range: The values of images that become 0 and 255: the largest, such as 4095 for
             12-bit data, or (smallest, largest). By default that of the config's
             `LoadImageFromFile`, else of the image's type (see `as_bgr`).
+        score_thr: Detections with lower scores are dropped; by default those of the config's
+            test_cfg remain.
 
     Attributes:
         config: The config.
@@ -82,8 +87,11 @@ class Predictor:
         deploy: bool = False,
         channels_last: bool = False,
         image_range: ImageRange = None,
+        score_thr: float | None = None,
     ) -> None:
         _check_sources(config, checkpoint)
+        if score_thr is not None:
+            check_share('score_thr', score_thr)
         self.config = config if isinstance(config, Config) else load_config(str(config))
         if input_channels(self.config) != RGB:
             self.config = copy.deepcopy(self.config)
@@ -110,6 +118,10 @@ class Predictor:
         self._pipeline = Compose(steps)
         self._scale = smallest_scale(steps)
         self._one_size = scope == 'mmseg'
+        self._score_thr = score_thr
+        drawer = Drawer(self.config, self.dataset_meta)
+        classes = tuple(self.dataset_meta['classes'])
+        self._context = Context(classes, drawer, self._reader, self.things)
 
     def __call__(self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1) -> Any:
         """Predict on one image, or on several.
@@ -124,7 +136,8 @@ class Predictor:
             A DetDataSample or SegDataSample on the CPU, or for several images a list of them:
             `pred_instances` (bboxes (K, 4) as x1, y1, x2, y2 in the image's pixels, scores (K,),
             labels (K,), masks (K, H, W)), `pred_sem_seg.data` (1, H, W), or
-            `pred_panoptic_seg.sem_seg` (1, H, W).
+            `pred_panoptic_seg.sem_seg` (1, H, W). They have the methods of
+            `effnet_dense.inference.prediction.Prediction`.
 
         Raises:
             FileNotFoundError: See `as_bgr`.
@@ -199,7 +212,8 @@ class Predictor:
         for _, group in groupby(batch, self._shape):
             with torch.no_grad():
                 samples = self.model.test_step(pseudo_collate(list(group)))
-            yield from (sample.cpu() for sample in samples)
+            for sample in samples:
+                yield as_prediction(sample.cpu(), self._context, self._score_thr)
 
     @property
     def channels(self) -> int:
