@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from mmengine.config import Config
 
 from effnet_dense.settings import Settings
+
+# A setting's name, and what writes its value into a config.
+Step = tuple[str, Callable[[Config, Any], None]]
+
+BEFORE_DATA: tuple[Step, ...] = ()
+"""What the data's check depends on, in this order: backbone, weights, image size."""
+
+AFTER_DATA: tuple[Step, ...] = ()
+"""What depends on the data, and on the settings before it: classes, batch size, lengths …"""
 
 
 def set_before_data(config: Config, settings: Settings) -> None:
@@ -17,6 +29,7 @@ def set_before_data(config: Config, settings: Settings) -> None:
     Raises:
         ValueError: A setting does not fit the config; the message has the setting and the reason.
     """
+    _apply(BEFORE_DATA, config, settings)
 
 
 def set_after_data(config: Config, settings: Settings) -> None:
@@ -29,3 +42,11 @@ def set_after_data(config: Config, settings: Settings) -> None:
     Raises:
         ValueError: A setting does not fit the config; the message has the setting and the reason.
     """
+    _apply(AFTER_DATA, config, settings)
+
+
+def _apply(steps: tuple[Step, ...], config: Config, settings: Settings) -> None:
+    given = settings.given()
+    for name, write in steps:
+        if name in given:
+            write(config, given[name])
