@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.dist import broadcast_object_list, is_distributed, master_only
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.hooks import Hook
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
@@ -43,6 +43,9 @@ from effnet_dense.engine.checks.schedule import check_factors, flat, schedule_wa
 from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
+from effnet_dense.engine.deferred_scalars import DeferredScalars
+from effnet_dense.engine.fused_steps import with_fused_steps
+from effnet_dense.engine.hooks.averages import GroupedAveragesHook
 from effnet_dense.engine.hooks.checkpoint import CheckpointHook, PlainSchedulerStates
 from effnet_dense.engine.hooks.finite import FiniteHook
 from effnet_dense.engine.hooks.first_step import FirstStepHook
@@ -140,6 +143,10 @@ class Runner(MMEngineRunner):
         quieten_console(logger)
         return logger
 
+    def build_message_hub(self, message_hub: dict[str, Any] | None = None) -> MessageHub:
+        """Build the hub of logged values, which leaves losses on a GPU until they are read."""
+        return DeferredScalars.adopt(super().build_message_hub(message_hub))
+
     def build_visualizer(self, visualizer: Any = None) -> Visualizer:
         """Build a visualizer with a unique name; this package's in place of mmdet's and mmseg's.
 
@@ -197,13 +204,13 @@ class Runner(MMEngineRunner):
         return seed_draws(loader, seed)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Build the optimizer.
+        """Build the optimizer: on a GPU torch's fused one, unless the config says otherwise.
 
         Raises:
             ValueError: An unknown or impossible argument.
         """
         with config_errors('optim_wrapper', values=True):
-            return super().build_optim_wrapper(optim_wrapper)
+            return super().build_optim_wrapper(with_fused_steps(optim_wrapper, get_device()))
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
         """Scale the learning rate if enabled, else warn if it is meant for another batch size.
@@ -292,6 +299,7 @@ class Runner(MMEngineRunner):
             self.register_hook(NumClassesHook())
         if not any(isinstance(hook, FiniteHook) for hook in self.hooks):
             self.register_hook(FiniteHook())
+        self.register_hook(GroupedAveragesHook())
         if self.cfg.get('report', True):
             self.register_hook(dict(type='effnet_dense.ReportHook'))
         if is_interactive():

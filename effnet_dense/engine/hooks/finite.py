@@ -12,10 +12,15 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
 
 from effnet_dense.engine.hooks.diagnosis import diagnose, image_paths, not_finite_parts
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.wrappers import unwrap_model
+
+LOSS = 'the loss is not finite'
+PLAIN_STEPS = (OptimWrapper.step,)
+"""Methods that clip gradients, then call the optimizer's, and nothing else."""
 
 
 @HOOKS.register_module()
@@ -81,7 +86,11 @@ class FiniteHook(Hook):
         raise FloatingPointError('\n'.join([line, *diagnose(runner, data_batch, self.last_norm)]))
 
     def _checked_update(self, wrapper: OptimWrapper) -> Any:
-        """Return `OptimWrapper.update_params` with checks of the loss and of the gradients."""
+        """Return `OptimWrapper.update_params` with checks of the loss and of the gradients.
+
+        The host waits once for the device: for both checks, and for the norm by which gradients
+        are clipped and which is logged.
+        """
 
         def update_params(
             loss: Tensor,
@@ -89,35 +98,60 @@ class FiniteHook(Hook):
             zero_kwargs: dict[str, Any] | None = None,
         ) -> None:
             zero = zero_kwargs or {}
-            if not _on_all_processes(torch.isfinite(loss.detach()).all()):
-                self.fault = 'the loss is not finite'
-                wrapper._inner_count += 1  # as `backward` does
-                wrapper.zero_grad(**zero)
-                return
+            finite = _on_all_processes(torch.isfinite(loss.detach()).all())
             wrapper.backward(wrapper.scale_loss(loss))
-            if not wrapper.should_update():
+            if wrapper.should_update() and not hasattr(wrapper, 'loss_scaler'):
+                self._step(wrapper, finite, step_kwargs or {})
+            elif not bool(finite):
+                self.fault = LOSS
+            elif not wrapper.should_update():
                 return
-            if not hasattr(wrapper, 'loss_scaler') and not self._finite_gradients(wrapper):
-                self.fault = 'the gradients are not finite'
-            else:
+            else:  # the scaler checks the gradients
                 wrapper.step(**(step_kwargs or {}))
             wrapper.zero_grad(**zero)
 
         return update_params
 
-    def _finite_gradients(self, wrapper: OptimWrapper) -> bool:
-        """Check the gradients, which are the same on all processes, so nothing is exchanged."""
-        gradients = [p.grad for p in _parameters(wrapper) if p.grad is not None]
-        self.norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
-        return math.isfinite(self.norm)
+    def _step(self, wrapper: OptimWrapper, finite: Tensor, step_kwargs: dict[str, Any]) -> None:
+        """Update the weights, unless the loss or the gradients are not finite.
+
+        Gradients are the same on all processes, so of them nothing is exchanged.
+        """
+        parameters = [p for p in _parameters(wrapper) if p.requires_grad and p.grad is not None]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients) if gradients else finite.new_zeros(())
+        is_finite, self.norm = torch.stack([finite.to(norm), norm]).tolist()
+        if not is_finite:
+            self.fault = LOSS
+        elif not math.isfinite(self.norm):
+            self.fault = 'the gradients are not finite'
+        elif gradients and _clips_by_norm(wrapper):
+            clip_grads_with_norm_(parameters, wrapper.clip_grad_kwargs['max_norm'], norm)
+            wrapper.message_hub.update_scalar(f'train/{wrapper.grad_name}', self.norm)
+            wrapper.optimizer.step(**step_kwargs)
+        else:
+            wrapper.step(**step_kwargs)
 
 
-def _on_all_processes(condition: Tensor) -> bool:
-    """Return whether a condition holds on all processes."""
+def _clips_by_norm(wrapper: OptimWrapper) -> bool:
+    """Whether gradients are clipped by their 2-norm, which is known, and by nothing else."""
+    kwargs = wrapper.clip_grad_kwargs
+    return (
+        bool(kwargs)
+        and wrapper.clip_func is torch.nn.utils.clip_grad_norm_
+        and set(kwargs) <= {'max_norm', 'norm_type'}
+        and kwargs.get('norm_type', 2) == 2
+        and type(wrapper)._clip_grad is OptimWrapper._clip_grad
+        and type(wrapper).step in PLAIN_STEPS
+    )
+
+
+def _on_all_processes(condition: Tensor) -> Tensor:
+    """Return whether a condition holds on all processes, without waiting for the device."""
     if get_world_size() > 1:
         condition = condition.float()
         all_reduce(condition, op='min')
-    return bool(condition)
+    return condition
 
 
 def _copy(to: Sequence[Tensor], source: Sequence[Tensor]) -> None:

@@ -15,6 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from effnet_dense.engine.hooks.finite import FiniteHook
 from effnet_dense.engine.runner import Runner
@@ -119,11 +120,13 @@ def test_finite_loss_with_infinite_gradients(tiny_data: Path, tmp_path: Path) ->
 class Steps:
     """A wrapper around one layer's optimizer, and losses that are given."""
 
-    def __init__(self, accumulate: int, watched: bool, scaler: bool = False) -> None:
+    def __init__(
+        self, accumulate: int, watched: bool, scaler: bool = False, clip: Any = None
+    ) -> None:
         torch.manual_seed(0)
         self.model = nn.Linear(3, 1)
         optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9)
-        self.wrapper = OptimWrapper(optimizer, accumulative_counts=accumulate)
+        self.wrapper = OptimWrapper(optimizer, accumulate, clip_grad=clip)
         self.hook = FiniteHook()
         if scaler:
             self.wrapper.loss_scaler = object()
@@ -142,6 +145,67 @@ def test_good_steps_are_mmengines(accumulate: int) -> None:
     factors = (1.0, 2.0, 0.5, 1.0, 0.1, 0.2, 3.0)
     watched, plain = (Steps(accumulate, watched).run(*factors) for watched in (True, False))
     assert resumable.differences(watched, plain) == []
+
+
+@pytest.mark.parametrize(
+    'clip',
+    [
+        dict(max_norm=0.3),
+        dict(max_norm=0.3, norm_type=1),
+        dict(type='value', clip_value=0.1),
+        dict(max_norm=100.0),
+    ],
+)
+def test_gradients_are_clipped_as_by_mmengine(clip: dict[str, Any]) -> None:
+    steps = [Steps(2, watched, clip=dict(clip)) for watched in (True, False)]
+    found, expected = (each.run(1.0, 2.0, 0.5, 1.0) for each in steps)
+    assert resumable.differences(found, expected) == []
+    norms = steps[0].wrapper.message_hub.log_scalars.get('train/grad_norm')
+    if 'max_norm' in clip:
+        logged = norms.data[0].tolist()[-4:]
+        assert logged[:2] == logged[2:], 'mine, then those of mmengine'
+
+
+def test_the_norm_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    norm_of = torch.nn.utils.get_total_norm
+
+    def counted(*args: Any, **kwargs: Any) -> Tensor:
+        calls.append(1)
+        return norm_of(*args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.utils, 'get_total_norm', counted)
+    monkeypatch.setattr(torch.nn.utils.clip_grad, 'get_total_norm', counted, raising=False)
+    Steps(1, True, clip=dict(max_norm=0.3)).run(1.0)
+    assert len(calls) == 1
+
+
+class Reads(TorchDispatchMode):
+    """Counts numbers that are read from tensors, where the host would wait for a device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func._schema.name == 'aten::_local_scalar_dense'
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_host_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For one list of two numbers, loss and gradients, which also clips and is logged."""
+    lists: list[list[float]] = []
+    to_list = Tensor.tolist
+
+    def counted(tensor: Tensor) -> Any:
+        lists.append(to_list(tensor))
+        return lists[-1]
+
+    monkeypatch.setattr(Tensor, 'tolist', counted)
+    steps = Steps(1, True, clip=dict(max_norm=0.3))
+    with Reads() as reads:
+        steps.run(1.0)
+    assert len(lists) == 1 and lists[0][0] == 1.0
+    assert lists[0][1] == steps.hook.norm > 0
+    assert reads.count == 0
 
 
 def test_what_was_accumulated_with_it_is_dropped() -> None:
