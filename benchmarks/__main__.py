@@ -22,7 +22,7 @@ from benchmarks.measure import MEASURES, compare
 from benchmarks.prepare import MODES
 from benchmarks.tables import ALIGN, print_comparison, print_targets
 from effnet_dense.analysis.settings import DTYPES, Settings
-from effnet_dense.engine.command import run
+from effnet_dense.commands.program import run
 from effnet_dense.lean import LEVELS
 from effnet_dense.utils.console import print_table
 from effnet_dense.utils.outputs import check_free

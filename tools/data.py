@@ -4,59 +4,10 @@ python tools/data.py DIR
 python tools/data.py DIR --config effnet_lite0_mask_rcnn_finetune --export clean
 """
 
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-from effnet_dense.data.coco import CocoSource
-from effnet_dense.data.parts import Division
-from effnet_dense.data.splitting import VAL_SHARE
-from effnet_dense.engine.command import run
-from effnet_dense.engine.config import load_config
-from effnet_dense.engine.dataset_tool import describe, examine, export
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
-    arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = arguments.add_argument
-    add('data', metavar='DIR', type=Path, help='folder or ZIP file, as for --data of training')
-    add('--config', help='the training: its pipelines say how images are loaded and resized')
-    add(
-        '--kind',
-        choices=('auto', 'objects', 'label maps'),
-        default='auto',
-        help='what to look for, without a config',
-    )
-    add('--masks', action='store_true', help='check masks, too, without a config')
-    add('--val-share', type=float, default=VAL_SHARE, metavar='SHARE', help='as for training')
-    add('--split-seed', type=int, default=0, metavar='N', help='as for training')
-    add('--export', type=Path, metavar='DIR', help='write COCO JSON files and images there')
-    add('--copy', action='store_true', help='copy the images of --export in place of links')
-    add('--debug', action='store_true', help="show an error's traceback, not only its message")
-    return arguments
-
-
-def main(args: argparse.Namespace) -> None:
-    """Show and export what the arguments request.
-
-    Raises:
-        ValueError: Label maps are to be exported.
-    """
-    config = None if args.config is None else load_config(args.config)
-    division = Division(args.val_share, args.split_seed)
-    source = examine(args.data, args.kind, config, division, args.masks)
-    print(describe(source, config))
-    if args.export is not None:
-        if not isinstance(source, CocoSource):
-            raise ValueError('--export writes objects with boxes or masks, not label maps')
-        files = export(source, args.export, args.copy)
-        print(f'exported: {", ".join(map(str, files.values()))}')
-
+from effnet_dense.commands.data import main, parser
+from effnet_dense.commands.program import run
 
 if __name__ == '__main__':
     sys.exit(run(main, parser()))

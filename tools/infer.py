@@ -3,87 +3,10 @@
 python tools/infer.py effnet_lite0_mask_rcnn_finetune epoch_15.pth street.jpg folder/ --out found
 """
 
-from __future__ import annotations
-
-import argparse
 import sys
 
-from effnet_dense.data.image_values import range_from_text
-from effnet_dense.engine.command import Options, given_path, output_folder, run, score, whole
-from effnet_dense.engine.config import load_config
-from effnet_dense.inference import Predictor, infer
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
-    arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = arguments.add_argument
-    add('config', type=given_path, help='config file, or the name of one that the package ships')
-    add(
-        'checkpoint',
-        type=given_path,
-        help="file, URL or named source; other ecosystems' weights are recognised",
-    )
-    add(
-        'sources',
-        nargs='+',
-        type=given_path,
-        metavar='IMAGE|FOLDER|VIDEO',
-        help='what to predict on',
-    )
-    add(
-        '--out',
-        required=True,
-        type=output_folder,
-        metavar='DIR',
-        help='folder for drawings and JSON files',
-    )
-    add('--score-thr', type=score, default=0.3, metavar='S', help='lowest score that is drawn')
-    add(
-        '--batch-size',
-        type=whole(1),
-        default=1,
-        metavar='N',
-        help='images or frames per forward pass',
-    )
-    add(
-        '--ann-file',
-        type=given_path,
-        metavar='JSON',
-        help='take image and category ids from this file in COCO format',
-    )
-    add('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
-    add('--deploy', action='store_true', help='fold norms into convolutions first: faster')
-    add('--channels-last', action='store_true', help='memory format that is usually faster')
-    add(
-        '--image-range',
-        type=range_from_text,
-        metavar='MAX|MIN,MAX',
-        help="values that become black and white, such as 4095 for 12 bits; by default the files'",
-    )
-    add('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', help='change the config')
-    add('--debug', action='store_true', help="show an error's traceback, not only its message")
-    return arguments
-
-
-def main(args: argparse.Namespace) -> None:
-    """Predict on the files that the arguments name.
-
-    Raises:
-        ValueError: Files could not be read; the results of the others are written.
-    """
-    config = load_config(args.config, options=args.cfg_options)
-    predictor = Predictor(
-        config, args.checkpoint, args.device, args.deploy, args.channels_last, args.image_range
-    )
-    skipped = infer(
-        predictor, args.sources, args.out, args.score_thr, args.batch_size, args.ann_file
-    )
-    if skipped:
-        raise ValueError(f'{len(skipped)} files skipped, the other results are in {args.out}')
-
+from effnet_dense.commands.predict import main, parser
+from effnet_dense.commands.program import run
 
 if __name__ == '__main__':
     sys.exit(run(main, parser()))

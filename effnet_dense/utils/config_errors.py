@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 OF_ARGUMENTS = (
     *(AssertionError, AttributeError, IndexError, NameError, NotImplementedError),
     *(RuntimeError, TypeError),
@@ -29,6 +27,8 @@ def config_errors(part: str, values: bool = False) -> Iterator[None]:
     Raises:
         ValueError: In place of another kind of error in the block, except of a lack of memory.
     """
+    import torch  # here: command lines name errors without it
+
     try:
         yield
     except torch.OutOfMemoryError:

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effnet_dense.engine.command import message
+from effnet_dense.commands.program import message
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.plain_yaml import EXPONENT, BoundedLoader
 

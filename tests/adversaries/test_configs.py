@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from effnet_dense.engine.command import message
+from effnet_dense.commands.program import message
 from effnet_dense.engine.config import load_config
 from tests.helpers.tool import call
 

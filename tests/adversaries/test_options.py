@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from effnet_dense.commands.program import message
 from effnet_dense.engine.checks.option_types import check_kind
-from effnet_dense.engine.command import message
 from effnet_dense.engine.hooks.first_step import FirstStepHook
 from tests.helpers.tiny import as_arguments, narrow_retinanet, options
 from tests.helpers.tool import call

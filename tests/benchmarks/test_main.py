@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import features
 from benchmarks.__main__ import main, parser
-from effnet_dense.engine.command import run
+from effnet_dense.commands.program import run
 from tests.helpers import fake_implementation as fake
 
 FAST = ('--threads', 1, '--repeats', 1, '--size', 64)

@@ -14,9 +14,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from effnet_dense.commands.program import message
 from effnet_dense.data.coco.annotation_file import read_coco
 from effnet_dense.data.label_maps.classes import read_classes
-from effnet_dense.engine.command import message
 from effnet_dense.engine.config import load_config, shipped_configs
 from effnet_dense.inference import Predictor
 from effnet_dense.weights import Pretrained, load_weights

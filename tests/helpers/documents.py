@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from effnet_dense.commands.main import load
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     *(
@@ -19,6 +21,7 @@ PAGES = (
     ),
     *sorted((ROOT / 'docs').rglob('*.md')),
 )
+COMMAND = 'effnet-dense '
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.M | re.S)
 LAUNCHERS = {  # script → the tool that it starts, and how many arguments of its own come first
     'tools/dist_train.sh': ('train', slice(0, 1), 2),
@@ -96,7 +99,9 @@ def commands(path: Path) -> Iterator[list[str]]:
         line for code in blocks(path, 'bash') for line in code.replace('\\\n', ' ').split('\n')
     ]
     lines += [
-        span for span in spans(path) if span.startswith(('python ', 'bash ')) and '…' not in span
+        span
+        for span in spans(path)
+        if span.startswith(('python ', 'bash ', COMMAND)) and '…' not in span
     ]
     for line in lines:
         words = shlex.split(line, comments=True)
@@ -107,10 +112,12 @@ def commands(path: Path) -> Iterator[list[str]]:
 
 
 def tool_call(command: list[str]) -> tuple[str, list[str]] | None:
-    """The tool that a command runs, and the tool's arguments; None for other programs."""
+    """The tool, or command of ours, that is run, and its arguments; None for other programs."""
     match command:
         case ['python', '-m', module, *words] if module == 'benchmarks':
             return module, words
+        case ['effnet-dense', name, *words] | ['python', '-m', 'effnet_dense', name, *words]:
+            return f'{COMMAND}{name}', words
         case ['python', script, *words] if script.startswith('tools/'):
             return script.removeprefix('tools/').removesuffix('.py'), words
         case ['bash', script, *words] if script in LAUNCHERS:
@@ -121,7 +128,9 @@ def tool_call(command: list[str]) -> tuple[str, list[str]] | None:
 
 @cache
 def parser_of(tool: str) -> ArgumentParser:
-    """The command line of a script in tools/, or of the benchmarks."""
+    """The command line of a script in tools/, of one of our commands, or of the benchmarks."""
+    if tool.startswith(COMMAND):
+        return load(tool.removeprefix(COMMAND)).parser()
     if tool == 'benchmarks':
         spec = importlib.util.find_spec('benchmarks.__main__')
     else:

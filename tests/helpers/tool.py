@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from effnet_dense.engine.command import run
+from effnet_dense.commands.program import run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -1,8 +1,4 @@
-"""Predict the peak memory of training a config on a GPU, without one.
-
-python tools/memory.py configs/efficientdet_d0_coco.py --batch-size 4 --lean 0 1 2
-python tools/memory.py configs/effnet_b3_retinanet_coco.py --precision bf16 --gib 24
-"""
+"""Predict and print the peaks that a command line requests."""
 
 from __future__ import annotations
 
@@ -10,43 +6,14 @@ import argparse
 import json
 
 from effnet_dense.analysis.memory import tables
-from effnet_dense.analysis.memory.batch import OBJECTS
-from effnet_dense.analysis.memory.config_forecast import RESERVE, ConfigForecast, check_capacity
+from effnet_dense.analysis.memory.config_forecast import ConfigForecast, check_capacity
 from effnet_dense.analysis.memory.peak import Peak
-from effnet_dense.engine.command import Options, given_path, output_file
 from effnet_dense.utils.markdown import markdown_table
 from effnet_dense.utils.outputs import check_free, write_output
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's arguments."""
-    arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = arguments.add_argument
-    add(
-        'configs',
-        nargs='+',
-        type=given_path,
-        metavar='CONFIG',
-        help='config files, or names of shipped ones',
-    )
-    add('--batch-size', type=int, metavar='N', help="images per step; default: the config's")
-    add('--size', type=int, nargs='+', metavar='PX', help="side, or height and width; the config's")
-    add('--precision', nargs='+', default=[None], metavar='P', help='fp32, bf16, fp16')
-    add('--lean', type=int, nargs='+', default=[None], metavar='L', help='0, 1, 2')
-    add('--objects', type=int, default=OBJECTS, metavar='N', help='per image, for detectors')
-    add('--gib', type=float, metavar='N', help='find the largest batch for a GPU of N GiB')
-    add('--reserve', type=float, default=RESERVE, metavar='N', help='GiB left for CUDA and cuDNN')
-    add('--json', type=output_file, metavar='FILE', help='write the figures, in bytes')
-    add('--markdown', action='store_true', help='one row per config, one column per setup')
-    add('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', help='change the config')
-    add('--debug', action='store_true', help="show an error's traceback, not only its message")
-    return arguments
-
-
-def main(args: argparse.Namespace) -> None:
-    """Predict the peaks that the command line requests."""
+def predict_peaks(args: argparse.Namespace) -> None:
+    """Predict the peaks that the arguments of `commands/memory.py` request."""
     check_free([args.json] if args.json else [])
     if args.gib is not None:
         check_capacity(args.gib, args.reserve)

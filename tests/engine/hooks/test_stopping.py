@@ -13,7 +13,8 @@ import pytest
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
-from effnet_dense.engine.command import config_parser, run
+from effnet_dense.commands.config_arguments import config_parser
+from effnet_dense.commands.program import run
 from effnet_dense.engine.hooks.stopping import Stopped, resume_hint
 from effnet_dense.engine.runner import Runner
 from tests.helpers import resumable

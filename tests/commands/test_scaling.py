@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from effnet_dense.analysis.scaling import networks
-from effnet_dense.analysis.scaling.command import main, parser
-from effnet_dense.engine.command import run
+from effnet_dense.commands.program import run
+from effnet_dense.commands.scaling import main, parser
 
 
 def call(*words: object) -> int:

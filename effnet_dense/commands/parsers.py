@@ -1,0 +1,57 @@
+"""Make the parser of a command: help from its docstring, and a hint for a misspelt option."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import inspect
+from typing import Any, NoReturn
+
+from rich_argparse import RawDescriptionRichHelpFormatter
+
+EXAMPLES = '\nExamples:\n'
+UNKNOWN = 'unrecognized arguments: '
+
+
+class HelpFormatter(RawDescriptionRichHelpFormatter):
+    """Coloured help on a terminal; brackets in texts are no markup."""
+
+    text_markup = False
+    help_markup = False
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names the options most like an unknown one."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with a message and status 2."""
+        words = message.removeprefix(UNKNOWN).split() if message.startswith(UNKNOWN) else []
+        flags = [word.partition('=')[0] for word in words if word.startswith('--')]
+        known = [flag for flag in self._option_string_actions if flag.startswith('--')]
+        near = [match for flag in flags for match in difflib.get_close_matches(flag, known, n=1)]
+        super().error(f'{message}; did you mean {", ".join(near)}?' if near else message)
+
+
+def command_parser(doc: str | None, prog: str | None = None, **kwargs: Any) -> Parser:
+    """Return a parser whose help is a docstring.
+
+    Args:
+        doc: Its part after a line `Examples:` follows the options.
+        prog: How the command is called; by default by its file.
+        kwargs: For argparse's parser.
+    """
+    text, found, examples = inspect.cleandoc(doc or '').partition(EXAMPLES)
+    return Parser(
+        prog,
+        description=text.strip() or None,
+        epilog=f'Examples:\n{examples}' if found else None,
+        formatter_class=HelpFormatter,
+        **kwargs,
+    )
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """Add `--debug`, which `program.run` reads."""
+    parser.add_argument(
+        '--debug', action='store_true', help="show an error's traceback before its message"
+    )

@@ -1,0 +1,54 @@
+"""Evaluate a checkpoint on the test data and draw its predictions.
+
+Examples:
+  effnet-dense test effnet_b3_retinanet_coco epoch_12.pth --show-dir pictures
+  effnet-dense test effnet_lite0_retinanet_finetune epoch_15.pth --data DIR --tta
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from effnet_dense.commands.config_arguments import config_of, config_parser
+from effnet_dense.commands.parsers import Parser
+from effnet_dense.commands.readers import given_path, output_file, output_folder
+from effnet_dense.commands.setting_arguments import TEST, add_settings, settings_of
+
+
+def parser(prog: str | None = None) -> Parser:
+    """Return the command line's parser."""
+    arguments = config_parser(__doc__, prog)
+    add = arguments.add_argument
+    add(
+        'checkpoint',
+        type=given_path,
+        help='file, URL or named source, also in the formats of other ecosystems',
+    )
+    add(
+        '--show-dir',
+        type=output_folder,
+        metavar='DIR',
+        help='folder for drawings of predictions beside the ground truth',
+    )
+    add(
+        '--out',
+        type=output_file,
+        metavar='PATH',
+        help='save the predictions: .pkl file (mmdet) or folder (mmseg)',
+    )
+    add('--deploy', action='store_true', help='fold norms into convolutions first, which is faster')
+    add(
+        '--tta',
+        action='store_true',
+        help="merge predictions on flipped and resized images by the config's tta_model",
+    )
+    add_settings(arguments, TEST)
+    return arguments
+
+
+def main(args: argparse.Namespace) -> None:
+    """Evaluate as the arguments request."""
+    from effnet_dense.engine.jobs import test
+
+    config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
+    test(config, args.checkpoint, args.show_dir, args.out, args.deploy, args.tta)
