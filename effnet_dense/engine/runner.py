@@ -41,6 +41,7 @@ from effnet_dense.engine.checks.loading import loading_warnings
 from effnet_dense.engine.checks.monitored import check_metrics, check_monitored, unvalidated
 from effnet_dense.engine.checks.schedule import check_factors, flat, schedule_warnings
 from effnet_dense.engine.checks.top_level import check_model
+from effnet_dense.engine.class_rows import load_by_class
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.deferred_scalars import DeferredScalars
@@ -83,7 +84,8 @@ class Runner(MMEngineRunner):
     - `load_from` and the checkpoint of tools/test.py are any source of `load_weights`: other
       ecosystems' keys are translated, no file can run code, and loading nothing is an error.
       `load_from_ignore=['bbox_head.']` leaves modules unchanged, such as the head when a detector
-      is fine-tuned to other classes.
+      is fine-tuned to other classes; `load_from_rows=True` keeps the head's weights of classes of
+      the same name.
     - `resume` reads mmengine's training state with weights_only=True and resumes in the middle
       of an epoch, with the results of an uninterrupted run; without a file, from the newest
       complete one.
@@ -442,10 +444,14 @@ class Runner(MMEngineRunner):
         training = isinstance(self._train_loop, BaseLoop)
         if not training:
             compare_checkpoint(self, filename)
-        report = load_weights(model, filename, ignore=self.cfg.get('load_from_ignore', ()))
-        if training:
+        by_class = training and self.cfg.get('load_from_rows')
+        report = load_by_class(self, model, filename) if by_class else None
+        fitted = report is not None
+        if report is None:
+            report = load_weights(model, filename, ignore=self.cfg.get('load_from_ignore', ()))
+        if training and not fitted:
             log_other_classes(self, filename, report)
-        elif report.missing:
+        elif not training and report.missing:
             raise ValueError(
                 f'{public_name(filename)} cannot be evaluated, it lacks weights of the model: '
                 f'{report}'

@@ -140,6 +140,18 @@ def state_dict_of(checkpoint: Any, name: str = 'the checkpoint') -> Mapping[str,
     return inner
 
 
+def translated(model: nn.Module, state: Mapping[str, Any]) -> Translation:
+    """Rename a source's tensors to a model's keys, if it has our backbone (see `translate`).
+
+    Raises:
+        ValueError: See `translate`.
+    """
+    backbone = _backbone_of(model)
+    if backbone is None:
+        return translate_natively(model, state)
+    return translate(model, backbone, state)
+
+
 def _load(
     model: nn.Module,
     backbone: EfficientNet | None,
@@ -148,10 +160,7 @@ def _load(
     ignore: tuple[str, ...],
 ) -> LoadReport:
     own = model.state_dict()
-    if backbone is None:
-        translation = translate_natively(model, state)
-    else:
-        translation = translate(model, backbone, state)
+    translation = translated(model, state)
     for key in [key for key in translation.tensors if key.startswith(ignore)]:
         translation.unexpected.append(translation.origin[key])
         del translation.tensors[key]

@@ -33,7 +33,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         (LIST,),
     ),
     **dict.fromkeys(('default_scope', 'load_from', 'runner_type', 'sync_bn'), (TEXT,)),
-    **dict.fromkeys(('channels_last', 'find_unused_parameters', 'report', 'resume'), (TRUTH,)),
+    **dict.fromkeys(
+        ('channels_last', 'find_unused_parameters', 'load_from_rows', 'report', 'resume'), (TRUTH,)
+    ),
     **dict.fromkeys(('param_scheduler', 'val_evaluator', 'test_evaluator'), (DICTIONARY, LIST)),
     'compile': (DICTIONARY, TRUTH),
 }
