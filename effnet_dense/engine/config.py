@@ -40,6 +40,7 @@ READ_BY_RUNNER = {
     'find_unused_parameters',
     'load_from_first',
     'load_from_ignore',
+    'load_from_rows',
     'model_wrapper_cfg',
     'report',
     'runner_type',
@@ -127,14 +128,14 @@ def load_config(
     apply_options(config, loading)
     set_loader_channels(config)
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
-    if skip_bad is not None or data is not None:  # both write into it
+    if skip_bad is not None or data is not None or chosen.classes:  # they write into it
         check_folder(folder)
     if skip_bad is not None:
         skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits, division)
     elif data is not None:
         check_model(config)
         use_data(config, data, splits, scratch=Path(folder, DATA), division=division)
-    set_after_data(config, chosen)
+    set_after_data(config, chosen, Path(folder, DATA))
     apply_options(config, options or {})
     set_input_channels(config)
     use_size_tuples(config)

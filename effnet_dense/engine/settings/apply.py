@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from effnet_dense.data.coco.folder import CONVERTED
+from effnet_dense.engine.settings.classes import set_classes
+from effnet_dense.engine.settings.model import set_model
 from effnet_dense.settings import Settings
 
 # A setting's name, and what writes its value into a config.
@@ -29,19 +33,23 @@ def set_before_data(config: Config, settings: Settings) -> None:
     Raises:
         ValueError: A setting does not fit the config; the message has the setting and the reason.
     """
+    set_model(config, settings)
     _apply(BEFORE_DATA, config, settings)
 
 
-def set_after_data(config: Config, settings: Settings) -> None:
+def set_after_data(config: Config, settings: Settings, scratch: Path = CONVERTED) -> None:
     """Apply what depends on the data: classes, lengths, batch size and what follows from it.
 
     Args:
         config: Changed in place.
         settings: What to set.
+        scratch: Folder for annotation files of the chosen classes.
 
     Raises:
         ValueError: A setting does not fit the config; the message has the setting and the reason.
     """
+    if settings.classes is not None:
+        set_classes(config, settings.classes, scratch)
     _apply(AFTER_DATA, config, settings)
 
 

@@ -35,6 +35,11 @@ def check_resnet(owner: Any, name: str) -> None:
     backbone = owner.backbone
     flag = f'--backbone {name} cannot replace this {type_name(backbone)}'
     stages = backbone.get('num_stages', 4)
+    if owner.get('roi_head') and not owner.get('neck') and stages == 4:
+        raise ValueError(
+            f"{flag}: the model has no neck, so that roi_head takes the backbone's channels (DC5); "
+            'choose the config with an FPN'
+        )
     if (owner.get('roi_head') or {}).get('shared_head') is not None or stages != 4:
         raise ValueError(
             f'{flag}: the model has {stages} stages and may use the last one as roi_head.'
