@@ -135,7 +135,7 @@ def load_config(
     elif data is not None:
         check_model(config)
         use_data(config, data, splits, scratch=Path(folder, DATA), division=division)
-    set_after_data(config, chosen, Path(folder, DATA))
+    set_after_data(config, chosen, Path(folder, DATA), splits)
     apply_options(config, options or {})
     set_input_channels(config)
     use_size_tuples(config)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from effnet_dense.data.coco.folder import CONVERTED
+from effnet_dense.data.folders import SPLITS
 from effnet_dense.engine.settings.classes import set_classes
 from effnet_dense.engine.settings.model import set_model
 from effnet_dense.settings import Settings
@@ -37,19 +38,25 @@ def set_before_data(config: Config, settings: Settings) -> None:
     _apply(BEFORE_DATA, config, settings)
 
 
-def set_after_data(config: Config, settings: Settings, scratch: Path = CONVERTED) -> None:
+def set_after_data(
+    config: Config,
+    settings: Settings,
+    scratch: Path = CONVERTED,
+    splits: Sequence[str] = SPLITS,
+) -> None:
     """Apply what depends on the data: classes, lengths, batch size and what follows from it.
 
     Args:
         config: Changed in place.
         settings: What to set.
         scratch: Folder for annotation files of the chosen classes.
+        splits: The splits of the data that are needed: ('val',) to test.
 
     Raises:
         ValueError: A setting does not fit the config; the message has the setting and the reason.
     """
     if settings.classes is not None:
-        set_classes(config, settings.classes, scratch)
+        set_classes(config, settings.classes, scratch, splits)
     _apply(AFTER_DATA, config, settings)
 
 

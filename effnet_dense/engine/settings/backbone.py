@@ -68,7 +68,7 @@ def set_backbone(config: Config, name: str, weights: str | None = None) -> None:
         use_source(config, owner.backbone, source)
     _import_package(config)
     start = source if weights is None else ('random weights' if weights == NONE else weights)
-    print_log(f'--backbone: {name} with {new} channels, from {start}{dropped}', 'current')
+    print_log(f'--backbone: {name} with {new} channels, from {start}{dropped}')
 
 
 def _check_name(name: str) -> None:

@@ -80,7 +80,7 @@ class AnnotationFiles:
     def log(self) -> None:
         """Log the numbers of images and objects."""
         for line in self._lines:
-            print_log(f'--classes: {line}', logger='current')
+            print_log(f'--classes: {line}')
 
     def _write(self, path: Path, content: Record) -> Path:
         taken = {other.name for other in self._written.values()}

@@ -16,12 +16,13 @@ from mmengine.registry import DATASETS
 
 from effnet_dense.data.coco import set_num_classes
 from effnet_dense.data.config_walk import (
-    SPLIT_OF,
     is_segmentation,
     loop_datasets,
+    loops_of,
     metrics_of,
     type_name,
 )
+from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.label_maps import set_segmentation_classes
 from effnet_dense.data.palette import palette
 from effnet_dense.engine.checkpoint_of_run import has_own_classes
@@ -35,13 +36,16 @@ OTHER_METRICS = ('CityscapesMetric', 'DepthMetric')
 """Metrics of label maps that do not."""
 
 
-def set_classes(config: Config, names: Sequence[str], scratch: Path) -> None:
+def set_classes(
+    config: Config, names: Sequence[str], scratch: Path, splits: Sequence[str] = SPLITS
+) -> None:
     """Keep some classes of the data, and set up heads and evaluators for them.
 
     Args:
         config: Changed in place.
         names: The classes to keep, in the order of their labels.
         scratch: Folder for annotation files with these classes alone.
+        splits: ('train', 'val') for training, ('val',) for testing.
 
     Raises:
         FileNotFoundError: An annotation file is missing.
@@ -55,7 +59,8 @@ def set_classes(config: Config, names: Sequence[str], scratch: Path) -> None:
             'of names does not say which is which: write num_things_classes, num_stuff_classes '
             'and metainfo in the config'
         )
-    datasets = [(loop, d) for loop in SPLIT_OF for d in loop_datasets(config, loop)]
+    loops = loops_of(splits)
+    datasets = [(loop, d) for loop in loops for d in loop_datasets(config, loop)]
     if not datasets:
         raise ValueError(f'--classes {_flag(names)}: the config has no data')
     before = [_declared(config, dataset) for _, dataset in datasets]
@@ -114,7 +119,8 @@ def _choose_in_annotations(
 ) -> None:
     """Point data sets and metrics at annotation files of the chosen classes."""
     files = AnnotationFiles(names, scratch)
-    for loop in SPLIT_OF:
+    loops = dict.fromkeys(loop for loop, _ in datasets)
+    for loop in loops:
         for metric in metrics_of(config.get(f'{loop}_evaluator')):
             if type_name(metric) not in METRICS:
                 raise ValueError(
@@ -124,7 +130,7 @@ def _choose_in_annotations(
     for (loop, dataset), classes in zip(datasets, before, strict=True):
         files.choose(loop, dataset, [base.__name__ for base in _kind(config, dataset).__mro__])
         dataset['metainfo'] = _metainfo(names, classes)
-    for loop in SPLIT_OF:
+    for loop in loops:
         for metric in metrics_of(config.get(f'{loop}_evaluator')):
             if metric.get('ann_file'):
                 metric['ann_file'] = str(files.written(metric['ann_file'], loop))
@@ -143,7 +149,7 @@ def _choose_in_label_maps(
             f'--classes {_flag(names)}: pixels of other classes are ignored, so that one class '
             'leaves nothing to tell apart; name at least two'
         )
-    for loop in SPLIT_OF:
+    for loop in dict.fromkeys(loop for loop, _ in datasets):
         for metric in metrics_of(config.get(f'{loop}_evaluator')):
             if type_name(metric) in OTHER_METRICS:
                 raise ValueError(

@@ -60,8 +60,7 @@ def set_freeze(config: Config, count: int) -> None:
         backbone.norm_eval = True
     print_log(
         f'--freeze: {count} of the backbone’s {largest} layers are frozen'
-        + (', and the statistics of all its norms' if count else ''),
-        'current',
+        + (', and the statistics of all its norms' if count else '')
     )
 
 

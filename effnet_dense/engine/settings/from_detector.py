@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
 from effnet_dense.engine.settings.model_parts import (
     backbone_owner,
     is_efficientnet,
@@ -52,13 +53,20 @@ def set_from_detector(config: Config, source: str) -> None:
     if is_efficientnet(owner.backbone):
         owner.backbone.init_cfg = None  # all of its weights are replaced, or loading is an error
     where = '' if path == source else f', the best checkpoint of {Path(source)}'
-    print_log(f'--from: starts from {public_name(path)}{where}', 'current')
+    print_log(f'--from: starts from {public_name(path)}{where}')
 
 
 def checkpoint_of(folder: str) -> Path:
-    """Return a run's best checkpoint, else its last one."""
+    """Return a run's best checkpoint, else its last one.
+
+    Raises:
+        FileNotFoundError: The folder has none.
+    """
     best = sorted(Path(folder).glob('best*.pth'), key=lambda path: path.stat().st_mtime)
-    return best[-1]
+    found = best[-1] if best else find_complete_checkpoint(folder)
+    if found is None:
+        raise FileNotFoundError(f'--from: no checkpoint in {folder}')
+    return Path(found)
 
 
 def check_one_start(weights: str | None, from_detector: str | None) -> None:

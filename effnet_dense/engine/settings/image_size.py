@@ -58,7 +58,7 @@ def set_image_size(config: Config, size: Size) -> None:
             _resize_in_tests(dataset.get('pipeline'), base, f'{loop}_dataloader')
     _set_factors(config.get('tta_pipeline'), base)
     set_network_sizes(config, train)
-    print_log(_summary(changes, base), logger='current')
+    print_log(_summary(changes, base))
 
 
 def _loop_of(key: str) -> str:
@@ -158,10 +158,11 @@ def _variable(value: Any, change: SizeChange, scaled: bool) -> Any:
         return value
     if value and isinstance(value[0], list | tuple):
         return type(value)(_variable(item, change, scaled) for item in value)
+    kind: Any = type(value)
     for order in (1, -1):
         if tuple(value) == change.old[::order]:
-            return type(value)(change.new[::order])
-    return type(value)(change.fit(value)) if scaled and len(value) == 2 else value
+            return kind(change.new[::order])
+    return kind(change.fit(value)) if scaled and len(value) == 2 else value
 
 
 def _resize_in_tests(pipeline: Any, scale: Size | None, where: str) -> None:

@@ -41,7 +41,7 @@ def set_initial_weights(config: Config, source: str) -> None:
         owner.pretrained = None
     if source.lower() == NONE:
         _start_randomly(owner.backbone)
-        print_log(f'--weights none: the backbone starts from random weights{dropped}', 'current')
+        print_log(f'--weights none: the backbone starts from random weights{dropped}')
         return
     if '://' not in source and not os.path.isfile(os.path.expanduser(source)):
         raise FileNotFoundError(
@@ -49,7 +49,7 @@ def set_initial_weights(config: Config, source: str) -> None:
             'timm://tf_efficientnet_b0.aa_in1k'
         )
     use_source(config, owner.backbone, source)
-    print_log(f'--weights: the backbone starts from {public_name(source)}{dropped}', 'current')
+    print_log(f'--weights: the backbone starts from {public_name(source)}{dropped}')
 
 
 def use_source(config: Config, backbone: Any, source: str) -> None:

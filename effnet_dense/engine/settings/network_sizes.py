@@ -44,11 +44,13 @@ def check_network_size(config: Config, change: SizeChange) -> None:
 
 def set_network_sizes(config: Config, change: SizeChange) -> None:
     """Set a segmentor's sliding windows, and position embeddings of the size of its crops."""
+    height_first = change.new[::-1]
     for owner in _parts(config.get('model')):
         size = owner.get('img_size')
-        if size in (change.old[0], change.old[::-1], list(change.old[::-1])):
-            given = isinstance(size, list | tuple)
-            owner['img_size'] = type(size)(change.new[::-1]) if given else change.new[0]
+        if isinstance(size, list | tuple) and tuple(size) == change.old[::-1]:
+            owner['img_size'] = list(height_first) if isinstance(size, list) else height_first
+        elif isinstance(size, int) and (size, size) == change.old:
+            owner['img_size'] = change.new[0] if change.new[0] == change.new[1] else height_first
     test_cfg: Any = (config.get('model') or {}).get('test_cfg') or {}
     for key in ('crop_size', 'stride'):
         value = test_cfg.get(key)

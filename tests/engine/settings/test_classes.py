@@ -104,6 +104,13 @@ def test_data_of_the_config(tmp_path: Path) -> None:
     assert set(num_classes(config.model).values()) == {1}
 
 
+def test_a_test_needs_no_training_data(tmp_path: Path) -> None:
+    data = write_data(tmp_path / 'data')
+    config = load_config(NAME, data, work_dir=tmp_path, splits=('val',), settings=CHOSEN)
+    assert config.train_dataloader.dataset.ann_file == 'annotations/instances_train2017.json'
+    assert built(config, 'test').metainfo['classes'] == ('bar', 'square')
+
+
 def test_missing_annotations_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'instances_train2017\.json'):
         load_config(NAME, work_dir=tmp_path, settings=Settings(classes=('person',)))
