@@ -55,7 +55,8 @@ def set_network_sizes(config: Config, change: SizeChange) -> None:
     for key in ('crop_size', 'stride'):
         value = test_cfg.get(key)
         if isinstance(value, list | tuple) and len(value) == 2:
-            test_cfg[key] = type(value)(change.exact(value[::-1])[::-1])
+            size = change.exact(value[::-1])[::-1]
+            test_cfg[key] = list(size) if isinstance(value, list) else size
 
 
 def _multiple(nodes: list[Any], change: SizeChange) -> int:
