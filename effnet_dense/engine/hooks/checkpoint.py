@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
+from effnet_dense.engine.hooks import best
+from effnet_dense.engine.hooks.best import Best
 from effnet_dense.engine.loops import ResumableLoop
 from effnet_dense.engine.resume.checkpoints import LAST, last_checkpoint
 from effnet_dense.engine.resume.contents import COUNTED, count_states
@@ -33,14 +35,20 @@ BEST = re.compile(r'best_.+_(?:epoch|iter)_(\d+)\.pth')
 
 @HOOKS.register_module()
 class CheckpointHook(MMEngineCheckpointHook):
-    """mmengine's hook, with the same arguments, file names and content, and two differences.
+    """mmengine's hook, with the same arguments, file names and content, and three differences.
 
     - mmengine removes an old checkpoint, then writes the new one: with `max_keep_ckpts=1` there
       is none in between. Here the old one is removed after the new one is on the disk and
       `last_checkpoint` names it.
     - A checkpoint also has the run's progress (`meta['progress']`, see `resume.progress`), from
       which `loops` resume exactly.
+    - Without `save_best` the weights of the best validation are kept as `best.pth`, by the result
+      that `best.followed_metric` chooses. `max_keep_ckpts` does not count it, and a resumed run
+      replaces it by a better one only. Neither `interval=-1`, which writes no checkpoints, nor
+      `save_best=[]` writes it.
     """
+
+    keeps_best = False
 
     def before_train(self, runner: Runner) -> None:
         """Prepare folders; from here on removals are deferred.
@@ -49,10 +57,14 @@ class CheckpointHook(MMEngineCheckpointHook):
             FileExistsError: The run would replace files that the package did not write.
             ValueError: It would replace the weights that it starts from.
         """
+        hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        unset = all(hook.save_best is None for hook in hooks)
+        self.keeps_best = self is hooks[0] and unset and self.interval > 0
         self._forget_outdated(runner)
         super().before_train(runner)
         self.file_backend: Any = DeferredRemoval(self.file_backend)
         self._check_files(runner)
+        self._take_best(runner)
 
     def _forget_outdated(self, runner: Runner) -> None:
         """Shorten the list of kept checkpoints, whose beginning mmengine would remove unasked."""
@@ -85,9 +97,10 @@ class CheckpointHook(MMEngineCheckpointHook):
             done, end = runner.epoch, runner.max_epochs
         steps = range(done + 1, end + 1)
         names = {self.filename_tmpl.format(step) for step in steps} | {INTERRUPTED}
+        names |= {best.FILE} if self.keeps_best else set()
         for path in Path(self.out_dir).glob('*'):
-            best = BEST.fullmatch(path.name)
-            if path.name in names or (best and int(best[1]) in steps):
+            found = BEST.fullmatch(path.name)
+            if path.name in names or (found and int(found[1]) in steps):
                 yield path
         yield from Path(runner.work_dir).glob(LAST)
 
@@ -97,7 +110,44 @@ class CheckpointHook(MMEngineCheckpointHook):
         if isinstance(loop, ResumableLoop):
             loop.position.validated = True
         super().after_val_epoch(runner, metrics)
+        if self.keeps_best and isinstance(loop, BaseLoop):
+            self._keep_best(runner, metrics)
         self._remove_outdated()
+
+    def _take_best(self, runner: Runner) -> None:
+        """Continue with what the work folder's best checkpoint says, if the run is resumed."""
+        if not self.keeps_best or '://' in self.out_dir:
+            return
+        info = runner.message_hub.runtime_info
+        info.pop(best.KEY, None)
+        if runner._resume:
+            found = [best.saved_best(Path(self.out_dir, best.FILE)) if is_main_process() else None]
+            broadcast_object_list(found)
+            if found[0] is not None:
+                runner.message_hub.update_info(best.KEY, found[0].as_dict())
+
+    def _keep_best(self, runner: Runner, metrics: dict[str, float]) -> None:
+        """Write `best.pth` if a validation is better than those before."""
+        known = best.best_in(runner.message_hub.runtime_info)
+        name = known.metric if known and known.metric in metrics else best.followed_metric(metrics)
+        if name is None or not best.is_figure(metrics[name]):
+            return
+        if known and name == known.metric and not best.is_better(metrics[name], known.value, name):
+            return
+        step = runner.epoch if self.by_epoch else runner.iter
+        found = Best(name, float(metrics[name]), step, self.by_epoch)
+        meta = dict(epoch=runner.epoch, iter=runner.iter, **{best.KEY: found.as_dict()})
+        runner.message_hub.update_info(best.KEY, found.as_dict())
+        runner.save_checkpoint(
+            self.out_dir,
+            best.FILE,
+            self.file_client_args,
+            save_optimizer=False,
+            save_param_scheduler=False,
+            meta=meta,
+            by_epoch=False,
+            backend_args=self.backend_args,
+        )
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Save the best checkpoint; none where a metric had nothing to compute, as without boxes.
@@ -170,10 +220,10 @@ class CheckpointHook(MMEngineCheckpointHook):
         self._remove_outdated()
 
     def _remove_outdated(self) -> None:
-        best = [getattr(self, 'best_ckpt_path', None)]
-        best += getattr(self, 'best_ckpt_path_dict', {}).values()
+        kept = [getattr(self, 'best_ckpt_path', None)]
+        kept += getattr(self, 'best_ckpt_path_dict', {}).values()
         if isinstance(self.file_backend, DeferredRemoval):
-            self.file_backend.remove_now(keep={str(path) for path in (*best, self.last_ckpt)})
+            self.file_backend.remove_now(keep={str(path) for path in (*kept, self.last_ckpt)})
 
 
 class DeferredRemoval:

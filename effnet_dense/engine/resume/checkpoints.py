@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from effnet_dense.weights.values import check_layouts, check_values
 TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
 LONGEST = 4096
 """Bytes of a path."""
+BEST = re.compile(r'best(\.pth$|_)')
+"""Names of files with the weights of the best validation."""
 LAST = 'last_checkpoint'
 """The file that names the last checkpoint; mmengine's convention."""
 
@@ -124,7 +127,7 @@ def _candidates(work_dir: Path) -> Iterator[Path]:
     if named is not None:
         yield named
     # The best ones have weights only; names with a leading dot are unfinished (`utils.atomic`).
-    others = [path for path in work_dir.glob('[!.]*.pth') if not path.name.startswith('best_')]
+    others = [path for path in work_dir.glob('[!.]*.pth') if not BEST.match(path.name)]
     for path in sorted(others, key=_time, reverse=True):
         if named is None or path.name != named.name:
             yield path
