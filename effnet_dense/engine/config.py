@@ -22,6 +22,7 @@ from effnet_dense.engine.checks.top_level import check_model, check_top_level
 from effnet_dense.engine.config_files import read_config
 from effnet_dense.engine.flags import skip_bad_data
 from effnet_dense.engine.input_channels import set_input_channels, set_loader_channels
+from effnet_dense.engine.run_folder import check_new, holds_run, is_run, open_run
 from effnet_dense.engine.settings import set_after_data, set_before_data
 from effnet_dense.engine.size_tuples import use_size_tuples
 from effnet_dense.settings import Settings
@@ -96,11 +97,13 @@ def load_config(
     skip_bad: float | None = None,
     division: Division | None = None,
     settings: Settings | None = None,
+    new: bool = False,
 ) -> Config:
     """Load a config and apply the options that all tools have.
 
     Args:
-        name: See `find_config`.
+        name: See `find_config`; or a work folder, or a checkpoint, whose own config is taken with
+            the data and options of its training: see `open_run`.
         data: A folder for `use_data`, or 'demo'; applied before `options`.
         options: Dotted keys and their values, which override everything else.
         work_dir: For checkpoints and logs; by default the config's own, or work_dirs/<its name>.
@@ -110,13 +113,14 @@ def load_config(
             by default they are an error.
         division: How `data` with one part is divided into training and validation.
         settings: What changes several places at once, such as epochs; `options` win.
+        new: Refuse a work folder that holds a training, before the data is read.
 
     Raises:
+        FileExistsError: See `check_new`.
         FileNotFoundError: No such config or data folder.
         ValueError: The file is no config, the data has faults, or an option matches nothing.
     """
-    path = find_config(name)
-    config = read_config(path)
+    path, config = _read(name, resume='train' in splits)
     use_size_tuples(config)
     check_top_level(config)
     check_options(config, options or {})
@@ -128,6 +132,8 @@ def load_config(
     apply_options(config, loading)
     set_loader_channels(config)
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
+    if new:
+        check_new(folder)
     if skip_bad is not None or data is not None or chosen.classes:  # they write into it
         check_folder(folder)
     if skip_bad is not None:
@@ -143,6 +149,15 @@ def load_config(
     config.launcher = launcher
     config.work_dir = _work_dir(config, path) if work_dir is None else str(work_dir)
     return config
+
+
+def _read(name: str | Path, resume: bool) -> tuple[Path, Config]:
+    """Read a config file, or the config of a run."""
+    path = Path(name)
+    if is_run(path) and (path.is_file() or str(name) not in shipped_configs() or holds_run(path)):
+        return path, open_run(path, resume).config
+    path = find_config(name)
+    return path, read_config(path)
 
 
 def apply_options(config: Config, options: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from effnet_dense.engine.hooks.evaluated_model import DeployHook, UnwrappedTTAHo
 from effnet_dense.engine.hooks.label_maps import LabelMapsHook
 from effnet_dense.engine.output_claims import check_config_outputs
 from effnet_dense.engine.outputs import check_run
+from effnet_dense.engine.run_folder import check_new
 from effnet_dense.evaluation.dump import DumpDetections
 
 PICKLES = ('.pkl', '.pickle')
@@ -47,7 +48,8 @@ def train(
 
     Raises:
         FileNotFoundError: A checkpoint or data file is missing.
-        FileExistsError: Another training holds the work folder, or it has checkpoints of others.
+        FileExistsError: Another training holds the work folder, or it has checkpoints already and
+            `resume` is None.
         ValueError: The config contradicts itself, its weights or its data, or the work folder
             lies among the images.
     """
@@ -58,6 +60,8 @@ def train(
         scale_learning_rate(config)
     if resume is not None:
         resume_from(config, resume)
+    elif not config.get('resume'):
+        check_new(config.work_dir)
     check_data_files(config, ('train', 'val'))
     check_run(config, ('train', 'val'), [config.work_dir])
     check_config_outputs(config, ('train', 'val'))

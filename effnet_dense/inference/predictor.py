@@ -34,6 +34,7 @@ from effnet_dense.engine.checks.thresholds import check_thresholds
 from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
+from effnet_dense.engine.run_folder import checkpoint_of, is_run
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.inference.drawer import Drawer
 from effnet_dense.inference.images import ImageInput, ImageReader
@@ -53,13 +54,15 @@ class Predictor:
     config's test data; heads are built for their number, so that a model that was fine-tuned
     with `--data` works with the shipped config.
 
-        predictor = effnet_dense.Predictor('effnet_lite0_mask_rcnn_finetune', 'epoch_15.pth')
+        predictor = effnet_dense.Predictor('work_dirs/effnet_lite0_mask_rcnn_finetune')
         boxes = predictor('street.jpg').pred_instances.bboxes  # (K, 4): x1, y1, x2, y2 in pixels
 
     Args:
-        config: A path, the name of a shipped config, or a Config, which is not changed. A config
-            file is Python and is executed; the config in a checkpoint's meta is not read.
-        checkpoint: Any source of `effnet_dense.load_weights`.
+        config: A work folder, or a checkpoint, of a training, whose config is taken from the
+            checkpoint as data (see `engine.run_folder`); or a path, the name of a shipped config,
+            or a Config, which is not changed. A config file is Python and is executed.
+        checkpoint: Any source of `effnet_dense.load_weights`; by default the best checkpoint of the
+            work folder, or the one that `config` names.
         device: Such as 'cpu' or 'cuda:1'; by default chosen by mmengine.
         deploy: Prepare the model with `effnet_dense.deploy`, which is faster.
         channels_last: Keep weights and features in the channels-last memory format.
@@ -76,23 +79,25 @@ class Predictor:
 
     Raises:
         FileNotFoundError: No such config or checkpoint.
-        ValueError: The checkpoint is damaged or of another model, or the config cannot be built.
+        ValueError: The checkpoint is damaged or of another model, or the config cannot be built, or
+            there is no checkpoint.
     """
 
     def __init__(
         self,
         config: str | PathLike[str] | Config,
-        checkpoint: Source,
+        checkpoint: Source | None = None,
         device: str | torch.device | None = None,
         deploy: bool = False,
         channels_last: bool = False,
         image_range: ImageRange = None,
         score_thr: float | None = None,
     ) -> None:
-        _check_sources(config, checkpoint)
+        checkpoint = _check_sources(config, checkpoint)
         if score_thr is not None:
             check_share('score_thr', score_thr)
-        self.config = config if isinstance(config, Config) else load_config(str(config))
+        loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
+        self.config = loaded
         if input_channels(self.config) != RGB:
             self.config = copy.deepcopy(self.config)
             set_input_channels(self.config)
@@ -256,17 +261,25 @@ def _check_array(image: Any, channels: int) -> None:
         raise ValueError(f'{expected}, got {image.shape} of {image.dtype}')
 
 
-def _check_sources(config: Any, checkpoint: Any) -> None:
-    """Check the kinds of a predictor's first two arguments."""
+def _check_sources(config: Any, checkpoint: Any) -> Source:
+    """Check the kinds of a predictor's first two arguments, and return the checkpoint."""
     if not isinstance(config, str | PathLike | Config):
         raise ValueError(
             f'expected config as a path, a name or a Config, got a {type(config).__name__}'
         )
+    if checkpoint is None:
+        if isinstance(config, Config) or not is_run(config):
+            shown = 'a Config' if isinstance(config, Config) else repr(str(config))
+            raise ValueError(
+                f'expected a checkpoint with {shown}; alone go a work folder or a checkpoint'
+            )
+        return checkpoint_of(config)
     if not isinstance(checkpoint, str | PathLike):
         raise ValueError(
             'expected checkpoint as a path, a URL or a named source, got a '
             f'{type(checkpoint).__name__}'
         )
+    return checkpoint
 
 
 def _path(image: ImageInput) -> str | None:
