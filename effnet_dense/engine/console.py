@@ -1,4 +1,4 @@
-"""Keep long listings off the console, and passwords and escape sequences out of every log."""
+"""Keep the console short, and passwords and escape sequences out of every log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from effnet_dense.engine.quiet import LIBRARIES, library_of_caller
 from effnet_dense.utils.atomic import is_at
 from effnet_dense.utils.console import escape_unknown
 from effnet_dense.utils.controls import escape_controls
@@ -23,13 +24,43 @@ LISTINGS = (
 )
 
 
-class NoListings(logging.Filter):
-    """Filter out environment, config, hooks and parameter-wise options."""
+# Warnings of OpenMMLab about its own code and defaults, which no user can act upon.
+HARMLESS = (
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+    'The prefix is not set in metric class',
+    'The current default scope ',
+    'Failed to search registry with scope',
+    'init_cfg without',
+)
+
+
+class Short(logging.Filter):
+    """Lets warnings pass, and the lines of this package and of the user's own code.
+
+    What OpenMMLab and pycocotools log about a run goes to the file: environment, config, hooks,
+    parameter-wise options, each fifth step, tables.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record is shown."""
+        if getattr(record, 'file_only', False):
+            return False
         start = record.getMessage()[:300]
-        return not any(listing in start for listing in LISTINGS)
+        if any(listing in start for listing in LISTINGS):
+            return False
+        if record.levelno >= logging.WARNING:
+            return not start.startswith(HARMLESS)
+        return library_of_caller() not in LIBRARIES
+
+
+class ShortFormatter(logging.Formatter):
+    """Writes the message alone, after 'warning: ' or 'error: ' if it is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record."""
+        kind = f'{record.levelname.lower()}: ' if record.levelno >= logging.WARNING else ''
+        return f'{kind}{super().format(record)}'
 
 
 class NoPasswords(logging.Filter):
@@ -100,7 +131,9 @@ def print_line(line: str) -> None:
 
 
 def quieten_console(logger: logging.Logger) -> None:
-    """Filter the console by `NoListings`, and it and the log files by `NoPasswords`.
+    """Filter the console by `Short`, and it and the log files by `NoPasswords`.
+
+    With level DEBUG the console shows, and dates, all that the file has.
 
     Log files that are deleted are made again, and those that cannot be written are named once. They
     become UTF-8, and the console escapes what its encoding lacks: a class called Straße
@@ -115,5 +148,6 @@ def quieten_console(logger: logging.Logger) -> None:
         elif isinstance(handler, logging.StreamHandler):
             escape_unknown(handler.stream)
         handler.addFilter(NoPasswords())
-        if not isinstance(handler, logging.FileHandler):
-            handler.addFilter(NoListings())
+        if not isinstance(handler, logging.FileHandler) and handler.level > logging.DEBUG:
+            handler.addFilter(Short())
+            handler.setFormatter(ShortFormatter())

@@ -53,6 +53,7 @@ from effnet_dense.engine.hooks.first_step import FirstStepHook
 from effnet_dense.engine.hooks.num_classes import NumClassesHook
 from effnet_dense.engine.hooks.progress import ProgressHook, is_interactive
 from effnet_dense.engine.hooks.stopping import StopHook, resume_hint
+from effnet_dense.engine.hooks.summary import SummaryHook
 from effnet_dense.engine.lock import training_lock
 from effnet_dense.engine.loops import ResumableLoop, resumable
 from effnet_dense.engine.output_claims import (
@@ -61,6 +62,7 @@ from effnet_dense.engine.output_claims import (
     claimed_outputs,
 )
 from effnet_dense.engine.processes import export_variables, start_gloo
+from effnet_dense.engine.quiet import quiet_libraries
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
 from effnet_dense.engine.resume.loading import copy_weights, load_training_state
 from effnet_dense.engine.resume.restore import finished, restore_progress
@@ -89,7 +91,10 @@ class Runner(MMEngineRunner):
     - `resume` reads mmengine's training state with weights_only=True and resumes in the middle
       of an epoch, with the results of an uninterrupted run; without a file, from the newest
       complete one.
-    - Checkpoints are written atomically: a kill while writing leaves the old file.
+    - Checkpoints are written atomically: a kill while writing leaves the old file. The weights of
+      the best validation are kept as best.pth.
+    - The console shows what people read (see `SummaryHook`), the log file everything; with
+      `log_level='DEBUG'` the console shows everything, too.
     - Ctrl-C saves a checkpoint and stops.
     - A lock keeps two trainings out of one work folder.
     - `compile=True`, or a dict of torch.compile's options, compiles backbone, neck and dense heads.
@@ -121,7 +126,8 @@ class Runner(MMEngineRunner):
         check_arguments(cfg)
         check_config_outputs(cfg, ())
         check_normalisation(cfg)
-        runner = super().from_cfg(cfg)
+        with quiet_libraries():
+            runner = super().from_cfg(cfg)
         for line in loading_warnings(cfg):
             runner.logger.warning(line)
         return runner
@@ -302,6 +308,7 @@ class Runner(MMEngineRunner):
         if not any(isinstance(hook, FiniteHook) for hook in self.hooks):
             self.register_hook(FiniteHook())
         self.register_hook(GroupedAveragesHook())
+        self.register_hook(SummaryHook())
         if self.cfg.get('report', True):
             self.register_hook(dict(type='effnet_dense.ReportHook'))
         if is_interactive():
@@ -322,6 +329,7 @@ class Runner(MMEngineRunner):
         """
         single = self.world_size == 1
         with (
+            quiet_libraries(),
             resume_hint(self.work_dir),  # outermost: a killed worker's signal may arrive late
             training_lock(self.work_dir) as self._lock,
             claimed_outputs(self, ('train', 'val')),
@@ -332,12 +340,12 @@ class Runner(MMEngineRunner):
 
     def val(self) -> dict[str, float]:
         """Validate; see `FirstStepHook` for the errors of its first step."""
-        with claimed_outputs(self, ('val',)), self._first_step.errors():
+        with quiet_libraries(), claimed_outputs(self, ('val',)), self._first_step.errors():
             return super().val()
 
     def test(self) -> dict[str, float]:
         """Test; see `FirstStepHook` for the errors of its first step."""
-        with claimed_outputs(self, ('test',)), self._first_step.errors():
+        with quiet_libraries(), claimed_outputs(self, ('test',)), self._first_step.errors():
             return super().test()
 
     @master_only

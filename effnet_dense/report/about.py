@@ -37,12 +37,3 @@ def hardware() -> dict[str, str]:
     if torch.cuda.is_available():
         found |= {'GPUs': gpu_names(), 'CUDA': str(torch.version.cuda)}
     return found
-
-
-def duration(seconds: float) -> str:
-    """Format a duration such as 0:09:30 or 1 d 2:00:00."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    start = f'{days} d ' if days else ''
-    return f'{start}{hours}:{minutes:02d}:{rest:02d}'

@@ -11,9 +11,12 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from effnet_dense.engine.figures import duration
+from effnet_dense.engine.quiet import FILE_ONLY
 from effnet_dense.registry import HOOKS
 from effnet_dense.report import about
 from effnet_dense.report.attach import attach_collectors
+from effnet_dense.report.class_figures import class_lines
 from effnet_dense.report.collectors import Collector
 from effnet_dense.report.data_sections import save_objects
 from effnet_dense.report.page import write_page
@@ -74,6 +77,8 @@ class ReportHook(Hook):
             return
         try:
             self._save(runner, what, dataset, metrics)
+            for line in class_lines(report_folder(runner.work_dir) / 'data', _classes(dataset)):
+                runner.logger.info(f'  {line}')
             path = write_page(runner.work_dir)
         except OSError as error:
             reason = error.strerror or error
@@ -83,7 +88,8 @@ class ReportHook(Hook):
             # A failing report must not end a training run.
             runner.logger.warning('the report could not be written', exc_info=True)
         else:
-            runner.logger.info(f'Report: {path}')
+            training = hasattr(runner._train_loop, 'max_iters')
+            runner.logger.info(f'Report: {path}', extra=FILE_ONLY if training else None)
 
     def _save(self, runner: Runner, what: str, dataset: Any, metrics: dict[str, float]) -> None:
         data = start_data(report_folder(runner.work_dir))
@@ -96,10 +102,10 @@ class ReportHook(Hook):
             name=Path(runner.cfg.filename or runner.experiment_name).stem,
             what=what,
             date=datetime.now().astimezone().strftime('%Y-%m-%d %H:%M %Z'),
-            duration=about.duration(time.time() - self.start),
+            duration=duration(time.time() - self.start),
             images=len(dataset),
             score_thr=self.score_thr,
-            classes=list(dataset.metainfo.get('classes') or ()),
+            classes=_classes(dataset),
             palette=_palette(dataset.metainfo),
             metrics={key: float(value) for key, value in metrics.items()},
             versions=about.versions(),
@@ -115,6 +121,10 @@ def _validation(runner: Runner) -> str:
     if hasattr(runner._train_loop, 'max_iters'):
         return f'Validation after step {runner.iter} of {runner.max_iters}'
     return f'Validation of {runner._load_from}'
+
+
+def _classes(dataset: Any) -> list[str]:
+    return list(dataset.metainfo.get('classes') or ())
 
 
 def _palette(metainfo: dict[str, Any]) -> list[list[int]] | None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from effnet_dense.report import about, charts, scalars
+from effnet_dense.engine.figures import duration
+from effnet_dense.report import charts, scalars
 from effnet_dense.report.scalars import Scalars
 from effnet_dense.report.sections import Chart, Section, Table
 
@@ -33,7 +34,7 @@ def run_sections(run: Mapping[str, Any], found: Scalars) -> list[Section]:
     """Make tables of versions, hardware, times and all metrics, and the config."""
     facts = {'Evaluated': run['what'], 'Date': run['date'], 'Duration of the run': run['duration']}
     if found.seconds:
-        facts['Training steps took'] = about.duration(found.seconds)
+        facts['Training steps took'] = duration(found.seconds)
     facts.update({'Images': str(run['images']), **run['hardware'], **run['versions']})
     figures = [[name, value] for name, value in run['metrics'].items()]
     return [

@@ -12,20 +12,6 @@ import effnet_dense
 from effnet_dense.report import about
 
 
-@pytest.mark.parametrize(
-    ('seconds', 'text'),
-    [
-        (0, '0:00:00'),
-        (569.6, '0:09:30'),
-        (3599.4, '0:59:59'),
-        (3600, '1:00:00'),
-        (26 * 3600, '1 d 2:00:00'),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert about.duration(seconds) == text
-
-
 def test_versions_begin_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     for commit in ('abc and changes', None):
         monkeypatch.setattr(about, 'git_commit', lambda root, commit=commit: commit)

@@ -64,7 +64,7 @@ class ProgressHook(Hook):
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Advance the training's bar."""
         if self.progress is not None:
-            note = f'{_loss(runner)}{_memory()}'
+            note = f'{_loss(runner)}{peak_memory()}'
             self.progress.update(self.training, completed=runner.iter + 1, note=note)
 
     def before_val_epoch(self, runner: Runner) -> None:
@@ -108,7 +108,7 @@ class ProgressHook(Hook):
 
     def _advance(self) -> None:
         if self.progress is not None:
-            self.progress.update(self.evaluation, advance=1, note=_memory())
+            self.progress.update(self.evaluation, advance=1, note=peak_memory())
 
     def _redirect(self, logger: logging.Logger) -> None:
         """Print log lines above the bars: handlers still hold the stream that rich has replaced."""
@@ -127,7 +127,7 @@ def _loss(runner: Runner) -> str:
     return f'loss {scalars["train/loss"].current():.4g}  ' if 'train/loss' in scalars else ''
 
 
-def _memory() -> str:
+def peak_memory() -> str:
     """Return the peak so far: the CUDA allocator's or, without a GPU, the process's."""
     if torch.cuda.is_available():
         return f'{torch.cuda.max_memory_allocated() / MIB:.0f} MiB'

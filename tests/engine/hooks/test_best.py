@@ -132,7 +132,7 @@ def test_what_a_config_sets_counts(
 
 def test_a_foreign_file_of_the_name_stays(tiny_data: Path, tmp_path: Path) -> None:
     (tmp_path / 'best.pth').write_text('mine')
-    with pytest.raises(FileExistsError, match='best.pth'):
+    with pytest.raises(FileExistsError, match=r'best\.pth'):
         build(tiny_data, tmp_path, [0.5]).train()
     assert (tmp_path / 'best.pth').read_text() == 'mine'
 
