@@ -41,7 +41,7 @@ def quiet_libraries() -> Iterator[None]:
 
     for module in modules:
         vars(module)['print'] = _print
-    warnings.showwarning = show_warning  # type: ignore[assignment]
+    warnings.showwarning = show_warning
     try:
         yield
     finally:

@@ -99,6 +99,43 @@ def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequen
     return save(figure, path)
 
 
+def confidence(
+    path: Path,
+    thresholds: NDArray[np.float64],
+    values: NDArray[np.float64],
+    total: NDArray[np.float64],
+    classes: Sequence[str],
+    ylabel: str,
+) -> Path:
+    """Draw a figure over the score threshold, of each class and of all together.
+
+    Args:
+        path: Path of the PNG.
+        thresholds: (T,)
+        values: (T, K); NaN where there is nothing to measure.
+        total: (T,), of all classes together.
+        classes: K names.
+        ylabel: Name of the figure.
+    """
+    figure, axes = new_figure(height=4.2)
+    known = np.flatnonzero(~np.isnan(values).all(0))
+    peaks = np.nan_to_num(values).max(0, initial=0)
+    order = known[np.argsort(-peaks[known], kind='stable')]
+    named = [*order[: FEW // 2], *order[-(FEW // 2) :]] if len(order) > FEW else list(order)
+    for label in order if len(order) > FEW else ():
+        axes.plot(thresholds, values[:, label], color=GREY, linewidth=0.6, alpha=0.35)
+    for number, label in enumerate(named):
+        # By the class, so that it has one colour in all three charts.
+        place = number if len(order) > FEW else int(label)
+        colour = COLOURS[(place + 1) % len(COLOURS)]
+        axes.plot(thresholds, values[:, label], color=colour, linewidth=1.3, label=classes[label])
+    if len(order) > 1:
+        axes.plot(thresholds, total, color=COLOURS[0], linewidth=3, label='all classes')
+    axes.set(xlabel='score threshold', ylabel=ylabel, xlim=(0, 1.01), ylim=(0, 1.02))
+    _legend(axes, inside=True)
+    return save(figure, path)
+
+
 def sizes(path: Path, truth: NDArray[np.float64], found: NDArray[np.float64]) -> Path:
     """Draw histograms of boxes' sizes √(width · height), as shares, with COCO's limits."""
     figure, axes = new_figure()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from effnet_dense.report import charts
+from effnet_dense.report.confidence_sections import confidence_sections
 from effnet_dense.report.detection import Detections, average
 from effnet_dense.report.overlays import detection_overlays
 from effnet_dense.report.sections import Cell, Chart, Gallery, Section, Table
@@ -34,11 +35,12 @@ def detection_sections(folder: Path, run: Mapping[str, Any]) -> list[Section]:
     best, worst = detection_overlays(folder, found, masks, classes, score_thr)
     return [
         _classes(folder, found, classes, score_thr),
+        *confidence_sections(folder, found, classes),
         _errors(folder, found, classes, score_thr),
         Section(
             'images',
             'Best and worst images',
-            SCORE.format(thr=score_thr),
+            SCORE.format(thr=f'{score_thr:.2f}'),
             galleries=[Gallery('Best', best), Gallery('Worst', worst)],
         ),
     ]
@@ -87,7 +89,7 @@ def _classes(folder: Path, found: Detections, classes: Sequence[str], score_thr:
         shown.append(Chart(file, 'Precision over recall of masks at IoU 0.5; AP50 in the legend'))
     note = (
         'AP and AR as pycocotools computes them, over IoU 0.50 to 0.95 and 100 detections an '
-        f'image. Detections, precision and recall at IoU 0.5, with scores from {score_thr}.'
+        f'image. Detections, precision and recall at IoU 0.5, with scores from {score_thr:.2f}.'
     )
     if len(classes) > charts.FEW:
         note += f' The chart names the best and the worst {charts.FEW // 2} classes.'
@@ -102,8 +104,9 @@ def _errors(folder: Path, found: Detections, classes: Sequence[str], score_thr: 
     shown = [
         Chart(
             charts.confusion(folder / 'confusion.png', found.confusion, names),
-            f'Confusions at IoU 0.5 of detections with scores from {score_thr}, as shares of the '
-            'true class. Predicted background: missed objects; true background: false detections',
+            f'Confusions at IoU 0.5 of detections with scores from {score_thr:.2f}, as shares of '
+            'the true class. Predicted background: missed objects; true background: false '
+            'detections',
         ),
         Chart(
             charts.scores(
@@ -120,7 +123,7 @@ def _errors(folder: Path, found: Detections, classes: Sequence[str], score_thr: 
                 _side(found.truth_box[~found.truth_crowd]),
                 _side(found.found_box[kept]),
             ),
-            f'Sizes of objects, and of detections with scores from {score_thr}',
+            f'Sizes of objects, and of detections with scores from {score_thr:.2f}',
         ),
     ]
     note = ''

@@ -22,6 +22,7 @@ from effnet_dense.report.data_sections import save_objects
 from effnet_dense.report.page import write_page
 from effnet_dense.report.save import save_meta, save_results
 from effnet_dense.report.store import check_report, report_folder, start_data
+from effnet_dense.report.summary import summarise
 
 
 @HOOKS.register_module()
@@ -88,7 +89,7 @@ class ReportHook(Hook):
             # A failing report must not end a training run.
             runner.logger.warning('the report could not be written', exc_info=True)
         else:
-            training = hasattr(runner._train_loop, 'max_iters')
+            training = hasattr(getattr(runner, '_train_loop', None), 'max_iters')
             runner.logger.info(f'Report: {path}', extra=FILE_ONLY if training else None)
 
     def _save(self, runner: Runner, what: str, dataset: Any, metrics: dict[str, float]) -> None:
@@ -111,6 +112,7 @@ class ReportHook(Hook):
             versions=about.versions(),
             hardware=about.hardware(),
             config=runner.cfg.pretty_text,
+            summary=summarise(runner),
         )
 
 

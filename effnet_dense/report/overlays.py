@@ -22,6 +22,7 @@ from effnet_dense.evaluation.drawing import (
 from effnet_dense.report import panels
 from effnet_dense.report.detection import Detections
 from effnet_dense.report.ranking import best_and_worst
+from effnet_dense.report.scores import Score
 from effnet_dense.report.segmentation import Segments
 from effnet_dense.report.store import load_map
 
@@ -186,6 +187,6 @@ def _overlays(
             drawn = draw(index)
             if drawn is not None:
                 panels.write_jpeg(file, drawn)
-            name, score = Path(str(found.paths[index])).name, float(found.scores[index])
+            name, score = Path(str(found.paths[index])).name, Score(found.scores[index])
             made[-1].append(Overlay(file if file.is_file() else None, name, score, note(index)))
     return made[0], made[1]

@@ -11,11 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from effnet_dense.report.data_sections import data_sections
 from effnet_dense.report.detection_sections import detection_sections
 from effnet_dense.report.run_sections import curve_sections, run_sections
-from effnet_dense.report.scalars import read_scalars
+from effnet_dense.report.scalars import UNKNOWN, read_scalars
 from effnet_dense.report.sections import Section, Tile, show
 from effnet_dense.report.segmentation_sections import panoptic_sections, segmentation_sections
 from effnet_dense.report.skipped import skipped_sections
 from effnet_dense.report.store import load_json, report_folder
+from effnet_dense.report.summary import summary_section
 from effnet_dense.utils.controls import escape_controls
 from effnet_dense.utils.output_folders import check_folder
 from effnet_dense.utils.outputs import claim_folder, write_output
@@ -58,7 +59,7 @@ def write_page(work_dir: str | Path) -> Path:
         ValueError: Its data are damaged.
     """
     work_dir, folder = Path(work_dir), report_folder(work_dir)
-    run = _load_run(folder / 'data' / 'run.json')
+    run = load_run(folder / 'data' / 'run.json')
     scalars = read_scalars(work_dir)
     if run is None and not (scalars.training or scalars.validation):
         raise FileNotFoundError(
@@ -69,6 +70,7 @@ def write_page(work_dir: str | Path) -> Path:
     claim_folder(folder)
     sections: list[Section] = []
     if run is not None:
+        sections.append(summary_section(run))
         sections += detection_sections(folder, run)
         sections += segmentation_sections(folder, run)
         sections += panoptic_sections(folder)
@@ -76,10 +78,12 @@ def write_page(work_dir: str | Path) -> Path:
     sections += skipped_sections(work_dir)
     if run is not None:
         sections += run_sections(run, scalars)
-    return _write(folder / 'index.html', run or {}, sections, work_dir.resolve().name)
+    title = (run or {}).get('name', work_dir.resolve().name)
+    subtitle = ' · '.join(run[key] for key in ('what', 'date')) if run else ''
+    return write_html(folder / 'index.html', title, subtitle, tiles(run or {}), sections)
 
 
-def _load_run(path: Path) -> Any:
+def load_run(path: Path) -> Any:
     """Read the facts about the evaluated run; None if there is no such file.
 
     Raises:
@@ -110,6 +114,8 @@ def tiles(run: Mapping[str, Any]) -> list[Tile]:
 
 def _headline(value: float) -> str:
     """Format shares with three decimals, percentages with one."""
+    if value == UNKNOWN:
+        return '–'
     return f'{value:.1f}' if abs(value) > 1 else f'{value:.3f}'
 
 
@@ -118,7 +124,14 @@ def _printable(value: Any) -> Any:
     return escape_controls(value) if type(value) is str else value
 
 
-def _write(path: Path, run: Mapping[str, Any], sections: list[Section], folder: str) -> Path:
+def write_html(
+    path: Path, title: str, subtitle: str, tiles: list[Tile], sections: list[Section]
+) -> Path:
+    """Write a page: one self-contained file.
+
+    Returns:
+        Its path.
+    """
     environment = Environment(
         loader=PackageLoader('effnet_dense.report', 'templates'),
         autoescape=True,
@@ -128,10 +141,6 @@ def _write(path: Path, run: Mapping[str, Any], sections: list[Section], folder: 
         lstrip_blocks=True,
     )
     page = environment.get_template('page.html').render(
-        title=run.get('name', folder),
-        subtitle=' · '.join(run[key] for key in ('what', 'date') if key in run),
-        tiles=tiles(run),
-        sections=sections,
-        show=show,
+        title=title, subtitle=subtitle, tiles=tiles, sections=sections, show=show
     )
     return write_output(path, page)

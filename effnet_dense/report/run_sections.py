@@ -8,9 +8,13 @@ from typing import Any
 
 from effnet_dense.engine.figures import duration
 from effnet_dense.report import charts, scalars
-from effnet_dense.report.scalars import Scalars
+from effnet_dense.report.scalars import UNKNOWN, Scalars
 from effnet_dense.report.sections import Chart, Section, Table
 
+ABSENT = (
+    'A dash stands for a figure that nothing was measured for: the data have no objects of this '
+    'size or class (pycocotools writes −1).'
+)
 SIZES = ('_s', '_m', '_l')
 """Suffixes of CocoMetric's values for small, medium and large objects."""
 
@@ -27,7 +31,8 @@ def curve_sections(folder: Path, found: Scalars) -> list[Section]:
         _chart(folder / 'rates.png', found.training, _rates(found), 'step', 'Learning rates'),
     ]
     kept = [chart for chart in shown if chart is not None]
-    return [Section('curves', 'Training', charts=kept)] if kept else []
+    note = _short_curves(found)
+    return [Section('curves', 'Training', note, charts=kept)] if kept or note else []
 
 
 def run_sections(run: Mapping[str, Any], found: Scalars) -> list[Section]:
@@ -36,15 +41,34 @@ def run_sections(run: Mapping[str, Any], found: Scalars) -> list[Section]:
     if found.seconds:
         facts['Training steps took'] = duration(found.seconds)
     facts.update({'Images': str(run['images']), **run['hardware'], **run['versions']})
-    figures = [[name, value] for name, value in run['metrics'].items()]
+    figures = [[name, measured(value)] for name, value in run['metrics'].items()]
+    absent = any(value == UNKNOWN for value in run['metrics'].values())
     return [
         Section(
             'run',
             'Run',
+            ABSENT if absent else '',
             tables=[Table(['', ''], list(facts.items())), Table(['metric', 'value'], figures)],
         ),
         Section('config', 'Config', text=run['config']),
     ]
+
+
+def measured(value: float) -> float:
+    """Return a metric; NaN, which is shown as a dash, in place of pycocotools' −1."""
+    return float('nan') if value == UNKNOWN else value
+
+
+def _short_curves(found: Scalars) -> str:
+    """Explain which curves are missing because there is one point only."""
+    kinds = {'validation': found.validation, 'logged step': found.training}
+    single = [name for name, rows in kinds.items() if len(rows) == 1]
+    if not single:
+        return ''
+    return (
+        f'There is one {" and one ".join(single)} so far: a curve is drawn from two on, the '
+        'figures are in the table below.'
+    )
 
 
 def _rates(found: Scalars) -> list[str]:
@@ -57,7 +81,7 @@ def _chart(
     file: Path, rows: list[scalars.Row], names: list[str], unit: str, caption: str
 ) -> Chart | None:
     curves = [(name, *scalars.series(rows, name)) for name in names]
-    curves = [curve for curve in curves if curve[1]]
+    curves = [curve for curve in curves if len(curve[1]) > 1]
     if not curves:
         return None
     return Chart(charts.lines(file, curves, unit), caption)

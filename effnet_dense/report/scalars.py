@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 NOT_METRICS = ('step', 'iter', 'epoch', 'time', 'data_time')
+UNKNOWN = -1.0
 Row = dict[str, Any]
 
 
@@ -80,8 +81,15 @@ def before(rows: list[Row], step: int) -> list[Row]:
 
 
 def series(rows: Iterable[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
-    """Return the steps at which a quantity was logged, and its values."""
-    points = [(row['step'], float(row[name])) for row in rows if _number(row.get(name))]
+    """Return the steps at which a quantity was measured, and its values.
+
+    pycocotools' −1, where there was no object, is no measurement.
+    """
+    points = [
+        (row['step'], float(row[name]))
+        for row in rows
+        if _number(row.get(name)) and row[name] != UNKNOWN
+    ]
     return [step for step, _ in points], [value for _, value in points]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from effnet_dense.report.overlays import Overlay
 from effnet_dense.report.panels import data_uri
+from effnet_dense.report.scores import Difference, Score
 
 Cell = str | int | float
 
@@ -63,7 +64,9 @@ class Section:
 
 
 def show(value: Cell) -> str:
-    """Format a cell: three decimals, a dash for NaN."""
+    """Format a cell: two decimals for scores, else three; a dash for NaN."""
     if isinstance(value, float):
-        return '–' if value != value else f'{value:.3f}'
+        digits = '.2f' if isinstance(value, Score) else '.3f'
+        sign = '+' if isinstance(value, Difference) and value else ''
+        return '–' if value != value else f'{value:{sign}{digits}}'
     return str(value)

@@ -29,6 +29,8 @@ FILES = (
     *(f'{name}.png' for name in ('losses', 'metrics', 'rates', 'iou', 'pq')),
     *(f'{name}.png' for name in ('confusion', 'scores', 'sizes')),
     *('precision_recall.png', 'mask_precision_recall.png'),
+    *(f'confidence_{name}.png' for name in ('f1', 'precision', 'recall')),
+    *('comparison.html', 'compared_*.png'),
     *('images/best_[0-9]*.jpg', 'images/worst_[0-9]*.jpg'),
     *(f'data/{name}.json' for name in ('run', 'masks', 'panoptic')),
     *('data/detections.npz', 'data/segments.npz'),

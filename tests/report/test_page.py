@@ -94,7 +94,7 @@ def test_sections_figures_and_no_loads(work_dir: Path) -> None:
     path = write_page(work_dir)
     assert path == work_dir / 'report' / 'index.html'
     page = Page(path)
-    expected = ['classes', 'errors', 'images', 'curves', 'run', 'config']
+    expected = ['summary', 'classes', 'thresholds', 'errors', 'images', 'curves', 'run', 'config']
     assert page.sections == expected
     assert all(each.startswith(('data:image/', '#')) for each in page.loads)
     assert sum(each.startswith('data:image/jpeg;base64,') for each in page.loads) == 3
@@ -105,9 +105,13 @@ def test_sections_figures_and_no_loads(work_dir: Path) -> None:
         encoding='utf-8'
     )
     rows = {row[0]: row[1:] for row in page.rows if row}
-    assert rows['cat'][0] == '1.000' and rows['cat'][-4:] == ['1', '3', '0.333', '1.000']
+    table = next(row[1:] for row in page.rows if row[:1] == ['cat'])
+    assert table[0] == '1.000' and table[-4:] == ['1', '3', '0.333', '1.000']
     assert rows['Duration of the run'] == ['0:09:30']
     assert rows['coco/bbox_mAP'] == ['0.123']
+    assert rows['coco/bbox_mAP_s'] == ['–'], 'pycocotools writes -1'
+    assert any(text.startswith('A dash stands for') for text in page.texts)
+    assert any(text.startswith('There is one logged step so far') for text in page.texts)
     assert rows['commit'] == ['abc']
     assert 'model = dict(a=1)' in page.texts
     assert '<b>best.pth' not in path.read_text(encoding='utf-8'), 'names are text, not HTML'
@@ -116,8 +120,8 @@ def test_sections_figures_and_no_loads(work_dir: Path) -> None:
 def test_best_and_worst_in_order(work_dir: Path) -> None:
     texts = Page(write_page(work_dir)).texts
     start = texts.index('Best and worst images', texts.index('Errors', texts.index('Classes') + 8))
-    shown = [text for text in texts[start:] if text in ('Best', 'Worst', '0.500', '0.300', '0.000')]
-    assert shown == ['Best', '0.500', '0.300', 'Worst', '0.000']
+    shown = [text for text in texts[start:] if text in ('Best', 'Worst', '0.50', '0.30', '0.00')]
+    assert shown == ['Best', '0.50', '0.30', 'Worst', '0.00']
     assert any('1 right, 1 wrong, 1 missed' in text for text in texts)
 
 
@@ -138,7 +142,7 @@ def test_skipped_images_follow_the_curves(work_dir: Path, tmp_path: Path) -> Non
     split = CocoSplit(folder / 'annotations' / 'val.json', folder / 'images' / 'val')
     clean_coco('val', split, SkipBad(work_dir, 0.5))
     page = Page(write_page(work_dir))
-    assert page.sections[3:6] == ['curves', 'skipped', 'run']
+    assert page.sections[5:8] == ['curves', 'skipped', 'run']
     (row,) = [row for row in page.rows if row and row[0] == 'validation']
     assert row[1].endswith('a.png')
 
@@ -178,7 +182,7 @@ def test_a_segmentations_page(work_dir: Path, tmp_path: Path) -> None:
     save_results(data, collector, 0.3)
     save_json(data / 'run.json', {**RUN, 'metrics': {'mIoU': 62.5, 'aAcc': 80.0, 'other': 1.0}})
     page = Page(write_page(work_dir))
-    assert page.sections == ['classes', 'errors', 'images', 'curves', 'run', 'config']
+    assert page.sections == [*('summary', 'classes', 'errors', 'images', 'curves', 'run', 'config')]
     rows = {row[0]: row[1:] for row in page.rows if row}
     assert rows['cat'] == ['0.750', '0.750', '0.800', '0.600']
     assert rows['dog'] == ['0.500', '1.000', '0.200', '0.400']
@@ -187,7 +191,7 @@ def test_a_segmentations_page(work_dir: Path, tmp_path: Path) -> None:
     ]
     assert tiles == ['62.5', '80.0']
     assert sum(each.startswith('data:image/jpeg;base64,') for each in page.loads) == 1
-    assert '0.625' in page.texts, "the image's score"
+    assert '0.62' in page.texts, "the image's score"
 
 
 def test_a_panoptic_page(work_dir: Path) -> None:
@@ -196,13 +200,14 @@ def test_a_panoptic_page(work_dir: Path) -> None:
     save_json(data / 'panoptic.json', [dict(name='cat', pq=0.25, sq=0.5, rq=0.5)])
     save_json(data / 'run.json', {**RUN, 'metrics': {'coco_panoptic/PQ': 25.0}})
     page = Page(write_page(work_dir))
-    assert page.sections == ['classes', 'curves', 'run', 'config']
+    assert page.sections == ['summary', 'classes', 'curves', 'run', 'config']
     assert ['cat', '0.250', '0.500', '0.500'] in page.rows
     assert page.texts[page.texts.index('PQ') - 1] == '25.0'
 
 
 def test_numbers_and_their_headers_are_aligned(work_dir: Path) -> None:
     text = write_page(work_dir).read_text(encoding='utf-8')
+    text = text[text.index('id="classes"') :]
     table = text[text.index('<table>') : text.index('</table>')]
     heads = table.count('<th scope="col" class="figure">')
     assert heads == 8, 'AP, AP50, AP75, AR, objects, detections, precision, recall'

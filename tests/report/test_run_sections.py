@@ -10,6 +10,7 @@ import pytest
 from effnet_dense.report import charts
 from effnet_dense.report.run_sections import curve_sections, run_sections
 from effnet_dense.report.scalars import Scalars
+from effnet_dense.report.sections import show
 
 RUN: dict[str, Any] = dict(
     what='Test of x',
@@ -37,8 +38,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_the_sum_of_losses_comes_first(drawn: dict[str, Any], tmp_path: Path) -> None:
-    training = [dict(step=1, epoch=1, lr=0.1, base_lr=0.1, loss_cls=1.0, loss=3.0, time=1.0)]
-    validation = [dict(step=1, mAP=0.5, mAP_s=-1.0, time=2.0)]
+    training = [
+        dict(step=step, epoch=1, lr=0.1, base_lr=0.1, loss_cls=1.0, loss=3.0, time=1.0)
+        for step in (1, 2)
+    ]
+    validation = [dict(step=step, mAP=0.5, mAP_s=-1.0, time=2.0) for step in (1, 2)]
     (section,) = curve_sections(tmp_path, Scalars(training, validation))
     assert [chart.caption for chart in section.charts] == ['Losses', 'Validation', 'Learning rates']
     assert drawn == {
@@ -52,8 +56,25 @@ def test_a_second_learning_rate_is_drawn_where_it_differs(
     drawn: dict[str, Any], tmp_path: Path
 ) -> None:
     training = [dict(step=step, lr=0.1, base_lr=rate) for step, rate in ((1, 0.1), (2, 0.2))]
-    curve_sections(tmp_path, Scalars(training, [dict(step=2, mIoU=1.0)]))
+    curve_sections(tmp_path, Scalars(training, [dict(step=n, mIoU=1.0) for n in (1, 2)]))
     assert drawn == {'rates.png': (['base_lr', 'lr'], 'step'), 'metrics.png': (['mIoU'], 'step')}
+
+
+def test_one_point_is_no_curve(drawn: dict[str, Any], tmp_path: Path) -> None:
+    training = [dict(step=step, lr=0.1, loss=1.0) for step in (1, 2)]
+    (section,) = curve_sections(tmp_path, Scalars(training, [dict(step=2, mIoU=1.0)]))
+    assert set(drawn) == {'losses.png', 'rates.png'}
+    assert section.note.startswith('There is one validation so far: a curve is drawn from two on')
+    (alone,) = curve_sections(tmp_path, Scalars(training[:1], []))
+    assert alone.charts == [] and 'one logged step' in alone.note
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    metrics = {'coco/bbox_mAP': 0.5, 'coco/bbox_mAP_s': -1.0}
+    section = run_sections({**RUN, 'metrics': metrics}, Scalars())[0]
+    assert [show(row[1]) for row in section.tables[1].rows] == ['0.500', '–']
+    assert section.note.startswith('A dash stands for')
+    assert run_sections(RUN, Scalars())[0].note == ''
 
 
 def test_no_curves_without_a_training(tmp_path: Path) -> None:

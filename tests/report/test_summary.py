@@ -1,0 +1,64 @@
+"""A run's facts, from its config and what was built."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from torch import nn
+
+from effnet_dense.engine.config import load_config
+from effnet_dense.engine.hooks.best import KEY, Best
+from effnet_dense.report.summary import summarise, summary_section, task_of
+
+
+@pytest.mark.parametrize(
+    ('config', 'task'),
+    [
+        ('effnet_lite0_retinanet_finetune', 'object detection'),
+        ('effnet_lite0_mask_rcnn_finetune', 'instance segmentation'),
+        ('effnet_lite0_bifpn_camvid', 'semantic segmentation'),
+        ('effnet_b3_panoptic_fpn_coco', 'panoptic segmentation'),
+    ],
+)
+def test_tasks(config: str, task: str) -> None:
+    assert task_of(load_config(config)) == task
+
+
+class Images(list):  # type: ignore[type-arg]
+    """A dataset."""
+
+    metainfo = {'classes': ('a', 'b')}
+
+
+def test_facts_of_a_training_in_their_order() -> None:
+    config = load_config('effnet_lite0_retinanet_finetune')
+    config.optim_wrapper.accumulative_counts = 2
+    info = {KEY: Best('coco/bbox_mAP', 0.25, 3).as_dict()}
+    loops: dict[str, Any] = {
+        f'_{loop}_loop': SimpleNamespace(dataloader=SimpleNamespace(dataset=Images(range(count))))
+        for loop, count in (('train', 4), ('val', 2))
+    }
+    runner: Any = SimpleNamespace(
+        cfg=config,
+        model=nn.Linear(10, 10),
+        world_size=3,
+        message_hub=SimpleNamespace(runtime_info=info),
+        **loops,
+    )
+    facts = summarise(runner)
+    assert facts['data'] == '4 images to train on, 2 images to validate on, 2 classes'
+    assert facts['size'] == '320 × 320 pixels'
+    assert facts['batch'] == '48 images per step (8 per device × 3 devices × 2 accumulated)'
+    assert facts['rate'].startswith('0.002 (AdamW; LinearLR, CosineAnnealingLR')
+    assert facts['length'] == '15 epochs'
+    assert facts['best'] == 'coco/bbox_mAP 0.250 after epoch 3'
+    rows = summary_section(dict(name='x', duration='0:01:00', summary=facts)).tables[0].rows
+    assert [row[0] for row in rows][:3] == ['Config', 'Task', 'Model']
+    assert rows[-1] == ['Duration', '0:01:00']
+
+
+def test_a_report_of_an_earlier_version_has_no_facts() -> None:
+    rows = summary_section(dict(name='x', duration='0:01:00')).tables[0].rows
+    assert rows == [['Config', 'x'], ['Duration', '0:01:00']]
