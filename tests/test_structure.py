@@ -41,6 +41,7 @@ CROSS_CUTTING = {
     'adversaries/test_saved_settings.py',
     'adversaries/test_urls.py',
     'adversaries/test_user_folders.py',
+    'commands/test_runs.py',
     'compat/mmcv_ops/test_calls.py',
     'compat/mmcv_ops/test_cuda.py',
     'compat/test_mmcv_extension.py',

@@ -21,19 +21,22 @@ SKIPPED_SHARE = 0.05
 SPLITS = ('train', 'val')
 
 
-def config_parser(doc: str | None, prog: str | None = None) -> Parser:
+def config_parser(doc: str | None, prog: str | None = None, optional: bool = False) -> Parser:
     """Return a parser with the arguments of every command that runs a config.
 
     Args:
         doc: See `command_parser`.
         prog: The same.
+        optional: Whether the config may be left out.
     """
     parser = command_parser(doc, prog)
     add = parser.add_argument
     add(
         'config',
+        nargs='?' if optional else None,
         type=given_path,
-        help='config file, or the name of a config that the package ships',
+        help='config file, the name of a config that the package ships, or the work folder or a '
+        'checkpoint of a training, whose own config, data and options are taken',
     )
     add_data(parser)
     add(
@@ -108,6 +111,7 @@ def config_of(
     args: argparse.Namespace,
     splits: Sequence[str] = SPLITS,
     settings: Settings | None = None,
+    new: bool = False,
 ) -> Config:
     """Load the config that `config_parser`'s arguments describe.
 
@@ -115,6 +119,7 @@ def config_of(
         args: Parsed arguments.
         splits: The splits of `--data` that are needed.
         settings: What other flags set.
+        new: Refuse a work folder that holds a training.
     """
     from effnet_dense.data.parts import Division
     from effnet_dense.engine.config import load_config
@@ -129,7 +134,10 @@ def config_of(
         skip_bad=args.skip_bad,
         division=Division(args.val_share, args.split_seed),
         settings=settings,
+        new=new,
     )
     if args.channels_last:
         config.channels_last = True
+    if args.debug:
+        config.log_level = 'DEBUG'
     return config

@@ -23,6 +23,13 @@ class HelpFormatter(RawDescriptionRichHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """A parser that names the options most like an unknown one."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line; options may stand before, between and after the other words."""
+        kinds = [action.nargs for action in self._get_positional_actions()]
+        if not {'?', '*'} & set(kinds) or {argparse.PARSER, argparse.REMAINDER} & set(kinds):
+            return super().parse_args(args, namespace)
+        return self.parse_intermixed_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """End the program with a message and status 2."""
         words = message.removeprefix(UNKNOWN).split() if message.startswith(UNKNOWN) else []

@@ -1,6 +1,7 @@
 """Predict on images, folders and videos; write drawings, and JSON files in COCO's formats.
 
 Examples:
+  effnet-dense predict work_dirs/effnet_lite0_mask_rcnn_finetune street.jpg
   effnet-dense predict effnet_lite0_mask_rcnn_finetune epoch_15.pth street.jpg folder/ --out found
 """
 
@@ -18,25 +19,31 @@ def parser(prog: str | None = None) -> Parser:
     """Return the command line's parser."""
     arguments = command_parser(__doc__, prog)
     add = arguments.add_argument
-    add('config', type=given_path, help='config file, or the name of one that the package ships')
+    add(
+        'config',
+        type=given_path,
+        help='work folder or checkpoint of a training; or a config file, or the name of one that '
+        'the package ships, before a checkpoint',
+    )
     add(
         'checkpoint',
+        nargs='?',
         type=given_path,
-        help="file, URL or named source; other ecosystems' weights are recognised",
+        help="file, URL or named source, which a config needs; other ecosystems' weights are "
+        'recognised',
     )
     add(
         'sources',
-        nargs='+',
+        nargs='*',
         type=given_path,
         metavar='IMAGE|FOLDER|VIDEO',
         help='what to predict on',
     )
     add(
         '--out',
-        required=True,
         type=output_folder,
         metavar='DIR',
-        help='folder for drawings and JSON files',
+        help='folder for drawings and JSON files (default: predictions/ in the work folder)',
     )
     add('--score-thr', type=score, default=0.3, metavar='S', help='lowest score that is drawn')
     add(
@@ -76,13 +83,34 @@ def main(args: argparse.Namespace) -> None:
     from effnet_dense.engine.config import load_config
     from effnet_dense.inference import Predictor, infer
 
+    checkpoint, sources = words_of(args)
     settings = settings_of(args, PREDICT)
-    config = load_config(args.config, options=args.cfg_options, settings=settings)
+    config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
+    out = args.out or output_folder(f'{config.work_dir}/predictions')
     predictor = Predictor(
-        config, args.checkpoint, args.device, args.deploy, args.channels_last, args.image_range
+        config, checkpoint, args.device, args.deploy, args.channels_last, args.image_range
     )
-    skipped = infer(
-        predictor, args.sources, args.out, args.score_thr, args.batch_size, args.ann_file
-    )
+    skipped = infer(predictor, sources, out, args.score_thr, args.batch_size, args.ann_file)
+    print(f'drawings and JSON files: {out}')
     if skipped:
-        raise ValueError(f'{len(skipped)} files skipped, the other results are in {args.out}')
+        raise ValueError(f'{len(skipped)} files skipped, the other results are in {out}')
+
+
+def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:
+    """Return the checkpoint and the sources: after a work folder or checkpoint all are sources.
+
+    Raises:
+        ValueError: A config has no checkpoint, or there is no source.
+    """
+    from effnet_dense.engine.run_folder import default_checkpoint, is_checkpoint, is_run
+
+    checkpoint, sources = args.checkpoint, list(args.sources)
+    if is_run(args.config) and checkpoint is not None and not is_checkpoint(checkpoint):
+        checkpoint, sources = None, [checkpoint, *sources]
+    if checkpoint is None:
+        checkpoint = default_checkpoint(args.config)
+    if not sources:
+        raise ValueError(
+            f'expected images, folders or videos after {args.checkpoint or args.config}'
+        )
+    return str(checkpoint), sources

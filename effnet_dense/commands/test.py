@@ -1,6 +1,7 @@
 """Evaluate a checkpoint on the test data and draw its predictions.
 
 Examples:
+  effnet-dense test work_dirs/effnet_lite0_retinanet_finetune
   effnet-dense test effnet_b3_retinanet_coco epoch_12.pth --show-dir pictures
   effnet-dense test effnet_lite0_retinanet_finetune epoch_15.pth --data DIR --tta
 """
@@ -21,8 +22,10 @@ def parser(prog: str | None = None) -> Parser:
     add = arguments.add_argument
     add(
         'checkpoint',
+        nargs='?',
         type=given_path,
-        help='file, URL or named source, also in the formats of other ecosystems',
+        help='file, URL or named source, also in the formats of other ecosystems; by default the '
+        'best one of the work folder that is given as config',
     )
     add(
         '--show-dir',
@@ -49,6 +52,8 @@ def parser(prog: str | None = None) -> Parser:
 def main(args: argparse.Namespace) -> None:
     """Evaluate as the arguments request."""
     from effnet_dense.engine.jobs import test
+    from effnet_dense.engine.run_folder import default_checkpoint
 
+    checkpoint = args.checkpoint or default_checkpoint(args.config)
     config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
-    test(config, args.checkpoint, args.show_dir, args.out, args.deploy, args.tta)
+    test(config, checkpoint, args.show_dir, args.out, args.deploy, args.tta)

@@ -132,7 +132,7 @@ def load_config(
     apply_options(config, loading)
     set_loader_channels(config)
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
-    if new:
+    if new and not (options or {}).get('resume', config.get('resume')):
         check_new(folder)
     if skip_bad is not None or data is not None or chosen.classes:  # they write into it
         check_folder(folder)

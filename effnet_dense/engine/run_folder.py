@@ -100,6 +100,26 @@ def is_run(source: str | os.PathLike[str]) -> bool:
     return path.is_dir() or (path.suffix in SUFFIXES and path.is_file())
 
 
+def is_checkpoint(text: str) -> bool:
+    """Whether a word is a checkpoint by its form: a name with its suffix, or a URL."""
+    return '://' in text or Path(text).suffix in (*SUFFIXES, '.safetensors', '.npz')
+
+
+def default_checkpoint(config: str) -> str:
+    """Return the checkpoint of a run that is given in place of a config.
+
+    Raises:
+        FileNotFoundError: See `checkpoint_of`.
+        ValueError: See `checkpoint_of`; or it is no run.
+    """
+    if not is_run(config):
+        raise ValueError(
+            f'expected a checkpoint after the config {config}; alone go the work folder or a '
+            'checkpoint of a training'
+        )
+    return str(checkpoint_of(config))
+
+
 def holds_run(folder: Path) -> bool:
     """Whether a folder has a checkpoint."""
     return next(checkpoints(folder), None) is not None

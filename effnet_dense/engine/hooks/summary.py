@@ -124,7 +124,7 @@ def next_commands(work_dir: str) -> list[str]:
     run = 'python tools/{}.py' if by_tools else 'effnet-dense {}'
     predict = run.format('infer' if by_tools else 'predict')
     return [
-        f'  predict: {predict} {work_dir} IMAGE --out FOLDER',
+        f'  predict: {predict} {work_dir} IMAGE',
         f'  test:    {run.format("test")} {work_dir}',
         f'  report:  {run.format("report")} {work_dir}, or open {work_dir}/report/index.html',
     ]
