@@ -34,7 +34,7 @@ run_demo() {
 
 demo_detection() {
   say 'the main config, RetinaNet on EfficientNet-B3: four steps from random weights, and an evaluation (AP is still 0)'
-  python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir work_dirs/demo_b3 \
+  python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir work_dirs/demo_b3 --resume \
     --cfg-options model.backbone.init_cfg=None model.backbone.norm_eval=False train_cfg.max_epochs=1 default_hooks.logger.interval=2 \
       'model.data_preprocessor.batch_augments.0.size=(320,320)' \
       'train_dataloader.dataset.pipeline.2.scale=(320,320)' \

@@ -123,7 +123,10 @@ def config_of(
     """
     from effnet_dense.data.parts import Division
     from effnet_dense.engine.config import load_config
+    from effnet_dense.engine.console import quieten_current
 
+    if not args.debug:
+        quieten_current()
     config = load_config(
         args.config,
         data=args.data,

@@ -81,8 +81,11 @@ def main(args: argparse.Namespace) -> None:
         ValueError: Files could not be read; the results of the others are written.
     """
     from effnet_dense.engine.config import load_config
+    from effnet_dense.engine.console import quieten_current
     from effnet_dense.inference import Predictor, infer
 
+    if not args.debug:
+        quieten_current()
     checkpoint, sources = words_of(args)
     settings = settings_of(args, PREDICT)
     config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)

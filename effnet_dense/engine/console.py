@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from mmengine.logging import MMLogger
+
 from effnet_dense.engine.quiet import LIBRARIES, library_of_caller
 from effnet_dense.utils.atomic import is_at
 from effnet_dense.utils.console import escape_unknown
@@ -130,6 +132,11 @@ def print_line(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def quieten_current() -> None:
+    """Do the same for the logger in use before a run has its own, which warns about the data."""
+    quieten_console(MMLogger.get_current_instance())
+
+
 def quieten_console(logger: logging.Logger) -> None:
     """Filter the console by `Short`, and it and the log files by `NoPasswords`.
 
@@ -140,6 +147,8 @@ def quieten_console(logger: logging.Logger) -> None:
     is no reason to lose a line.
     """
     for handler in logger.handlers:
+        if any(isinstance(known, NoPasswords) for known in handler.filters):
+            continue
         if isinstance(handler, logging.FileHandler):
             handler.encoding, handler.errors = 'utf-8', 'backslashreplace'
             escape_unknown(handler.stream, 'utf-8')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from mmengine.config import Config
@@ -41,7 +42,7 @@ def metrics_line(metrics: Mapping[str, Any]) -> str:
     others = [
         f'{_short(key)} {number(value)}'
         for key, value in rest.items()
-        if _short(key) not in PERCENT and isinstance(value, int | float)
+        if _short(key) not in PERCENT and isinstance(value, Real)
     ]
     more = ', …' if len(others) > OTHERS else ''
     texts = [*parts, ', '.join(known), ', '.join(others[:OTHERS]) + more]
@@ -50,8 +51,9 @@ def metrics_line(metrics: Mapping[str, Any]) -> str:
 
 def number(value: Any) -> str:
     """Write a figure with three decimals; a dash if nothing was measured."""
-    if not isinstance(value, int | float) or not math.isfinite(value) or value == UNKNOWN:
+    if not isinstance(value, Real) or not math.isfinite(value) or value == UNKNOWN:
         return '–'
+    value = float(value)
     return f'{value:.3f}' if abs(value) < 100 else f'{value:.1f}'
 
 

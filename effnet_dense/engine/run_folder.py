@@ -14,7 +14,8 @@ from mmengine.config import Config
 
 from effnet_dense.data.config_walk import loop_datasets
 from effnet_dense.data.model_classes import checkpoint_meta
-from effnet_dense.engine.checks.plain_data import check_runs_nothing
+from effnet_dense.engine.checks.plain_data import TYPE_KEYS, WRITE_PYTHON, check_runs_nothing
+from effnet_dense.engine.checks.registered_names import registered_paths
 from effnet_dense.engine.hooks.best import FILE as BEST_FILE
 from effnet_dense.engine.hooks.best import Best, best_in
 from effnet_dense.engine.resume.checkpoints import BEST, last_checkpoint
@@ -24,6 +25,8 @@ from effnet_dense.utils.saved_config import saved_config
 from effnet_dense.weights.safe import safe_load
 
 SUFFIXES = ('.pth', '.pt')
+INFINITIES = ('inf', '-inf')
+"""How `saved_config` writes them."""
 PLUGIN = {'imports': ['effnet_dense'], 'allow_failed_imports': False}
 TIMESTAMP = re.compile(r'_\d{8}_\d{6}(?:_\d+)?$')
 SHOWN = 5
@@ -193,8 +196,14 @@ def open_run(source: str | os.PathLike[str], resume: bool = False) -> RunFolder:
 
 
 def describe_run(folder: str | os.PathLike[str]) -> str | None:
-    """Describe the training that a folder holds in a few words; None if it holds no checkpoint."""
-    last = find_last(Path(folder)) or find_best(Path(folder))
+    """Describe the training that a folder holds in a few words.
+
+    None if no training has written a checkpoint there; other files may be weights to begin with.
+    """
+    folder = Path(folder)
+    last = last_checkpoint(folder)
+    if last is None or not last.is_file():
+        last = next((path for path in checkpoints(folder) if is_listed(path)), None)
     if last is None:
         return None
     try:
@@ -245,8 +254,9 @@ def checkpoints(folder: Path) -> Iterator[Path]:
 def config_in(checkpoint: Any, name: Any) -> Config:
     """Return the config that a checkpoint was trained with, as data.
 
-    Types must be registered names; nothing in it is imported or executed. Lists become the tuples
-    that transforms expect, as in YAML and JSON configs.
+    Types must be registered names, or the paths of what is registered, as the classes of a Python
+    config are stored; nothing in it is imported or executed. Lists become the tuples that
+    transforms expect, as in YAML and JSON configs.
 
     Args:
         checkpoint: Loaded.
@@ -261,15 +271,42 @@ def config_in(checkpoint: Any, name: Any) -> Config:
             f'{name} does not say with which config it was trained: give the config, too'
         )
     found.pop('custom_imports', None)
+    _restore(found, None)
     try:
         check_runs_nothing(found)
     except ValueError as error:
-        raise ValueError(f'the config in {name} cannot be used: {error}; give the config') from None
+        reason = str(error).replace(f': nothing else is allowed {WRITE_PYTHON}', '')
+        raise ValueError(
+            f'the config in {name} cannot be used alone: {reason.replace(WRITE_PYTHON, "in it")}; '
+            'give the config, too'
+        ) from None
     config = Config(found)
     use_size_tuples(config)
     config.custom_imports = PLUGIN
     config.resume = False
     return config
+
+
+def _restore(node: Any, paths: dict[str, str] | None) -> dict[str, str] | None:
+    """Turn paths of registered types into their names, and texts of infinities into numbers.
+
+    Args:
+        node: Changed in place.
+        paths: From `registered_paths`, which is called where one is needed.
+
+    Returns:
+        `paths`.
+    """
+    items = list(node.items() if isinstance(node, dict) else enumerate(node))
+    for key, value in items:
+        if isinstance(value, dict | list):
+            paths = _restore(value, paths)
+        elif value in INFINITIES and isinstance(node, dict):
+            node[key] = float(value)
+        elif key in TYPE_KEYS and isinstance(value, str) and value.count('.') > 1:
+            paths = registered_paths() if paths is None else paths
+            node[key] = paths.get(value, value)
+    return paths
 
 
 def _read(path: Path, folder: Path | None) -> Mapping[str, Any]:

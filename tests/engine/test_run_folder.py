@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.models import RetinaNet
 from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
 from mmengine.registry import MODELS, init_default_scope
 
 from effnet_dense import Predictor
@@ -110,6 +113,22 @@ def test_logs_and_test_results_are_no_training(tmp_path: Path) -> None:
     (tmp_path / 'report').mkdir()
     check_new(tmp_path)
     check_new(tmp_path / 'missing')
+
+
+def test_weights_of_others_are_no_training(trained: Path, tmp_path: Path) -> None:
+    shutil.copy(trained / 'epoch_2.pth', tmp_path / 'pretrained.pth')
+    check_new(tmp_path)
+
+
+def test_classes_of_python_configs_are_their_registered_names() -> None:
+    config = load_config(DETECTOR)
+    config.model.type = RetinaNet
+    config.train_dataloader.sampler.type = DefaultSampler
+    config.optim_wrapper.clip_grad = dict(max_norm=math.inf)
+    found = config_in({'meta': {KEY: config_text(config)}}, 'x.pth')
+    assert found.model.type == 'mmdet.RetinaNet'
+    assert found.train_dataloader.sampler.type == 'mmengine.DefaultSampler'
+    assert found.optim_wrapper.clip_grad.max_norm == math.inf
 
 
 def test_without_a_checkpoint(tmp_path: Path, trained: Path) -> None:

@@ -55,6 +55,16 @@ def registered_names() -> tuple[set[str], set[str]]:
     return names, scopes
 
 
+def registered_paths() -> dict[str, str]:
+    """Return the dotted paths of the registered classes and functions, each with its name."""
+    return {
+        f'{value.__module__}.{value.__qualname__}': f'{registry.scope}.{name}'
+        for registry in registries()
+        for name, value in registry.module_dict.items()
+        if hasattr(value, '__qualname__')
+    }
+
+
 def albumentations_names() -> set[str]:
     """Return the transforms that pipelines may name inside of `Albu`; none without the library."""
     try:

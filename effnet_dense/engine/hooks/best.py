@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def is_better(value: float, best: float, metric: str) -> bool:
 
 def is_figure(value: Any) -> bool:
     """Whether a result is a number that something was measured for."""
-    return isinstance(value, int | float) and math.isfinite(value) and value != UNKNOWN
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    return real and math.isfinite(value) and value != UNKNOWN
 
 
 def best_in(meta: Any) -> Best | None:
