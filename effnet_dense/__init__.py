@@ -2,8 +2,9 @@
 
 Importing the package is cheap. It makes substitutes for mmcv's compiled operators and for
 panopticapi importable where these are not installed, sets safe defaults for mmengine's loaders and
-inductor's cache (docs/security.md), and lets images without objects through mmdet's crop where a
-config asks for them (docs/own-data.md); public names, and torch, are loaded on first use.
+inductor's cache (docs/security.md), lets images without objects through mmdet's crop where a
+config asks for them (docs/own-data.md), and lets configs inherit shipped ones by name
+(docs/train.md); public names, and torch, are loaded on first use.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = ['__version__', *_MODULES]
 
 compat.install()
 compat.keep_empty_images()
+compat.inherit_shipped_configs()
 compat.install_safe_defaults(lambda: importlib.import_module('effnet_dense.weights.safe'))
 
 

@@ -4,19 +4,22 @@ Substitutes for modules that mmdet and mmseg import and an installation may lack
 replaces mmcv's compiled operators, `panopticapi` COCO's package of that name; `finder` makes them
 importable where the originals are not installed.
 
-By `after_import`, as soon as the module concerned is imported: safe defaults (`safe_defaults`), and
-crops that keep images without objects (`empty_images`).
+By `after_import`, as soon as the module concerned is imported: safe defaults (`safe_defaults`),
+crops that keep images without objects (`empty_images`), and shipped configs that are inherited by
+name (`package_configs`).
 """
 
 from effnet_dense.compat.after_import import AfterImportFinder, after_import
 from effnet_dense.compat.empty_images import keep_empty_images
 from effnet_dense.compat.finder import SubstituteFinder, install
+from effnet_dense.compat.package_configs import inherit_shipped_configs
 from effnet_dense.compat.safe_defaults import install_safe_defaults
 
 __all__ = [
     'AfterImportFinder',
     'SubstituteFinder',
     'after_import',
+    'inherit_shipped_configs',
     'install',
     'install_safe_defaults',
     'keep_empty_images',
