@@ -29,6 +29,7 @@ _MODULES = {
     'Predictor': 'effnet_dense.inference',
     'Pretrained': 'effnet_dense.weights',
     'export_weights': 'effnet_dense.weights',
+    'list_models': 'effnet_dense.api.models',
     'load_weights': 'effnet_dense.weights',
 }
 __all__ = ['__version__', *_MODULES]

@@ -32,6 +32,7 @@ COMMANDS = {
     'data': 'data',
     'memory': 'memory',
     'scaling': 'scaling',
+    'models': 'models',
     'run': 'script',
     'completion': 'completion',
 }

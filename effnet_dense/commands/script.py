@@ -5,7 +5,7 @@ they find substitutes for operators that are not compiled, and its types. The sc
 after its name as they are, and its exit status is kept.
 
 Examples:
-  effnet-dense run mmdet:misc/print_config.py effnet_lite0_retinanet_finetune.py
+  effnet-dense run mmdet:misc/print_config.py my_config.py
   effnet-dense run mmdet:analysis_tools/browse_dataset.py CONFIG --output-dir drawn --not-show
   effnet-dense run mmseg:test.py CONFIG CHECKPOINT
   effnet-dense run my_script.py --its-own-flag 3

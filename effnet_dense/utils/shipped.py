@@ -25,6 +25,11 @@ def shipped(part: str) -> Path:
     raise FileNotFoundError(f'this installation has no {part}: expected it in {PLACES[0]}')
 
 
+def shipped_names() -> list[str]:
+    """Return the names of the shipped configs, without '.py'; base files are left out."""
+    return sorted(path.stem for path in shipped(CONFIGS).glob('*.py'))
+
+
 def shipped_config(name: str) -> Path:
     """Return a shipped config by its path within configs/, with or without '.py'.
 
@@ -35,7 +40,6 @@ def shipped_config(name: str) -> Path:
     path = folder / f'{name.removesuffix(".py")}.py'
     if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
         return path
-    names = sorted(each.relative_to(folder).as_posix() for each in folder.rglob('*.py'))
-    leaves = [each for each in names if '/' not in each]
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.4) or leaves
+    names = [each.relative_to(folder).with_suffix('').as_posix() for each in folder.rglob('*.py')]
+    near = difflib.get_close_matches(path.stem, names, n=3, cutoff=0.4) or shipped_names()
     raise FileNotFoundError(f'no config {name!r} comes with the package; it has {", ".join(near)}')

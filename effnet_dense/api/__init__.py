@@ -1,0 +1,1 @@
+"""What the commands do, from Python. Modules are loaded on first use: some need no framework."""
