@@ -25,12 +25,15 @@ _MODULES = {
     'EfficientNetClassifier': 'effnet_dense.models',
     'create_classifier': 'effnet_dense.hub',
     'deploy': 'effnet_dense.deployment',
+    'evaluate': 'effnet_dense.api.evaluation',
     'LoadReport': 'effnet_dense.weights',
     'Predictor': 'effnet_dense.inference',
     'Pretrained': 'effnet_dense.weights',
+    'Run': 'effnet_dense.api.run',
     'export_weights': 'effnet_dense.weights',
     'list_models': 'effnet_dense.api.models',
     'load_weights': 'effnet_dense.weights',
+    'train': 'effnet_dense.api.training',
 }
 __all__ = ['__version__', *_MODULES]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,7 @@ def find_config(name: str | Path) -> Path:
 
 
 def load_config(
-    name: str | Path,
+    name: str | Path | Config,
     data: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     work_dir: str | Path | None = None,
@@ -103,7 +104,7 @@ def load_config(
 
     Args:
         name: See `find_config`; or a work folder, or a checkpoint, whose own config is taken with
-            the data and options of its training: see `open_run`.
+            the data and options of its training: see `open_run`; or a Config, which is not changed.
         data: A folder for `use_data`, or 'demo'; applied before `options`.
         options: Dotted keys and their values, which override everything else.
         work_dir: For checkpoints and logs; by default the config's own, or work_dirs/<its name>.
@@ -151,8 +152,10 @@ def load_config(
     return config
 
 
-def _read(name: str | Path, resume: bool) -> tuple[Path, Config]:
-    """Read a config file, or the config of a run."""
+def _read(name: str | Path | Config, resume: bool) -> tuple[Path, Config]:
+    """Read a config file, or the config of a run; copy a config."""
+    if isinstance(name, Config):
+        return Path(name.filename or 'config.py'), copy.deepcopy(name)
     path = Path(name)
     if is_run(path) and (path.is_file() or str(name) not in shipped_configs() or holds_run(path)):
         return path, open_run(path, resume).config

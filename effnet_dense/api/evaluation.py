@@ -1,0 +1,76 @@
+"""Evaluate a model from Python, as `effnet-dense test` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+from mmengine.config import Config
+
+from effnet_dense.data.parts import Division
+from effnet_dense.data.splitting import VAL_SHARE
+from effnet_dense.engine.config import load_config
+from effnet_dense.engine.jobs import test
+from effnet_dense.engine.run_folder import checkpoint_of
+from effnet_dense.settings import Settings
+
+
+def evaluate(
+    model: str | PathLike[str] | Config,
+    checkpoint: str | PathLike[str] | None = None,
+    data: str | PathLike[str] | None = None,
+    *,
+    work_dir: str | PathLike[str] | None = None,
+    show_dir: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    deploy: bool = False,
+    tta: bool = False,
+    workers: int | None = None,
+    device: str | None = None,
+    val_share: float = VAL_SHARE,
+    split_seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, float]:
+    """Evaluate a trained model on the test data.
+
+        effnet_dense.evaluate('work_dirs/mine', data='other_folder')
+        effnet_dense.evaluate('efficientdet_d0_coco', 'd0.pth', data='coco')
+
+    Args:
+        model: A work folder or one of its checkpoints; or, with `checkpoint`, a config.
+        checkpoint: Any source of `effnet_dense.load_weights`; not with a work folder.
+        data: As in `effnet_dense.train`; by default the training's, or the config's.
+        work_dir: For the report and drawings; by default the model's work folder.
+        show_dir: Draw every image's prediction beside its ground truth into this folder.
+        out: Where to save the predictions: a .pkl file for mmdet, a folder of label maps for mmseg.
+        deploy: Evaluate the model that `effnet_dense.deploy` returns.
+        tta: Merge the predictions on flipped and resized images, as the config defines them.
+        workers: Processes that load images.
+        device: 'cpu', 'cuda' or 'cuda:1'.
+        val_share: As in `effnet_dense.train`.
+        split_seed: As in `effnet_dense.train`.
+        options: Dotted keys of the config and their values, which override everything else.
+
+    Returns:
+        The metrics, such as 'coco/bbox_mAP'.
+
+    Raises:
+        FileNotFoundError: No such config, checkpoint or data.
+        ValueError: The checkpoint is damaged or of another model, or the data have faults.
+    """
+    if checkpoint is None and isinstance(model, Config):
+        raise ValueError('a Config needs a checkpoint: evaluate(config, checkpoint)')
+    loaded = load_config(
+        model if isinstance(model, Config) else str(model),
+        data=None if data is None else str(data),
+        options=options,
+        work_dir=None if work_dir is None else str(work_dir),
+        splits=('val',),
+        division=Division(val_share, split_seed),
+        settings=Settings(workers=workers, device=device),
+    )
+    if checkpoint is None:
+        checkpoint = checkpoint_of(model)
+    shown, saved = (None if path is None else str(path) for path in (show_dir, out))
+    return test(loaded, str(checkpoint), shown, saved, deploy, tta)
