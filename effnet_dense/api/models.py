@@ -138,7 +138,7 @@ def _backbones() -> Iterator[ModelInfo]:
     for name, (parameters, multiply_adds) in SIZES.items():
         side = architecture(name).resolution
         found = CLASSIFIERS.get(name)
-        figures = ()
+        figures: tuple[Figure, ...] = ()
         if found is not None:
             metric, _, condition = found.metric.partition(', ')
             source = f'{found.source}, {condition}' if condition else found.source
