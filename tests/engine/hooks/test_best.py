@@ -131,10 +131,10 @@ def test_what_a_config_sets_counts(
 
 
 def test_a_foreign_file_of_the_name_stays(tiny_data: Path, tmp_path: Path) -> None:
-    (tmp_path / 'best.pth').write_text('mine')
+    (tmp_path / 'best.pth').write_text('mine', encoding='utf-8')
     with pytest.raises(FileExistsError, match=r'best\.pth'):
         build(tiny_data, tmp_path, [0.5]).train()
-    assert (tmp_path / 'best.pth').read_text() == 'mine'
+    assert (tmp_path / 'best.pth').read_text(encoding='utf-8') == 'mine'
 
 
 def test_figures_that_are_none_decide_nothing() -> None:
