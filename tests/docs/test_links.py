@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from mmengine import registry
 
+from effnet_dense.commands.main import COMMANDS
 from effnet_dense.engine.config import shipped_configs
 from tests.helpers import documents
 
@@ -101,7 +102,7 @@ def test_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
         if call is None:
             continue
         tool, words = call
-        if not words:  # the tool's name alone
+        if words in ([], ['--help']):  # the tool's name alone
             continue
         try:
             documents.parser_of(tool).parse_args(words)
@@ -114,7 +115,7 @@ def test_flags(page: Path) -> None:
     known = set(PIP_FLAGS)
     for script in SCRIPTS:
         known |= set(FLAG.findall(documents.text_of(script)))
-    for tool in (*TOOLS, 'benchmarks'):
+    for tool in (*TOOLS, *(f'{documents.COMMAND}{name}' for name in COMMANDS), 'benchmarks'):
         known |= documents.flags_of(documents.parser_of(tool))
     for span in documents.spans(page):
         for flag in FLAG.findall(span):

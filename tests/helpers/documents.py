@@ -108,7 +108,7 @@ def commands(path: Path) -> Iterator[list[str]]:
         for ends, group in itertools.groupby(words, lambda word: word == ';'):
             command = list(itertools.dropwhile(lambda word: re.match(r'\w+=', word), group))
             if command and not ends:
-                yield command
+                yield list(itertools.takewhile(lambda word: word != '>', command))
 
 
 def tool_call(command: list[str]) -> tuple[str, list[str]] | None:
