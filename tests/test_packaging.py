@@ -1,6 +1,7 @@
 """The wheel as a user gets it: unpacked away from the checkout."""
 
 import email
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+
+MAIN = 'effnet_dense.commands.main'
 
 
 @pytest.fixture(scope='module')
@@ -61,6 +64,37 @@ def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
     assert package.startswith(str(unpacked))
     assert config.startswith(str(unpacked))
     assert arch == 'b3'
+
+
+@pytest.mark.slow
+def test_wheel_has_the_command(unpacked, tmp_path):
+    """Its entry point lists the models of the wheel, and its configs are inherited by name."""
+    entry = (metadata_folder(unpacked) / 'entry_points.txt').read_text(encoding='utf-8')
+    assert entry.split() == ['[console_scripts]', 'effnet-dense', '=', f'{MAIN}:main']
+    (tmp_path / 'own.py').write_text(
+        "_base_ = 'effnet_dense::effnet_b3_retinanet_coco.py'\n", encoding='utf-8'
+    )
+    code = (
+        f'from {MAIN} import main\n'
+        "main(['models', 'camvid', '--json'])\n"
+        'from mmengine.config import Config\n'
+        "print(Config.fromfile('own.py').model.backbone.arch)"
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(unpacked)},
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding='utf-8',
+        errors='replace',
+    )
+    listed, _, arch = result.stdout.rstrip().rpartition('\n')
+    assert arch == 'b3'
+    files = [Path(model['config']) for model in json.loads(listed)]
+    assert len(files) == 2
+    assert all(path.is_file() and path.is_relative_to(unpacked) for path in files)
 
 
 @pytest.mark.slow
