@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
 from effnet_dense.commands.readers import given_path, output_file, output_folder
@@ -54,9 +53,7 @@ def main(args: argparse.Namespace) -> None:
             continue
         action.complete = files  # type: ignore[attr-defined]
     preamble = PREAMBLES[args.shell].format(name=CONFIGS, configs=' '.join(shipped_names()))
-    # shtab's annotation says str, its code reads a dictionary by shell, as by argparse actions.
-    scripts: Any = {args.shell: preamble}
-    print(shtab.complete(program, args.shell, preamble=scripts))
+    print(shtab.complete(program, args.shell, preamble=preamble))
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

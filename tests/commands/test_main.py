@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from effnet_dense.commands import memory, scaling
+from effnet_dense.commands.completion import SHELLS
 from effnet_dense.commands.config_arguments import SKIPPED_SHARE, SPLITS, VAL_SHARE
 from effnet_dense.commands.main import COMMANDS, complete, load, main
 from tests.helpers.tool import REPOSITORY, environment
@@ -17,6 +19,18 @@ HEAVY = ('torch', 'numpy', 'mmengine', 'mmdet', 'mmcv', 'PIL', 'effnet_dense.eng
 WATCH = f"""
 import atexit, sys
 atexit.register(lambda: print('heavy:', *[name for name in {HEAVY} if name in sys.modules]))
+"""
+
+BASH = """
+ends() {
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _shtab_effnet_dense
+    echo "${COMPREPLY[@]}"
+}
+ends effnet-dense tr
+ends effnet-dense train effnet_lite0_ | tr ' ' '\\n' | grep camvid | xargs
+ends effnet-dense train x --im
+ends effnet-dense scaling ta
+ends effnet-dense train x --precision ''
 """
 
 
@@ -68,6 +82,31 @@ def test_every_command_has_a_summary_and_examples(capsys: pytest.CaptureFixture[
         with pytest.raises(SystemExit, match='0'):
             main([name, '--help'])
         assert f'Usage: effnet-dense {name} ' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('shell', SHELLS)
+def test_completion_has_commands_options_and_configs(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['completion', shell]) == 0
+    script = capsys.readouterr().out
+    for word in (*COMMANDS, 'image-size', 'cfg-options', 'bf16'):
+        assert word in script
+    assert ('effnet_lite0_retinanet_finetune' in script) == (shell != 'tcsh')
+
+
+def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['completion', 'bash']) == 0
+    path = tmp_path / 'completion.bash'
+    path.write_text(capsys.readouterr().out + BASH, encoding='utf-8')
+    lines = subprocess.check_output(['bash', str(path)], cwd=tmp_path, text=True).splitlines()
+    assert lines == [
+        'train',
+        'effnet_lite0_bifpn_camvid effnet_lite0_fpn_camvid',
+        '--image-size',
+        'table',
+        'fp32 fp16 bf16',
+    ]
 
 
 @pytest.mark.parametrize(
