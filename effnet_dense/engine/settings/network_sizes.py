@@ -51,6 +51,10 @@ def set_network_sizes(config: Config, change: SizeChange) -> None:
             owner['img_size'] = list(height_first) if isinstance(size, list) else height_first
         elif isinstance(size, int) and (size, size) == change.old:
             owner['img_size'] = change.new[0] if change.new[0] == change.new[1] else height_first
+    for owner in each_node(config.get('model')):
+        fixed = owner.get('size') is not None or owner.get('size_divisor') is not None
+        if type_name(owner) == 'SegDataPreProcessor' and not fixed:
+            owner['size'] = height_first  # without any of the two mmseg cannot batch images
     test_cfg: Any = (config.get('model') or {}).get('test_cfg') or {}
     for key in ('crop_size', 'stride'):
         value = test_cfg.get(key)

@@ -237,3 +237,10 @@ def test_the_same_aspect_keeps_both_sides() -> None:
     resize = config.train_dataloader.dataset.dataset.pipeline[2]
     assert resize.scale == [(1000, 480), (1000, 600)]
     assert config.test_dataloader.dataset.pipeline[1].scale == (1000, 600)
+
+
+def test_crops_of_a_segmentor_without_a_size_are_batched() -> None:
+    """mmseg's config has neither size nor size_divisor, without which it cannot batch images."""
+    config = Config.fromfile(STOCK['mmseg'] / 'upernet/upernet_r18_4xb4-80k_ade20k-512x512.py')
+    set_image_size(config, (256, 128))
+    assert config.model.data_preprocessor.size == (128, 256)
