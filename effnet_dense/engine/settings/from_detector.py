@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
+from effnet_dense.engine.run_folder import checkpoint_of
 from effnet_dense.engine.settings.model_parts import (
     backbone_owner,
     is_efficientnet,
@@ -39,7 +38,8 @@ def set_from_detector(config: Config, source: str) -> None:
         ValueError: The weights are those of another backbone.
         ImportError, ConnectionError: See `fetch`.
     """
-    path = str(checkpoint_of(source)) if os.path.isdir(os.path.expanduser(source)) else source
+    folder = os.path.expanduser(source)
+    path = str(checkpoint_of(folder)) if os.path.isdir(folder) else source
     owner = backbone_owner(config, '--from')
     checkpoint = safe_load(fetch(path))
     statistics = _statistics(path, owner, checkpoint)
@@ -52,21 +52,7 @@ def set_from_detector(config: Config, source: str) -> None:
     config.load_from_rows = True
     if is_efficientnet(owner.backbone):
         owner.backbone.init_cfg = None  # all of its weights are replaced, or loading is an error
-    where = '' if path == source else f', the best checkpoint of {Path(source)}'
-    print_log(f'--from: starts from {public_name(path)}{where}')
-
-
-def checkpoint_of(folder: str) -> Path:
-    """Return a run's best checkpoint, else its last one.
-
-    Raises:
-        FileNotFoundError: The folder has none.
-    """
-    best = sorted(Path(folder).glob('best*.pth'), key=lambda path: path.stat().st_mtime)
-    found = best[-1] if best else find_complete_checkpoint(folder)
-    if found is None:
-        raise FileNotFoundError(f'--from: no checkpoint in {folder}')
-    return Path(found)
+    print_log(f'--from: starts from {public_name(path)}')
 
 
 def check_one_start(weights: str | None, from_detector: str | None) -> None:
