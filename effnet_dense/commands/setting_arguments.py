@@ -166,7 +166,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 """Field of `Settings` → its flag, in the order of the help."""
 
 ALL = tuple(FLAGS)
-TEST = ('image_size', 'batch_size', 'classes', 'workers', 'device')
+TEST = ('image_size', 'classes', 'workers', 'device')
 BROWSE = ('image_size', 'classes', 'seed')
 PREDICT = ('image_size',)
 _LENGTHS = ('epochs', 'iterations')

@@ -12,8 +12,10 @@ import argparse
 
 from effnet_dense.commands.config_arguments import config_of, config_parser
 from effnet_dense.commands.parsers import Parser
-from effnet_dense.commands.readers import given_path, output_file, output_folder
+from effnet_dense.commands.readers import given_path, output_file, output_folder, whole
 from effnet_dense.commands.setting_arguments import TEST, add_settings, settings_of
+
+BATCH_SIZE = 'test_dataloader.batch_size'
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -39,6 +41,12 @@ def parser(prog: str | None = None) -> Parser:
         metavar='PATH',
         help='save the predictions: .pkl file (mmdet) or folder (mmseg)',
     )
+    add(
+        '--batch-size',
+        type=whole(1),
+        metavar='N',
+        help="images per step and device; default: the config's",
+    )
     add('--deploy', action='store_true', help='fold norms into convolutions first, which is faster')
     add(
         '--tta',
@@ -54,6 +62,8 @@ def main(args: argparse.Namespace) -> None:
     from effnet_dense.engine.jobs import test
     from effnet_dense.engine.run_folder import default_checkpoint
 
+    if args.batch_size:
+        args.cfg_options = {BATCH_SIZE: args.batch_size, **(args.cfg_options or {})}
     checkpoint = args.checkpoint or default_checkpoint(args.config)
     config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
     test(config, checkpoint, args.show_dir, args.out, args.deploy, args.tta)

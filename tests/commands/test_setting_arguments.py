@@ -136,6 +136,34 @@ def test_settings_reach_the_config(
     assert received == [Settings(image_size=(64, 96))]
 
 
+@pytest.mark.parametrize(
+    ('words', 'options'),
+    [
+        ([], None),
+        (['--batch-size', '3'], {'test_dataloader.batch_size': 3}),
+        (
+            ['--batch-size', '3', '--cfg-options', 'test_dataloader.batch_size=5', 'a.b=1'],
+            {'test_dataloader.batch_size': 5, 'a.b': 1},
+        ),
+    ],
+)
+def test_test_sets_its_own_loader(
+    words: list[str], options: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings have the batch of training and its learning rate; `--cfg-options` win."""
+    received: list[object] = []
+
+    def load(*_: object, **arguments: object) -> None:
+        received.append(arguments['options'])
+        assert not arguments['settings']
+        raise ValueError('enough')
+
+    monkeypatch.setattr('effnet_dense.engine.config.load_config', load)
+    with pytest.raises(ValueError, match='enough'):
+        test.main(test.parser().parse_args(['c', 'x.pth', *words]))
+    assert received == [options]
+
+
 def test_amp_chooses_its_own_precision() -> None:
     args = train.parser().parse_args(['c', '--amp', '--precision', 'fp32'])
     with pytest.raises(ValueError, match='without --precision fp32'):
