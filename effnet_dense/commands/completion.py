@@ -16,7 +16,7 @@ from pathlib import Path
 
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
 from effnet_dense.commands.readers import given_path, output_file, output_folder
-from effnet_dense.utils.shipped import shipped_names
+from effnet_dense.utils.shipped import shipped_configs
 
 SHELLS = ('bash', 'zsh', 'tcsh')
 CONFIGS = '_effnet_dense_configs'
@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
         else:
             continue
         action.complete = files  # type: ignore[attr-defined]
-    preamble = PREAMBLES[args.shell].format(name=CONFIGS, configs=' '.join(shipped_names()))
+    preamble = PREAMBLES[args.shell].format(name=CONFIGS, configs=' '.join(shipped_configs()))
     print(shtab.complete(program, args.shell, preamble=preamble))
 
 

@@ -28,10 +28,7 @@ from effnet_dense.engine.settings import set_after_data, set_before_data
 from effnet_dense.engine.size_tuples import use_size_tuples
 from effnet_dense.settings import Settings
 from effnet_dense.utils.output_folders import check_folder
-
-PACKAGE = Path(__file__).resolve().parent.parent
-# A wheel has the configs inside the package, where `mim` looks; a checkout has them next to it.
-SHIPPED = (PACKAGE / '.mim' / 'configs', PACKAGE.parent / 'configs')
+from effnet_dense.utils.shipped import shipped_configs
 
 # Top-level keys that are read in addition to the runner's arguments.
 READ_BY_RUNNER = {
@@ -58,15 +55,6 @@ FLAGS = {
     'launcher': 'write --launcher',
     'custom_imports': 'it is read only in config files',
 }
-
-
-def shipped_configs() -> dict[str, Path]:
-    """Return the package's configs by name, without '.py'; base files are left out."""
-    for folder in SHIPPED:
-        leaves = {path.stem: path for path in sorted(folder.glob('*.py'))}
-        if leaves:
-            return leaves
-    return {}
 
 
 def find_config(name: str | Path) -> Path:

@@ -25,9 +25,17 @@ def shipped(part: str) -> Path:
     raise FileNotFoundError(f'this installation has no {part}: expected it in {PLACES[0]}')
 
 
-def shipped_names() -> list[str]:
-    """Return the names of the shipped configs, without '.py'; base files are left out."""
-    return sorted(path.stem for path in shipped(CONFIGS).glob('*.py'))
+def shipped_configs() -> dict[str, Path]:
+    """Return the configs by name, without '.py'; base files are left out.
+
+    Returns:
+        {} if the installation lacks them.
+    """
+    for place in PLACES:
+        found = {path.stem: path for path in sorted((place / CONFIGS).glob('*.py'))}
+        if found:
+            return found
+    return {}
 
 
 def shipped_config(name: str) -> Path:
@@ -41,5 +49,5 @@ def shipped_config(name: str) -> Path:
     if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
         return path
     names = [each.relative_to(folder).with_suffix('').as_posix() for each in folder.rglob('*.py')]
-    near = difflib.get_close_matches(path.stem, names, n=3, cutoff=0.4) or shipped_names()
+    near = difflib.get_close_matches(path.stem, names, n=3, cutoff=0.4) or shipped_configs()
     raise FileNotFoundError(f'no config {name!r} comes with the package; it has {", ".join(near)}')

@@ -9,8 +9,8 @@ import pytest
 from mmengine.config import Config
 from yapf.yapflib import yapf_api
 
-from effnet_dense.engine import config as engine
 from effnet_dense.engine.config import apply_options, find_config, load_config
+from effnet_dense.utils import shipped
 
 B3 = 'effnet_b3_retinanet_coco'
 
@@ -25,9 +25,11 @@ def test_a_path_and_a_name_find_the_same_config(repository: Path) -> None:
 def test_an_installed_package_finds_its_configs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / 'some_config.py').write_text('x = 1', encoding='utf-8')
-    monkeypatch.setattr(engine, 'SHIPPED', (tmp_path, tmp_path / 'absent'))
-    assert find_config('some_config') == tmp_path / 'some_config.py'
+    path = tmp_path / 'configs' / 'some_config.py'
+    path.parent.mkdir()
+    path.write_text('x = 1', encoding='utf-8')
+    monkeypatch.setattr(shipped, 'PLACES', (tmp_path, tmp_path / 'absent'))
+    assert find_config('some_config') == path
 
 
 def test_formatted_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from effnet_dense.engine.config import shipped_configs
 from effnet_dense.utils import shipped
 
 
 def test_parts(repository: Path) -> None:
     for part in ('configs', 'tools', 'model-index.yml'):
         assert shipped.shipped(part) == repository / part
-    assert shipped.shipped_names() == sorted(shipped_configs())
+    configs = sorted((repository / 'configs').glob('*.py'))
+    assert shipped.shipped_configs() == {path.stem: path for path in configs}
 
 
 def test_a_wheels_folder_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +21,7 @@ def test_a_wheels_folder_is_preferred(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(shipped, 'PLACES', (wheel, checkout))
     with pytest.raises(FileNotFoundError, match=r'has no configs: expected it in .*\.mim'):
         shipped.shipped('configs')
+    assert shipped.shipped_configs() == {}
     (checkout / 'configs').mkdir(parents=True)
     assert shipped.shipped('configs') == checkout / 'configs'
     (wheel / 'configs').mkdir(parents=True)
