@@ -26,6 +26,7 @@ CROSS_CUTTING = {
     'adversaries/test_config_outputs.py',
     'adversaries/test_config_values.py',
     'adversaries/test_configs.py',
+    'adversaries/test_finite_outputs.py',
     'adversaries/test_foreign_files.py',
     'adversaries/test_images.py',
     'adversaries/test_locales.py',

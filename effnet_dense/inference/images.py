@@ -54,6 +54,10 @@ class ImageReader:
 
     def __call__(self, image: ImageInput) -> ImageArray:
         """Convert an image (see `as_bgr`)."""
+        if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+            raise ValueError(
+                'an image given as a masked array has masked values: fill them (`image.filled(0)`)'
+            )
         if isinstance(image, np.ndarray):
             raw = _array_values(image) if self._channels == 3 else _bands(image, self._channels)
             return self._convert(raw, 'an image given as array')

@@ -22,7 +22,7 @@ from effnet_dense.inference.categories import CocoIds, default_ids, ids_from
 from effnet_dense.inference.drawer import Drawer
 from effnet_dense.inference.inputs import Input, find_inputs
 from effnet_dense.inference.output_paths import OutputPaths
-from effnet_dense.inference.predictor import Predictor
+from effnet_dense.inference.predictor import BadOutputsError, Predictor
 from effnet_dense.inference.results import Results
 from effnet_dense.inference.video import COUNTED, frame_rate, open_video, video_writer
 from effnet_dense.utils.atomic import DISK_FULL
@@ -163,6 +163,8 @@ class _Run:
         """Name a file whose reading, prediction or drawing fails in the block, and continue."""
         try:
             yield
+        except BadOutputsError:
+            raise
         except BAD_FILE as error:
             if isinstance(error, OSError) and error.errno in DISK_FAILS:
                 raise
@@ -240,6 +242,8 @@ class _Run:
         """Predict on a batch; if that fails, on each of its images, without those that fail."""
         try:
             samples = list(self.predictor.predict_prepared([item.inputs for item in batch]))
+        except BadOutputsError:
+            raise
         except BAD_FILE:
             if len(batch) == 1:
                 with self._skipping(batch[0].path):

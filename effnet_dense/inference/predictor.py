@@ -27,6 +27,7 @@ from effnet_dense.data.image_values import ImageRange
 from effnet_dense.data.resizing import becomes_empty, smallest_scale
 from effnet_dense.deployment import deploy as deployed
 from effnet_dense.engine.channels_last import use_channels_last
+from effnet_dense.engine.checks.finite_outputs import OutputWatch
 from effnet_dense.engine.checks.numbers import check_share
 from effnet_dense.engine.checks.saved_settings import compare_with_saved
 from effnet_dense.engine.checks.sizes import check_sizes
@@ -45,6 +46,10 @@ from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch, load_weights
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source
+
+
+class BadOutputsError(ValueError):
+    """Raised if a model's outputs are not finite: it is damaged, whatever the image."""
 
 
 class Predictor:
@@ -126,6 +131,7 @@ class Predictor:
         self._score_thr = score_thr
         drawer = Drawer(self.config, self.dataset_meta)
         classes = tuple(self.dataset_meta['classes'])
+        self._watched = False
         self._context = Context(classes, drawer, self._reader, self.things)
 
     def __call__(self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1) -> Any:
@@ -213,12 +219,35 @@ class Predictor:
         return self._pipeline({**given, 'reduce_zero_label': False, 'seg_fields': []})
 
     def predict_prepared(self, batch: Sequence[dict[str, Any]]) -> Iterator[Any]:
-        """Predict on prepared images in one forward pass; for a segmentor, one for each size."""
+        """Predict on prepared images in one forward pass; for a segmentor, one for each size.
+
+        Raises:
+            BadOutputsError: The model's outputs are NaN or infinite; only the first batch is
+                watched, unless it fails.
+        """
         for _, group in groupby(batch, self._shape):
-            with torch.no_grad():
-                samples = self.model.test_step(pseudo_collate(list(group)))
+            samples = self._step(pseudo_collate(list(group)))
             for sample in samples:
                 yield as_prediction(sample.cpu(), self._context, self._score_thr)
+
+    def _step(self, batch: Any) -> Any:
+        """Run the model; watch its outputs until a batch has passed."""
+        watch = None if self._watched else OutputWatch(self.model)
+        if watch is not None:
+            watch.start()
+        samples, failure = (), None
+        try:
+            with torch.no_grad():
+                samples = self.model.test_step(batch)
+        except Exception as error:  # NaN may be what failed
+            failure = error
+        fault = watch.stop(samples) if watch is not None else ''
+        if fault:
+            raise BadOutputsError(fault) from failure
+        if failure is not None:
+            raise failure
+        self._watched = True
+        return samples
 
     @property
     def channels(self) -> int:
