@@ -62,6 +62,8 @@ def decode(content: bytes, color_type: str = 'color', backend: str = 'cv2') -> R
         return Raw(_by_mmcv(content, color_type, backend))
     header = read_header(content)
     upright = not color_type.endswith(AS_STORED)
+    if header.cielab:
+        return _whole_by_pillow(content, color_type)
     if backend == 'pillow':
         return _by_pillow(content, color_type, upright, header)
     if backend == 'cv2' and header.deep:
@@ -170,8 +172,13 @@ def _by_pillow(content: bytes, color_type: str, upright: bool, header: Header) -
 
 
 def _heif(content: bytes, color_type: str) -> Raw:
-    """Decode a HEIC file by Pillow, to three channels or to grey."""
+    """Decode a HEIC file."""
     enable_heif()
+    return _whole_by_pillow(content, color_type)
+
+
+def _whole_by_pillow(content: bytes, color_type: str) -> Raw:
+    """Decode a file whose colours Pillow alone knows, to three channels or to grey."""
     with Image.open(io.BytesIO(content)) as image:
         raw = pil_values(image, not color_type.endswith(AS_STORED))
     if color_type.startswith('grayscale') and raw.values.ndim == 3:

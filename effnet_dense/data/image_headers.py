@@ -24,6 +24,7 @@ BITS, PHOTOMETRIC, SAMPLES, FORMAT = 258, 262, 277, 339
 COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
 """TIFF's photometric interpretation → bands that are colours."""
 
+CIELAB = 8
 SIGNED, FLOATING = 2, 3
 JP2_SIZE = b'\xff\x4f\xff\x51'
 AVIF_ALPHA = b'auxiliary:alpha'
@@ -40,6 +41,7 @@ class Header:
         bands: Which bands a decoder to three colours drops, in words; '' if none.
         count: Number of bands, 0 if unknown.
         format: Pillow's name of a format whose orientation not every OpenCV applies; '' for others.
+        cielab: Whether colours are those of CIELab, which OpenCV takes for others.
     """
 
     bits: int = 8
@@ -47,6 +49,7 @@ class Header:
     bands: str = ''
     count: int = 0
     format: str = ''
+    cielab: bool = False
 
     @property
     def deep(self) -> bool:
@@ -108,7 +111,8 @@ def _tiff(content: bytes) -> Header:
     bits, samples = tags.get(BITS, 1), tags.get(SAMPLES, 1)
     colours = min(COLOURS.get(tags.get(PHOTOMETRIC, 1), samples), samples)
     bits = max(bits, 16) if tags.get(FORMAT) == FLOATING else bits
-    return Header(bits, None, dropped_bands(colours, samples), samples, 'TIFF')
+    cielab = tags.get(PHOTOMETRIC) == CIELAB
+    return Header(bits, None, dropped_bands(colours, samples), samples, 'TIFF', cielab)
 
 
 def tiff_tags(content: bytes) -> dict[int, int]:

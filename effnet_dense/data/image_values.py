@@ -16,6 +16,7 @@ import argparse
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -77,6 +78,8 @@ def parse_range(image_range: ImageRange) -> Range | None:
             'expected image_range as the largest value, such as 4095, or as (smallest, largest), '
             f'got {image_range!r}'
         )
+    if not math.isfinite(float(ends[1]) - float(ends[0])):
+        raise ValueError(f'expected an image_range of finite length, got {image_range!r}')
     return float(ends[0]), float(ends[1])
 
 
@@ -99,7 +102,7 @@ def range_from_text(text: str) -> Range:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def to_8_bits(raw: Raw, stated: Range | None = None) -> tuple[NDArray[np.uint8], list[Notice]]:

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from effnet_dense.data import CocoSplit, LoadImageFromFile, check_coco
 from effnet_dense.data.bad_images import read_notes, replace_bad_images
 from effnet_dense.data.coco.clean import clean_coco
-from effnet_dense.data.decoding import turn
+from effnet_dense.data.decoding import decode, turn
 from effnet_dense.data.image_errors import ImageSizeError
 from effnet_dense.data.skipping import SkipBad
 from effnet_dense.engine.config import load_config
@@ -457,3 +457,31 @@ def test_records_that_say_nothing_are_not_compared(tmp_path: Path) -> None:
     ):
         assert LoadImageFromFile()(dict(img_path=path, seg_map_path='absent.png', **sizes))
     assert LoadImageFromFile(ignore_empty=True)(dict(img_path=path, width=9, height=9)) is None
+
+
+def test_cielab_by_path_is_that_of_pil(tmp_path: Path) -> None:
+    colours = np.zeros((8, 9, 3), np.uint8)
+    colours[:4], colours[4:, :5] = (200, 30, 40), (20, 180, 90)
+    image = Image.fromarray(colours).convert('LAB')
+    image.save(tmp_path / 'lab.tif')
+    found = as_bgr(tmp_path / 'lab.tif')
+    assert np.array_equal(found, as_bgr(image))
+    assert np.abs(found[..., ::-1].astype(int) - colours).max() < 12
+    grey = decode((tmp_path / 'lab.tif').read_bytes(), 'grayscale').values
+    assert grey.shape == (8, 9)
+
+
+def test_ranges_of_numpy_and_masked_arrays() -> None:
+    array = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    expected = as_bgr(array, 4095)
+    for number in (np.int64(4095), np.float64(4095), np.uint16(4095)):
+        assert np.array_equal(as_bgr(array, number), expected)
+        assert np.array_equal(as_bgr(array, (np.int32(0), number)), expected)
+    for wrong in (np.float64('nan'), np.bool_(True), True, (-1e308, 1e308)):
+        with pytest.raises(ValueError, match='image_range'):
+            as_bgr(array, wrong)
+    masked = np.ma.array(np.zeros((4, 4), np.uint8), mask=False)
+    assert as_bgr(masked).shape == (4, 4, 3)
+    masked[0, 0] = np.ma.masked
+    with pytest.raises(ValueError, match='masked values: fill them'):
+        as_bgr(masked)
