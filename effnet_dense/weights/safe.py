@@ -25,6 +25,21 @@ _BROKEN_FILE = (
 READ = 1 << 20
 """Bytes that are read at once."""
 
+OTHER_KINDS = {
+    b'\x89HDF': 'an HDF5 file, such as of Keras or MATLAB',
+    b'GGUF': 'a GGUF file',
+    b'\x93NUMPY': 'an array of NumPy',
+    b'\x80\x04': 'a pickle of protocol 4, which could run code',
+    b'\x80\x05': 'a pickle of protocol 5, which could run code',
+    b'\x1f\x8b': 'compressed by gzip',
+    b'BZh': 'compressed by bzip2',
+    b'\xfd7zXZ': 'compressed by xz',
+    b'7z\xbc\xaf': 'a 7z archive',
+    b'%PDF': 'a PDF file',
+    b'\x89PNG': 'an image',
+    b'\xff\xd8\xff': 'an image',
+}
+"""First bytes of files that are taken for checkpoints → what they are."""
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
 
@@ -109,6 +124,12 @@ def _check_is_checkpoint(path: Path) -> None:
         raise ValueError(f'{path} is empty ({path.stat().st_size} bytes)')
     if start.startswith(b'<'):
         raise ValueError(f'{path} is an HTML or XML page, not a checkpoint: download it again')
+    if path.suffix == '.onnx':
+        raise ValueError(f'{path} is an ONNX file, not a PyTorch checkpoint (torch.save)')
+    for magic, kind in OTHER_KINDS.items():
+        # A file of safetensors begins with a length, whose bytes may be any.
+        if start.startswith(magic) and path.suffix != '.safetensors':
+            raise ValueError(f'{path} is {kind}, not a PyTorch checkpoint (torch.save)')
     if start.startswith(b'version https://git-lfs'):
         raise ValueError(f'{path} is a Git LFS pointer, not a checkpoint: run `git lfs pull`')
 

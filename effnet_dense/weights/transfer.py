@@ -17,6 +17,7 @@ from urllib.request import Request, url2pathname, urlopen
 from rich.progress import DownloadColumn
 
 from effnet_dense.utils.atomic import PARTIAL
+from effnet_dense.utils.controls import escape_controls
 from effnet_dense.utils.progress import progress_bar
 from effnet_dense.utils.urls import public_name, split_url, without_user
 
@@ -125,4 +126,5 @@ def _reason(error: Exception) -> str:
         return 'the file ended after a part of it'
     if isinstance(error, HTTPException):
         return f'no valid answer ({type(error).__name__})'
-    return without_user(str(error))
+    # The server chooses the reason of a status: it may hold control characters.
+    return escape_controls(without_user(str(error)), lines=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gzip
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint, read_training_state
 from effnet_dense.models import EfficientNet
 from effnet_dense.weights import load_weights
+from effnet_dense.weights.safe import safe_load
 from tests.helpers.tiny import options
 from tests.helpers.tool import call
 
@@ -192,3 +195,28 @@ def test_a_training_state_with_such_weights_is_not_resumed(change: str, tmp_path
         read_training_state(newer)
     (tmp_path / 'last_checkpoint').write_text(str(newer), encoding='utf-8')
     assert find_complete_checkpoint(tmp_path) == older
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'words'),
+    [
+        ('a.pth', b'\x89HDF\r\n\x1a\n' + bytes(99), 'an HDF5 file'),
+        ('a.pth', pickle.dumps({'a': 1}, protocol=4), 'a pickle of protocol 4'),
+        ('a.pth', gzip.compress(b'x'), 'compressed by gzip'),
+        ('a.onnx', b'\x08\x07\x12\x07pytorch', 'an ONNX file'),
+    ],
+)
+def test_files_of_other_kinds_are_named(
+    name: str, content: bytes, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf'{name} is {words}'):
+        safe_load(tmp_path / name)
+
+
+def test_a_length_of_safetensors_is_no_other_kind(tmp_path: Path) -> None:
+    head = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    for length in (0x0480, 0x8B1F):
+        content = length.to_bytes(8, 'little') + head.ljust(length) + b'\x05'
+        (tmp_path / 'a.safetensors').write_bytes(content)
+        assert int(safe_load(tmp_path / 'a.safetensors')['a']) == 5

@@ -212,6 +212,18 @@ def truncated_chunk(request: BaseHTTPRequestHandler) -> None:
     request.close_connection = True
 
 
+def coloured(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(500, '\x1b[31mhacked\x07')
+    request.end_headers()
+
+
+def test_a_reason_with_control_characters(hub: Path) -> None:
+    with serving(coloured) as address, pytest.raises(ConnectionError) as raised:
+        fetch(f'http://{address}/{NAME}')
+    text = str(raised.value)
+    assert 'hacked' in text and text.isprintable()
+
+
 @pytest.mark.parametrize('answer', [truncated, truncated_chunk])
 def test_a_truncated_answer(answer: Answer, hub: Path, tmp_path: Path) -> None:
     with serving(answer) as address, pytest.raises(ConnectionError, match='ended after'):
