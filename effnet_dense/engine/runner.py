@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from effnet_dense.engine.checkpoint_of_run import (
 from effnet_dense.engine.checks.arguments import check_arguments
 from effnet_dense.engine.checks.batch_size import (
     accumulated_batches,
+    accumulation_warning,
     batch_size_warning,
     param_groups,
 )
@@ -40,6 +42,7 @@ from effnet_dense.engine.checks.fixed_statistics import check_fixed_statistics
 from effnet_dense.engine.checks.loading import loading_warnings
 from effnet_dense.engine.checks.monitored import check_metrics, check_monitored, unvalidated
 from effnet_dense.engine.checks.schedule import check_factors, flat, schedule_warnings
+from effnet_dense.engine.checks.single_values import single_values
 from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.class_rows import load_by_class
 from effnet_dense.engine.compiled import compile_parts
@@ -49,6 +52,7 @@ from effnet_dense.engine.fused_steps import with_fused_steps
 from effnet_dense.engine.hooks.averages import GroupedAveragesHook
 from effnet_dense.engine.hooks.checkpoint import CheckpointHook, PlainSchedulerStates
 from effnet_dense.engine.hooks.finite import FiniteHook
+from effnet_dense.engine.hooks.finite_outputs import FiniteOutputsHook
 from effnet_dense.engine.hooks.first_step import FirstStepHook
 from effnet_dense.engine.hooks.num_classes import NumClassesHook
 from effnet_dense.engine.hooks.progress import ProgressHook, is_interactive
@@ -76,6 +80,8 @@ from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
 
+UNSET = ('env_cfg', 'randomness')
+"""Entries that mmengine has defaults for, but of which it does not read None."""
 _STARTED: Counter[str] = Counter()
 
 
@@ -127,7 +133,7 @@ class Runner(MMEngineRunner):
         check_config_outputs(cfg, ())
         check_normalisation(cfg)
         with quiet_libraries():
-            runner = super().from_cfg(cfg)
+            runner = super().from_cfg(without_unset(cfg))
         for line in loading_warnings(cfg):
             runner.logger.warning(line)
         return runner
@@ -137,8 +143,8 @@ class Runner(MMEngineRunner):
         if self.distributed and not is_distributed():
             export_variables(self.launcher)
             if get_device() == 'cpu':
-                start_gloo(self.launcher, env_cfg.get('dist_cfg', {}).get('timeout'))
-        super().setup_env(env_cfg)
+                start_gloo(self.launcher, (env_cfg.get('dist_cfg') or {}).get('timeout'))
+        super().setup_env({key: value for key, value in env_cfg.items() if value is not None})
         # mmengine names folders, loggers and message hubs by the second of the start, so that two
         # runs of one process that start within a second would share them.
         _STARTED[self._timestamp] += 1
@@ -174,7 +180,7 @@ class Runner(MMEngineRunner):
             ValueError: An unknown or impossible argument, or a neck or head that expects other
                 channels than the backbone returns.
         """
-        with config_errors('model'):
+        with config_errors('model', values=True, config={'model': model}):
             built = super().build_model(model)
         check_channels(built)
         if self.cfg.get('channels_last'):
@@ -187,7 +193,8 @@ class Runner(MMEngineRunner):
         Raises:
             ValueError: An unknown or impossible argument.
         """
-        with config_errors('train_cfg or train_dataloader'):
+        parts = {'train_cfg': loop, 'train_dataloader': self._train_dataloader}
+        with config_errors('train_cfg or train_dataloader', config=parts):
             built = super().build_train_loop(resumable(loop))
         check_training_batches(built.dataloader)
         for line in unvalidated(self.hooks) if self._val_loop is None else ():
@@ -225,9 +232,12 @@ class Runner(MMEngineRunner):
 
         Unlike mmengine, count accumulated batches.
         """
-        warning = batch_size_warning(self, optim_wrapper)
-        if warning:
-            self.logger.warning(warning)
+        for warning in (
+            batch_size_warning(self, optim_wrapper),
+            accumulation_warning(self.max_iters, optim_wrapper),
+        ):
+            if warning:
+                self.logger.warning(warning)
         super().scale_lr(optim_wrapper, auto_scale_lr)
         if (auto_scale_lr or {}).get('enable'):
             for group in param_groups(optim_wrapper):
@@ -256,7 +266,8 @@ class Runner(MMEngineRunner):
             ValueError: An unknown or impossible argument, other classes than in training, or a
                 checkpoint is to follow a metric that is not computed.
         """
-        with config_errors('val_cfg, val_dataloader or val_evaluator', values=True):
+        parts = {'val_dataloader': self._val_dataloader, 'val_evaluator': self._val_evaluator}
+        with config_errors(f'val_cfg, {" or ".join(parts)}', values=True, config=parts):
             built = super().build_val_loop(loop)
         check_evaluated_batches('val_dataloader', built.dataloader)
         known = check_metrics('val_evaluator', built.evaluator)
@@ -273,7 +284,8 @@ class Runner(MMEngineRunner):
         Raises:
             ValueError: An unknown or impossible argument.
         """
-        with config_errors('test_cfg, test_dataloader or test_evaluator', values=True):
+        parts = {'test_dataloader': self._test_dataloader, 'test_evaluator': self._test_evaluator}
+        with config_errors(f'test_cfg, {" or ".join(parts)}', values=True, config=parts):
             built = super().build_test_loop(loop)
         check_evaluated_batches('test_dataloader', built.dataloader)
         check_metrics('test_evaluator', built.evaluator)
@@ -303,6 +315,7 @@ class Runner(MMEngineRunner):
         self._first_step = FirstStepHook()
         self.register_hook(self._first_step)
         self.register_hook(ImageOutputsHook())
+        self.register_hook(FiniteOutputsHook())
         if has_own_classes(self.cfg):
             self.register_hook(NumClassesHook())
         if not any(isinstance(hook, FiniteHook) for hook in self.hooks):
@@ -335,6 +348,7 @@ class Runner(MMEngineRunner):
             claimed_outputs(self, ('train', 'val')),
             self._stop.handle_signals(single),
             self._first_step.errors(),
+            single_values(self),
         ):
             return super().train()
 
@@ -501,3 +515,14 @@ class Runner(MMEngineRunner):
         except ValueError as error:
             self.logger.warning(f'the config is not stored in the checkpoint: {error}')
             return {}
+
+
+def without_unset(cfg: Any) -> Any:
+    """Leave out entries that are None, where mmengine expects a dictionary."""
+    unset = [key for key in UNSET if key in cfg and cfg.get(key) is None]
+    if not unset:
+        return cfg
+    cfg = copy.deepcopy(cfg)
+    for key in unset:
+        cfg.pop(key)
+    return cfg

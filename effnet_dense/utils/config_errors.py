@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from effnet_dense.utils.failing_part import failing_part
 
 OF_ARGUMENTS = (
     *(AssertionError, AttributeError, IndexError, NameError, NotImplementedError),
@@ -17,12 +20,15 @@ _ADVICE = re.compile(r' Please check whether the value of .*', re.DOTALL)  # of 
 
 
 @contextmanager
-def config_errors(part: str, values: bool = False) -> Iterator[None]:
+def config_errors(
+    part: str, values: bool = False, config: Mapping[str, Any] | None = None
+) -> Iterator[None]:
     """Turn the errors of unknown or impossible arguments into one that names their config part.
 
     Args:
         part: The config's key, such as 'model'.
         values: Name the part in errors of impossible values and unknown types as well.
+        config: Key → what is built; of it, the part that fails is named.
 
     Raises:
         ValueError: In place of another kind of error in the block, except of a lack of memory.
@@ -34,11 +40,15 @@ def config_errors(part: str, values: bool = False) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except OF_ARGUMENTS as error:
+        part = failing_part(error, config or {}) or part
         raise ValueError(f'{part} cannot be built from the config: {reason(error)}') from error
     except (KeyError, ValueError, ZeroDivisionError) as error:
         if not values:
             raise
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        if 'must contain the key "type"' in str(text):
+            text = 'a part has no type, the name of its class'
+        part = failing_part(error, config or {}) or part
         raise ValueError(f'{part}: {_ADVICE.sub("", str(text))}') from error
 
 

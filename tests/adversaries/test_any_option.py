@@ -18,7 +18,23 @@ FINETUNE = 'effnet_lite0_retinanet_finetune'
 ROOTS = ('model', 'train_dataloader', 'val_dataloader', 'optim_wrapper', 'param_scheduler')
 ROOTS += ('train_cfg', 'val_evaluator', 'default_hooks', 'env_cfg', 'randomness', 'visualizer')
 VALUES: tuple[Any, ...] = (None, True, -1, 0, 1, 2.5, 1e30, float('nan'), float('inf'), 10**20)
-VALUES += ('', 'x', 'auto', '../x', [], [1], [1, 'a'], [[1, 2]], {}, {'type': 'x'}, {'a': 1})
+VALUES += (
+    [[0.5, 1], [2]],
+    [-1, -1, -1],
+    'nope',
+    4,
+    '',
+    'x',
+    'auto',
+    '../x',
+    [],
+    [1],
+    [1, 'a'],
+    [[1, 2]],
+    {},
+    {'type': 'x'},
+    {'a': 1},
+)
 # Large numbers where they mean work or memory are no fault: they are what was asked for.
 COUNTS = ('num_workers', 'batch_size', 'max_epochs', 'stacked_convs', 'channels', 'prefetch_factor')
 LARGE = (1e30, 10**20)
@@ -37,6 +53,20 @@ def keys(node: Any, name: str) -> Iterator[str]:
 
 CONFIG = load_config(FINETUNE)
 KEYS = [key for root in ROOTS if root in CONFIG for key in keys(CONFIG[root], root)]
+# Keys that the config leaves at their defaults.
+KEYS += [
+    f'{loop}_dataloader.{key}'
+    for loop in ('train', 'val')
+    for key in (
+        'prefetch_factor',
+        'multiprocessing_context',
+        'timeout',
+        'pin_memory',
+        'dataset.indices',
+    )
+]
+KEYS += ['model.backbone._delete_', 'optim_wrapper.accumulative_counts', 'env_cfg.dist_cfg']
+KEYS += ['model.test_cfg.nms.method', 'model.test_cfg.nms.max_num', 'custom_hooks', 'load_from']
 
 
 @pytest.mark.slow

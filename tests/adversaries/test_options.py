@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,13 @@ import pytest
 from effnet_dense.commands.program import message
 from effnet_dense.engine.checks.option_types import check_kind
 from effnet_dense.engine.hooks.first_step import FirstStepHook
-from tests.helpers.tiny import as_arguments, narrow_retinanet, options
+from tests.helpers.tiny import (
+    as_arguments,
+    in_place_of_coco,
+    narrow_retinanet,
+    options,
+    write_data,
+)
 from tests.helpers.tool import call
 
 FINETUNE = 'effnet_lite0_retinanet_finetune'
@@ -48,7 +55,7 @@ def refused(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         ('default_hooks.checkpoint.interval', 'x', 'default_hooks.checkpoint.interval'),
         ('default_hooks.checkpoint.max_keep_ckpts', 'all', 'max_keep_ckpts'),
         ('default_hooks.logger.intervall', 3, 'did you mean interval'),
-        ('default_hooks.logger.interval', 0, 'default_hooks'),
+        ('default_hooks.logger.interval', 0, 'default_hooks.logger.interval must be a whole'),
         ('train_cfg.val_interval', 0, 'train_cfg.val_interval'),
         ('train_cfg.val_interval', 'x', 'train_cfg.val_interval'),
         ('train_cfg.max_epochs', 0, 'train_cfg.max_epochs'),
@@ -93,7 +100,24 @@ def refused(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         ('param_scheduler.1.T_max', 0, 'param_scheduler.1.T_max must be a whole number'),
         ('param_scheduler.1.eta_min', -1, 'eta_min must be a number, at least 0'),
         ('train_dataloader.drop_last', 'True', '4 images and drop_last=True, which leaves no'),
+        ('model.test_cfg.nms.type', 'nope', 'model.test_cfg.nms.type must be one of nms, soft_nms'),
+        ('model.test_cfg.nms.iou_thresh', 0.5, 'nms.iou_thresh=0.5: there is no such argument'),
+        ('model.test_cfg.nms.iou_threshold', 5, 'nms.iou_threshold must be a number from 0 to 1'),
+        ('val_evaluator.metric', '[]', 'CocoMetric.metric is empty'),
+        ('val_evaluator', '[]', 'val_evaluator names no metric'),
+        ('train_dataloader.persistent_workers', True, 'train_dataloader.persistent_workers=True'),
+        ('val_dataloader.prefetch_factor', 4, 'val_dataloader.prefetch_factor=4 needs workers'),
+        ('env_cfg.mp_cfg.mp_start_method', 'x', 'mp_start_method must be one of fork, spawn'),
+        ('train_dataloader.dataset.indices', '[0,7]', 'train_dataloader.dataset cannot be built'),
         # values of the wrong kind
+        (
+            'model.bbox_head.anchor_generator.ratios',
+            '[[0.5,1],[2]]',
+            'model.bbox_head.anchor_generator: expected sequence',
+        ),
+        ('model.backbone._delete_', True, 'model.backbone: a part has no type'),
+        ('model.data_preprocessor.std', (-1, 1, 1), 'std must be finite numbers above 0'),
+        ('model.data_preprocessor.mean', (1e999, 1, 1), 'mean must be finite numbers'),
         ('train_dataloader.dataset.pipeline.2.scale', (-64, 64), 'above 0, got (-64, 64)'),
         ('train_dataloader.dataset.pipeline.2.scale', 'x', 'expects numbers, as in the config'),
         ('train_dataloader.dataset.pipeline.2.ratio_range', (2, 1), 'two ascending factors'),
@@ -101,7 +125,7 @@ def refused(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         ('test_dataloader.dataset.pipeline.1.scale', (0, 64), 'above 0, got (0, 64)'),
         ('train_dataloader.dataset', 3, 'expects entries'),
         ('train_dataloader.dataset.ann_file', 3, 'must be a text'),
-        ('model.data_preprocessor.std', (0, 0, 0), 'other than 0'),
+        ('model.data_preprocessor.std', (0, 0, 0), 'above 0'),
         ('model.data_preprocessor.pad_size_divisor', 0, 'above 0, got 0'),
         ('model.test_cfg.score_thr', 'x', "expects a number, as in the config (0.05), got 'x'"),
         ('model.neck.out_channels', -8, 'negative dimension'),
@@ -161,6 +185,36 @@ def test_a_schedule_with_another_end_is_a_warning(
     log = next(tmp_path.glob('*/*.log')).read_text(encoding='utf-8')
     lines = [line for line in log.splitlines() if 'WARNING' in line and 'param_scheduler:' in line]
     assert any(all(word in line for word in words) for line in lines), lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'env_cfg': None, 'randomness': None},
+        {'env_cfg.mp_cfg': None, 'env_cfg.dist_cfg': None},
+    ],
+)
+def test_none_is_the_default(changes: dict[str, Any], tiny_data: Path, tmp_path: Path) -> None:
+    assert train(tiny_data, tmp_path, **changes) == 0
+
+
+def test_one_image_and_batch_norm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(write_data(tmp_path / 'data', train=1), tmp_path / 'run') == 2
+    line = capsys.readouterr().err.partition('error: ')[2]
+    assert 'train_dataloader has 1 image and batch_size=2' in line and line.count('\n') == 1
+
+
+def test_annotations_that_are_no_json(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = tmp_path / 'evil.pkl'
+    evil.write_bytes(pickle.dumps({'images': []}))
+    changes = {**in_place_of_coco(tiny_data), 'train_dataloader.dataset.ann_file': evil}
+    small = as_arguments({**options(), **narrow_retinanet(), **changes})
+    assert call('train', FINETUNE, '--work-dir', tmp_path / 'run', *small) == 2
+    line = capsys.readouterr().err.partition('error: ')[2]
+    assert f'train_dataloader: ann_file {evil} is not JSON' in line and line.count('\n') == 1
 
 
 def test_classes_of_the_training_alone(refused: Any) -> None:

@@ -6,13 +6,15 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, LoggerHook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
-from torch.utils.data import DataLoader
 
+from effnet_dense.engine.checks.annotation_files import check_annotation_files
 from effnet_dense.engine.checks.config_parts import GIVEN_BY_RUNNER, Parts
+from effnet_dense.engine.checks.loaders import check_loaders
+from effnet_dense.engine.checks.nms import check_nms
 from effnet_dense.engine.checks.numbers import check_integer
 from effnet_dense.engine.checks.schedule_numbers import check_schedule_numbers
 from effnet_dense.engine.checks.signatures import arguments_of, check_names, check_numbers
@@ -20,11 +22,6 @@ from effnet_dense.engine.checks.sizes import check_sizes
 from effnet_dense.engine.checks.thresholds import check_thresholds
 from effnet_dense.engine.checks.top_level import check_top_level
 
-LOADER_KEYS = {
-    *inspect.signature(DataLoader).parameters,
-    'disable_subprocess_warning',
-    'num_batch_per_epoch',
-}
 TRAIN_LOOPS = {
     'EpochBasedTrainLoop': EpochBasedTrainLoop,
     'IterBasedTrainLoop': IterBasedTrainLoop,
@@ -50,7 +47,6 @@ PARAMWISE = {
     'norm_decay_mult',
 }
 LARGEST_SEED = 2**32 - 1  # numpy's
-SMALLEST_OF_LOADERS = dict(batch_size=1, num_workers=0)
 
 
 def check_arguments(cfg: Any) -> None:
@@ -65,7 +61,7 @@ def check_arguments(cfg: Any) -> None:
     check_top_level(cfg)
     for part in Parts(cfg):
         known = arguments_of(part.cls) if part.cls is not None else None
-        if inspect.isclass(part.cls) and issubclass(part.cls, CheckpointHook):
+        if _is_a(part.cls, CheckpointHook):
             # Others go to `Runner.save_checkpoint`, which has no others.
             known = _named(CheckpointHook.__init__)
         given = {k: v for k, v in part.node.items() if k not in ('type', '_scope_', *part.more)}
@@ -73,20 +69,34 @@ def check_arguments(cfg: Any) -> None:
             check_names(part.key, given, set(known) - GIVEN_BY_RUNNER)
             if '.pipeline.' not in part.key:  # mmdet's annotations of transforms are too narrow
                 check_numbers(part.key, given, known)
-    for loop in ('train', 'val', 'test'):
-        loader = cfg.get(f'{loop}_dataloader')
-        if isinstance(loader, Mapping):
-            check_names(f'{loop}_dataloader', loader, LOADER_KEYS)
-            for name, smallest in SMALLEST_OF_LOADERS.items():
-                if loader.get(name) is not None:
-                    check_integer(f'{loop}_dataloader.{name}', loader[name], smallest)
+        if part.key.startswith(('default_hooks', 'custom_hooks')):
+            check_interval(part.key, part.cls, given)
+    check_loaders(cfg)
+    check_annotation_files(cfg)
     check_train_loop(cfg.get('train_cfg'))
     check_sizes(cfg)
     check_thresholds(cfg)
+    check_nms(cfg)
     check_schedule_numbers(cfg)
     check_randomness(cfg.get('randomness') or {})
     check_clip_grad(cfg.get('optim_wrapper'))
     check_settings(cfg)
+
+
+def check_interval(key: str, cls: Any, given: Mapping[str, Any]) -> None:
+    """Check how often a hook acts; -1 is never.
+
+    Raises:
+        ValueError: `interval` is no number of steps.
+    """
+    interval = given.get('interval')
+    never = (-1, 0) if _is_a(cls, CheckpointHook) else () if _is_a(cls, LoggerHook) else (-1,)
+    if interval is not None and interval not in never:
+        check_integer(f'{key}.interval', interval, 1)
+
+
+def _is_a(cls: Any, base: type) -> bool:
+    return inspect.isclass(cls) and issubclass(cls, base)
 
 
 def _named(function: Any) -> dict[str, Any]:

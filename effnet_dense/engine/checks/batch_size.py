@@ -43,3 +43,19 @@ def batch_size_warning(runner: Any, optim_wrapper: Any) -> str:
         f'the learning rate {rate:.6g} is meant for {base} images per step, this run has '
         f'{images}: --auto-scale-lr would make it {rate * images / base:.6g}'
     )
+
+
+def accumulation_warning(iterations: int, optim_wrapper: Any) -> str:
+    """Return one line if a training is shorter than its first step of the optimizer, else ''.
+
+    Args:
+        iterations: Of the training.
+        optim_wrapper: Has the number of batches whose gradients are added up.
+    """
+    batches = accumulated_batches(optim_wrapper)
+    if batches <= iterations:
+        return ''
+    return (
+        f'optim_wrapper.accumulative_counts={batches} adds up more batches than the training has '
+        f'({iterations}): the weights change once, at its end'
+    )

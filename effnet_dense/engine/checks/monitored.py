@@ -24,12 +24,17 @@ def check_metrics(key: str, evaluator: Any) -> set[str] | None:
         The names of its results; None if they are unknown.
 
     Raises:
-        ValueError: A metric has no such result, or two have the same.
+        ValueError: There are no metrics, one has no such result, or two have the same.
     """
     known: set[str] = set()
+    if not evaluator.metrics:
+        raise ValueError(
+            f'{key} names no metric: write one, or {key}=None without a {key[:-9]}loop'
+        )
     complete = type(evaluator) is Evaluator  # others may rename results
     for metric in evaluator.metrics:
         try:
+            check_kinds(metric)
             names = result_names(metric)
         except ValueError as error:
             raise ValueError(f'{key}: {type(metric).__name__}.{error}') from None
@@ -42,6 +47,17 @@ def check_metrics(key: str, evaluator: Any) -> set[str] | None:
         known |= names or set()
         complete = complete and names is not None
     return known if complete else None
+
+
+def check_kinds(metric: Any) -> None:
+    """Check that a metric computes something.
+
+    Raises:
+        ValueError: Its list of metrics is empty.
+    """
+    kinds = getattr(metric, 'metrics', None)
+    if isinstance(kinds, list | tuple) and not kinds and not getattr(metric, 'format_only', False):
+        raise ValueError('metric is empty: nothing would be evaluated; write what to compute')
 
 
 def check_monitored(known: set[str], hooks: Iterable[Any], schedulers: Iterable[Any] = ()) -> None:

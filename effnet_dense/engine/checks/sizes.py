@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from effnet_dense.data.config_walk import type_name
+from effnet_dense.engine.checks.numbers import is_number
+
 SIZES = {'crop_size', 'img_scale', 'img_size', 'scale', 'scales', 'size'}
 RANGES = {'ratio_range', 'scale_range'}
 DIVISORS = {'pad_size_divisor', 'size_divisor'}
@@ -29,8 +32,10 @@ def check_sizes(cfg: Any) -> None:
         preprocessor = model.get('data_preprocessor')
         for key, name, value in _entries('model.data_preprocessor', preprocessor):
             _check(f'{key}.{name}', name, value)
-            if name == 'std' and any(number == 0 for number in _numbers(value)):
-                raise ValueError(f'{key}.std must be numbers other than 0, got {value!r}')
+            if name == 'std' and value is not None and not all(map(_is_std, _numbers(value))):
+                raise ValueError(f'{key}.std must be finite numbers above 0, got {value!r}')
+            if name == 'mean' and not all(map(_is_mean, _numbers(value))):
+                raise ValueError(f'{key}.mean must be finite numbers, got {value!r}')
 
 
 def _check(key: str, name: str, value: Any) -> None:
@@ -49,8 +54,15 @@ def _check(key: str, name: str, value: Any) -> None:
 
 def _is_positive(number: Any) -> bool:
     """Whether a value is a number above 0; infinite ones stand for an unlimited side."""
-    known = isinstance(number, int | float) and not isinstance(number, bool)
-    return known and not math.isnan(number) and number > 0
+    return is_number(number) and not math.isnan(number) and number > 0
+
+
+def _is_std(number: Any) -> bool:
+    return _is_positive(number) and number < math.inf
+
+
+def _is_mean(number: Any) -> bool:
+    return number is None or (is_number(number) and math.isfinite(number))
 
 
 def _numbers(value: Any) -> Iterator[Any]:
@@ -67,7 +79,7 @@ def _entries(key: str, node: Any) -> Iterator[tuple[str, str, Any]]:
         for index, child in enumerate(node):
             yield from _entries(f'{key}.{index}', child)
     elif isinstance(node, Mapping):
-        kind = str(node.get('type', ''))
+        kind = type_name(node)
         for name, value in node.items():
             # Others give these names another meaning, such as albumentations' shares.
             if 'type' in node and not isinstance(value, Mapping) and kind in READ:

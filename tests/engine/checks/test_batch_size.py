@@ -12,7 +12,11 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from torch import nn
 
-from effnet_dense.engine.checks.batch_size import batch_size_warning, images_per_step
+from effnet_dense.engine.checks.batch_size import (
+    accumulation_warning,
+    batch_size_warning,
+    images_per_step,
+)
 from tests.helpers import resumable
 
 
@@ -28,6 +32,13 @@ def runner(batch: int, world: int, accumulate: int, setting: dict[str, Any] | No
 
 def test_batch_times_processes_times_accumulated() -> None:
     assert images_per_step(runner(4, 2, 3, None)) == 24
+
+
+def test_more_accumulated_batches_than_the_training_has() -> None:
+    wrapper = runner(4, 1, 1000, None).optim_wrapper
+    line = accumulation_warning(2, wrapper)
+    assert 'accumulative_counts=1000' in line and '(2)' in line
+    assert not accumulation_warning(1000, wrapper)
 
 
 @pytest.mark.parametrize(

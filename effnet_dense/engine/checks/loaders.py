@@ -1,0 +1,69 @@
+"""Check the arguments of data loaders, and how their processes start."""
+
+from __future__ import annotations
+
+import inspect
+import multiprocessing
+from collections.abc import Mapping
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from effnet_dense.engine.checks.numbers import check_integer
+from effnet_dense.engine.checks.signatures import check_names
+
+LOADER_KEYS = {
+    *inspect.signature(DataLoader).parameters,
+    'disable_subprocess_warning',
+    'num_batch_per_epoch',
+}
+SMALLEST = dict(batch_size=1, num_workers=0, prefetch_factor=1)
+OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context')
+"""Arguments that PyTorch refuses, or ignores, without workers."""
+
+
+def check_loaders(cfg: Any) -> None:
+    """Check the loaders of training, validation and test, and `env_cfg.mp_cfg`.
+
+    Raises:
+        ValueError: Names the key, its value and what is expected.
+    """
+    for loop in ('train', 'val', 'test'):
+        loader = cfg.get(f'{loop}_dataloader')
+        if isinstance(loader, Mapping):
+            _check_loader(f'{loop}_dataloader', loader)
+    processes = (cfg.get('env_cfg') or {}).get('mp_cfg')
+    if processes is not None and not isinstance(processes, Mapping):
+        raise ValueError(f'env_cfg.mp_cfg must be a dictionary, got {processes!r:.100}')
+    if processes:
+        check_start_method('env_cfg.mp_cfg.mp_start_method', processes.get('mp_start_method'))
+        threads = processes.get('opencv_num_threads')
+        if threads is not None:
+            check_integer('env_cfg.mp_cfg.opencv_num_threads', threads, -1)
+
+
+def _check_loader(key: str, loader: Mapping[str, Any]) -> None:
+    check_names(key, loader, LOADER_KEYS)
+    for name, smallest in SMALLEST.items():
+        if loader.get(name) is not None:
+            check_integer(f'{key}.{name}', loader[name], smallest)
+    context = loader.get('multiprocessing_context')
+    if isinstance(context, str):
+        check_start_method(f'{key}.multiprocessing_context', context)
+    for name in OF_WORKERS:
+        if not loader.get('num_workers') and loader.get(name):
+            raise ValueError(
+                f'{key}.{name}={loader[name]!r} needs workers: write {key}.num_workers of at least '
+                f'1, or {key}.{name}={False if name == OF_WORKERS[0] else None}'
+            )
+
+
+def check_start_method(key: str, method: Any) -> None:
+    """Check how processes start; None is the system's way.
+
+    Raises:
+        ValueError: This system has no such method.
+    """
+    known = multiprocessing.get_all_start_methods()
+    if method is not None and method not in known:
+        raise ValueError(f'{key} must be one of {", ".join(known)}, got {method!r:.100}')
