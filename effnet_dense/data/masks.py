@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from effnet_dense.data.columns import polygon_extents
+
 MAX_PIXELS = 2**31 - 1
 """Pixels of a mask, whose run lengths pycocotools adds up in 32 bits."""
 
@@ -24,6 +26,13 @@ MAX_PERIMETER = 4_000_000
 
 MAX_CHUNKS = 7
 """Characters for one run length: 35 bits."""
+
+
+CHUNK = 10_000
+"""Masks that are examined at once."""
+
+Size = tuple[object, object]
+"""Width and height of an image, any JSON."""
 
 
 class _MaskError(ValueError):
@@ -48,6 +57,48 @@ def mask_fault(segmentation: object, width: object, height: object) -> str | Non
     except _MaskError as error:
         return str(error)
     return None
+
+
+def mask_faults(masks: Sequence[Any], sizes: Sequence[Size]) -> list[str | None]:
+    """Return what `mask_fault` returns for K masks, much faster where most are plain polygons.
+
+    Args:
+        masks: COCO's fields.
+        sizes: Width and height of their images.
+    """
+    return [
+        None if plain else mask_fault(mask, *size)
+        for plain, mask, size in zip(are_plain(masks, sizes), masks, sizes, strict=True)
+    ]
+
+
+def are_plain(masks: Sequence[Any], sizes: Sequence[Size]) -> list[bool]:
+    """Whether each of K masks is one of polygons of which nothing has to be found out.
+
+    Args:
+        masks: COCO's fields.
+        sizes: Width and height of their images.
+    """
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(masks), CHUNK)]
+    return [plain for chunk in chunks for plain in _plain(masks[chunk], sizes[chunk]).tolist()]
+
+
+def _plain(masks: Sequence[Any], sizes: Sequence[Size]) -> NDArray[np.bool_]:
+    extents, counts = polygon_extents(masks)
+    known = [size if _is_size(*size) else (0, 0) for size in sizes]
+    side = np.array(known, dtype=np.float64).reshape(-1, 2)
+    margin = side.max(1, initial=0)
+    plain = (margin > 0) & (1.5 * margin * counts <= MAX_PERIMETER)
+    plain &= (extents[:, :2] >= -margin[:, None]).all(1)
+    plain &= (extents[:, 2:] <= side + margin[:, None]).all(1)  # NaN is not
+    return np.asarray(plain)
+
+
+def _is_size(width: object, height: object) -> bool:
+    """Whether a mask may have this size."""
+    if type(width) is not int or type(height) is not int:
+        return False
+    return min(width, height) > 0 and width * height <= MAX_PIXELS
 
 
 def _checked_size(width: object, height: object) -> tuple[int, int]:
@@ -194,7 +245,8 @@ def _decoded(text: str) -> NDArray[np.int64]:
 def to_runs(segmentation: Any, width: int, height: int) -> dict[str, Any]:
     """Rasterise a mask without faults (see `mask_fault`) to pycocotools' compressed run lengths."""
     if isinstance(segmentation, list):
-        runs = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+        runs = coco_mask.frPyObjects(segmentation, height, width)
+        runs = runs[0] if len(runs) == 1 else coco_mask.merge(runs)
     elif isinstance(segmentation['counts'], list):
         runs = coco_mask.frPyObjects(segmentation, height, width)
     else:

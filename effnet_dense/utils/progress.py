@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -55,3 +56,14 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
     """
     with progress_bar(transient=True) as progress:
         yield from progress.track(items, total=total, description=description)
+
+
+@contextmanager
+def activity(description: str) -> Iterator[None]:
+    """Show what is being done in the block, for work that cannot tell how far it is.
+
+    Must not lie around another bar.
+    """
+    with progress_bar(transient=True) as progress:
+        progress.add_task(description, total=None)
+        yield

@@ -19,8 +19,10 @@ from effnet_dense.data.coco.fields import (
     CATEGORY_FIELDS,
     IMAGE_FIELDS,
     Fields,
+    all_valid,
     annotation_fields,
 )
+from effnet_dense.data.columns import stack_boxes
 from effnet_dense.data.findings import Severity
 from effnet_dense.data.image_files import (
     OTHER_TURNS,
@@ -29,9 +31,10 @@ from effnet_dense.data.image_files import (
     image_size,
     size_name,
 )
-from effnet_dense.data.masks import mask_fault
+from effnet_dense.data.masks import CHUNK, mask_faults
 from effnet_dense.data.record_sizes import swap_hint
 from effnet_dense.data.transforms.loading import LoadImageFromFile
+from effnet_dense.utils.progress import activity, track
 from effnet_dense.utils.regular_files import disk_path
 
 TOLERANCE = 1.0
@@ -175,6 +178,8 @@ def field_faults(key: str, records: list[Record], fields: Fields) -> Iterator[Fa
     for field, (is_valid, expected) in fields.items():
         dropped: Literal['always', 'never'] = 'never' if key == 'categories' else 'always'
         kind = Kind('error', f'{field!r} of {key} is not {expected}', dropped)
+        if all_valid(is_valid, [record.get(field) for record in records]):
+            continue
         for index, record in enumerate(records):
             if not is_valid(record.get(field)):
                 found = f'{record[field]!r:.60}' if field in record else 'missing'
@@ -306,11 +311,18 @@ def _mask_faults(
     annotations: Mapping[int, Record], images: Mapping[int, Record]
 ) -> Iterator[Fault]:
     """Decode the masks of annotations, given by their position."""
-    for index, record in annotations.items():
-        image = images[record['image_id']]
-        why = mask_fault(record['segmentation'], image['width'], image['height'])
-        if why is not None:
-            yield _fault(BROKEN_MASK, 'annotations', index, record, why)
+    indices, records = list(annotations), list(annotations.values())
+    for start in track(range(0, len(records), CHUNK), 'Checking masks'):
+        chosen = records[start : start + CHUNK]
+        sizes = [_size(images[record['image_id']]) for record in chosen]
+        whys = mask_faults([record['segmentation'] for record in chosen], sizes)
+        for i, why in enumerate(whys):
+            if why is not None:
+                yield _fault(BROKEN_MASK, 'annotations', indices[start + i], chosen[i], why)
+
+
+def _size(image: Record) -> tuple[object, object]:
+    return image['width'], image['height']
 
 
 def _ids(records: list[Record]) -> set[int]:
@@ -322,7 +334,7 @@ def _box_faults(annotations: Mapping[int, Record], images: Mapping[int, Record])
     indices, records = list(annotations), list(annotations.values())
     sizes = {id_: (image['width'], image['height']) for id_, image in images.items()}
     size = np.array([sizes[record['image_id']] for record in records]).reshape(-1, 2)
-    boxes = np.array([record['bbox'] for record in records], dtype=np.float64).reshape(-1, 4)
+    boxes = stack_boxes(records)
     area = np.array([record['area'] for record in records], dtype=np.float64)
     for kind, hits in _box_kinds(boxes, area, size).items():
         for i in np.flatnonzero(hits):

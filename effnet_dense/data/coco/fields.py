@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from effnet_dense.data.columns import (
+    LIMIT,
+    are_flags,
+    are_integers,
+    as_boxes,
+    as_numbers,
+    have_types,
+)
 from effnet_dense.utils.controls import LONGEST_NAME, bad_name
 
 Fields = dict[str, tuple[Callable[[object], bool], str]]
 """Field → (test of a value, description of valid values)."""
-
-LIMIT = 1e9
-"""Numbers must be smaller in magnitude, which also excludes infinity and NaN."""
 
 
 def is_int(value: object) -> bool:
@@ -65,6 +71,22 @@ ANNOTATION_FIELDS: Fields = {
 }
 EVALUATION_FIELDS: Fields = {'iscrowd': (_is_flag, '0 or 1, which evaluation reads')}
 MASK_FIELDS: Fields = {'segmentation': (_is_mask, 'polygons or an RLE mask')}
+
+
+_COLUMNS: dict[Callable[[object], bool], Callable[[Sequence[Any]], bool]] = {
+    is_int: are_integers,
+    _is_number: lambda values: as_numbers(values) is not None,
+    is_box: lambda values: as_boxes(values) is not None,
+    _is_flag: are_flags,
+    _is_mask: lambda values: have_types(values, list, dict) and all(values),
+}
+"""Test of a value → one of many at once, which may also refuse valid ones."""
+
+
+def all_valid(is_valid: Callable[[object], bool], values: Sequence[Any]) -> bool:
+    """Whether all values of a field are valid."""
+    quick = _COLUMNS.get(is_valid)
+    return (quick is not None and quick(values)) or all(map(is_valid, values))
 
 
 def annotation_fields(masks: bool, evaluated: bool) -> Fields:

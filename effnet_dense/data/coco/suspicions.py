@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effnet_dense.data.coco.annotation_file import Record
+from effnet_dense.data.columns import polygon_extents, stack_boxes
 from effnet_dense.data.findings import Finding, list_finding
+from effnet_dense.data.masks import CHUNK
 
 SLACK = 1.0
 """Pixels by which a box may exceed its image: rounding."""
@@ -38,13 +40,11 @@ class Objects:
 
     Attributes:
         records: The annotations.
-        names: Their images' file names.
         boxes: (K, 4).
         sizes: (K, 2), width and height of their images.
     """
 
     records: Sequence[Record]
-    names: Sequence[str]
     boxes: NDArray[np.float64]
     sizes: NDArray[np.float64]
 
@@ -76,7 +76,8 @@ def find_suspicions(
     objects = _columns(sound)
     if objects.records:
         findings += [*_ignored(objects, evaluated), *_meaning_of_boxes(objects)]
-    objects = _columns(trainable)
+    if len(trainable['annotations']) < len(sound['annotations']):
+        objects = _columns(trainable)
     if objects.records:
         findings += _repeated(objects)
     if objects.records and masks:
@@ -88,10 +89,9 @@ def _columns(data: Record) -> Objects:
     images = {image['id']: image for image in data['images']}
     records = [record for record in data['annotations'] if record['image_id'] in images]
     linked = [images[record['image_id']] for record in records]
-    boxes = np.array([record['bbox'] for record in records], dtype=np.float64).reshape(-1, 4)
-    sizes = np.array([(image['width'], image['height']) for image in linked], dtype=np.float64)
-    names = [image['file_name'] for image in linked]
-    return Objects(records, names, boxes, sizes.reshape(-1, 2))
+    sides = (image[side] for image in linked for side in ('width', 'height'))
+    sizes = np.fromiter(sides, np.float64, 2 * len(linked)).reshape(-1, 2)
+    return Objects(records, stack_boxes(records), sizes)
 
 
 def _classes(data: Record, evaluated: bool) -> Iterator[Finding]:
@@ -155,7 +155,8 @@ def _repeated(objects: Objects) -> list[Finding]:
     """Find annotations with class and box of another in the same image."""
     seen: set[tuple[Any, ...]] = set()
     repeated = []
-    for record in objects.records:
+    for index in _alike(objects):
+        record = objects.records[index]
         key = (record['image_id'], record['category_id'], *record['bbox'])
         if key in seen:
             repeated.append(f'id {record["id"]}: {record["bbox"]}')
@@ -165,9 +166,22 @@ def _repeated(objects: Objects) -> list[Finding]:
     return list_finding('warning', what, repeated)
 
 
+def _alike(objects: Objects) -> list[int]:
+    """Select annotations that may be repeated: others have their hash of image, class and box."""
+    keys = ((record['image_id'], record['category_id']) for record in objects.records)
+    hashes = np.fromiter(map(hash, keys), np.int64, len(objects.records))
+    for column in objects.boxes.T:
+        hashes = hashes * 1_000_003 + (column + 0.0).view(np.int64)  # + 0.0: no -0.0
+        hashes ^= hashes >> 29
+    _, group, count = np.unique(hashes, return_inverse=True, return_counts=True)
+    return [int(index) for index in np.flatnonzero(count[group] > 1)]
+
+
 def _masks(objects: Objects) -> Iterator[Finding]:
     """Find polygons away from their image or their box: normalised, shifted, of another size."""
-    extents = np.array([_extent(record.get('segmentation')) for record in objects.records])
+    masks = [record.get('segmentation') for record in objects.records]
+    chunks = (masks[start : start + CHUNK] for start in range(0, len(masks), CHUNK))
+    extents = np.concatenate([polygon_extents(chunk)[0] for chunk in chunks])
     known = ~np.isnan(extents).any(1)
     if not known.any():
         return
@@ -186,12 +200,3 @@ def _masks(objects: Objects) -> Iterator[Finding]:
     away = known & ~outside & (common < OVERLAP * union)
     what = 'mask elsewhere than its box, as if it were made for another size of the image'
     yield from list_finding('warning', what, objects.quote(away))
-
-
-def _extent(segmentation: Any) -> tuple[float, float, float, float]:
-    """Return the corners around polygons; NaN for run lengths, which have their image's size."""
-    if not isinstance(segmentation, list) or not segmentation:
-        return (float('nan'),) * 4
-    xs = [x for polygon in segmentation for x in polygon[::2]]
-    ys = [y for polygon in segmentation for y in polygon[1::2]]
-    return min(xs), min(ys), max(xs), max(ys)

@@ -28,7 +28,7 @@ from effnet_dense.data.formats.yolo_names import (
     read_names,
     read_yaml,
 )
-from effnet_dense.data.formats.yolo_paths import images_of, label_file, look_up
+from effnet_dense.data.formats.yolo_paths import have_label_folder, images_of, label_file, look_up
 from effnet_dense.data.image_files import REFUSED, image_size
 
 USUAL = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml')
@@ -187,6 +187,8 @@ def _name_file(places: list[Path], folders: Folders) -> Path | None:
 
 def _has_labels(images: list[Path], root: Path, folders: Folders, sure: bool) -> bool:
     labels = (label_file(image, root, folders) for image in images)
+    if not have_label_folder(images, root, folders):
+        return False
     found = [path for path in labels if path is not None and path.name.lower() not in NAME_FILES]
     return (sure and bool(found)) or any(map(_is_label_file, found[:PROBED]))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from effnet_dense.data.formats.folders import Folders
@@ -102,12 +103,30 @@ def _listed(root: Path, path: Path, folders: Folders) -> list[Path]:
 def label_file(image: Path, root: Path, folders: Folders) -> Path | None:
     """Find an image's label file: in the folder labels/ that mirrors images/, or beside it."""
     name = f'{image.stem}.txt'.lower()
-    parents = image.parent.relative_to(root).parts
+    for folder in _label_folders(image.parent, root, folders):
+        found = folders(folder).files.get(name)
+        if found is not None:
+            return found
+    return None
+
+
+def have_label_folder(images: Iterable[Path], root: Path, folders: Folders) -> bool:
+    """Whether there are text files where the label files of some images would be."""
+    places = [Path(place) for place in dict.fromkeys(os.path.dirname(image) for image in images)]
+    return any(
+        folders(folder).with_suffix('.txt')
+        for place in places
+        for folder in _label_folders(place, root, folders)
+    )
+
+
+def _label_folders(place: Path, root: Path, folders: Folders) -> Iterator[Path]:
+    """Yield where the label files of a folder's images may be, the most likely first."""
+    parents = place.relative_to(root).parts
     at = [i for i, parent in enumerate(parents) if parent.lower() == 'images']
     if at:
         mirrored = [*parents[: at[-1]], 'labels', *parents[at[-1] + 1 :]]
         folder = folders.sub(root, *(parent.lower() for parent in mirrored))
-        found = folders(folder).files.get(name)
-        if found is not None:
-            return found
-    return folders(image.parent).files.get(name)
+        if folder is not None:
+            yield folder
+    yield place

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from effnet_dense.data.masks import mask_fault, to_runs
+from effnet_dense.data.columns import are_flags, as_boxes, as_numbers
+from effnet_dense.data.masks import are_plain, mask_fault, to_runs
 from effnet_dense.data.normalise.numbers import as_number, is_number
 from effnet_dense.data.normalise.repairs import Record, RepairLog, annotation_name, rewritten
 
@@ -28,6 +30,8 @@ def repair_fields(annotations: list[Record], images: list[Record], log: RepairLo
     Returns:
         The annotations; the same list if none is repaired.
     """
+    if _are_sound(annotations):
+        return annotations
     sizes = {
         image['id']: (image['width'], image['height'])
         for image in images
@@ -36,13 +40,58 @@ def repair_fields(annotations: list[Record], images: list[Record], log: RepairLo
         and type(image.get('height')) is int
     }
 
+    own = [_size(record, sizes) for record in annotations]
+    masks = [record.get('segmentation') for record in annotations]
+    plain = are_plain(masks, [size or (0, 0) for size in own])
+
     def change(index: int, record: Record) -> Record | None:
         if _is_sound(record):
             return None
-        fixed = _repaired(record, sizes, index, log)
+        fixed = _repaired(record, _Mask(own[index], plain[index]), index, log)
         return {**record, **fixed} if fixed else None
 
-    return rewritten(annotations, change)
+    return rewritten(annotations, change, 'Repairing annotations')
+
+
+@dataclass
+class _Mask:
+    """Run lengths of an annotation's mask, made when they are needed.
+
+    Attributes:
+        size: Width and height of its image; None if they are unknown.
+        plain: The mask is known to have no fault.
+    """
+
+    size: Size | None
+    plain: bool
+
+    def runs(self, mask: Any) -> Any:
+        """Return the run lengths; None if the annotation has no mask, or a faulty one."""
+        if type(mask) not in (list, dict) or not mask or self.size is None:
+            return None
+        if not self.plain and mask_fault(mask, *self.size) is not None:
+            return None
+        return to_runs(mask, *self.size)
+
+
+def _size(record: Record, sizes: Mapping[int, Size]) -> Size | None:
+    image = record.get('image_id')
+    return sizes.get(image) if type(image) is int else None
+
+
+def _are_sound(annotations: Sequence[Record]) -> bool:
+    """Whether nothing needs to be derived in any annotation."""
+    flags, boxes, areas, masks = (
+        [record.get(key) for record in annotations]
+        for key in ('iscrowd', 'bbox', 'area', 'segmentation')
+    )
+    if not are_flags(flags):
+        return False
+    box, area = as_boxes(boxes), as_numbers(areas)
+    if box is None or area is None or not (box[:, 2:] > 0).all() or not (area > 0).all():
+        return False
+    firsts = {type(mask[0]) for mask in masks if type(mask) is list and mask}
+    return firsts.isdisjoint((int, float))
 
 
 def _is_sound(record: Record) -> bool:
@@ -66,7 +115,7 @@ def _is_sound(record: Record) -> bool:
     )
 
 
-def _repaired(record: Record, sizes: Mapping[int, Size], index: int, log: RepairLog) -> Record:
+def _repaired(record: Record, shape: _Mask, index: int, log: RepairLog) -> Record:
     """Return an annotation's fields that are derived."""
     name = annotation_name(index, record)
     fixed: Record = {}
@@ -83,14 +132,12 @@ def _repaired(record: Record, sizes: Mapping[int, Size], index: int, log: Repair
     if _is_flat(mask):
         mask = fixed['segmentation'] = [mask]
         log.add('polygon that is no list of polygons, now one', name)
-    image = record.get('image_id')
-    size = sizes.get(image) if type(image) is int else None
-    fixed |= _box_and_area(record, mask, size, name, log)
+    fixed |= _box_and_area(record, mask, shape, name, log)
     return fixed
 
 
 def _box_and_area(
-    record: Record, mask: Any, size: Size | None, name: str, log: RepairLog
+    record: Record, mask: Any, shape: _Mask, name: str, log: RepairLog
 ) -> Record:
     fixed: Record = {}
     box = record.get('bbox')
@@ -98,7 +145,7 @@ def _box_and_area(
     valid = len(numbers) == 4 and None not in numbers
     runs: Any = None
     if not valid or numbers[2] <= 0 or numbers[3] <= 0:  # type: ignore[operator]
-        runs = _runs(mask, size)
+        runs = shape.runs(mask)
         derived = _mask_box(mask, runs)
         if derived is not None:
             fixed['bbox'] = derived
@@ -113,7 +160,9 @@ def _box_and_area(
     area = record.get('area')
     if is_number(area) and area > 0:  # type: ignore[operator]
         return fixed
-    value, source = _area(mask, runs, size), "its mask's"
+    runs = shape.runs(mask) if runs is None else runs
+    value = None if runs is None else float(coco_mask.area(runs)) or None
+    source = "its mask's"
     if value is None and valid:
         value, source = numbers[2] * numbers[3], "its box's"  # type: ignore[operator]
     if value is not None and (value > 0 or not is_number(area)):
@@ -132,13 +181,6 @@ def _is_flat(mask: Any) -> bool:
     )
 
 
-def _runs(mask: Any, size: Size | None) -> Any:
-    """Return a mask's run lengths; None if it has none, or is faulty."""
-    if type(mask) not in (list, dict) or not mask or size is None:
-        return None
-    return to_runs(mask, *size) if mask_fault(mask, *size) is None else None
-
-
 def _mask_box(mask: Any, runs: Any) -> list[float] | None:
     """Return the box around a mask: of polygons their extent, as COCO's files have it."""
     if runs is None:
@@ -150,12 +192,6 @@ def _mask_box(mask: Any, runs: Any) -> list[float] | None:
     else:
         box = coco_mask.toBbox(runs).tolist()
     return box if box[2] > 0 and box[3] > 0 else None
-
-
-def _area(mask: Any, runs: Any, size: Size | None) -> float | None:
-    runs = _runs(mask, size) if runs is None else runs
-    area = None if runs is None else float(coco_mask.area(runs))
-    return area or None
 
 
 def free_crowds(parts: Mapping[str, Record], logs: Mapping[str, RepairLog]) -> dict[str, Record]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from effnet_dense.data.columns import are_integers
 from effnet_dense.data.normalise.numbers import as_integer
 from effnet_dense.data.normalise.repairs import (
     Record,
@@ -41,22 +42,26 @@ def repair_ids(data: Record, log: RepairLog) -> Record:
         data, 'categories', 'category_id', _category_name, _class_names, log
     )
     references = (('image_id', image_ids), ('category_id', category_ids))
-
-    def change(index: int, record: Record) -> Record | None:
-        fixed: Record = {}
-        for field, new_id in references:
-            value = record.get(field)
-            if field in record and not (type(value) is int and new_id.kept(value)):
-                found = new_id(value)
-                if found is not None and (type(value) is not int or found != value):
-                    fixed[field] = found
-                    kind = f'{field!r} of annotations follows the new id'
-                    log.add(kind, f'{value!r:.40} → {found}')
-        return {**record, **fixed} if fixed else None
-
-    annotations = rewritten(data['annotations'], change)
+    annotations = data['annotations']
+    if not all(new_id.all_kept([r.get(field) for r in annotations]) for field, new_id in references):
+        annotations = rewritten(annotations, lambda _, record: _followed(record, references, log))
     annotations = _number_annotations(annotations, log)
     return {**data, 'images': images, 'categories': categories, 'annotations': annotations}
+
+
+def _followed(
+    record: Record, references: Iterable[tuple[str, _References]], log: RepairLog
+) -> Record | None:
+    """Return an annotation whose references follow the new ids; None if they are these."""
+    fixed: Record = {}
+    for field, new_id in references:
+        value = record.get(field)
+        if field in record and not (type(value) is int and new_id.kept(value)):
+            found = new_id(value)
+            if found is not None and (type(value) is not int or found != value):
+                fixed[field] = found
+                log.add(f'{field!r} of annotations follows the new id', f'{value!r:.40} → {found}')
+    return {**record, **fixed} if fixed else None
 
 
 class _References:
@@ -80,6 +85,10 @@ class _References:
     def kept(self, value: int) -> bool:
         """Whether an integer is an id that has not changed."""
         return self._integers.get(value) == value
+
+    def all_kept(self, values: Sequence[Any]) -> bool:
+        """Whether all of these are ids that have not changed."""
+        return are_integers(values) and all(map(self.kept, set(values)))
 
     def __call__(self, value: Any) -> int | None:
         """Return the id; None if nothing has it."""

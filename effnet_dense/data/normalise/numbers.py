@@ -6,8 +6,7 @@ import math
 import re
 from typing import Any
 
-LIMIT = 1e9
-"""Coordinates must be smaller in magnitude (see `coco.fields`)."""
+from effnet_dense.data.columns import LIMIT
 
 _INTEGER = re.compile(r'\s*[+-]?\d{1,18}(?:\.0*)?\s*')
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from effnet_dense.data.findings import EXAMPLES
+from effnet_dense.utils.progress import track
 
 Record = dict[str, Any]
 
@@ -47,19 +48,22 @@ class RepairLog:
 
 
 def rewritten(
-    records: list[Record], change: Callable[[int, Record], Record | None]
+    records: list[Record],
+    change: Callable[[int, Record], Record | None],
+    description: str = 'Repairing records',
 ) -> list[Record]:
     """Replace records.
 
     Args:
         records: Left unchanged.
         change: Position and record → the new record, None to keep it.
+        description: What a progress bar says.
 
     Returns:
         The same list if no record changes.
     """
     changed: list[Record] | None = None
-    for index, record in enumerate(records):
+    for index, record in enumerate(track(records, description)):
         new = change(index, record)
         if new is not None:
             if changed is None:
