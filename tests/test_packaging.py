@@ -154,6 +154,8 @@ def test_extras_are_those_of_the_requirement_files(metadata, repository):
         '': names['runtime'],
         'mmcv-lite': names['mmcv-lite'],
         'weights': names['weights'],
+        'heif': names['heif'],
+        'bands': names['bands'],
         'docs': names['docs'],
         'tests': names['weights'] | names['docs'] | names['tests'],
     }

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,15 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from effnet_dense.data.formats.detect import find_dataset
-from effnet_dense.data.formats.found import FoundData, FoundSplit
+from effnet_dense.data.formats.found import FoundData
 from effnet_dense.data.image_files import UNREADABLE, image_size
 from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.decode import NO_CLASS
 from effnet_dense.data.label_maps.folder import LabelsOfObjects
 from effnet_dense.data.label_maps.layouts import Layout
 from effnet_dense.data.label_maps.pairs import LabelSplit
-from effnet_dense.data.masks import mask_fault
+from effnet_dense.data.masks import mask_fault, to_runs
+from effnet_dense.data.normalise import NormalPart, normalise
 from effnet_dense.utils.atomic import PARTIAL, atomic_write
 from effnet_dense.utils.near_names import listed
 from effnet_dense.utils.progress import track
@@ -80,15 +81,18 @@ def render_dataset(data: FoundData, folder: Path) -> LabelsOfObjects:
         FileNotFoundError: Images are missing.
         ValueError: There are no masks, or faulty ones.
     """
-    names = class_names(list(data.splits.values()))
-    parts = {name: _render_part(split, names, folder) for name, split in data.splits.items()}
+    normal = normalise(data.splits, data.root)
+    names = class_names(list(normal.values()))
+    parts = {name: _render_part(part, names, folder) for name, part in normal.items()}
     remarks = [f'{data.format} in {data.root}', *data.remarks]
+    for name, part in normal.items():
+        remarks += [f'  {name}, {repair}' for repair in part.repairs]
     remarks.append(
         f'its masks are drawn as label maps into {folder}: class 0 is the background, smaller '
         'objects lie on larger ones'
     )
-    for split in data.splits.values():
-        remarks += _ignored(split)
+    for part in normal.values():
+        remarks += _ignored(part)
     return LabelsOfObjects(
         Layout(data.root, parts, tuple(remarks)), LabelClasses((BACKGROUND, *names), NO_CLASS)
     )
@@ -131,13 +135,7 @@ def decode_mask(segmentation: Any, width: int, height: int) -> NDArray[np.bool_]
     """
     if fault := mask_fault(segmentation, width, height):
         raise ValueError(fault)
-    if isinstance(segmentation, list):
-        runs = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation['counts'], list):
-        runs = coco_mask.frPyObjects(segmentation, height, width)
-    else:
-        runs = segmentation
-    return np.asarray(coco_mask.decode(runs), dtype=bool)
+    return np.asarray(coco_mask.decode(to_runs(segmentation, width, height)), dtype=bool)
 
 
 def _box(box: Any) -> tuple[slice, slice]:
@@ -149,7 +147,7 @@ def _box(box: Any) -> tuple[slice, slice]:
         return slice(0, 0), slice(0, 0)
 
 
-def class_names(splits: Sequence[FoundSplit]) -> tuple[str, ...]:
+def class_names(splits: Sequence[NormalPart]) -> tuple[str, ...]:
     """Return the names of all parts' classes without a background, which comes first.
 
     A category that is the others' supercategory and has no object is left out: Roboflow's root.
@@ -173,7 +171,7 @@ def class_names(splits: Sequence[FoundSplit]) -> tuple[str, ...]:
     )
 
 
-def _labels(split: FoundSplit, names: Sequence[str]) -> dict[Any, int]:
+def _labels(split: NormalPart, names: Sequence[str]) -> dict[Any, int]:
     """Number a part's categories by name: id → label, 0 for a background."""
     labels = {name: label for label, name in enumerate(names, start=1)}
     return {
@@ -181,7 +179,7 @@ def _labels(split: FoundSplit, names: Sequence[str]) -> dict[Any, int]:
     }
 
 
-def _ignored(split: FoundSplit) -> list[str]:
+def _ignored(split: NormalPart) -> list[str]:
     """Say how many objects have no class."""
     annotations = split.data['annotations']
     crowds = sum(bool(entry.get('iscrowd')) for entry in annotations)
@@ -194,7 +192,7 @@ def _ignored(split: FoundSplit) -> list[str]:
     ]
 
 
-def _render_part(split: FoundSplit, names: Sequence[str], folder: Path) -> LabelSplit:
+def _render_part(split: NormalPart, names: Sequence[str], folder: Path) -> LabelSplit:
     """Write the label maps of a part, and the list of its images."""
     annotations = split.data['annotations']
     if not any(entry.get('segmentation') for entry in annotations):
@@ -204,7 +202,7 @@ def _render_part(split: FoundSplit, names: Sequence[str], folder: Path) -> Label
         )
     files = _files(split)
     base = Path(os.path.commonpath([path.parent for path in files.values()]))
-    key = json.dumps([names, split.data, [str(folder) for folder in split.image_dirs]], default=str)
+    key = json.dumps([names, split.data, [str(path) for path in split.paths]], default=str)
     digest = hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]
     target = folder / f'label_maps-{digest}'
     stems = {path: path.relative_to(base).with_suffix('').as_posix() for path in files.values()}
@@ -214,7 +212,7 @@ def _render_part(split: FoundSplit, names: Sequence[str], folder: Path) -> Label
 
 
 def _write_part(
-    split: FoundSplit,
+    split: NormalPart,
     labels: Mapping[Any, int],
     files: Mapping[Any, Path],
     stems: Mapping[Path, str],
@@ -226,7 +224,7 @@ def _write_part(
     shutil.rmtree(partial, ignore_errors=True)
     objects: dict[Any, list[Record]] = {}
     for annotation in split.data['annotations']:
-        objects.setdefault(annotation['image_id'], []).append(annotation)
+        objects.setdefault(annotation.get('image_id'), []).append(annotation)
     tasks = [
         _Task(path, partial / f'{stems[path]}.png', objects.get(image, ()))
         for image, path in files.items()
@@ -260,7 +258,7 @@ def _write(task: _Task, labels: Mapping[Any, int]) -> str:
     return ''
 
 
-def _files(split: FoundSplit) -> dict[Any, Path]:
+def _files(split: NormalPart) -> dict[Any, Path]:
     """Find the images of a part: id → path.
 
     Raises:
@@ -269,29 +267,18 @@ def _files(split: FoundSplit) -> dict[Any, Path]:
     """
     found: dict[Any, Path] = {}
     missing = []
-    for image in split.data['images']:
-        name = str(image.get('file_name', ''))
-        path = _find(name, split.image_dirs)
+    for image, path in zip(split.data['images'], split.paths, strict=True):
         if path is None:
-            missing.append(name)
+            missing.append(str(image.get('file_name', '')))
         else:
             found[image['id']] = path
     if missing:
-        places = ', '.join(map(str, split.image_dirs))
+        hints = ''.join(f'\n{hint}' for hint in split.hints)
         raise FileNotFoundError(
-            f'{split.source}: {len(missing)} images are missing in {places}: {listed(missing)}'
+            f'{split.source}: {len(missing)} images are missing in {split.image_dir}: '
+            f'{listed(missing)}{hints}'
         )
     twice = [path.name for path, count in Counter(found.values()).items() if count > 1]
     if twice:
         raise ValueError(f'{split.source}: images with more than one record: {listed(twice)}')
     return found
-
-
-def _find(name: str, folders: Sequence[Path]) -> Path | None:
-    """Look an image up by its path, then by its name without folders."""
-    plain = name.replace('\\', '/')
-    for folder in folders:
-        for path in (folder / plain, folder / PurePosixPath(plain).name):
-            if plain and os.path.isfile(path):
-                return path
-    return None

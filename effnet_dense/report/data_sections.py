@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from effnet_dense.data.folders import SPLITS
 from effnet_dense.data.statistics import (
     HEADINGS,
     ClassCounts,
@@ -19,35 +20,40 @@ from effnet_dense.data.statistics import (
 from effnet_dense.evaluation.counts import draw_counts, height_of
 from effnet_dense.report import charts
 from effnet_dense.report.sections import Chart, Section, Table
-from effnet_dense.report.store import load_json, save_json
+from effnet_dense.report.store import OBJECTS, load_json, save_json
 
-FILE = 'objects.json'
 NAMES = {'train': 'Training', 'val': 'Validation'}
 
 
-def save_objects(data: Path, cfg: Config) -> None:
+def save_objects(data: Path, cfg: Config, training: bool = True) -> None:
     """Count a config's objects for the page, if its datasets are COCO's and not too long.
 
     Args:
-        data: The folder for the page's data; counts that it holds are kept.
+        data: The folder for the page's data.
         cfg: Of the run.
+        training: The run trains. A test in a training's folder keeps the counts of what was
+            trained on, of images of the same size.
     """
-    if (data / FILE).is_file():
-        return
+    size = str(training_size(cfg) or '')
     parts = {split: [asdict(row) for row in rows] for split, rows in count_config(cfg).items()}
+    earlier = {} if training else load_json(data / OBJECTS) or {}
+    if earlier.get('size') == size and 'train' in earlier['parts']:
+        parts = {**parts, 'train': earlier['parts']['train']}
     if parts:
-        save_json(data / FILE, dict(size=str(training_size(cfg) or ''), parts=parts))
+        save_json(data / OBJECTS, dict(size=size, parts=parts))
+    else:
+        (data / OBJECTS).unlink(missing_ok=True)
 
 
 def data_sections(folder: Path) -> list[Section]:
     """Make a chart and a table for each part; no section without counts."""
-    found = load_json(folder / 'data' / FILE)
+    found = load_json(folder / 'data' / OBJECTS)
     if not found:
         return []
     size = f'resized to {found["size"]}' if found['size'] else 'not resized'
     section = Section('data', 'Data', f'Objects without crowd regions, in images {size}.')
-    for split, rows in found['parts'].items():
-        _add(section, folder, split, [ClassCounts(**row) for row in rows])
+    for split in filter(found['parts'].__contains__, SPLITS):
+        _add(section, folder, split, [ClassCounts(**row) for row in found['parts'][split]])
     return [section]
 
 

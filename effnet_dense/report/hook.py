@@ -24,6 +24,9 @@ from effnet_dense.report.save import save_meta, save_results
 from effnet_dense.report.store import check_report, report_folder, start_data
 from effnet_dense.report.summary import summarise
 
+TEST = 'Test of'
+"""Beginning of the page's words on what was evaluated."""
+
 
 @HOOKS.register_module()
 class ReportHook(Hook):
@@ -71,7 +74,7 @@ class ReportHook(Hook):
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the page about a test."""
         dataset = runner.test_dataloader.dataset
-        self._write(runner, f'Test of {runner._load_from}', dataset, metrics or {})
+        self._write(runner, f'{TEST} {runner._load_from}', dataset, metrics or {})
 
     def _write(self, runner: Runner, what: str, dataset: Any, metrics: dict[str, float]) -> None:
         if not is_main_process():
@@ -97,7 +100,7 @@ class ReportHook(Hook):
         for collector in self.collectors:
             save_results(data, collector, self.score_thr)
             collector.gathered = []
-        save_objects(data, runner.cfg)
+        save_objects(data, runner.cfg, training=not what.startswith(TEST))
         save_meta(
             data,
             name=Path(runner.cfg.filename or runner.experiment_name).stem,

@@ -24,6 +24,8 @@ from effnet_dense.utils.outputs import (
 )
 
 FOLDER = 'report'
+OBJECTS = 'objects.json'
+"""Counts of objects, in the folder of data."""
 FILES = (
     'index.html',
     *(f'{name}.png' for name in ('losses', 'metrics', 'rates', 'iou', 'pq')),
@@ -49,7 +51,8 @@ def report_folder(work_dir: str | Path) -> Path:
 def start_data(folder: Path) -> Path:
     """Remove charts, images and data of an earlier evaluation; other files stay.
 
-    The page, which holds all that it shows, stays until the new one is complete.
+    The page, which holds all that it shows, stays until the new one is complete, and so do the
+    counts of objects: a test counts only one of the parts.
 
     Returns:
         The folder for data.
@@ -58,7 +61,7 @@ def start_data(folder: Path) -> Path:
         FileExistsError: See `check_report`.
     """
     check_report(folder)
-    remove_ours(folder, keep=['index.html'])
+    remove_ours(folder, keep=['index.html', OBJECTS])
     return claim_folder(folder / 'data')
 
 

@@ -19,6 +19,9 @@ from rich.progress import (
 
 T = TypeVar('T')
 
+_shown: list[Progress] = []
+"""The bars on the screen: a terminal has one place for them."""
+
 
 def progress_bar(
     *columns: ProgressColumn, console: Console | None = None, transient: bool = False
@@ -54,16 +57,30 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
         description: What is done, shown before the bar.
         total: Number of items, if they have no `len`.
     """
-    with progress_bar(transient=True) as progress:
-        yield from progress.track(items, total=total, description=description)
+    with _shared() as progress:
+        task = progress.add_task(description, total=total)
+        yield from progress.track(items, total=total, task_id=task, description=description)
+        progress.remove_task(task)
 
 
 @contextmanager
 def activity(description: str) -> Iterator[None]:
-    """Show what is being done in the block, for work that cannot tell how far it is.
-
-    Must not lie around another bar.
-    """
-    with progress_bar(transient=True) as progress:
-        progress.add_task(description, total=None)
+    """Show what is being done in the block, as a bar without an end; bars in it are shown below."""
+    with _shared() as progress:
+        task = progress.add_task(description, total=None)
         yield
+        progress.remove_task(task)
+
+
+@contextmanager
+def _shared() -> Iterator[Progress]:
+    """Yield the bars that are shown already, or new ones that disappear with the block."""
+    if _shown:
+        yield _shown[-1]
+        return
+    with progress_bar(transient=True) as progress:
+        _shown.append(progress)
+        try:
+            yield progress
+        finally:
+            _shown.remove(progress)

@@ -23,6 +23,7 @@ from effnet_dense.data.coco.faults import (
 from effnet_dense.data.coco.suspicions import find_suspicions
 from effnet_dense.data.findings import Finding, by_severity, errors_of, list_finding
 from effnet_dense.data.resizing import Scale
+from effnet_dense.utils.progress import activity
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,13 @@ def check_coco(
     data = read_coco(split.ann_file) if data is None else data
     if not split.image_dir.is_dir():
         raise FileNotFoundError(f'expected a folder of images at {split.image_dir}')
+    with activity(f'Checking {split.quoted.name}'):
+        return _check(split, masks, evaluated, scale, data)
+
+
+def _check(
+    split: CocoSplit, masks: bool, evaluated: bool, scale: Scale | None, data: Record
+) -> CocoReport:
     faults = list(
         find_faults(data, split.image_dir, masks, evaluated, loader=split.loader, scale=scale)
     )

@@ -34,7 +34,7 @@ from effnet_dense.data.image_files import (
 from effnet_dense.data.masks import CHUNK, mask_faults
 from effnet_dense.data.record_sizes import swap_hint
 from effnet_dense.data.transforms.loading import LoadImageFromFile
-from effnet_dense.utils.progress import activity, track
+from effnet_dense.utils.progress import track
 from effnet_dense.utils.regular_files import disk_path
 
 TOLERANCE = 1.0

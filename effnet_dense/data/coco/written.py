@@ -12,6 +12,7 @@ from effnet_dense.data.normalise.repairs import Record
 from effnet_dense.utils.atomic import atomic_write
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import claim
+from effnet_dense.utils.progress import activity
 
 REPORT = 'data_report.json'
 
@@ -25,8 +26,9 @@ def write_part(part: NormalPart, path: Path) -> Path:
     Raises:
         FileExistsError: The package did not write what is there.
     """
-    if not _is_written(part.data, path):
-        atomic_write(claim(path), json_chunks(part.data), fsync=False)
+    with activity(f'Writing {path.name}'):
+        if not _is_written(part.data, path):
+            atomic_write(claim(path), json_chunks(part.data), fsync=False)
     return path
 
 

@@ -163,6 +163,7 @@ def _read(
             image_dirs=_image_dirs(root, folders, file, data['images']),
             source=file.path,
             ann_file=file.path if encoding == 'utf-8' else None,
+            states_areas=True,
         )
     return FoundData(format, root, splits, tuple(remarks))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from effnet_dense.data.findings import json_type
 from effnet_dense.data.formats.text import MAX_BYTES, read_json
+from effnet_dense.utils.progress import activity
 from effnet_dense.utils.regular_files import open_regular
 
 KEYS = ('images', 'annotations', 'categories')
@@ -60,7 +61,8 @@ def read_coco_json(path: Path) -> tuple[dict[str, Any], str]:
     Raises:
         ValueError: It is not JSON, or lacks lists of objects under these keys.
     """
-    data, encoding = read_json(path, MAX_BYTES)
+    with activity(f'Reading {path.name}'):
+        data, encoding = read_json(path, MAX_BYTES)
     if not isinstance(data, dict):
         raise ValueError(f'{path}: expected an object with {KEYS}, got {json_type(data)}')
     missing = [key for key in KEYS if key not in data]

@@ -24,12 +24,14 @@ class FoundSplit:
         image_dirs: Folders in which file names are looked up, the most likely first.
         source: The file or folder with the annotations, which messages quote.
         ann_file: A COCO JSON file that holds just `data`, usable as it is if nothing is repaired.
+        states_areas: The format has areas of objects; else deriving them repairs nothing.
     """
 
     data: dict[str, Any]
     image_dirs: tuple[Path, ...]
     source: Path
     ann_file: Path | None = None
+    states_areas: bool = False
 
 
 @dataclass(frozen=True)

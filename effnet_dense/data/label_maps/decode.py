@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from effnet_dense.data.image_files import NUMPY_START
 from effnet_dense.data.label_maps.colours import colour_codes
 
 NO_CLASS = 255
@@ -50,6 +51,8 @@ class ColouredError(ValueError):
 def decode_label_map(content: bytes) -> np.ndarray:
     """Decode a label map file's bytes to its values (H, W), uint8 or uint16.
 
+    Arrays of .npy files may have an axis of length 1 before or after the others.
+
     Palette images give indices, not colours, and greyscale ones the values that were written,
     for any number of bits. Colour images with three equal channels and no transparency count as
     greyscale: some programs save it that way.
@@ -57,6 +60,8 @@ def decode_label_map(content: bytes) -> np.ndarray:
     Raises:
         ValueError: Not an image, damaged, lossy, or without one class index per pixel.
     """
+    if content.startswith(NUMPY_START):
+        return _unsigned(_array(content), '.npy')
     values, mode = _pixels(content)
     bits, colour_type = _png_header(content)
     if values.ndim == 3:
@@ -76,7 +81,10 @@ def decode_colours(content: bytes) -> NDArray[np.uint32]:
     Raises:
         ValueError: Not an image, damaged, lossy, or of more than eight bits a channel.
     """
-    pixels, mode = _pixels(content, colours=True)
+    if content.startswith(NUMPY_START):
+        pixels, mode = _colour_array(content), '.npy'
+    else:
+        pixels, mode = _pixels(content, colours=True)
     if pixels.dtype != np.uint8 or _png_header(content)[0] == 16:
         raise ValueError(f'expected colours of 8 bits, got {pixels.dtype} (Pillow mode {mode})')
     return colour_codes(pixels)
@@ -91,6 +99,35 @@ def is_palette(content: bytes) -> bool:
             return image.mode == 'P'
     except (*DAMAGED, Image.DecompressionBombError):
         return False
+
+
+def _load(content: bytes) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+    except (*DAMAGED, MemoryError) as error:
+        raise ValueError(f'an .npy file that cannot be read: {error}') from error
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    """Load a NumPy array of values (H, W)."""
+    values = _load(content)
+    if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
+        values = values[0] if values.shape[0] == 1 else values[..., 0]
+    if values.ndim == 3 and values.shape[2] in (3, 4) and values.dtype == np.uint8:
+        raise ColouredError(f'{EXPECTED}, got an array of colours {values.shape}')
+    if values.ndim != 2 or not values.size:
+        raise ValueError(f'{EXPECTED}, got an array of the shape {values.shape}')
+    return values
+
+
+def _colour_array(content: bytes) -> NDArray[Any]:
+    """Load a NumPy array of colours (H, W, C); values are shades of grey."""
+    values = _load(content)
+    if values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    if values.ndim != 3 or values.shape[2] not in (3, 4) or not values.size:
+        raise ValueError(f'expected colours (H, W, 3), got an array of the shape {values.shape}')
+    return values
 
 
 def _pixels(content: bytes, colours: bool = False) -> tuple[NDArray[Any], str]:
@@ -135,5 +172,5 @@ def _unsigned(values: np.ndarray, mode: str) -> np.ndarray:
         return values.astype(np.uint8)
     if values.dtype.kind not in 'iu' or values.min() < 0 or values.max() > MAX_VALUE:
         found = f'{values.min()} to {values.max()}'
-        raise ValueError(f'{EXPECTED}, got values from {found} (Pillow mode {mode})')
+        raise ValueError(f'{EXPECTED}, got {values.dtype} values from {found} ({mode})')
     return values.astype(np.uint16)

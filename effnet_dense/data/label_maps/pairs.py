@@ -18,7 +18,9 @@ from effnet_dense.data.grouping import group_names
 from effnet_dense.data.image_files import IMAGE_SUFFIXES, list_files
 from effnet_dense.data.splitting import split_names
 
-LABEL_SUFFIXES = frozenset({'.bmp', '.gif', '.pbm', '.pgm', '.png', '.ppm', '.tif', '.tiff'})
+LABEL_SUFFIXES = frozenset(
+    {'.bmp', '.gif', '.npy', '.pbm', '.pgm', '.png', '.ppm', '.tif', '.tiff'}
+)
 """Suffixes of formats that keep every value."""
 
 

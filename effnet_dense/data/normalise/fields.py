@@ -19,13 +19,16 @@ CROWD = {'0': 0, '1': 1, 'false': 0, 'true': 1, '0.0': 0, '1.0': 1, 'none': 0, '
 Size = tuple[int, int]
 
 
-def repair_fields(annotations: list[Record], images: list[Record], log: RepairLog) -> list[Record]:
+def repair_fields(
+    annotations: list[Record], images: list[Record], log: RepairLog, states_areas: bool = True
+) -> list[Record]:
     """Repair the fields of annotations, whose images' sizes and ids have been repaired.
 
     Args:
         annotations: Left unchanged.
         images: Of the same part.
         log: Collects the repairs.
+        states_areas: A missing area is a fault, which is logged.
 
     Returns:
         The annotations; the same list if none is repaired.
@@ -42,12 +45,15 @@ def repair_fields(annotations: list[Record], images: list[Record], log: RepairLo
 
     own = [_size(record, sizes) for record in annotations]
     masks = [record.get('segmentation') for record in annotations]
+    area_log = log if states_areas else RepairLog()
     plain = are_plain(masks, [size or (0, 0) for size in own])
 
     def change(index: int, record: Record) -> Record | None:
         if _is_sound(record):
             return None
-        fixed = _repaired(record, _Mask(own[index], plain[index]), index, log)
+        shape, name = _Mask(own[index], plain[index]), annotation_name(index, record)
+        fixed = _repaired(record, shape, name, log)
+        fixed |= _area({**record, **fixed}, shape, name, area_log)
         return {**record, **fixed} if fixed else None
 
     return rewritten(annotations, change, 'Repairing annotations')
@@ -115,9 +121,8 @@ def _is_sound(record: Record) -> bool:
     )
 
 
-def _repaired(record: Record, shape: _Mask, index: int, log: RepairLog) -> Record:
-    """Return an annotation's fields that are derived."""
-    name = annotation_name(index, record)
+def _repaired(record: Record, shape: _Mask, name: str, log: RepairLog) -> Record:
+    """Return an annotation's fields, except its area, that are derived."""
     fixed: Record = {}
     crowd = record.get('iscrowd')
     if type(crowd) not in (int, bool) or crowd not in (0, 1):
@@ -132,43 +137,41 @@ def _repaired(record: Record, shape: _Mask, index: int, log: RepairLog) -> Recor
     if _is_flat(mask):
         mask = fixed['segmentation'] = [mask]
         log.add('polygon that is no list of polygons, now one', name)
-    fixed |= _box_and_area(record, mask, shape, name, log)
-    return fixed
-
-
-def _box_and_area(
-    record: Record, mask: Any, shape: _Mask, name: str, log: RepairLog
-) -> Record:
-    fixed: Record = {}
     box = record.get('bbox')
-    numbers = [as_number(value) for value in box] if type(box) in (list, tuple) else []  # type: ignore[union-attr]
-    valid = len(numbers) == 4 and None not in numbers
-    runs: Any = None
-    if not valid or numbers[2] <= 0 or numbers[3] <= 0:  # type: ignore[operator]
-        runs = shape.runs(mask)
-        derived = _mask_box(mask, runs)
+    numbers = _box(box)
+    if numbers is None or numbers[2] <= 0 or numbers[3] <= 0:
+        derived = _mask_box(mask, shape.runs(mask))
         if derived is not None:
-            fixed['bbox'] = derived
-            numbers = list(derived)
-            valid = True
-            log.add(
-                "annotation without a usable 'bbox', which is its mask's", f'{name}: {box!r:.40}'
-            )
-    if valid and 'bbox' not in fixed and numbers != box:
+            kind = "annotation without a usable 'bbox', which is its mask's"
+            log.add(kind, f'{name}: {box!r:.40}')
+            return {**fixed, 'bbox': derived}
+    if numbers is not None and numbers != box:
         fixed['bbox'] = numbers
         log.add("'bbox' of text, now numbers", f'{name}: {box!r:.40}')
-    area = record.get('area')
+    return fixed
+
+
+def _box(box: Any) -> list[float] | None:
+    """Return a box's numbers; None if it is not four."""
+    numbers = [as_number(value) for value in box] if type(box) in (list, tuple) else []
+    known = [number for number in numbers if number is not None]
+    return known if len(known) == len(numbers) == 4 else None
+
+
+def _area(record: Record, shape: _Mask, name: str, log: RepairLog) -> Record:
+    """Return the area of an annotation whose other fields are repaired, if it is derived."""
+    area, box = record.get('area'), _box(record.get('bbox'))
     if is_number(area) and area > 0:  # type: ignore[operator]
-        return fixed
-    runs = shape.runs(mask) if runs is None else runs
+        return {}
+    runs = shape.runs(record.get('segmentation'))
     value = None if runs is None else float(coco_mask.area(runs)) or None
     source = "its mask's"
-    if value is None and valid:
-        value, source = numbers[2] * numbers[3], "its box's"  # type: ignore[operator]
-    if value is not None and (value > 0 or not is_number(area)):
-        fixed['area'] = value
-        log.add(f"annotation without a positive 'area', which is {source}", name)
-    return fixed
+    if value is None and box is not None:
+        value, source = box[2] * box[3], "its box's"
+    if value is None or (value <= 0 and is_number(area)):
+        return {}
+    log.add(f"annotation without a positive 'area', which is {source}", name)
+    return {'area': value}
 
 
 def _is_flat(mask: Any) -> bool:

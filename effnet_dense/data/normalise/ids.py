@@ -43,7 +43,9 @@ def repair_ids(data: Record, log: RepairLog) -> Record:
     )
     references = (('image_id', image_ids), ('category_id', category_ids))
     annotations = data['annotations']
-    if not all(new_id.all_kept([r.get(field) for r in annotations]) for field, new_id in references):
+    if not all(
+        new_id.all_kept([r.get(field) for r in annotations]) for field, new_id in references
+    ):
         annotations = rewritten(annotations, lambda _, record: _followed(record, references, log))
     annotations = _number_annotations(annotations, log)
     return {**data, 'images': images, 'categories': categories, 'annotations': annotations}

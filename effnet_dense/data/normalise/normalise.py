@@ -9,10 +9,11 @@ from pathlib import Path
 from effnet_dense.data.formats.found import FoundSplit
 from effnet_dense.data.normalise.categories import drop_unused_roots, repair_names, unify_classes
 from effnet_dense.data.normalise.fields import free_crowds, repair_fields
-from effnet_dense.data.normalise.file_names import find_images
+from effnet_dense.data.normalise.file_names import ImageFiles, find_images
 from effnet_dense.data.normalise.ids import repair_ids
 from effnet_dense.data.normalise.repairs import Record, Repair, RepairLog
 from effnet_dense.data.normalise.sizes import repair_sizes, turn_sizes
+from effnet_dense.utils.progress import activity
 
 KEYS = ('images', 'annotations', 'categories')
 
@@ -54,14 +55,9 @@ def normalise(
     files = find_images(parts, root, logs)
     repaired = {}
     for part, split in parts.items():
-        turn = (upright or {}).get(part, True)
-        data = repair_ids({**split.data, 'images': files[part].images}, logs[part])
-        data['categories'] = repair_names(data['categories'], logs[part])
-        paths = _paths(data['images'], split.data['images'], files[part].paths)
-        data['images'] = repair_sizes(data['images'], paths, turn, logs[part])
-        data['images'] = turn_sizes(data, paths, turn, logs[part])
-        data['annotations'] = repair_fields(data['annotations'], data['images'], logs[part])
-        repaired[part] = (data, tuple(paths))
+        with activity(f'Repairing {split.source.name}'):
+            turn = (upright or {}).get(part, True)
+            repaired[part] = _repair(split, files[part], turn, logs[part])
     records = free_crowds({part: data for part, (data, _) in repaired.items()}, logs)
     records = drop_unused_roots(records, logs)
     if 'val' in logs:
@@ -79,6 +75,20 @@ def normalise(
             files[part].hints,
         )
     return result
+
+
+def _repair(
+    split: FoundSplit, files: ImageFiles, upright: bool, log: RepairLog
+) -> tuple[Record, tuple[Path | None, ...]]:
+    """Repair a part's records; also return each image's file."""
+    data = repair_ids({**split.data, 'images': files.images}, log)
+    data['categories'] = repair_names(data['categories'], log)
+    paths = _paths(data['images'], split.data['images'], files.paths)
+    data['images'] = repair_sizes(data['images'], paths, upright, log)
+    data['images'] = turn_sizes(data, paths, upright, log)
+    images, annotations = data['images'], data['annotations']
+    data['annotations'] = repair_fields(annotations, images, log, split.states_areas)
+    return data, tuple(paths)
 
 
 def _paths(
