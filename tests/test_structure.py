@@ -38,6 +38,7 @@ CROSS_CUTTING = {
     'adversaries/test_output_paths.py',
     'adversaries/test_outputs.py',
     'adversaries/test_predictor.py',
+    'adversaries/test_records_work.py',
     'adversaries/test_resume.py',
     'adversaries/test_saved_settings.py',
     'adversaries/test_urls.py',

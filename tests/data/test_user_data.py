@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config, ConfigDict
 
 from effnet_dense.data import make_demo, use_data
+from effnet_dense.data.coco.folder import find_coco
 from effnet_dense.data.demo.scenes import SHAPES
 from effnet_dense.data.parts import Division
 from tests.helpers.exports import EXPORTS, cases, sample
@@ -41,3 +43,13 @@ def test_every_export_has_ap_1(name: str, kind: str, tmp_path: Path) -> None:
     assert found.perfect, found.ap
     assert f'found {export.format} in {root}' in found.source.summary()
     assert sorted(found.source.classes) == ['ant', 'big bee', 'cat']
+
+
+@pytest.mark.parametrize('name', ['VOC devkit', 'YOLO', 'CVAT XML', 'labelme', 'Roboflow CSV'])
+def test_areas_that_a_format_does_not_have_are_no_repairs(name: str, tmp_path: Path) -> None:
+    export = EXPORTS[name]
+    root = export.write(tmp_path / 'set', sample(tmp_path / 'source'), bool(export.masks))
+    source = find_coco(root, scratch=tmp_path / 'run', division=Division(0.5, 3))
+    assert 'repaired' not in source.summary()
+    data = json.loads(source.splits['train'].ann_file.read_text(encoding='utf-8'))
+    assert all(entry['area'] > 0 for entry in data['annotations'])

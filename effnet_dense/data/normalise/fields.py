@@ -9,7 +9,7 @@ from typing import Any
 from pycocotools import mask as coco_mask
 
 from effnet_dense.data.columns import are_flags, as_boxes, as_numbers
-from effnet_dense.data.masks import are_plain, mask_fault, to_runs
+from effnet_dense.data.masks import are_plain, is_long, mask_fault, to_runs
 from effnet_dense.data.normalise.numbers import as_number, is_number
 from effnet_dense.data.normalise.repairs import Record, RepairLog, annotation_name, rewritten
 
@@ -61,7 +61,7 @@ def repair_fields(
 
 @dataclass
 class _Mask:
-    """Run lengths of an annotation's mask, made when they are needed.
+    """What can be derived of an annotation's mask, when it is needed.
 
     Attributes:
         size: Width and height of its image; None if they are unknown.
@@ -71,13 +71,29 @@ class _Mask:
     size: Size | None
     plain: bool
 
-    def runs(self, mask: Any) -> Any:
-        """Return the run lengths; None if the annotation has no mask, or a faulty one."""
+    def is_sound(self, mask: Any) -> bool:
+        """Whether there is a mask without faults."""
         if type(mask) not in (list, dict) or not mask or self.size is None:
-            return None
-        if not self.plain and mask_fault(mask, *self.size) is not None:
+            return False
+        return self.plain or mask_fault(mask, *self.size) is None
+
+    def runs(self, mask: Any) -> Any:
+        """Return the run lengths; None without a mask, for a faulty one, and for a knot."""
+        if self.size is None or not self.is_sound(mask) or is_long(mask, *self.size):
             return None
         return to_runs(mask, *self.size)
+
+    def box(self, mask: Any) -> list[float] | None:
+        """Return the box around the mask: of polygons their extent, as COCO's files have it."""
+        if not self.is_sound(mask):
+            return None
+        if isinstance(mask, list):
+            xs = [x for polygon in mask for x in polygon[::2]]
+            ys = [y for polygon in mask for y in polygon[1::2]]
+            box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+        else:
+            box = coco_mask.toBbox(self.runs(mask)).tolist()
+        return box if box[2] > 0 and box[3] > 0 else None
 
 
 def _size(record: Record, sizes: Mapping[int, Size]) -> Size | None:
@@ -140,7 +156,7 @@ def _repaired(record: Record, shape: _Mask, name: str, log: RepairLog) -> Record
     box = record.get('bbox')
     numbers = _box(box)
     if numbers is None or numbers[2] <= 0 or numbers[3] <= 0:
-        derived = _mask_box(mask, shape.runs(mask))
+        derived = shape.box(mask)
         if derived is not None:
             kind = "annotation without a usable 'bbox', which is its mask's"
             log.add(kind, f'{name}: {box!r:.40}')
@@ -182,19 +198,6 @@ def _is_flat(mask: Any) -> bool:
         and len(mask) % 2 == 0
         and set(map(type, mask)) <= {int, float}
     )
-
-
-def _mask_box(mask: Any, runs: Any) -> list[float] | None:
-    """Return the box around a mask: of polygons their extent, as COCO's files have it."""
-    if runs is None:
-        return None
-    if isinstance(mask, list):
-        xs = [x for polygon in mask for x in polygon[::2]]
-        ys = [y for polygon in mask for y in polygon[1::2]]
-        box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-    else:
-        box = coco_mask.toBbox(runs).tolist()
-    return box if box[2] > 0 and box[3] > 0 else None
 
 
 def free_crowds(parts: Mapping[str, Record], logs: Mapping[str, RepairLog]) -> dict[str, Record]:

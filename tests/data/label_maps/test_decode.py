@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from effnet_dense.data import decode_label_map
+from effnet_dense.data.label_maps.decode import decode_colours
 from tests.helpers.label_images import VALUES, encode, palette_image, png
 
 
@@ -75,3 +78,44 @@ def changed(position: tuple[int, ...], value: int) -> np.ndarray:
 def test_what_is_no_label_map(content: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         decode_label_map(content)
+
+
+def array_file(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=values.dtype == object)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('dtype', ['bool', 'uint8', 'int16', 'int64', '>u2'])
+def test_arrays(dtype: str) -> None:
+    values = (VALUES % 2).astype(dtype)
+    for form in (values, values[None], values[..., None]):
+        decoded = decode_label_map(array_file(form))
+        np.testing.assert_array_equal(decoded, VALUES % 2)
+        assert decoded.dtype in (np.uint8, np.uint16)
+
+
+def test_colours_of_arrays() -> None:
+    pixels = np.stack([VALUES, VALUES // 2, VALUES * 0], axis=-1).astype(np.uint8)
+    expected = decode_colours(encode(Image.fromarray(pixels)))
+    np.testing.assert_array_equal(decode_colours(array_file(pixels)), expected)
+    with pytest.raises(ValueError, match='an array of colours'):
+        decode_label_map(array_file(pixels))
+
+
+@pytest.mark.parametrize(
+    ('values', 'why'),
+    [
+        (np.zeros((4, 4), np.float32), 'float32 values'),
+        (np.full((4, 4), -1), 'values from -1'),
+        (np.zeros((4, 4), object), 'cannot be read'),
+        (np.zeros((2, 4, 5), np.uint8), 'an array of the shape'),
+        (np.zeros((0, 4), np.uint8), 'an array of the shape'),
+        (np.zeros(4, np.uint8), 'an array of the shape'),
+    ],
+)
+def test_arrays_that_are_no_label_maps(values: np.ndarray, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        decode_label_map(array_file(values))
+    with pytest.raises(ValueError, match='cannot be read'):
+        decode_label_map(array_file(VALUES)[:-9])
