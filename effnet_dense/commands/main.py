@@ -30,6 +30,7 @@ COMMANDS = {
     'browse': 'browse',
     'report': 'report',
     'data': 'data',
+    'plan': 'plan',
     'memory': 'memory',
     'scaling': 'scaling',
     'models': 'models',

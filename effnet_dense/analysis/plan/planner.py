@@ -46,7 +46,6 @@ from effnet_dense.analysis.plan.recipes import (
     source_of,
 )
 from effnet_dense.analysis.plan.trial import Trial, resident, run_trial
-from effnet_dense.data.statistics import Resizing
 from effnet_dense.data.user_data import use_data
 
 MEASURED = {'lite': ('lite0', 'lite2'), 'b': ('b0', 'b2')}
@@ -172,7 +171,7 @@ class Survey:
         memory: Memory,
     ) -> list[Candidate]:
         base_batch = base_config(recipe).auto_scale_lr.base_batch_size
-        resized = Resizing(*map(float, size.scale))
+        resized = size.resizing
         latency = passes.seconds(1, size.scale[0] * size.scale[1], counts.gflops)
         found = []
         for batch in rules.batch_sizes(base_batch, self.facts.train, self.machine.on_gpu):
@@ -265,7 +264,9 @@ def make_plan(
         config, augmentation = planned_config(best, facts, budget, machine, survey)
         trial = run_trial(with_data(config, facts), machine.device, machine.threads)
         estimated[best.key], trials[best.key] = best, trial
-        survey.groups = [corrected(group, best, trial, facts) for group in survey.groups]
+        network = network_config(best.recipe, best.arch, facts)
+        latency = inference_seconds(network, best.size, survey.device)
+        survey.groups = [corrected(g, best, trial, latency, facts) for g in survey.groups]
     found = best_of(survey.groups, budget, machine.memory)
     ranked = possible(found, budget, machine.memory)
     chosen = next((c for c in ranked if c.measured), None)
@@ -292,9 +293,17 @@ def best_of(groups: list[list[Candidate]], budget: Budget, memory: float) -> lis
 
 
 def corrected(
-    group: list[Candidate], tried: Candidate, trial: Trial, facts: Facts
+    group: list[Candidate], tried: Candidate, trial: Trial, latency: float, facts: Facts
 ) -> list[Candidate]:
-    """Put a trial's figures in place of estimates, and scale those of the same recipe."""
+    """Put a trial's figures in place of estimates, and scale those of the same recipe.
+
+    Args:
+        group: Candidates.
+        tried: The one that was tried.
+        trial: Its times and memory.
+        latency: Its measured seconds for one image.
+        facts: The dataset.
+    """
     time = trial.step / tried.step
     memory = trial.memory / tried.memory if trial.memory else 1.0
     evaluation = trial.start + evaluated(tried.recipe, facts) * trial.evaluation
@@ -306,6 +315,7 @@ def corrected(
                 step=trial.step,
                 memory=trial.memory or candidate.memory,
                 evaluation=evaluation,
+                latency=latency,
                 measured=True,
             )
         elif candidate.recipe == tried.recipe and not candidate.measured:
@@ -360,7 +370,7 @@ def planned_config(
     """Return a candidate's config without data, and its augmentation."""
     schedule = candidate.schedule(budget)
     recipe = candidate.recipe
-    small = 1 - facts.share_from(32, Resizing(*map(float, candidate.size.scale)))
+    small = 1 - facts.share_from(32, candidate.size.resizing)
     augmentation = rules.augmentation(recipe.task, schedule.epochs, small, facts.has_rare_classes)
     if recipe.with_augmentation(augmentation) == recipe.config:
         augmentation = 'jitter'

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from effnet_dense.analysis.plan import rules
 from effnet_dense.analysis.scaling import published
 from effnet_dense.data.config_walk import type_name
+from effnet_dense.data.statistics import Resizing
 from effnet_dense.engine.config import load_config
 from effnet_dense.scaling import architecture, detector
 from effnet_dense.weights.sources import HALF, IMAGENET
@@ -95,6 +96,11 @@ class Size:
     def pixels(self) -> int:
         """Of an image in training."""
         return self.crop[0] * self.crop[1]
+
+    @property
+    def resizing(self) -> Resizing:
+        """How images are resized."""
+        return Resizing(float(self.scale[0]), float(self.scale[1]))
 
     def __str__(self) -> str:
         return f'{self.crop[0]}' if self.crop[0] == self.crop[1] else '{} × {}'.format(*self.crop)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from effnet_dense.engine.config import find_config
+from effnet_dense.engine.config_files import read_config
 from effnet_dense.utils.outputs import new_output
 
 RUN_KEYS = (
@@ -66,7 +69,17 @@ def config_text(docstring: str, name: str, base: Config, planned: Config) -> str
 
 
 def base_reference(name: str) -> str:
-    """Return how a config file anywhere names a shipped config."""
+    """Return how a config file anywhere names a shipped config.
+
+    By the package's name where mmengine finds its configs, as from a wheel; else by its path.
+    """
+    reference = f'effnet_dense::{name}.py'
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'inherits.py')
+        path.write_text(f'_base_ = {reference!r}\n', encoding='utf-8')
+        with contextlib.suppress(ValueError, OSError):
+            read_config(path)
+            return reference
     return str(find_config(name))
 
 

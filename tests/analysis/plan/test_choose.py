@@ -15,7 +15,9 @@ from effnet_dense.analysis.plan.recipes import RECIPES, Size
 MEMORY = 8 * GIB
 
 
-def candidate(label: str = 'RetinaNet', arch: str = 'lite0', side: int = 320, **more: Any) -> Candidate:
+def candidate(
+    label: str = 'RetinaNet', arch: str = 'lite0', side: int = 320, **more: Any
+) -> Candidate:
     counts: Any = SimpleNamespace(parameters=1_000_000, gflops=more.pop('gflops', 1.0), saved=1.0)
     values: dict[str, Any] = dict(
         recipe=next(recipe for recipe in RECIPES if recipe.label == label),

@@ -72,7 +72,9 @@ TREES = st.dictionaries(st.sampled_from(['a', 'b', 'c']), VALUES, max_size=3)
 
 @given(TREES, TREES)
 @settings(max_examples=50, deadline=None)
-def test_merging_the_differences_gives_the_other(base: dict[str, Any], more: dict[str, Any]) -> None:
+def test_merging_the_differences_gives_the_other(
+    base: dict[str, Any], more: dict[str, Any]
+) -> None:
     target = {**base, **more}
     merged = Config._merge_a_into_b(differences(base, target), base)
     assert merged == target
@@ -85,5 +87,5 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         with pytest.raises(FileExistsError, match='choose another name'):
             action()
     assert path.read_text(encoding='utf-8') == 'a = 1\n'
-    with pytest.raises(ValueError, match='expects a name with .py'):
+    with pytest.raises(ValueError, match=r'expects a name with \.py'):
         check_new(tmp_path / 'mine.txt')
