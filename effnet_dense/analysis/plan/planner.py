@@ -314,6 +314,7 @@ def corrected(
                 candidate,
                 step=trial.step,
                 memory=trial.memory or candidate.memory,
+                reserve=trial.own or candidate.reserve,
                 evaluation=evaluation,
                 latency=latency,
                 measured=True,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -38,14 +40,14 @@ class Trial:
         step: Seconds of a step, loading included.
         evaluation: Seconds to evaluate one image, loading included.
         memory: Bytes by which the process grew at its peak, or that the GPU's allocator gave.
-        process: Bytes that the process takes on the CPU, at its peak.
+        own: Bytes that a process on a CPU takes beside them; 0 on a GPU.
     """
 
     start: float
     step: float
     evaluation: float
     memory: int
-    process: int
+    own: int
 
 
 def run_trial(config: Config, device: str, threads: int, steps: int = STEPS) -> Trial:
@@ -58,11 +60,18 @@ def run_trial(config: Config, device: str, threads: int, steps: int = STEPS) -> 
         steps: Number of steps that are timed, after `WARM_UP` others.
 
     Raises:
-        ValueError: What training would raise for the config.
+        ValueError: What training would raise for the config, or the process was killed.
     """
     context = multiprocessing.get_context('spawn')
+    values, called = config.to_dict(), time.time()
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
-        return process.submit(_try, config.to_dict(), device, threads, steps, time.time()).result()
+        try:
+            return process.submit(_try, values, device, threads, steps, called).result()
+        except BrokenProcessPool as error:
+            raise ValueError(
+                'expected a few training steps, but the system ended their process: it probably '
+                'has less memory than --gib or the free memory promise'
+            ) from error
 
 
 def _try(values: dict[str, Any], device: str, threads: int, steps: int, called: float) -> Trial:
@@ -73,10 +82,6 @@ def _try(values: dict[str, Any], device: str, threads: int, steps: int, called: 
 
 
 def _measure(config: Config, device: str, steps: int, called: float) -> Trial:
-    import logging
-
-    import effnet_dense  # noqa: F401  registers the modules in a fresh process
-
     logging.disable(logging.WARNING)
     init_default_scope(config.default_scope)
     before = resident('VmRSS')
@@ -91,8 +96,9 @@ def _measure(config: Config, device: str, steps: int, called: float) -> Trial:
     step = mean(islice(_step_times(model, loader, wrapper, device), WARM_UP, WARM_UP + steps))
     on_cpu = device == 'cpu'
     memory = resident('VmHWM') - before if on_cpu else torch.cuda.max_memory_allocated()
+    own = before if on_cpu else 0
     evaluation = _evaluation_seconds(config, model, device)
-    return Trial(start, step, evaluation, memory, resident('VmHWM'))
+    return Trial(start, step, evaluation, memory, own)
 
 
 def _step_times(model: Any, loader: Any, wrapper: Any, device: str) -> Iterator[float]:

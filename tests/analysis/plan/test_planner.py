@@ -53,7 +53,7 @@ class Measurements:
         side = config.model.data_preprocessor.get('batch_augments')
         pixels = side[0].size[0] * side[0].size[1] if side else 320 * 416
         seconds = 0.02 * batch * GFLOPS[backbone] * pixels / 256**2
-        return Trial(8.0, self.factor * seconds, 0.05, 2 * GIB, 3 * GIB)
+        return Trial(8.0, self.factor * seconds, 0.05, 2 * GIB, GIB // 2)
 
 
 @pytest.fixture
