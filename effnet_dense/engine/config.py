@@ -35,11 +35,13 @@ READ_BY_RUNNER = {
     'activation_checkpointing',
     'channels_last',
     'compile',
+    'device',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
     'load_from_first',
     'load_from_ignore',
     'load_from_rows',
+    'max_warm_up',
     'model_wrapper_cfg',
     'report',
     'runner_type',
@@ -130,12 +132,15 @@ def load_config(
     elif data is not None:
         check_model(config)
         use_data(config, data, splits, scratch=Path(folder, DATA), division=division)
+    config.launcher = launcher
+    # The learning rate and the memory depend on the batch that training will have.
+    sizes = {k: v for k, v in (options or {}).items() if k == 'train_dataloader.batch_size'}
+    apply_options(config, sizes)
     set_after_data(config, chosen, Path(folder, DATA), splits)
     apply_options(config, options or {})
     set_input_channels(config)
     use_size_tuples(config)
     check_top_level(config)
-    config.launcher = launcher
     config.work_dir = _work_dir(config, path) if work_dir is None else str(work_dir)
     return config
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 
 from effnet_dense.data import use_data
@@ -13,19 +12,19 @@ from effnet_dense.data.coco.config import DATA
 from effnet_dense.data.config_walk import leaf_datasets
 from effnet_dense.data.parts import Division
 from effnet_dense.data.skipping import SkipBad
+from effnet_dense.engine.settings.precision import amp_precision, set_precision
 from effnet_dense.utils.run_lock import check_unlocked
 
 
 def use_amp(config: Config) -> None:
-    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on the CPU."""
-    wrapper = config.optim_wrapper
-    wrapper.pop('loss_scale', None)
-    if torch.cuda.is_available():
-        wrapper.type = 'AmpOptimWrapper'
-        wrapper.loss_scale = 'dynamic'
-    else:
-        wrapper.pop('dtype', None)
-        wrapper.type = 'CPUAmpOptimWrapper'
+    """Train in mixed precision (`--amp`): bfloat16 on a CPU and on GPUs that have it, else float16.
+
+    float16 is trained with loss scaling.
+
+    Raises:
+        ValueError: See `set_precision`.
+    """
+    set_precision(config, amp_precision(config))
 
 
 def scale_learning_rate(config: Config) -> None:

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmengine.device import get_device
 from mmengine.dist import broadcast_object_list, is_distributed, master_only
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.model import revert_sync_batchnorm
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
@@ -22,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from effnet_dense.data.coco.label_order import use_label_order
 from effnet_dense.data.seeding import seed_draws, set_loader_seed
+from effnet_dense.engine.cached_text import with_cached_text
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.checkpoint_of_run import (
     compare_checkpoint,
@@ -48,6 +48,7 @@ from effnet_dense.engine.class_rows import load_by_class
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
 from effnet_dense.engine.deferred_scalars import DeferredScalars
+from effnet_dense.engine.devices import run_device, use_device
 from effnet_dense.engine.fused_steps import with_fused_steps
 from effnet_dense.engine.hooks.averages import GroupedAveragesHook
 from effnet_dense.engine.hooks.checkpoint import CheckpointHook, PlainSchedulerStates
@@ -70,6 +71,7 @@ from effnet_dense.engine.quiet import quiet_libraries
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
 from effnet_dense.engine.resume.loading import copy_weights, load_training_state
 from effnet_dense.engine.resume.restore import finished, restore_progress
+from effnet_dense.engine.schedule_steps import in_iterations, shorten_warm_ups
 from effnet_dense.evaluation.visualizer import check_drawing, own_visualizer
 from effnet_dense.registry import RUNNERS
 from effnet_dense.utils.config_errors import config_errors
@@ -104,6 +106,9 @@ class Runner(MMEngineRunner):
     - Ctrl-C saves a checkpoint and stops.
     - A lock keeps two trainings out of one work folder.
     - `compile=True`, or a dict of torch.compile's options, compiles backbone, neck and dense heads.
+    - `device='cpu'` or 'cuda:1' chooses where a run in one process computes.
+    - Schedules may have fractions of an epoch, with `convert_to_iter_based=True`.
+    - `max_warm_up=0.1` limits warm-ups that count iterations to that share of the training.
     - `channels_last=True` keeps weights and features in that memory format.
     - The data's random numbers depend only on (seed, epoch, sample): see `seed_draws`.
     - Every evaluation writes a page into the work folder's report/, except with `report=False`;
@@ -133,7 +138,7 @@ class Runner(MMEngineRunner):
         check_config_outputs(cfg, ())
         check_normalisation(cfg)
         with quiet_libraries():
-            runner = super().from_cfg(without_unset(cfg))
+            runner = super().from_cfg(with_cached_text(without_unset(cfg)))
         for line in loading_warnings(cfg):
             runner.logger.warning(line)
         return runner
@@ -142,8 +147,9 @@ class Runner(MMEngineRunner):
         """Start the process group, over gloo without a GPU, before mmengine's own setup."""
         if self.distributed and not is_distributed():
             export_variables(self.launcher)
-            if get_device() == 'cpu':
+            if run_device(self.cfg) == 'cpu':
                 start_gloo(self.launcher, (env_cfg.get('dist_cfg') or {}).get('timeout'))
+        use_device(self.cfg)
         super().setup_env({key: value for key, value in env_cfg.items() if value is not None})
         # mmengine names folders, loggers and message hubs by the second of the start, so that two
         # runs of one process that start within a second would share them.
@@ -249,6 +255,7 @@ class Runner(MMEngineRunner):
         Raises:
             ValueError: An unknown or impossible argument.
         """
+        scheduler = self._scheduler_steps(scheduler)
         with config_errors('param_scheduler', values=True):
             built = super().build_param_scheduler(scheduler)
             check_factors(flat(built))
@@ -258,6 +265,18 @@ class Runner(MMEngineRunner):
             for line in schedule_warnings(flat(built), self.max_epochs, self.max_iters):
                 self.logger.warning(line)
         return built
+
+    def _scheduler_steps(self, scheduler: Any) -> Any:
+        """Return the schedules' config with fractions of epochs, and short warm-ups, in steps."""
+        if scheduler is None or not isinstance(self._train_loop, BaseLoop):
+            return scheduler
+        scheduler = in_iterations(scheduler, len(self.train_dataloader))
+        share = self.cfg.get('max_warm_up')
+        if share is not None:
+            scheduler, lines = shorten_warm_ups(scheduler, share, self.max_iters)
+            for line in lines:
+                self.logger.info(line)
+        return scheduler
 
     def build_val_loop(self, loop: Any) -> BaseLoop:
         """Build the validation: its data loader and metrics.
@@ -292,8 +311,13 @@ class Runner(MMEngineRunner):
         return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Wrap the model for several processes; on the CPU without device_ids and SyncBN."""
-        if not self.distributed or get_device() != 'cpu':
+        """Wrap the model for several processes; on the CPU without device_ids and SyncBN.
+
+        In one process it is moved to the config's `device`.
+        """
+        if self.cfg.get('device') and not self.distributed and not is_model_wrapper(model):
+            return revert_sync_batchnorm(model.to(self.cfg.device))
+        if not self.distributed or run_device(self.cfg) != 'cpu':
             return super().wrap_model(model_wrapper_cfg, model)
         find_unused = self.cfg.get('find_unused_parameters', False)
         wrapper = dict(

@@ -28,14 +28,16 @@ def check_schedule_numbers(cfg: Any) -> None:
 
 
 def _check_schedule(key: str, node: Mapping[str, Any]) -> None:
+    # The runner turns fractions of an epoch into iterations.
+    fractions = bool(node.get('convert_to_iter_based')) and node.get('by_epoch', True)
     for name, value in node.items():
         if value is None:
             continue
         if name in STEPS:
-            if value != math.inf:
+            if value != math.inf and not (fractions and is_number(value) and value >= 0):
                 check_integer(f'{key}.{name}', value, STEPS[name])
         elif name in LISTS:
-            _check_steps(f'{key}.{name}', value)
+            _check_steps(f'{key}.{name}', value, fractions)
         elif name in POSITIVE and not (is_number(value) and 0 < value < math.inf):
             raise ValueError(f'{key}.{name} must be a number above 0, got {value!r}')
         elif name in NOT_NEGATIVE:
@@ -44,11 +46,12 @@ def _check_schedule(key: str, node: Mapping[str, Any]) -> None:
                     raise ValueError(f'{key}.{name} must be a number, at least 0, got {value!r}')
 
 
-def _check_steps(key: str, value: Any) -> None:
+def _check_steps(key: str, value: Any, fractions: bool) -> None:
     steps = value if isinstance(value, list | tuple) else None
     if not steps:
         raise ValueError(f'{key} must be a list of whole numbers, got {value!r}')
     for step in steps:
-        check_integer(key, step, 1)
+        if not (fractions and is_number(step) and step > 0):
+            check_integer(key, step, 1)
     if key.endswith('milestones') and list(steps) != sorted(set(steps)):
         raise ValueError(f'{key} must ascend, got {value!r}')

@@ -32,7 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         ('activation_checkpointing', 'custom_hooks', 'efficient_conv_bn_eval', 'load_from_ignore'),
         (LIST,),
     ),
-    **dict.fromkeys(('default_scope', 'load_from', 'runner_type', 'sync_bn'), (TEXT,)),
+    **dict.fromkeys(('default_scope', 'device', 'load_from', 'runner_type', 'sync_bn'), (TEXT,)),
     **dict.fromkeys(
         ('channels_last', 'find_unused_parameters', 'load_from_rows', 'report', 'resume'), (TRUTH,)
     ),

@@ -4,6 +4,7 @@ from effnet_dense.engine.hooks.channels_last import ChannelsLastHook
 from effnet_dense.engine.hooks.checkpoint import CheckpointHook, PlainSchedulerStates
 from effnet_dense.engine.hooks.evaluated_model import DeployHook, UnwrappedTTAHook
 from effnet_dense.engine.hooks.finite import FiniteHook
+from effnet_dense.engine.hooks.patience import PatienceHook
 from effnet_dense.engine.hooks.pictures import PicturesHook
 from effnet_dense.engine.hooks.progress import ProgressHook
 from effnet_dense.engine.hooks.skip_bad import SkipBadHook
@@ -14,6 +15,7 @@ __all__ = [
     'CheckpointHook',
     'DeployHook',
     'FiniteHook',
+    'PatienceHook',
     'PicturesHook',
     'PlainSchedulerStates',
     'ProgressHook',

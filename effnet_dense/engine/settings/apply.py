@@ -10,18 +10,43 @@ from mmengine.config import Config
 
 from effnet_dense.data.coco.folder import CONVERTED
 from effnet_dense.data.folders import SPLITS
+from effnet_dense.engine.settings.batch_size import set_batch_size
 from effnet_dense.engine.settings.classes import set_classes
+from effnet_dense.engine.settings.compiling import set_compile
+from effnet_dense.engine.settings.device import set_device
+from effnet_dense.engine.settings.epochs import set_epochs
+from effnet_dense.engine.settings.iterations import set_iterations
+from effnet_dense.engine.settings.lean import set_lean
+from effnet_dense.engine.settings.learning_rate import set_learning_rate
+from effnet_dense.engine.settings.loggers import set_loggers
 from effnet_dense.engine.settings.model import set_model
+from effnet_dense.engine.settings.patience import set_patience
+from effnet_dense.engine.settings.precision import set_precision
+from effnet_dense.engine.settings.seed import set_seed
+from effnet_dense.engine.settings.workers import set_workers
 from effnet_dense.settings import Settings
 
 # A setting's name, and what writes its value into a config.
 Step = tuple[str, Callable[[Config, Any], None]]
 
-BEFORE_DATA: tuple[Step, ...] = ()
-"""What the data's check depends on, in this order: backbone, weights, image size."""
+MEMORY: tuple[Step, ...] = (
+    ('device', set_device),
+    ('precision', set_precision),
+    ('lean', set_lean),
+    ('compile', set_compile),
+)
+"""What the largest batch that fits depends on, besides the data's classes."""
 
-AFTER_DATA: tuple[Step, ...] = ()
-"""What depends on the data, and on the settings before it: classes, batch size, lengths …"""
+LENGTHS: tuple[Step, ...] = (
+    ('lr', set_learning_rate),
+    ('epochs', set_epochs),
+    ('iterations', set_iterations),
+    ('patience', set_patience),
+    ('seed', set_seed),
+    ('workers', set_workers),
+    ('loggers', set_loggers),
+)
+"""What follows after the batch size."""
 
 
 def set_before_data(config: Config, settings: Settings) -> None:
@@ -35,7 +60,6 @@ def set_before_data(config: Config, settings: Settings) -> None:
         ValueError: A setting does not fit the config; the message has the setting and the reason.
     """
     set_model(config, settings)
-    _apply(BEFORE_DATA, config, settings)
 
 
 def set_after_data(
@@ -57,7 +81,10 @@ def set_after_data(
     """
     if settings.classes is not None:
         set_classes(config, settings.classes, scratch, splits)
-    _apply(AFTER_DATA, config, settings)
+    _apply(MEMORY, config, settings)
+    if settings.batch_size is not None:
+        set_batch_size(config, settings.batch_size, keep_rate=settings.lr is not None)
+    _apply(LENGTHS, config, settings)
 
 
 def _apply(steps: tuple[Step, ...], config: Config, settings: Settings) -> None:
