@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.dist import broadcast_object_list, is_distributed, master_only
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.hooks import Hook
@@ -230,8 +231,9 @@ class Runner(MMEngineRunner):
         Raises:
             ValueError: An unknown or impossible argument.
         """
+        device = torch.device(run_device(self.cfg)).type
         with config_errors('optim_wrapper', values=True):
-            return super().build_optim_wrapper(with_fused_steps(optim_wrapper, get_device()))
+            return super().build_optim_wrapper(with_fused_steps(optim_wrapper, device))
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
         """Scale the learning rate if enabled, else warn if it is meant for another batch size.

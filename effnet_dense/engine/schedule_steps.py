@@ -1,4 +1,4 @@
-"""Turn schedules' fractions of an epoch into iterations, and shorten warm-ups of short trainings."""
+"""Turn schedules' fractions of an epoch into iterations; shorten warm-ups of short trainings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.checks.schedule import NEVER
-from effnet_dense.engine.settings.schedules import LISTS, has_fractions, is_warm_up
+from effnet_dense.engine.settings.schedules import has_fractions, is_warm_up, periods_at
 
 SHORTEST = 2
 """Least steps of a warm-up: mmengine's never leaves the start of one in a single step."""
@@ -41,9 +41,11 @@ def _converted(node: dict[str, Any], epoch_length: int) -> dict[str, Any] | None
     for name in ('T_max', 'step_size', 'total_steps'):  # counted from the begin
         if node.get(name) is not None:
             node[name] = max(round((begin + node[name]) * epoch_length) - first, 1)
-    for name in LISTS:
-        if node.get(name) is not None:
-            node[name] = sorted({max(round(step * epoch_length), 1) for step in node[name]})
+    if node.get('milestones'):
+        steps = (max(round(step * epoch_length), 1) for step in node['milestones'])
+        node['milestones'] = sorted(set(steps))
+    if node.get('periods'):
+        node['periods'] = periods_at(node['periods'], lambda end: round(end * epoch_length))
     node.pop('convert_to_iter_based', None)
     node['by_epoch'] = False
     least = SHORTEST if is_warm_up(node) else 1
@@ -70,22 +72,25 @@ def shorten_warm_ups(schedules: Any, share: float, iterations: int) -> tuple[Any
     nodes = list(schedules) if isinstance(schedules, list | tuple) else [schedules]
     most, moved, lines = int(share * iterations), {}, []
     for node in nodes:
-        if isinstance(node, Mapping) and not node.get('by_epoch', True) and is_warm_up(node):
-            if not node.get('begin', 0) and node['end'] > most:
-                moved[node['end']] = most
-                lines.append(
-                    f'{type_name(node)}: the warm-up takes {most} iterations in place of '
-                    f'{node["end"]}, {share:.0%} of the training'
-                )
+        if _counts_iterations(node) and is_warm_up(node) and node['end'] > most:
+            moved[node['end']] = most
+            lines.append(
+                f'{type_name(node)}: the warm-up takes {most} iterations in place of '
+                f'{node["end"]}, {share:.0%} of the training'
+            )
     shortened = [_moved(node, moved) for node in nodes]
     return [node for node in shortened if node is not None], lines
 
 
 def _moved(node: Any, moved: dict[int, int]) -> Any:
-    if not isinstance(node, Mapping) or node.get('by_epoch', True):
+    if not _counts_iterations(node):
         return node
-    if is_warm_up(node) and node['end'] in moved and not node.get('begin', 0):
+    if is_warm_up(node) and node['end'] in moved:
         end = moved[node['end']]
         return {**node, 'end': end} if end >= SHORTEST else None
     begin = moved.get(node.get('begin', 0))
     return node if begin is None else {**node, 'begin': begin}
+
+
+def _counts_iterations(node: Any) -> bool:
+    return isinstance(node, Mapping) and not node.get('by_epoch', True)

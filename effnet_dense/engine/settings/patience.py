@@ -26,18 +26,16 @@ def set_patience(config: Config, patience: int) -> None:
         ValueError: The training is not validated.
     """
     flag = f'--patience {patience}'
-    missing = [
-        key for key in ('val_cfg', 'val_dataloader', 'val_evaluator') if not config.get(key)
-    ]
+    missing = [key for key in ('val_cfg', 'val_dataloader', 'val_evaluator') if not config.get(key)]
     loop = config.get('train_cfg') or {}
     length = loop.get('max_epochs') or loop.get('max_iters') or 0
     if missing or loop.get('val_begin', 1) > length:
-        reason = f'lacks {", ".join(missing)}' if missing else 'has train_cfg.val_begin after its end'
+        reason = (
+            f'lacks {", ".join(missing)}' if missing else 'has train_cfg.val_begin after its end'
+        )
         raise refusal(flag, f'the training is not validated, it {reason}', 'leave it out')
     hooks = [
-        hook
-        for hook in config.get('custom_hooks') or []
-        if type_name(hook) not in EARLY_STOPPING
+        hook for hook in config.get('custom_hooks') or [] if type_name(hook) not in EARLY_STOPPING
     ]
     stop = dict(type=HOOK, patience=patience)
     checkpoint = (config.get('default_hooks') or {}).get('checkpoint') or {}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.checks.schedule import NEVER
-from effnet_dense.engine.settings.length import LengthChange, plural
+from effnet_dense.engine.settings.length import LengthChange, plural, tidy
 from effnet_dense.engine.settings.notes import refusal
 
 POSITIONS = ('begin', 'end', 'T_max', 'step_size', 'total_steps')
@@ -73,9 +74,10 @@ class _Scaling:
         for name in POSITIONS:
             if isinstance(node.get(name), int | float) and node[name] < NEVER:
                 node[name] = change.position(node[name])
-        for name in LISTS:
-            if node.get(name):
-                node[name] = sorted({change.position(step) for step in node[name]} - {0})
+        if node.get('milestones'):
+            node['milestones'] = sorted({change.position(s) for s in node['milestones']} - {0})
+        if node.get('periods'):
+            node['periods'] = periods_at(node['periods'], change.position)
         self.scale_factor(node)
         node.pop('convert_to_iter_based', None)
         node['by_epoch'] = change.new.unit == 'epoch'
@@ -99,7 +101,7 @@ class _Scaling:
         """Whether a schedule has steps left; a warm-up in one step would never end."""
         begin, end = node.get('begin', 0), node.get('end', NEVER)
         steps = 2 if is_warm_up(node) and not node['by_epoch'] else 1e-9
-        empty = any(name in node and not node[name] for name in LISTS)
+        empty = 'milestones' in node and not node['milestones']
         if end - begin >= steps and not empty:
             return True
         self.dropped.append(f'{type_name(node)} ({key})')
@@ -122,7 +124,7 @@ class _Scaling:
                     f'write {key}.by_epoch=False and its positions in iterations',
                 )
             return ConfigDict(node)
-        if is_warm_up(node) and not node.get('begin', 0):
+        if is_warm_up(node):
             if change.new.unit == 'iteration':
                 node['end'] = min(node['end'], int(change.new.count * WARM_UP_SHARE))
                 return ConfigDict(node) if self.fits(node, key) else None
@@ -138,19 +140,26 @@ class _Scaling:
         for name in (*POSITIONS, *LISTS):
             value = node.get(name)
             if isinstance(value, list | tuple):
-                node[name] = [max(round(step * change.ratio), 1) for step in value]
+                steps = (max(round(step * change.ratio), 1) for step in value)
+                node[name] = list(steps) if name == 'periods' else sorted(set(steps))
             elif isinstance(value, int | float) and value < NEVER:
                 node[name] = round(value * change.ratio)
         return ConfigDict(node)
 
 
+def periods_at(periods: Sequence[float], position: Callable[[float], float]) -> list[float]:
+    """Return periods of a scaled training, whose ends are where `position` moves the old ends."""
+    ends = [position(end) for end in itertools.accumulate(periods)]
+    return [tidy(end - start) or 1 for start, end in zip([0, *ends], ends, strict=False)]
+
+
 def is_warm_up(node: Mapping[str, Any]) -> bool:
     """Whether a schedule's config raises a value, or holds a smaller one, from the start."""
-    if type_name(node) not in WARM_UPS or node.get('end', NEVER) >= NEVER:
+    name, end = type_name(node), node.get('end', NEVER)
+    if name not in WARM_UPS or end >= NEVER or node.get('begin', 0):
         return False
-    if type_name(node).startswith('Linear'):
-        return node.get('start_factor', 1 / 3) <= node.get('end_factor', 1.0)
-    return not node.get('begin', 0)
+    rises = node.get('start_factor', 1 / 3) <= node.get('end_factor', 1.0)
+    return bool(rises) if name.startswith('Linear') else True
 
 
 def has_fractions(node: Mapping[str, Any]) -> bool:

@@ -101,14 +101,12 @@ def _use_finite_sampler(config: Config, change: LengthChange) -> None:
 
 def _tell(config: Config, change: LengthChange, dropped: list[str], unchanged: list[str]) -> None:
     loop, new = config.train_cfg, change.new
-    line = (
-        f'{change.flag}: the training takes {new} in place of {change.old}; schedules and hooks '
-        'scale with it'
-    )
+    old = str(change.old) if change.converts else f'{change.old.count:,}'
+    line = f'{change.flag}: {new} in place of {old}; schedules and hooks scale with it'
     if config.get('val_dataloader') and config.get('val_cfg'):
-        interval = loop.val_interval
-        every = new.unit if interval == 1 else plural(interval, new.unit)
-        line += f', and it is validated after every {every} and at the end'
+        every = new.unit if loop.val_interval == 1 else plural(loop.val_interval, new.unit)
+        end = '' if loop.val_interval == 1 else ', and at the end'
+        line += f'; validation after every {every}{end}'
     note(line)
     for name in dropped:
         note(f'{change.flag}: the training is too short for {name}, which is left out')

@@ -1,0 +1,57 @@
+"""Settings of a run, as they are built and run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from effnet_dense.settings import Settings
+from tests.helpers.tiny import write_data
+from tests.helpers.watched import tiny_config, train_watched
+
+tensorboard = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
+
+
+def test_one_run_with_many_settings(tmp_path: Path) -> None:
+    """Two epochs of three steps with two images, at another rate, in bfloat16, into TensorBoard."""
+    settings = Settings(
+        epochs=2,
+        batch_size=2,
+        lr=0.001,
+        precision='bf16',
+        seed=7,
+        workers=0,
+        lean=2,
+        device='cpu',
+        loggers=('tensorboard',),
+    )
+    config = tiny_config(write_data(tmp_path / 'data', train=6), tmp_path / 'run', settings)
+    seen, runner = train_watched(config)
+    assert seen.images == [2] * 6
+    # Warm-up in 2/15 of six steps is less than two: cosine from step 1, in five steps to zero.
+    assert seen.rates[0] == pytest.approx(0.001)
+    assert seen.rates[-1] == pytest.approx(0.001 * 0.0955, rel=0.01)  # (1 + cos(0.8π)) / 2
+    assert seen.kinds == {torch.bfloat16}
+    assert seen.validations == [1, 2]
+    assert runner.seed == 7
+    assert runner.train_dataloader.num_workers == runner.val_dataloader.num_workers == 0
+    assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
+    found = tensorboard.EventAccumulator(str(next(tmp_path.rglob('events.out*')).parent))
+    found.Reload()
+    tags = set(found.Tags()['scalars'])
+    assert {'lr', 'loss', 'coco/bbox_mAP'} <= tags
+    assert len(found.Scalars('loss')) == 6
+
+
+@pytest.mark.slow
+def test_iterations_in_place_of_epochs(tmp_path: Path) -> None:
+    settings = Settings(iterations=5, batch_size=4, workers=0)
+    config = tiny_config(write_data(tmp_path / 'data', train=6), tmp_path / 'run', settings)
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(0.001)  # half of 8 images' 0.002
+    seen, _ = train_watched(config)
+    assert seen.images == [4, 2, 4, 2, 4]
+    assert seen.rates[-1] < 0.2 * 0.001
+    assert seen.validations[-1] == 5
+    assert (tmp_path / 'run' / 'iter_5.pth').is_file()
