@@ -33,7 +33,7 @@ def summarise(runner: Runner) -> dict[str, str]:
     facts = {
         'task': task_of(config),
         'model': model_line(config, unwrap_model(runner.model)),
-        'device': device(),
+        'device': device(config),
         'data': ', '.join(_data(runner)),
         'size': f'{size_line(config)} pixels' if size_line(config) else '',
         'batch': _batch(runner),

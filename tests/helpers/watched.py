@@ -46,12 +46,21 @@ class Seen:
 
 
 class Watch(Hook):
-    """Record a training; validations return given figures, if any."""
+    """Record a training.
+
+    Args:
+        figures: Results of validations that replace those that are computed.
+    """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self) -> None:
+    def __init__(self, figures: dict[str, float] | None = None) -> None:
         self.seen = Seen()
+        self.figures = figures or {}
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if metrics is not None:
+            metrics.update(self.figures)
 
     def before_train(self, runner: Runner) -> None:
         runner.model.backbone.register_forward_hook(self._features)
@@ -78,10 +87,10 @@ def tiny_config(data: Path, work_dir: Path, settings: Settings, **more: Any) -> 
     return load_config(DETECTOR, data, {**values, **more}, work_dir, settings=settings)
 
 
-def train_watched(config: Config) -> tuple[Seen, Runner]:
-    """Train; return what was seen, and the runner."""
+def train_watched(config: Config, **figures: float) -> tuple[Seen, Runner]:
+    """Train; return what was seen, and the runner. `figures` replace results of validations."""
     runner = build_runner(config)
-    watch = Watch()
+    watch = Watch(figures)
     runner.register_hook(watch)
     runner.train()
     return watch.seen, runner

@@ -45,8 +45,8 @@ class PatienceHook(Hook):
         """Compare the result with the best one; stop if it has not improved for long enough."""
         state = dict(runner.message_hub.runtime_info.get(STATE) or {})
         name = state.get('metric') or self._metric(metrics or {})
-        value = (metrics or {}).get(name) if name else None
-        if value is None:
+        value = (metrics or {}).get(name or '')
+        if name is None or value is None:
             runner.logger.warning(
                 f'the validation computed no {name or "result"}: it does not count for the '
                 f'patience of {self.patience}'

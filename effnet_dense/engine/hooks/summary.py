@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -49,7 +50,9 @@ class SummaryHook(Hook):
         self.start = self.last_line = time.monotonic()
         self.first_step = self.last_step = runner.iter
         self.pause = FIRST
-        runner.logger.info(f'{model_line(runner.cfg, unwrap_model(runner.model))}, on {device()}')
+        runner.logger.info(
+            f'{model_line(runner.cfg, unwrap_model(runner.model))}, on {device(runner.cfg)}'
+        )
         runner.logger.info(f'{_data_line(runner)}; {_length_line(runner)}')
         runner.logger.info(f'log and checkpoints: {runner.work_dir}')
 
@@ -108,10 +111,10 @@ class SummaryHook(Hook):
         runner.logger.info(' '.join(part for part in parts if part))
 
 
-def device() -> str:
-    """Name what a run computes on."""
+def device(config: Config) -> str:
+    """Name what a config's run computes on."""
     several = f'{get_world_size()} × ' if get_world_size() > 1 else ''
-    if torch.cuda.is_available():
+    if config.get('device') != 'cpu' and torch.cuda.is_available():
         return f'{several}{torch.cuda.get_device_name()}'
     threads = torch.get_num_threads()
     return f'{several}CPU ({processor_name()}, {threads} thread{"s" if threads > 1 else ""})'

@@ -51,7 +51,7 @@ def set_batch_size(
     rate, before = learning_rate(config, flag), images_per_step(config)
     size = largest_batch_size(config, flag) if batch_size == AUTO else int(batch_size)
     loader.batch_size = size
-    sampler = loader.get('sampler') or {}
+    sampler: Any = loader.get('sampler') or {}
     if 'batch_size' in sampler:  # of samplers that fill batches from several sources
         sampler.batch_size = size
     base, after = base_batch_size(config) or before, images_per_step(config)

@@ -40,7 +40,7 @@ def _parts(node: Any, scope: str | None) -> Iterator[Any]:
     """Yield the configs of modules that take `lean`."""
     if isinstance(node, Mapping):
         kind = node.get('type')
-        cls = find_class(kind, MODELS, node.get('_scope_') or scope) if kind else None
+        cls: Any = find_class(kind, MODELS, node.get('_scope_') or scope) if kind else None
         own = inspect.isclass(cls) and cls.__module__.startswith(PACKAGE)
         if own and 'lean' in inspect.signature(cls).parameters:
             yield node

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.config import Config
 
 from effnet_dense.data.config_walk import type_name
@@ -38,7 +40,7 @@ def set_patience(config: Config, patience: int) -> None:
         hook for hook in config.get('custom_hooks') or [] if type_name(hook) not in EARLY_STOPPING
     ]
     stop = dict(type=HOOK, patience=patience)
-    checkpoint = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    checkpoint: Any = (config.get('default_hooks') or {}).get('checkpoint') or {}
     followed = checkpoint.get('save_best')
     names = [followed] if isinstance(followed, str) else list(followed or [])
     if names and names[0] != 'auto':

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.config import Config
 
 from effnet_dense.engine.settings.notes import refusal
@@ -24,6 +26,6 @@ def set_seed(config: Config, seed: int) -> None:
         raise refusal(f'--seed {seed}', f'seeds are at most {LARGEST}', 'write a smaller one')
     config.randomness = {**(config.get('randomness') or {}), 'seed': seed}
     for loop in ('train', 'val', 'test'):
-        sampler = (config.get(f'{loop}_dataloader') or {}).get('sampler') or {}
+        sampler: Any = (config.get(f'{loop}_dataloader') or {}).get('sampler') or {}
         if sampler.get('seed') is not None:
             sampler.seed = seed

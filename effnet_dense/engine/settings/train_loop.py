@@ -80,7 +80,7 @@ def _use_finite_sampler(config: Config, change: LengthChange) -> None:
 
     Batches stay full, as they were, if there are enough images for one.
     """
-    loader = config.get('train_dataloader') or {}
+    loader: Any = config.get('train_dataloader') or {}
     sampler = loader.get('sampler')
     if not sampler or type_name(sampler) not in ENDLESS:
         return

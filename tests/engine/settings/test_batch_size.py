@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mmengine.config import Config
 
 from effnet_dense.analysis.memory import fitting
-from effnet_dense.analysis.memory.peak import Peak, predict_peak, training_setup
+from effnet_dense.analysis.memory.peak import Peak
 from effnet_dense.engine.settings import batch_size as module
 from effnet_dense.engine.settings import free_memory as memory_module
 from effnet_dense.engine.settings.batch_size import limit, set_batch_size
@@ -117,21 +117,36 @@ def test_auto_takes_the_limit_of_the_data_where_it_fits(
     assert '6 images per step, the limit for this data' in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_auto_takes_the_largest_batch_that_is_predicted_to_fit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    built = tiny_config(write_data(tmp_path / 'data', train=6), tmp_path / 'run', Settings())
-    setup = training_setup(built, batch_size=3)
-    peak = predict_peak(built, setup, gpu=False).total
-    memory = FreeMemory(2 * peak, peak, False)
+    monkeypatch.setattr(
+        fitting,
+        'predict_peak',
+        lambda config, setup, gpu: Peak(setup, setup.batch_size * GIB, {}, 'forward'),
+    )
+    memory = FreeMemory(20 * GIB, 13 * GIB + 1, True)
     monkeypatch.setattr(module, 'free_memory', lambda config: memory)
+    built = config(model=dict(data_preprocessor=dict(size=(8, 8))))
     set_batch_size(built, 'auto')
-    assert built.train_dataloader.batch_size == 3
-    assert '3 images per step, the largest that fits into 0.' in capsys.readouterr().out
-    monkeypatch.setattr(module, 'free_memory', lambda config: FreeMemory(9, 6, False))
+    assert built.train_dataloader.batch_size == 13
+    assert (
+        '13 images per step, the largest that fits into 13.0 GiB, of 20.0 GiB free on the GPU'
+        in (capsys.readouterr().out)
+    )
+    monkeypatch.setattr(module, 'free_memory', lambda config: FreeMemory(9, 6, True))
     with pytest.raises(ValueError, match='--batch-size auto: not even one image'):
         set_batch_size(built, 'auto')
+
+
+@pytest.mark.slow
+def test_auto_predicts_the_training_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(batch_size='auto', device='cpu', precision='bf16')
+    monkeypatch.setattr(module, 'free_memory', lambda config: FreeMemory(9 * GIB, 6 * GIB, False))
+    built = tiny_config(write_data(tmp_path / 'data', train=2), tmp_path / 'run', settings)
+    assert built.train_dataloader.batch_size == 2
 
 
 @given(st.integers(1, 64), st.none() | st.integers(0, 10**6), st.booleans())
