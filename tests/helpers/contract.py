@@ -78,8 +78,10 @@ def registered_types() -> dict[str, dict[str, dict[str, str]]]:
     return found
 
 
-def parameters(kind: type) -> dict[str, str]:
+def parameters(kind: Any) -> dict[str, str]:
     """Constructor parameter → repr of its default; parents' too where **kwargs reaches them."""
+    if inspect.isfunction(kind):
+        return {name: default_of(p) for name, p in inspect.signature(kind).parameters.items()}
     found: dict[str, str] = {}
     for owner in kind.__mro__:
         if '__init__' not in vars(owner) or owner is object:
