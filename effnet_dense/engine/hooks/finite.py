@@ -100,7 +100,7 @@ class FiniteHook(Hook):
             zero = zero_kwargs or {}
             finite = _on_all_processes(torch.isfinite(loss.detach()).all())
             wrapper.backward(wrapper.scale_loss(loss))
-            if wrapper.should_update() and not hasattr(wrapper, 'loss_scaler'):
+            if wrapper.should_update() and not _scales_losses(wrapper):
                 self._step(wrapper, finite, step_kwargs or {})
             elif not bool(finite):
                 self.fault = LOSS
@@ -144,6 +144,12 @@ def _clips_by_norm(wrapper: OptimWrapper) -> bool:
         and type(wrapper)._clip_grad is OptimWrapper._clip_grad
         and type(wrapper).step in PLAIN_STEPS
     )
+
+
+def _scales_losses(wrapper: OptimWrapper) -> bool:
+    """Whether a wrapper has a gradient scaler, which is on: for bfloat16 it is off."""
+    scaler = getattr(wrapper, 'loss_scaler', None)
+    return scaler is not None and bool(getattr(scaler, 'is_enabled', lambda: True)())
 
 
 def _on_all_processes(condition: Tensor) -> Tensor:

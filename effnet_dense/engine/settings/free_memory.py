@@ -74,6 +74,7 @@ def _available() -> int:
 def _left(limit: Path, used: Path) -> int:
     """Return the bytes left in a container; a number larger than any memory without a limit."""
     try:
-        return max(int(limit.read_text()) - int(used.read_text()), 0)  # noqa: PLW1514
+        most, now = (int(file.read_text(encoding='utf-8')) for file in (limit, used))
     except (OSError, ValueError):  # another version of control groups, or 'max'
         return 2**63
+    return max(most - now, 0)

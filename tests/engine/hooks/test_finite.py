@@ -228,6 +228,16 @@ def test_a_gradient_scaler_sees_to_its_infinite_gradients() -> None:
     assert steps.hook.fault == 'the loss is not finite'
 
 
+def test_a_gradient_scaler_that_is_off_checks_nothing() -> None:
+    """bfloat16 is trained with one, so the hook checks the gradients."""
+    steps = Steps(1, True)
+    steps.wrapper.loss_scaler = torch.amp.GradScaler('cpu', enabled=False)
+    steps.model.weight.register_hook(lambda gradient: gradient * math.inf)
+    steps.run(1.0)
+    assert torch.isfinite(steps.model.weight).all()
+    assert steps.hook.fault == 'the gradients are not finite'
+
+
 def test_patience_is_a_number_of_steps() -> None:
     with pytest.raises(ValueError, match='at least 1, got 0'):
         FiniteHook(patience=0)

@@ -161,16 +161,16 @@ def test_limits(own: int, images: int | None, gpu: bool) -> None:
 
 def test_a_container_limits_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     meminfo = tmp_path / 'meminfo'
-    meminfo.write_text('MemTotal: 16000000 kB\nMemAvailable:    8000000 kB\n')
+    meminfo.write_text('MemTotal: 16000000 kB\nMemAvailable:    8000000 kB\n', encoding='utf-8')
     limit_file, used = tmp_path / 'max', tmp_path / 'current'
     monkeypatch.setattr(memory_module, 'MEMINFO', meminfo)
     monkeypatch.setattr(memory_module, 'CGROUPS', ((str(limit_file), str(used)),))
     cpu = Config(dict(device='cpu'))
     assert free_memory(cpu).free == 8_000_000 * 1024
-    limit_file.write_text('max\n')
-    used.write_text('1000\n')
+    limit_file.write_text('max\n', encoding='utf-8')
+    used.write_text('1000\n', encoding='utf-8')
     assert free_memory(cpu).free == 8_000_000 * 1024
-    limit_file.write_text('5000\n')
+    limit_file.write_text('5000\n', encoding='utf-8')
     assert (free_memory(cpu).free, free_memory(cpu).usable) == (4000, 2800)
     meminfo.unlink()
     with pytest.raises(ValueError, match='--batch-size auto: expected the free memory in'):
