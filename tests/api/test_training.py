@@ -37,7 +37,7 @@ def test_a_folder_with_a_run_is_not_overwritten(api_run: Run, api_data: Path) ->
         (dict(classes='person'), "classes must be a list of names, got 'person'"),
         (dict(loggers=('paper',)), 'loggers must be of tensorboard, wandb, mlflow'),
         (dict(precision='fp8'), 'precision must be of fp32, fp16, bf16'),
-        (dict(options={'model.backbon.arch': 'b1'}), 'backbon'),
+        (dict(options={'modell.backbone.arch': 'b1'}), 'modell'),
     ],
 )
 def test_wrong_values_end_before_anything_is_written(

@@ -99,7 +99,9 @@ def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(['completion', 'bash']) == 0
     path = tmp_path / 'completion.bash'
     path.write_text(capsys.readouterr().out + BASH, encoding='utf-8')
-    lines = subprocess.check_output(['bash', str(path)], cwd=tmp_path, text=True).splitlines()
+    lines = subprocess.check_output(
+        ['bash', str(path)], cwd=tmp_path, encoding='utf-8'
+    ).splitlines()
     assert lines == [
         'train',
         'effnet_lite0_bifpn_camvid effnet_lite0_fpn_camvid',
