@@ -288,7 +288,7 @@ def config_in(checkpoint: Any, name: Any) -> Config:
 
 
 def _restore(node: Any, paths: dict[str, str] | None) -> dict[str, str] | None:
-    """Turn paths of registered types into their names, and texts of infinities into numbers.
+    """Restore what JSON has no form for: registered types, infinities, tuples of names.
 
     Args:
         node: Changed in place.
@@ -299,7 +299,9 @@ def _restore(node: Any, paths: dict[str, str] | None) -> dict[str, str] | None:
     """
     items = list(node.items() if isinstance(node, dict) else enumerate(node))
     for key, value in items:
-        if isinstance(value, dict | list):
+        if key == 'metainfo' and isinstance(value, dict):
+            node[key] = _metainfo(value)
+        elif isinstance(value, dict | list):
             paths = _restore(value, paths)
         elif value in INFINITIES and isinstance(node, dict):
             node[key] = float(value)
@@ -307,6 +309,17 @@ def _restore(node: Any, paths: dict[str, str] | None) -> dict[str, str] | None:
             paths = registered_paths() if paths is None else paths
             node[key] = paths.get(value, value)
     return paths
+
+
+def _metainfo(values: dict[str, Any]) -> dict[str, Any]:
+    """Return names and colours as tuples, with which mmengine compares those of a checkpoint."""
+    classes, palette = values.get('classes'), values.get('palette')
+    found = dict(values)
+    if isinstance(classes, list):
+        found['classes'] = tuple(classes)
+    if isinstance(palette, list):
+        found['palette'] = [tuple(c) if isinstance(c, list) else c for c in palette]
+    return found
 
 
 def _read(path: Path, folder: Path | None) -> Mapping[str, Any]:

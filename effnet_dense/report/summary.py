@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.runner import Runner
 
 from effnet_dense.data.config_walk import is_segmentation, metrics_of, type_name
-from effnet_dense.engine.figures import model_line, number, size_line
+from effnet_dense.engine.figures import metrics_line, model_line, size_line
 from effnet_dense.engine.hooks.best import best_in
 from effnet_dense.engine.hooks.summary import device
 from effnet_dense.report.sections import Section, Table
@@ -119,4 +119,4 @@ def _length(config: Any) -> str:
 
 def _best(runner: Runner) -> str:
     best = best_in(runner.message_hub.runtime_info)
-    return f'{best.metric} {number(best.value)} after {best.when}' if best else ''
+    return f'{metrics_line({best.metric: best.value})} after {best.when}' if best else ''

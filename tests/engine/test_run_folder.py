@@ -93,10 +93,11 @@ def test_other_data_and_options_apply_to_it(trained: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_it_resumes_by_itself(run: Path) -> None:
+def test_it_resumes_by_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = load_config(run, options={'train_cfg.max_epochs': 3})
     train(config, resume='auto')
     assert (run / 'epoch_3.pth').is_file()
+    assert 'metainfo' not in capsys.readouterr().out, 'mmengine compares names and colours'
 
 
 def test_a_new_training_needs_a_new_folder(run: Path, tiny_data: Path) -> None:

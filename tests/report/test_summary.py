@@ -53,7 +53,7 @@ def test_facts_of_a_training_in_their_order() -> None:
     assert facts['batch'] == '48 images per step (8 per device × 3 devices × 2 accumulated)'
     assert facts['rate'].startswith('0.002 (AdamW; LinearLR, CosineAnnealingLR')
     assert facts['length'] == '15 epochs'
-    assert facts['best'] == 'coco/bbox_mAP 0.250 after epoch 3'
+    assert facts['best'] == 'box AP 0.250 after epoch 3'
     rows = summary_section(dict(name='x', duration='0:01:00', summary=facts)).tables[0].rows
     assert [row[0] for row in rows][:3] == ['Config', 'Task', 'Model']
     assert rows[-1] == ['Duration', '0:01:00']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -54,7 +55,7 @@ class SummaryHook(Hook):
             f'{model_line(runner.cfg, unwrap_model(runner.model))}, on {device(runner.cfg)}'
         )
         runner.logger.info(f'{_data_line(runner)}; {_length_line(runner)}')
-        runner.logger.info(f'log and checkpoints: {runner.work_dir}')
+        runner.logger.info(f'log and checkpoints: {shown_path(runner.work_dir)}')
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Log a line if there was none for long."""
@@ -92,7 +93,7 @@ class SummaryHook(Hook):
             self._step_line(runner, runner.iter)
         seconds = duration(time.monotonic() - self.start)
         runner.logger.info(f'trained in {seconds}, {_result(runner)}')
-        for line in next_commands(runner.work_dir):
+        for line in next_commands(shown_path(runner.work_dir)):
             runner.logger.info(line)
 
     def _step_line(self, runner: Runner, step: int) -> None:
@@ -131,6 +132,12 @@ def next_commands(work_dir: str) -> list[str]:
         f'  test:    {run.format("test")} {work_dir}',
         f'  report:  {run.format("report")} {work_dir}, or open {work_dir}/report/index.html',
     ]
+
+
+def shown_path(path: str | Path) -> str:
+    """Return a path as people would type it: from the current folder, if it is inside."""
+    inside = os.path.relpath(path) if '://' not in str(path) else '..'
+    return str(path) if inside.startswith('..') else inside
 
 
 def _data_line(runner: Runner) -> str:
@@ -172,8 +179,10 @@ def _result(runner: Runner) -> str:
     info = runner.message_hub.runtime_info
     best = best_in(info)
     if best is not None:
-        path = Path(runner.work_dir, FILE)
-        return f'best {best.metric} {number(best.value)} after {best.when}: {path}'
+        figure = metrics_line({best.metric: best.value})
+        path = shown_path(Path(runner.work_dir, FILE))
+        return f'best {figure} after {best.when}: {path}'
     if info.get('best_ckpt'):
-        return f'best {number(info.get("best_score"))}: {info["best_ckpt"]}'
-    return f'last checkpoint: {info["last_ckpt"]}' if info.get('last_ckpt') else 'no checkpoint'
+        return f'best {number(info.get("best_score"))}: {shown_path(info["best_ckpt"])}'
+    last = info.get('last_ckpt')
+    return f'last checkpoint: {shown_path(last)}' if last else 'no checkpoint'

@@ -9,7 +9,7 @@ import pytest
 from mmengine.registry import RUNNERS
 
 from effnet_dense.engine.config import load_config
-from effnet_dense.engine.hooks.summary import next_commands
+from effnet_dense.engine.hooks.summary import next_commands, shown_path
 from tests.helpers import resumable
 from tests.helpers.tiny import narrow_retinanet, options
 from tests.helpers.tiny_models import DETECTOR
@@ -45,6 +45,7 @@ def test_two_epochs_are_twenty_lines(
         'box AP of classes: ',
         'best.pth',
         'trained in 0:0',
+        ', best box AP 0.0',
     ):
         assert expected in text, f'{expected!r} missing in:\n{text}'
     assert sum(str(tmp_path) in line for line in lines[-4:]) == 4
@@ -82,6 +83,13 @@ def test_trainings_by_iterations(
     for step in (5, 10, 12):
         assert f'step {step} of 12: loss ' in text
     assert 'after iteration ' in text
+
+
+def test_paths_as_people_type_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown_path(tmp_path / 'work_dirs' / 'mine') == 'work_dirs/mine'
+    assert shown_path(tmp_path.parent / 'other') == str(tmp_path.parent / 'other')
+    assert shown_path('s3://bucket/mine') == 's3://bucket/mine'
 
 
 @pytest.mark.parametrize(
