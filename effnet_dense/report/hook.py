@@ -103,7 +103,7 @@ class ReportHook(Hook):
         save_objects(data, runner.cfg, training=not what.startswith(TEST))
         save_meta(
             data,
-            name=Path(runner.cfg.filename or runner.experiment_name).stem,
+            name=_name(runner),
             what=what,
             date=datetime.now().astimezone().strftime('%Y-%m-%d %H:%M %Z'),
             duration=duration(time.time() - self.start),
@@ -126,6 +126,13 @@ def _validation(runner: Runner) -> str:
     if hasattr(runner._train_loop, 'max_iters'):
         return f'Validation after step {runner.iter} of {runner.max_iters}'
     return f'Validation of {runner._load_from}'
+
+
+def _name(runner: Runner) -> str:
+    """Return the config's name: of its file, else that of the run it was read from."""
+    if runner.cfg.filename:
+        return Path(runner.cfg.filename).stem
+    return str(runner.cfg.get('experiment_name') or runner.experiment_name)
 
 
 def _classes(dataset: Any) -> list[str]:

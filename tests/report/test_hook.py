@@ -31,7 +31,7 @@ def test_a_test_with_an_unknown_metric_has_a_page_about_the_run(
     runner: Any = SimpleNamespace(
         work_dir=str(tmp_path),
         logger=logging.getLogger('report-test'),
-        cfg=Config(dict(lr=0.1)),
+        cfg=Config(dict(lr=0.1, experiment_name='my_config')),
         experiment_name='exp',
         _load_from='best.pth',
         test_evaluator=SimpleNamespace(metrics=[], dataset_meta={}),
@@ -49,6 +49,7 @@ def test_a_test_with_an_unknown_metric_has_a_page_about_the_run(
         'classes': ['a', 'b'],
         'palette': [[1, 2, 3], [4, 5, 6]],
     }
+    assert run['name'] == 'my_config', 'without the time of the run'
     assert run['summary'] == {'task': 'anything'}
     assert run['metrics'] == {'other': 1.0} and 'lr=0.1' in run['config'].replace(' ', '')
     assert (tmp_path / 'report' / 'index.html').is_file()
