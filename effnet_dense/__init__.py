@@ -2,9 +2,10 @@
 
 Importing the package is cheap. It makes substitutes for mmcv's compiled operators and for
 panopticapi importable where these are not installed, sets safe defaults for mmengine's loaders and
-inductor's cache (docs/security.md), lets images without objects through mmdet's crop where a
-config asks for them (docs/own-data.md), and lets configs inherit shipped ones by name
-(docs/train.md); public names, and torch, are loaded on first use.
+inductor's cache (docs/security.md), lets images without objects through mmdet's crop where a config
+asks for them (docs/own-data.md), lets configs inherit shipped ones by name (docs/train.md), and
+serves this package's configs with OpenMMLab's own inference functions and tools
+(docs/openmmlab.md); public names, and torch, are loaded on first use.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ compat.install()
 compat.keep_empty_images()
 compat.inherit_shipped_configs()
 compat.install_safe_defaults(lambda: importlib.import_module('effnet_dense.weights.safe'))
+compat.serve_inference_apis(lambda: importlib.import_module('effnet_dense.inference.openmmlab'))
+compat.serve_loading_steps(lambda: importlib.import_module('effnet_dense.inference.openmmlab'))
+compat.serve_mmseg_tools()
 
 
 def __getattr__(name: str) -> Any:

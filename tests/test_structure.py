@@ -15,7 +15,7 @@ SHARED = ('helpers', 'reference')
 # Folders that mirror a folder next to the package.
 BESIDE = ('benchmarks', 'configs', 'docs', 'tools')
 # Folders of cross-cutting tests only.
-ALONE = ('adversaries',)
+ALONE = ('adversaries', 'interop')
 # Tests of no single module.
 CROSS_CUTTING = {
     'adversaries/test_any_option.py',
@@ -51,6 +51,8 @@ CROSS_CUTTING = {
     'deployment/test_compile.py',
     'engine/test_foreign_checkpoint.py',
     'engine/test_hostile.py',
+    'interop/test_inference_apis.py',
+    'interop/test_tools.py',
     'lean/test_lean.py',
     'lean/test_lean_detector.py',
     'models/test_cuda.py',

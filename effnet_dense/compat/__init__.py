@@ -5,14 +5,18 @@ replaces mmcv's compiled operators, `panopticapi` COCO's package of that name; `
 importable where the originals are not installed.
 
 By `after_import`, as soon as the module concerned is imported: safe defaults (`safe_defaults`),
-crops that keep images without objects (`empty_images`), and shipped configs that are inherited by
-name (`package_configs`).
+crops that keep images without objects (`empty_images`), shipped configs that are inherited by name
+(`package_configs`), and OpenMMLab's inference functions and analysis tools for this package's
+configs (`inference_apis`, `loading_steps`, `mmseg_tools`).
 """
 
 from effnet_dense.compat.after_import import AfterImportFinder, after_import
 from effnet_dense.compat.empty_images import keep_empty_images
 from effnet_dense.compat.finder import SubstituteFinder, install
 from effnet_dense.compat.package_configs import inherit_shipped_configs
+from effnet_dense.compat.inference_apis import serve_inference_apis
+from effnet_dense.compat.loading_steps import serve_loading_steps
+from effnet_dense.compat.mmseg_tools import serve_mmseg_tools
 from effnet_dense.compat.safe_defaults import install_safe_defaults
 
 __all__ = [
@@ -23,4 +27,7 @@ __all__ = [
     'install',
     'install_safe_defaults',
     'keep_empty_images',
+    'serve_inference_apis',
+    'serve_loading_steps',
+    'serve_mmseg_tools',
 ]

@@ -42,6 +42,7 @@ class LabelMapDataset(BaseSegDataset):
         self.label_end = label_end
         self.part = None if part is None else DrawnPart(**part)
         super().__init__(*args, **kwargs)
+        self.METAINFO = dict(self.metainfo)  # which mmseg's confusion_matrix.py reads
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """List the samples: 'img_path', 'seg_map_path' and the other keys of mmseg's transforms.

@@ -100,6 +100,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
             found |= _steps(part, key, pipeline)
     model = config.get('model')
     if isinstance(model, Mapping):
+        model = model.get('module', model)  # inside a model of test-time augmentation
         preprocessor = model.get('data_preprocessor')
         for name, value in (preprocessor if isinstance(preprocessor, Mapping) else {}).items():
             if name in PREPROCESSING:
