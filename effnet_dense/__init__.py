@@ -39,12 +39,15 @@ _MODULES = {
 __all__ = ['__version__', *_MODULES]
 
 compat.install()
+compat.warn_about_mmcv()
 compat.keep_empty_images()
 compat.inherit_shipped_configs()
 compat.install_safe_defaults(lambda: importlib.import_module('effnet_dense.weights.safe'))
 compat.serve_inference_apis(lambda: importlib.import_module('effnet_dense.inference.openmmlab'))
 compat.serve_loading_steps(lambda: importlib.import_module('effnet_dense.inference.openmmlab'))
 compat.serve_mmseg_tools()
+compat.serve_layer_decay()
+compat.serve_type_hints()
 
 
 def __getattr__(name: str) -> Any:

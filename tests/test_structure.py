@@ -52,6 +52,7 @@ CROSS_CUTTING = {
     'engine/test_foreign_checkpoint.py',
     'engine/test_hostile.py',
     'interop/test_inference_apis.py',
+    'interop/test_segmentors.py',
     'interop/test_tools.py',
     'lean/test_lean.py',
     'lean/test_lean_detector.py',

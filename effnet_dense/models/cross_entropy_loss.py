@@ -51,9 +51,19 @@ def weighted_cross_entropy(
     return loss.sum() / total.where(total > 0, 1)
 
 
+def two_classes(logits: Tensor) -> Tensor:
+    """Write a single channel (N, 1, H, W) as the logits (N, 2, H, W) of classes 0 and 1.
+
+    The softmax of 0 and x is the sigmoid of −x and of x. Other numbers of channels are unchanged.
+    """
+    return F.pad(logits, (0, 0, 0, 0, 1, 0)) if logits.shape[1] == 1 else logits
+
+
 @MODELS.register_module()
 class CrossEntropyLoss(nn.Module):
     """`weighted_cross_entropy` for a decode head's `loss_decode`.
+
+    For a head of one channel (`out_channels=1`) it is the binary cross-entropy of its sigmoid.
 
     Raises:
         ValueError: In the forward pass, if the numbers of weights and classes differ.
@@ -79,6 +89,7 @@ class CrossEntropyLoss(nn.Module):
         **kwargs: Any,
     ) -> Tensor:
         """Logits (N, C, H, W), labels (N, H, W), weights (N, H, W) → a scalar."""
+        pred = two_classes(pred)
         classes = self.class_weight
         if classes is not None and len(classes) != pred.shape[1]:
             raise ValueError(

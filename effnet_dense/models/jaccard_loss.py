@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from effnet_dense.models.cross_entropy_loss import two_classes
 from effnet_dense.registry import MODELS
 
 
@@ -44,7 +45,10 @@ def jaccard_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Ten
 
 @MODELS.register_module()
 class JaccardLoss(nn.Module):
-    """`jaccard_loss` for a decode head's `loss_decode`, next to a cross-entropy."""
+    """`jaccard_loss` for a decode head's `loss_decode`, next to a cross-entropy.
+
+    A head of one channel (`out_channels=1`) has the classes 0 and 1, by its sigmoid.
+    """
 
     def __init__(self, loss_weight: float = 1.0, loss_name: str = 'loss_jaccard') -> None:
         super().__init__()
@@ -60,4 +64,4 @@ class JaccardLoss(nn.Module):
             kwargs: Unused, among them the pixel `weight` from mmseg's samplers: the loss compares
                 regions, not pixels.
         """
-        return self.loss_weight * jaccard_loss(pred, target, ignore_index)
+        return self.loss_weight * jaccard_loss(two_classes(pred), target, ignore_index)

@@ -286,6 +286,11 @@ def architecture(arch: str | Mapping[str, Any]) -> Architecture:
         ValueError: The name or a key is unknown, or a number is out of range.
     """
     if isinstance(arch, str):
+        if f'v2_{arch}' in FAMILIES and arch not in FAMILIES:  # mmpretrain's EfficientNetV2
+            raise ValueError(
+                f"arch {arch!r} of EfficientNetV2 is 'v2_{arch}' here, and out_indices count "
+                'strides: layer i has stride 2^i'
+            )
         if arch not in FAMILIES:
             raise ValueError(f'arch must be one of {", ".join(FAMILIES)}, or a dict; got {arch!r}')
         base, scale = FAMILIES[arch]

@@ -24,6 +24,7 @@ PROMISED = {
     'effnet_b0_retinanet_coco.py',
     'effnet_lite0_retinanet_coco.py',
     'effnet_b0_faster_rcnn_coco.py',
+    'effnet_v2_s_faster_rcnn_coco.py',
     'effnet_b0_fcos_coco.py',
     'effnet_lite0_retinanet_finetune.py',
     'effnet_b0_mask_rcnn_coco.py',

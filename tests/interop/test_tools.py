@@ -124,5 +124,5 @@ def test_a_config_imports_the_package_for_mmsegs_tool(trained: Trained, tmp_path
 def test_a_script_that_does_not_exist() -> None:
     from effnet_dense.compat.__main__ import main
 
-    with pytest.raises(SystemExit, match='expected a script, got none.py'):
+    with pytest.raises(SystemExit, match='expected a script, got none'):
         main(['none.py'])

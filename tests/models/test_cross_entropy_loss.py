@@ -71,3 +71,18 @@ def test_module() -> None:
     )
     with pytest.raises(ValueError, match=r'class_weight must have 3 numbers.*got \[1\.0\]'):
         CrossEntropyLoss(class_weight=[1.0])(logits, labels)
+
+
+def test_one_channel_is_the_binary_cross_entropy() -> None:
+    logits, _ = draw()
+    logits = logits[:, :1].detach().requires_grad_()
+    labels = torch.randint(2, (2, 4, 5), generator=torch.Generator().manual_seed(1))
+    labels[:, 3] = IGNORE
+    loss = CrossEntropyLoss(class_weight=[1.0, 3.0])(logits, labels)
+    counted = labels != IGNORE
+    weight = 1 + 2.0 * labels[counted]
+    expected = F.binary_cross_entropy_with_logits(
+        logits[:, 0][counted], labels[counted].float(), weight, reduction='sum'
+    )
+    torch.testing.assert_close(loss, expected / weight.sum())
+    assert logits.grad is None and torch.autograd.grad(loss, logits)[0].abs().sum() > 0

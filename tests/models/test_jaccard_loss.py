@@ -76,3 +76,9 @@ def test_module() -> None:
     logits, labels = torch.zeros(1, 2, 1, 2), torch.tensor([[[0, 1]]])
     assert module(logits, labels, weight=None, ignore_index=IGNORE).item() == pytest.approx(1 / 3)
     assert module.loss_name == 'loss_jaccard'
+
+
+def test_one_channel_has_two_classes() -> None:
+    """Three pixels at even odds, one of class 1: ½ of 1 + 1 and 1 of 2 + ½."""
+    loss = JaccardLoss()(torch.zeros(1, 1, 1, 3), torch.tensor([[[0, 0, 1]]]))
+    assert loss.item() == pytest.approx(1 - (1 / 2.5 + 0.5 / 2) / 2)

@@ -38,6 +38,8 @@ class LoadLabelMap(BaseTransform):
         colours: Colour in the file → label, for files of colours: {'#ff0000': 0, '#000000': 255}.
         unknown_ignored: Values and colours that are not listed have no class; by default they are
             errors.
+        reduce_zero_label: The dataset's, as in mmseg's `LoadAnnotations`: 0 is no class and the
+            others move down by one. By default what the dataset says.
 
     Raises:
         ValueError: `num_classes` does not fit in the values below 255, or `values` or `colours`
@@ -52,6 +54,7 @@ class LoadLabelMap(BaseTransform):
         values: Mapping[Any, int] | None = None,
         colours: Mapping[str, int] | None = None,
         unknown_ignored: bool = False,
+        reduce_zero_label: bool | None = None,
     ) -> None:
         if num_classes is not None and not 0 < num_classes <= NO_CLASS:
             raise ValueError(f'expected 1 to {NO_CLASS} classes, got num_classes={num_classes}')
@@ -63,6 +66,7 @@ class LoadLabelMap(BaseTransform):
         self.values = None if values is None else _checked(values, _value_of, num_classes)
         self.colours = None if colours is None else _checked(colours, parse_colour, num_classes)
         self.unknown_ignored = unknown_ignored
+        self.reduce_zero_label = reduce_zero_label
         self._lookup = None if self.colours is None else ColourTable(self.colours)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -73,8 +77,15 @@ class LoadLabelMap(BaseTransform):
             BadLabelError: Not a label map (see `decode_label_map`), or with values that are neither
                 a class nor `ignore` (a ValueError).
             ImageSizeError: It is of a different size than the image (a ValueError).
+            ValueError: `reduce_zero_label` is not the dataset's.
         """
         path = results['seg_map_path']
+        given = bool(results.get('reduce_zero_label'))
+        if self.reduce_zero_label not in (None, given):
+            raise ValueError(
+                f'reduce_zero_label is {given} in the dataset, but {self.reduce_zero_label} in '
+                'LoadLabelMap: write it in the dataset'
+            )
         decode = decode_label_map if self.colours is None else decode_colours
         try:
             values = decode(read_file(path, self.backend_args))

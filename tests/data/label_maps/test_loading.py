@@ -149,3 +149,18 @@ def test_camvid_compared_with_mmseg(shared_data: Path) -> None:
     ours = load(path, num_classes=11, ignore=11)
     np.testing.assert_array_equal(ours, np.where(plain == 11, 255, plain))
     np.testing.assert_array_equal(plain, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+
+
+@pytest.mark.parametrize('given', [None, True])
+def test_reduce_zero_label_as_in_mmseg(tmp_path: Path, given: bool | None) -> None:
+    path = write_label(tmp_path / 'a.png', label(0, 1, 2, 255))
+    sample = {'reduce_zero_label': True}
+    found = load(path, sample, reduce_zero_label=given)
+    np.testing.assert_array_equal(found, mmsegs(path, sample))
+    np.testing.assert_array_equal(np.unique(found), [0, 1, 255])
+
+
+def test_reduce_zero_label_that_the_dataset_does_not_have(tmp_path: Path) -> None:
+    path = write_label(tmp_path / 'a.png', label(0, 1))
+    with pytest.raises(ValueError, match='reduce_zero_label is False in the dataset, but True'):
+        load(path, reduce_zero_label=True)
