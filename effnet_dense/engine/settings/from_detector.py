@@ -39,6 +39,10 @@ def set_from_detector(config: Config, source: str) -> None:
         ImportError, ConnectionError: See `fetch`.
     """
     folder = os.path.expanduser(source)
+    if '://' not in source and not os.path.exists(folder):
+        raise FileNotFoundError(
+            f'--from: no file or work folder {source!r}; expected one, or a URL with a hash'
+        )
     path = str(checkpoint_of(folder)) if os.path.isdir(folder) else source
     owner = backbone_owner(config, '--from')
     checkpoint = safe_load(fetch(path))

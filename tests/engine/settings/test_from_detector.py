@@ -142,5 +142,5 @@ def test_another_backbone_is_an_error(tmp_path: Path) -> None:
 
 
 def test_missing_files() -> None:
-    with pytest.raises(FileNotFoundError, match='absent'):
+    with pytest.raises(FileNotFoundError, match=r"--from: no file or work folder 'absent\.pth'"):
         load_config(NAME, settings=Settings(from_detector='absent.pth'))
