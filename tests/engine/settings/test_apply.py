@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 from pathlib import Path
 
 import pytest
 import torch
 
+from effnet_dense.engine.checks.arguments import check_arguments
+from effnet_dense.engine.config_files import read_config
+from effnet_dense.engine.settings import set_after_data
 from effnet_dense.settings import Settings
 from tests.helpers.tiny import write_data
 from tests.helpers.watched import tiny_config, train_watched
@@ -55,3 +60,47 @@ def test_iterations_in_place_of_epochs(tmp_path: Path) -> None:
     assert seen.rates[-1] < 0.2 * 0.001
     assert seen.validations[-1] == 5
     assert (tmp_path / 'run' / 'iter_5.pth').is_file()
+
+
+STOCK = {
+    'mmdet': ('detr/detr_r50_8xb2-150e_coco.py', 'yolox/yolox_s_8xb8-300e_coco.py'),
+    'mmseg': ('segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',),
+}
+
+
+@pytest.mark.parametrize(
+    'path',
+    [Path(package, '.mim', 'configs', name) for package, names in STOCK.items() for name in names],
+    ids=lambda path: path.stem,
+)
+def test_stock_configs_take_each_setting_or_say_why_not(path: Path) -> None:
+    root = Path(importlib.import_module(path.parts[0]).__file__ or '').parents[1]
+    stock = read_config(root / path)
+    values = dict(
+        epochs=5,
+        iterations=300,
+        batch_size=3,
+        lr=0.01,
+        precision='bf16',
+        patience=3,
+        seed=1,
+        workers=0,
+        loggers=('tensorboard',),
+        compile=True,
+        lean=2,
+        device='cpu',
+    )
+    refused = {}
+    for name, value in values.items():
+        config = copy.deepcopy(stock)
+        try:
+            set_after_data(config, Settings(**{name: value}))
+        except ValueError as error:
+            refused[name] = str(error)
+        else:
+            assert config.to_dict() != stock.to_dict(), name
+            check_arguments(config)
+    assert 'no part of the model is a backbone' in refused.pop('lean')
+    if 'yolox' in path.name:
+        assert 'YOLOXModeSwitchHook, switches pipelines' in refused.pop('iterations')
+    assert refused == {}
