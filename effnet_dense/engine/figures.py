@@ -36,9 +36,8 @@ def metrics_line(metrics: Mapping[str, Any]) -> str:
     """
     parts = [part for kind in KINDS if (part := ', '.join(_coco(metrics, kind)))]
     rest = {key: value for key, value in metrics.items() if not _is_coco(key)}
-    known = [
-        f'{_short(key)} {value:.1f} %' for key, value in rest.items() if _short(key) in PERCENT
-    ]
+    shares = {_short(key): value for key, value in rest.items()}
+    known = [f'{name} {shares[name]:.1f} %' for name in PERCENT if name in shares]
     others = [
         f'{_short(key)} {number(value)}'
         for key, value in rest.items()

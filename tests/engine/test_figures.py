@@ -27,7 +27,7 @@ def test_detection_says_box_once_and_a_dash_for_absent_sizes() -> None:
 
 
 def test_other_metrics() -> None:
-    assert metrics_line({'aAcc': 91.26, 'mIoU': 54.0}) == 'aAcc 91.3 %, mIoU 54.0 %'
+    assert metrics_line({'aAcc': 91.26, 'mIoU': 54.0}) == 'mIoU 54.0 %, aAcc 91.3 %'
     assert metrics_line({'coco_panoptic/PQ': 45.3, 'own/x': math.nan}) == 'PQ 45.300, x –'
     assert metrics_line({f'own/{n}': n for n in range(10)}).endswith('7 7.000, …')
     assert metrics_line({}) == 'no results'
