@@ -41,6 +41,19 @@ SIDE = 128
 WORKS = 'works'
 PARTS = ('backbone', 'data_preprocessor', 'train_cfg', 'test_cfg')
 INPUTS = ('in_channels', 'c1_in_channels', 'high_in_channels')
+REASONS = {
+    'centripetalnet': "needs HourglassNet's features, all of one stride",
+    'cgnet': 'its head is for the features of its own backbone',
+    'cornernet': "needs HourglassNet's features, all of one stride",
+    'ddrnet': 'its head is for the features of its own backbone',
+    'detectors': "its neck feeds features back into DetectoRS's ResNet",
+    'icnet': 'its neck is for the features of its own backbone',
+    'lad': 'downloads a teacher',
+    'ld': 'downloads a teacher',
+    'pidnet': 'its head is for the features of its own backbone',
+    'tridentnet': "needs the branches of TridentNet's ResNet",
+}
+"""Folders whose models are bound to a backbone's parts, and to which."""
 PEERS = {
     'mmdet': Path(mmdet.__file__).parent / '.mim' / 'configs',
     'mmseg': Path(mmseg.__file__).parent / '.mim' / 'configs',
@@ -60,6 +73,8 @@ def main() -> None:
     for peer, path in configs(args.peer, args.only):
         ours = isolated(path, peer, True, args.seconds)
         stock = '' if ours == WORKS else isolated(path, peer, False, args.seconds)
+        if ours != WORKS and stock == WORKS:
+            ours = f'{REASONS.get(path.parent.name, "unknown")} ({ours})'
         counts[peer].append(ours == WORKS)
         print(f'| {peer} {path.parent.name} | {path.stem} | {ours} | {stock} |', flush=True)
     print('\n' + ', '.join(f'{peer}: {sum(c)} of {len(c)}' for peer, c in counts.items()))
