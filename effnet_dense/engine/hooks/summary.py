@@ -158,10 +158,14 @@ def _length_line(runner: Runner) -> str:
     if isinstance(runner._train_loop, EpochBasedTrainLoop):
         steps = len(runner.train_dataloader)
         return (
-            f'{runner.max_epochs} epochs of {steps} steps with {batch} images: '
-            f'{runner.max_iters} steps{resumed}'
+            f'{_count(runner.max_epochs, "epoch")} of {_count(steps, "step")} with '
+            f'{_count(batch, "image")}: {_count(runner.max_iters, "step")}{resumed}'
         )
-    return f'{runner.max_iters} steps with {batch} images{resumed}'
+    return f'{_count(runner.max_iters, "step")} with {_count(batch, "image")}{resumed}'
+
+
+def _count(number: int, what: str) -> str:
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
 
 
 def _where(runner: Runner, step: int) -> str:
