@@ -156,6 +156,7 @@ def test_extras_are_those_of_the_requirement_files(metadata, repository):
         'weights': names['weights'],
         'heif': names['heif'],
         'bands': names['bands'],
+        'tensorboard': names['tensorboard'],
         'docs': names['docs'],
         'tests': names['weights'] | names['docs'] | names['tests'],
     }
