@@ -143,12 +143,16 @@ def check_randomness(randomness: Mapping[str, Any]) -> None:
 
 
 def check_clip_grad(wrapper: Any) -> None:
-    """Check the arguments of gradient clipping, which are read in the first step.
+    """Check accumulation and clipping of gradients, which are read in the first step.
 
     Raises:
-        ValueError: An unknown name.
+        ValueError: An unknown name, or an impossible number.
     """
-    clip = wrapper.get('clip_grad') if isinstance(wrapper, Mapping) else None
+    if not isinstance(wrapper, Mapping):
+        return
+    if wrapper.get('accumulative_counts') is not None:
+        check_integer('optim_wrapper.accumulative_counts', wrapper['accumulative_counts'], 1)
+    clip = wrapper.get('clip_grad')
     if not isinstance(clip, Mapping):
         return
     function = clip_grad_value_ if clip.get('type') == 'value' else clip_grad_norm_

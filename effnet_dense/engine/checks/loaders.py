@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 import multiprocessing
 from collections.abc import Mapping
 from typing import Any
 
 from torch.utils.data import DataLoader
 
-from effnet_dense.engine.checks.numbers import check_integer
+from effnet_dense.engine.checks.numbers import check_integer, is_number
 from effnet_dense.engine.checks.signatures import check_names
 
 LOADER_KEYS = {
@@ -32,9 +33,11 @@ def check_loaders(cfg: Any) -> None:
         loader = cfg.get(f'{loop}_dataloader')
         if isinstance(loader, Mapping):
             _check_loader(f'{loop}_dataloader', loader)
-    processes = (cfg.get('env_cfg') or {}).get('mp_cfg')
-    if processes is not None and not isinstance(processes, Mapping):
-        raise ValueError(f'env_cfg.mp_cfg must be a dictionary, got {processes!r:.100}')
+    environment = cfg.get('env_cfg') or {}
+    for name in ('mp_cfg', 'dist_cfg'):
+        if environment.get(name) is not None and not isinstance(environment[name], Mapping):
+            raise ValueError(f'env_cfg.{name} must be a dictionary, got {environment[name]!r:.100}')
+    processes = environment.get('mp_cfg')
     if processes:
         check_start_method('env_cfg.mp_cfg.mp_start_method', processes.get('mp_start_method'))
         threads = processes.get('opencv_num_threads')
@@ -47,6 +50,12 @@ def _check_loader(key: str, loader: Mapping[str, Any]) -> None:
     for name, smallest in SMALLEST.items():
         if loader.get(name) is not None:
             check_integer(f'{key}.{name}', loader[name], smallest)
+    if loader.get('timeout') is not None:
+        check_seconds(f'{key}.timeout', loader['timeout'])
+    if not isinstance(loader.get('pin_memory', False), bool | None):
+        raise ValueError(
+            f'{key}.pin_memory must be True or False, got {loader["pin_memory"]!r:.100}'
+        )
     context = loader.get('multiprocessing_context')
     if isinstance(context, str):
         check_start_method(f'{key}.multiprocessing_context', context)
@@ -56,6 +65,16 @@ def _check_loader(key: str, loader: Mapping[str, Any]) -> None:
                 f'{key}.{name}={loader[name]!r} needs workers: write {key}.num_workers of at least '
                 f'1, or {key}.{name}={False if name == OF_WORKERS[0] else None}'
             )
+
+
+def check_seconds(key: str, value: Any) -> None:
+    """Check how long something may take; 0 is for ever.
+
+    Raises:
+        ValueError: It is no number of at least 0.
+    """
+    if not is_number(value) or not 0 <= value < math.inf:
+        raise ValueError(f'{key} must be a number of seconds, at least 0, got {value!r:.100}')
 
 
 def check_start_method(key: str, method: Any) -> None:

@@ -30,6 +30,8 @@ def check_nms(cfg: Any) -> None:
     """
     for part in ('model', 'tta_model'):
         for key, node in _settings(part, cfg.get(part)):
+            if not isinstance(node, Mapping):
+                raise ValueError(f'{key} must be a dictionary with a type, got {node!r:.100}')
             kind = node.get('type', 'nms')
             if callable(kind):  # of a Python config
                 continue
@@ -51,8 +53,8 @@ def _check_arguments(key: str, node: Mapping[str, Any], operator: Callable[..., 
         raise ValueError(f'{key}.method must be one of {", ".join(METHODS)}, got {method!r}')
 
 
-def _settings(key: str, node: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the dictionaries of these names, with their dotted keys."""
+def _settings(key: str, node: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the values of these names, with their dotted keys."""
     items: Any = ()
     if isinstance(node, Mapping):
         items = node.items()
@@ -60,7 +62,7 @@ def _settings(key: str, node: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         items = enumerate(node)
     for name, child in items:
         inner = f'{key}.{name}'
-        if name in KEYS and isinstance(child, Mapping):
+        if name in KEYS and child is not None:
             yield inner, child
         else:
             yield from _settings(inner, child)

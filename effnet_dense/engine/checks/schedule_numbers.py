@@ -25,6 +25,8 @@ def check_schedule_numbers(cfg: Any) -> None:
     for key, node in numbered('param_scheduler', cfg.get('param_scheduler')):
         if isinstance(node, Mapping):
             _check_schedule(key, node)
+        elif not hasattr(node, 'step'):  # of a Python config: one that is built
+            raise ValueError(f'{key} must be a dictionary with a type, got {node!r:.100}')
 
 
 def _check_schedule(key: str, node: Mapping[str, Any]) -> None:
@@ -34,7 +36,8 @@ def _check_schedule(key: str, node: Mapping[str, Any]) -> None:
         if value is None:
             continue
         if name in STEPS:
-            if value != math.inf and not (fractions and is_number(value) and value >= 0):
+            part = fractions and is_number(value) and (value > 0 or value == STEPS[name] == 0)
+            if value != math.inf and not part:
                 check_integer(f'{key}.{name}', value, STEPS[name])
         elif name in LISTS:
             _check_steps(f'{key}.{name}', value, fractions)
