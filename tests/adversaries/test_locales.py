@@ -80,6 +80,15 @@ def test_annotations_are_read_as_utf8(tmp_path: Path) -> None:
         assert file.encoding == 'utf-8' and file.read() == 'Straße'
 
 
+def test_pycocotools_reads_them_so(tmp_path: Path) -> None:
+    """In a process that has imported the package, in any locale."""
+    from pycocotools import coco
+
+    (tmp_path / 'a.json').write_bytes('Straße'.encode())
+    with vars(coco)['open'](tmp_path / 'a.json') as file:
+        assert file.encoding == 'utf-8'
+
+
 def test_notes_of_bad_images(tmp_path: Path) -> None:
     class Dataset:
         def prepare_data(self, index: int) -> int:

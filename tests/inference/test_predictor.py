@@ -121,3 +121,8 @@ def test_devices_that_do_not_exist(name: str) -> None:
     with pytest.raises(ValueError, match=f'device must be .*got {name!r}') as raised:
         checked_device(name)
     assert '\n' not in str(raised.value)
+
+
+def test_an_image_that_resizing_would_empty(detecting: Predictor) -> None:
+    with pytest.raises(ValueError, match=r'3000 × 2 pixels is too narrow: the test pipeline'):
+        detecting(np.zeros((2, 3000, 3), np.uint8))
