@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mmdet.registry import MODELS as OF_MMDET
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, DefaultScope
 from mmseg.registry import MODELS as OF_MMSEG
 from mmseg.registry import TRANSFORMS
 
@@ -23,7 +23,8 @@ from mmseg.registry import TRANSFORMS
     ],
 )
 def test_names_the_packages_type(registry: object, name: str, hint: str) -> None:
-    with pytest.raises(KeyError, match='is not in the') as raised:
+    scope = DefaultScope.overwrite_default_scope('mmseg' if registry is OF_MMSEG else None)
+    with scope, pytest.raises(KeyError, match='is not in the') as raised:
         registry.build(dict(type=name))  # type: ignore[attr-defined]
     text = raised.value.args[0]
     assert f"; this package's is type={hint}" in text
@@ -32,7 +33,8 @@ def test_names_the_packages_type(registry: object, name: str, hint: str) -> None
 
 def test_in_a_model() -> None:
     head = dict(type='FCNHead', in_channels=4, channels=4, num_classes=2)
-    with pytest.raises(KeyError, match=r"type='effnet_dense\.EfficientNet'"):
+    scope = DefaultScope.overwrite_default_scope('mmseg')
+    with scope, pytest.raises(KeyError, match=r"type='effnet_dense\.EfficientNet'"):
         model = dict(type='EncoderDecoder', backbone=dict(type='EfficientNet'), decode_head=head)
         OF_MMSEG.build(model)
 

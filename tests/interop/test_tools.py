@@ -35,7 +35,7 @@ def predicted(run: Run, folder: Path) -> Path:
     """Write a detector's predictions by mmdet's `tools/test.py`."""
     out = folder / 'predictions.pkl'
     words = [run.config, run.checkpoint, '--work-dir', folder / 'test', '--out', out]
-    assert 'bbox_mAP' in tool(MMDET / 'test.py', folder, *words)
+    assert 'box AP' in tool(MMDET / 'test.py', folder, *words)
     return out
 
 
@@ -77,7 +77,7 @@ def test_mmdet_trains_and_measures(kind: str, trained: Trained, tmp_path: Path) 
 def test_mmdet_tests_with_augmentation(trained: Trained, tmp_path: Path) -> None:
     run = trained('detector')
     words = [run.config, run.checkpoint, '--work-dir', tmp_path / 'tta', '--tta']
-    assert 'bbox_mAP' in tool(MMDET / 'test.py', tmp_path, *words)
+    assert 'box AP' in tool(MMDET / 'test.py', tmp_path, *words)
 
 
 @pytest.mark.slow

@@ -54,7 +54,9 @@ def test_starts_again_where_a_process_died(data: Path, tmp_path: Path) -> None:
     """And ends with the uninterrupted run's bits: both processes' random states are restored."""
     train(data, tmp_path / 'whole')
     died = dict(type='DieOnceHook', after=3)
-    output = train(data, tmp_path / 'died', died, MAX_RESTARTS='1')
+    train(data, tmp_path / 'died', died, MAX_RESTARTS='1')
+    logs = sorted((tmp_path / 'died').glob('*/*.log'))
+    output = ''.join(path.read_text(encoding='utf-8') for path in logs)
     assert (tmp_path / 'died' / 'died').exists()
     # The first process may have died with the other before it had written its last checkpoint.
     assert re.search(r'resumed epoch: [01], iter: [23]', output)

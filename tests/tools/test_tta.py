@@ -70,7 +70,7 @@ def test_a_detector_sees_each_image_twice(
     assert len(seen) == 2
     seen.clear()
     merged = predictions(augmented, checkpoint, tiny_data, tmp_path / 'tta.pkl', '--tta')
-    assert 'coco/bbox_mAP' in ''.join(capfd.readouterr())
+    assert 'box AP' in ''.join(capfd.readouterr())
     assert len(seen) == 4
     for once, found, (flipped, upright) in zip(plain, merged, (seen[:2], seen[2:]), strict=True):
         assert torch.equal(flipped.flip(-1), upright)
