@@ -73,6 +73,7 @@ from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
 from effnet_dense.engine.resume.loading import copy_weights, load_training_state
 from effnet_dense.engine.resume.restore import finished, restore_progress
 from effnet_dense.engine.schedule_steps import in_iterations, shorten_warm_ups
+from effnet_dense.evaluation.no_detections import use_zeros
 from effnet_dense.evaluation.visualizer import check_drawing, own_visualizer
 from effnet_dense.registry import RUNNERS
 from effnet_dense.utils.config_errors import config_errors
@@ -292,6 +293,7 @@ class Runner(MMEngineRunner):
             built = super().build_val_loop(loop)
         check_evaluated_batches('val_dataloader', built.dataloader)
         known = check_metrics('val_evaluator', built.evaluator)
+        use_zeros(built.evaluator)
         if isinstance(self._train_loop, BaseLoop):
             if has_own_classes(self.cfg):
                 check_classes(self._train_loop.dataloader.dataset, built.dataloader.dataset)
@@ -310,6 +312,7 @@ class Runner(MMEngineRunner):
             built = super().build_test_loop(loop)
         check_evaluated_batches('test_dataloader', built.dataloader)
         check_metrics('test_evaluator', built.evaluator)
+        use_zeros(built.evaluator)
         return built
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:

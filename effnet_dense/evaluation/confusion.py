@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MessageHub, print_log
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 from torch import Tensor
 
@@ -120,7 +120,10 @@ class ConfusionMatrix(BaseMetric):
         """
         classes = self._classes()
         matrix = without_others(sum(results[1:], results[0]).to_dense().numpy())
-        print_log(f'worst classes:\n{worst_classes(matrix, classes, self.worst)}', 'current')
+        lines = worst_classes(matrix, classes, self.worst)
+        # To the log file, and to the console with --debug: see `engine.console.Short`.
+        only = {'file_only': True}
+        MMLogger.get_current_instance().info(f'worst classes:\n{lines}', extra=only)
         step = MessageHub.get_current_instance().get_info('iter', 0)
         figure = confusion_figure(matrix, classes, intersection_over_union(matrix))
         Visualizer.get_current_instance().add_image('confusion_matrix', figure, step)

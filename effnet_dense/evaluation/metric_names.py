@@ -41,7 +41,12 @@ def result_names(metric: Any) -> set[str] | None:
     return None
 
 
-def _coco(metric: Any) -> Iterator[str]:
+def coco_names(metric: Any) -> Iterator[str]:
+    """Yield the names of a CocoMetric's results, without its prefix.
+
+    Raises:
+        ValueError: Its `metric_items` are unknown.
+    """
     items = metric.metric_items
     if items is not None:
         _check('metric_items', items, COCO_ITEMS)
@@ -94,7 +99,7 @@ def _average_precisions(metric: Any) -> Iterator[str]:
 _KNOWN: dict[str, Callable[[Any], Iterable[str]]] = {
     'effnet_dense.ConfusionMatrix': lambda metric: (),
     'mmdet.CityScapesMetric': lambda metric: ('mAP', 'AP@50'),
-    'mmdet.CocoMetric': _coco,
+    'mmdet.CocoMetric': coco_names,
     'mmdet.CocoPanopticMetric': _panoptic,
     'mmdet.CrowdHumanMetric': lambda metric: (CROWD_RESULTS[kind] for kind in metric.metrics),
     'mmdet.DumpProposals': lambda metric: (),

@@ -127,6 +127,8 @@ class _Run:
         _ = self.drawer.visualizer  # a wrong config ends the run before the first image
         self.results = Results(out, classes, ids, predictor.things, paths.maps, paths.drawings)
         self.skipped: list[str] = []
+        self.frames = 0
+        self.detections: tuple[int, int] | None = None
 
     def run(self, inputs: Sequence[Input]) -> list[str]:
         """Predict on all inputs; those that cannot be read or predicted on are skipped.
@@ -144,7 +146,28 @@ class _Run:
         finally:
             self.results.release()
         self.results.close()
+        print_log(self._summary(), logger='current')
         return self.skipped
+
+    def _summary(self) -> str:
+        """Return such as '2 images, 126 detections, 0 above 0.30'."""
+        frames, images = self.frames, self.results.count - self.frames
+        parts = [_count(images, 'image')] if images or not frames else []
+        parts += [_count(frames, 'frame')] if frames else []
+        if self.detections is not None:
+            found, drawn = self.detections
+            parts += [_count(found, 'detection'), f'{drawn} above {self.score_thr:.2f}']
+        return ', '.join(parts)
+
+    def _add(self, item: Prepared, sample: Any, **more: Any) -> None:
+        """Add an image's or a frame's predictions to the results, and count them."""
+        self.results.add(item.name, item.image.shape[:2], sample, **more)
+        self.frames += bool(more)
+        if 'pred_instances' in sample:
+            scores = sample.pred_instances.scores
+            found, drawn = self.detections or (0, 0)
+            drawn += int((scores > self.score_thr).sum())
+            self.detections = found + len(scores), drawn
 
     def _predict_all(self, inputs: Sequence[Input]) -> None:
         images = [item for item in inputs if not item.is_video]
@@ -200,7 +223,7 @@ class _Run:
     def _add_images(self, batch: list[Prepared]) -> None:
         for item, sample in self._predict(batch):
             with self._skipping(item.path):
-                self.results.add(item.name, item.image.shape[:2], sample)
+                self._add(item, sample)
                 self.results.add_drawing(item.name, self.drawer(item.image, sample, self.score_thr))
 
     def _add_video(self, item: Input, video: Any, progress: Progress) -> None:
@@ -212,8 +235,7 @@ class _Run:
             for batch in _batches(self._frames(item, video, frames), self.batch_size):
                 for frame, sample in self._predict(batch):
                     number = int(PurePath(frame.name).name)
-                    size = frame.image.shape[:2]
-                    self.results.add(frame.name, size, sample, video=item.name, frame_id=number)
+                    self._add(frame, sample, video=item.name, frame_id=number)
                     writer.write(self.drawer(frame.image, sample, self.score_thr))
                     advance()
         self._check_length(item.path, video, self.results.count - before)
@@ -258,6 +280,10 @@ class _Run:
 def _batches(items: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
     while batch := list(islice(items, size)):
         yield batch
+
+
+def _count(number: int, what: str) -> str:
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
 
 
 def _task(progress: Progress, name: str, total: int | None) -> Callable[[], None]:

@@ -15,6 +15,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
@@ -43,7 +44,8 @@ from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for,
 from effnet_dense.inference.prediction import Context, as_prediction
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
-from effnet_dense.weights import fetch, load_weights
+from effnet_dense.weights import fetch
+from effnet_dense.weights.load import load_silently
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source
 
@@ -352,7 +354,9 @@ def _build(config: Any) -> nn.Module:
 
 
 def _load(model: nn.Module, checkpoint: Source) -> None:
-    report = load_weights(model, checkpoint)
+    report = load_silently(model, checkpoint)
+    if not report.as_saved:
+        print_log(f'{public_name(checkpoint)}: {report}', logger='current')
     if report.missing:
         raise ValueError(
             f'{public_name(checkpoint)} cannot be used, parameters of the model are missing in it: '

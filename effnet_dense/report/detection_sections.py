@@ -109,15 +109,6 @@ def _errors(folder: Path, found: Detections, classes: Sequence[str], score_thr: 
             'detections',
         ),
         Chart(
-            charts.scores(
-                folder / 'scores.png',
-                found.found_score[counted & (found.found_right == 1)],
-                found.found_score[counted & (found.found_right == 0)],
-                score_thr,
-            ),
-            'Scores of right and wrong detections at IoU 0.5',
-        ),
-        Chart(
             charts.sizes(
                 folder / 'sizes.png',
                 _side(found.truth_box[~found.truth_crowd]),
@@ -126,6 +117,14 @@ def _errors(folder: Path, found: Detections, classes: Sequence[str], score_thr: 
             f'Sizes of objects, and of detections with scores from {score_thr:.2f}',
         ),
     ]
+    if counted.any():
+        chart = charts.scores(
+            folder / 'scores.png',
+            found.found_score[counted & (found.found_right == 1)],
+            found.found_score[counted & (found.found_right == 0)],
+            score_thr,
+        )
+        shown.insert(1, Chart(chart, 'Scores of right and wrong detections at IoU 0.5'))
     note = ''
     if len(names) > charts.CELLS:
         note = f'The matrix shows the {charts.CELLS} most confused of {len(names)} classes.'

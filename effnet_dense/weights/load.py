@@ -55,6 +55,11 @@ class LoadReport:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
 
+    @property
+    def as_saved(self) -> bool:
+        """Whether the source has the model's own names, and nothing else."""
+        return self.format in ('mmdet', 'native') and not self.missing and not self.unexpected
+
     def __str__(self) -> str:
         parts = [f'{len(self.loaded)} tensors loaded from {self.format} names']
         for title, keys in (('missing', self.missing), ('unexpected', self.unexpected)):
@@ -100,11 +105,23 @@ def load_weights(
             batch-norm eps or other anchors.
         FileNotFoundError, ImportError, ConnectionError: See `fetch`.
     """
+    report = load_silently(model, source, sha256, prefix, ignore)
+    print_log(f'{_name(source)}: {report}', logger='current')
+    return report
+
+
+def load_silently(
+    model: nn.Module,
+    source: Source | Mapping[str, Any],
+    sha256: str | None = None,
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
+) -> LoadReport:
+    """Do the same without logging the report; see `load_weights`."""
     model = innermost_model(model)
     backbone = _backbone_of(model)
-    name, info = 'the state dict', None
+    name, info = _name(source), None
     if isinstance(source, str | PathLike):
-        name = public_name(source)
         info = source_info(source)
         if backbone is not None and info is not None:
             _check_family(backbone, info, name)
@@ -117,8 +134,11 @@ def load_weights(
         report = _load(model, backbone, state, info, tuple(ignore))
     except ValueError as error:
         raise ValueError(f'cannot load {name}: {error}') from None
-    print_log(f'{name}: {report}', logger='current')
     return report
+
+
+def _name(source: Source | Mapping[str, Any]) -> str:
+    return public_name(source) if isinstance(source, str | PathLike) else 'the state dict'
 
 
 def state_dict_of(checkpoint: Any, name: str = 'the checkpoint') -> Mapping[str, Any]:

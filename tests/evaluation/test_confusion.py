@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.visualization import Visualizer
 from mmseg.evaluation.metrics import IoUMetric
 
+from effnet_dense.engine.console import Short
 from effnet_dense.evaluation import ConfusionMatrix
 from effnet_dense.evaluation.confusion import (
     confusion_matrix,
@@ -97,7 +100,12 @@ def test_metric_adds_up_logs_and_draws(
     )
     metric.process({}, [sample, sample])
     metric.process({}, [sample])
+    records: list[Any] = []
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'handle', records.append)
     assert metric.evaluate(3) == {}
+    (line,) = [record for record in records if 'worst classes' in record.getMessage()]
+    assert not Short().filter(line)
     assert drawn[0].tolist() == (3 * MATRIX).tolist()
     (path,) = (tmp_path / 'vis_data').rglob('confusion_matrix_*.png')
     assert cv2.imread(str(path)).shape[2] == 3

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from mmdet.evaluation import CocoMetric, CocoPanopticMetric, VOCMetric
+from mmengine.logging import MMLogger
 from mmseg.evaluation import IoUMetric
 
 from effnet_dense.evaluation import ConfusionMatrix
 from effnet_dense.evaluation.metric_names import result_names
+from effnet_dense.evaluation.no_detections import use_zeros
 from tests.helpers.tiny import CLASSES
 
 
@@ -93,3 +96,33 @@ def test_classes_with_results_of_their_own_are_unknown() -> None:
 
     assert result_names(Own()) is None
     assert result_names(Same()) == result_names(CocoMetric())
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [{}, {'metric': ['bbox', 'segm'], 'classwise': True}, {'metric': ['proposal_fast', 'bbox']}],
+)
+def test_no_detections_are_zeros(
+    arguments: dict[str, Any], tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CocoMetric returns nothing, after an error."""
+    metric = coco(tiny_data, **arguments)
+    names = result_names(metric)
+    for _, found in metric.results:
+        found.update(
+            bboxes=np.zeros((0, 4)), scores=np.zeros(0), labels=np.zeros(0, np.int64), masks=[]
+        )
+    use_zeros(SimpleNamespace(metrics=[metric]))
+    use_zeros(SimpleNamespace(metrics=[metric]))
+    records: list[Any] = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'callHandlers', records.append)
+    values = metric.evaluate(2)
+    assert set(values) == names and set(values.values()) == {0.0}
+    text = '\n'.join(record.getMessage() for record in records)
+    assert text.count('no detections: ') == 1 and 'is empty' not in text
+
+
+def test_detections_keep_their_figures(tiny_data: Path) -> None:
+    metric, plain = coco(tiny_data), coco(tiny_data)
+    use_zeros(SimpleNamespace(metrics=[metric]))
+    assert metric.evaluate(2) == plain.evaluate(2)

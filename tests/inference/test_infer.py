@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from pycocotools.coco import COCO
 
 from effnet_dense.inference import Predictor, infer
@@ -57,8 +59,22 @@ def test_detections(detecting: Predictor, folder: Path) -> None:
     assert not list(out.rglob('.part-*'))
 
 
-def test_label_maps(segmenting: Predictor, folder: Path, tmp_path: Path) -> None:
+def test_numbers_explain_an_empty_drawing(
+    detecting: Predictor, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: list[Any] = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'callHandlers', records.append)
+    infer(detecting, [folder / 'a.png', folder / 'deep'], tmp_path / 'out', score_thr=1)
+    assert records[-1].getMessage() == '2 images, 10 detections, 0 above 1.00'
+
+
+def test_label_maps(
+    segmenting: Predictor, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: list[Any] = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'callHandlers', records.append)
     infer(segmenting, [folder / 'a.png', folder / 'v.mp4'], tmp_path / 'out')
+    assert records[-1].getMessage() == '1 image, 3 frames'
     written = cv2.imread(str(tmp_path / 'out/labels/a.png'), cv2.IMREAD_UNCHANGED)
     assert (written == segmenting(NOISE).pred_sem_seg.data[0].numpy()).all()
     assert len(list((tmp_path / 'out/labels/v').glob('*.png'))) == 3

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from PIL import Image
 
 import effnet_dense
@@ -28,6 +29,22 @@ def test_classes_and_heads_follow_the_checkpoint(
     assert detecting.config.model.bbox_head.num_classes == 80, 'the config is left as it is'
     assert segmenting.model.decode_head.num_classes == 3
     assert not detecting.model.training
+
+
+def test_one_s_own_checkpoint_is_loaded_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: list[Any] = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'callHandlers', records.append)
+    path = saved(detector(), tmp_path / 'x.pth')
+    Predictor(detector(), path, 'cpu')
+    assert not [record for record in records if 'tensors' in record.getMessage()]
+    content = torch.load(path, weights_only=True)
+    content['state_dict']['other'] = torch.ones(1)
+    torch.save(content, path)
+    Predictor(detector(), path, 'cpu')
+    (line,) = [record for record in records if 'tensors' in record.getMessage()]
+    assert "1 unexpected ('other')" in line.getMessage()
 
 
 def test_path_array_and_pil_are_one_image(detecting: Predictor, tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ class SummaryHook(Hook):
         runner.logger.info(f'log and checkpoints: {shown_path(runner.work_dir)}')
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        """Log a line if there was none for long."""
-        if time.monotonic() - self.last_line > self.pause:
+        """Log a line if there was none for long, and the epoch's does not follow at once."""
+        if time.monotonic() - self.last_line > self.pause and not _ends_epoch(runner):
             self.pause = min(2 * self.pause, LONGEST)
             self._step_line(runner, runner.iter + 1)
 
@@ -166,6 +166,13 @@ def _length_line(runner: Runner) -> str:
 
 def _count(number: int, what: str) -> str:
     return f'{number} {what}' if number == 1 else f'{number} {what}s'
+
+
+def _ends_epoch(runner: Runner) -> bool:
+    """Whether the step that was just trained is the last of its epoch."""
+    if not isinstance(runner._train_loop, EpochBasedTrainLoop):
+        return False
+    return runner.iter + 1 == (runner.epoch + 1) * len(runner.train_dataloader)
 
 
 def _where(runner: Runner, step: int) -> str:

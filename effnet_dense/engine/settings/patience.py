@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.settings.notes import note, refusal
@@ -51,3 +54,18 @@ def set_patience(config: Config, patience: int) -> None:
     if same_unit and checkpoint.get('interval', -1) > interval:
         checkpoint.interval = interval
     note(f'{flag}: training stops after {patience} validations without a better result')
+    count = _validations(loop, length)
+    if count <= patience and not loop.get('dynamic_intervals'):
+        print_log(
+            f'{flag} changes nothing: it needs {patience + 1} validations, '
+            f'the training has {count}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _validations(loop: Mapping[str, Any], length: int) -> int:
+    """Return how many validations a training has: one per interval, and at the end."""
+    begin, interval = loop.get('val_begin', 1), loop.get('val_interval', 1)
+    count = length // interval - (begin - 1) // interval
+    return count + bool(length % interval)

@@ -97,6 +97,34 @@ def test_it_follows_what_the_best_checkpoint_does() -> None:
     assert built.custom_hooks[-1] == dict(type='effnet_dense.PatienceHook', patience=3)
 
 
+@pytest.mark.parametrize(
+    ('loop', 'patience', 'validations'),
+    [
+        (dict(max_epochs=1), 2, 1),
+        (dict(max_epochs=5, val_interval=2), 3, 3),
+        (dict(max_epochs=5, val_interval=2), 2, None),
+        (dict(max_epochs=6, val_begin=5), 2, 2),
+        (dict(max_iters=40, val_interval=10), 4, 4),
+        (dict(max_iters=40, val_interval=10), 3, None),
+    ],
+)
+def test_more_patience_than_validations(
+    loop: dict[str, Any],
+    patience: int,
+    validations: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built = config()
+    built.train_cfg = loop
+    records: list[Any] = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'callHandlers', records.append)
+    set_patience(built, patience)
+    needs = f'--patience {patience} changes nothing: it needs {patience + 1} validations'
+    expected = f'{needs}, the training has {validations}'
+    found = [record.getMessage() for record in records]
+    assert found == ([] if validations is None else [expected])
+
+
 def test_a_training_without_validation_is_refused() -> None:
     built = config()
     built.val_evaluator = None

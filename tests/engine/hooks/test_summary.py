@@ -13,11 +13,24 @@ from effnet_dense.engine.hooks.summary import next_commands, shown_path
 from tests.helpers import resumable
 from tests.helpers.tiny import narrow_retinanet, options
 from tests.helpers.tiny_models import DETECTOR
+from tests.helpers.toy import toy_runner
 
 
 def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
     shown = capsys.readouterr()
     return (shown.out + shown.err).splitlines()
+
+
+def test_slow_steps_leave_one_line_to_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr('effnet_dense.engine.hooks.summary.FIRST', -1.0)
+    monkeypatch.setattr('effnet_dense.engine.hooks.summary.LONGEST', -1.0)
+    toy_runner(tmp_path).train()
+    text = '\n'.join(lines_of(capsys))
+    for epoch in (1, 2, 3, 4):
+        assert text.count(f'epoch {epoch} of 4: loss') == 1
+        assert text.count(f'epoch {epoch} of 4, step 3 of 4: loss') == 1
 
 
 def test_two_epochs_are_twenty_lines(
