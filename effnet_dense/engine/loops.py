@@ -27,6 +27,8 @@ class ResumableLoop:
     _iter: int
     _random: Mapping[str, Any] | None = None
     position: Position
+    nothing_left = False
+    """Whether a resumed run was complete, with its last validation: `run` then does nothing."""
 
     def start_from(self, position: Position, random: Mapping[str, Any] | None) -> None:
         """Set where `run` starts, and with which random state; None keeps the current one."""
@@ -79,6 +81,8 @@ class EpochBasedTrainLoop(ResumableLoop, MMEngineEpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Train to the end."""
+        if self.nothing_left:
+            return self.runner.model
         self.runner.call_hook('before_train')
         if not self.position.batch:
             self._restore_random()
@@ -160,6 +164,8 @@ class IterBasedTrainLoop(ResumableLoop, MMEngineIterBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Train to the end."""
+        if self.nothing_left:
+            return self.runner.model
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         position = self.position

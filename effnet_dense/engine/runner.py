@@ -71,7 +71,7 @@ from effnet_dense.engine.processes import export_variables, start_gloo
 from effnet_dense.engine.quiet import quiet_libraries
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
 from effnet_dense.engine.resume.loading import copy_weights, load_training_state
-from effnet_dense.engine.resume.restore import finished, restore_progress
+from effnet_dense.engine.resume.restore import finished, is_validated, restore_progress
 from effnet_dense.engine.schedule_steps import in_iterations, shorten_warm_ups
 from effnet_dense.evaluation.no_detections import use_zeros
 from effnet_dense.evaluation.visualizer import check_drawing, own_visualizer
@@ -456,9 +456,12 @@ class Runner(MMEngineRunner):
         set_loader_seed(self.train_dataloader, self.seed)
         if isinstance(self.train_loop, ResumableLoop):
             restore_progress(self, self._resumed_meta)
-        end = finished(self.train_loop)
+        end = finished(self.train_loop, self.work_dir)
         if end:
-            self.logger.warning(f'resume: {filename}: {end}')
+            self.logger.info(f'resume: {filename}: {end}')
+            validates = self._val_loop is not None
+            done = not validates or is_validated(self.train_loop, self.work_dir)
+            self.train_loop.nothing_left = done
 
     def load_checkpoint(
         self,

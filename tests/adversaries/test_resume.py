@@ -12,6 +12,8 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
+from effnet_dense.engine.hooks.summary import SummaryHook
+from effnet_dense.engine.resume.restore import is_validated
 from effnet_dense.weights.safe import safe_load
 from tests.helpers.resumable import CutHook, PowerCut, plain_config_text
 from tests.helpers.toy import OPTIMIZER, SCHEDULE, toy_log, toy_runner
@@ -249,7 +251,47 @@ def test_a_finished_run_says_so(epochs: int, trained: Path, tmp_path: Path) -> N
     runner = resume(trained, tmp_path, **{'train_cfg.max_epochs': epochs})
     assert runner.iter == 8
     words = 'run is finished, nothing is left to train: the checkpoint has 2 epochs, '
-    assert any(f'{words}train_cfg.max_epochs is {epochs}; to' in line for line in told(tmp_path))
+    assert any(
+        f'{words}train_cfg.max_epochs is {epochs}; to train longer: ' in line
+        for line in told(tmp_path)
+    )
+
+
+def test_a_finished_run_ends_at_once(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No hook of the training runs again, so that no result is logged twice."""
+    ended: list[Any] = []
+    monkeypatch.setattr(SummaryHook, 'after_train', lambda *_: ended.append(1))
+    resume(trained, tmp_path, **{'train_cfg.max_epochs': 2})
+    assert not ended
+    how = f'effnet-dense train CONFIG --from {tmp_path} --epochs N --work-dir NEW'
+    assert any(how in line for line in told(tmp_path)) and 'WARNING' not in told(tmp_path)[-1]
+
+
+@pytest.mark.parametrize(
+    ('rows', 'validated'),
+    [
+        (['{"step": 8, "lr": 0.1, "epoch": 2}', '{"step": 2, "a/b": 0.5}'], True),
+        (['{"step": 1, "a/b": 0.5}', '{"step": 8, "lr": 0.1, "epoch": 2}'], False),
+        (['{"step": 2, "a/b": 0.5}', '{"step": 2, "a'], False),
+        ([], False),
+    ],
+)
+def test_the_last_validation_is_not_left_out(
+    rows: list[str], validated: bool, tmp_path: Path
+) -> None:
+    """The last checkpoint is written before it: a run may have been killed in between."""
+    runner = toy_runner(tmp_path)
+    loop = runner.build_train_loop(runner.train_loop)
+    loop._epoch = 2
+    for name, lines in (('1', rows), ('2', [])):
+        log = tmp_path / name / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        log.write_text('\n'.join(lines), encoding='utf-8')
+    assert is_validated(loop, tmp_path) == validated
+    loop.val_begin = 3
+    assert is_validated(loop, tmp_path), 'none is due'
 
 
 def test_a_finished_run_of_iterations(tmp_path: Path) -> None:

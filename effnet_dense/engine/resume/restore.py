@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop
@@ -39,8 +41,37 @@ def restore_progress(runner: Any, meta: Mapping[str, Any]) -> None:
     restore_gradients(runner.model, progress['gradients'])
 
 
-def finished(loop: Any) -> str:
-    """Return a line if a resumed training loop has nothing left to do, else ''."""
+def is_validated(loop: Any, folder: str | Path) -> bool:
+    """Whether a finished run has its last validation, if one is due.
+
+    The last checkpoint does not know: it is written before.
+
+    Args:
+        loop: The resumed training loop.
+        folder: The work folder.
+    """
+    step = loop.epoch if isinstance(loop, EpochBasedTrainLoop) else loop.iter
+    if loop.val_begin > step:
+        return True
+    for path in sorted(Path(folder).glob('*/vis_data/scalars.json'), reverse=True):
+        lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
+        if not lines:
+            continue  # of a run that did nothing
+        try:
+            row = json.loads(lines[-1])
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(row, dict) and 'lr' not in row and row.get('step') == step
+    return False
+
+
+def finished(loop: Any, folder: str | Path) -> str:
+    """Return a line if a resumed training loop has nothing left to do, else ''.
+
+    Args:
+        loop: The loop.
+        folder: The work folder.
+    """
     unit, done, end = 'iterations', loop.iter, loop.max_iters
     if isinstance(loop, EpochBasedTrainLoop):
         unit, done, end = 'epochs', loop.epoch, loop.max_epochs
@@ -49,5 +80,6 @@ def finished(loop: Any) -> str:
     key = 'max_epochs' if unit == 'epochs' else 'max_iters'
     return (
         f'the run is finished, nothing is left to train: the checkpoint has {done} {unit}, '
-        f'train_cfg.{key} is {end}; to train longer, raise it, and fit param_scheduler to it'
+        f'train_cfg.{key} is {end}; to train longer: '
+        f'effnet-dense train CONFIG --from {folder} --{unit} N --work-dir NEW'
     )
