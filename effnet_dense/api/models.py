@@ -112,7 +112,17 @@ def _models() -> tuple[ModelInfo, ...]:
 
 
 def _config(entry: Mapping[str, Any]) -> ModelInfo:
-    """Read an entry of the model index."""
+    """Read an entry of the model index; errors name the file and the entry."""
+    try:
+        return _read(entry)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        name = entry.get('Name', entry) if isinstance(entry, Mapping) else entry
+        what = f'lacks {error}' if isinstance(error, KeyError) else f'is damaged: {error}'
+        raise ValueError(f'{INDEX}: the entry {name!r} {what}') from error
+
+
+def _read(entry: Mapping[str, Any]) -> ModelInfo:
+    """Read a sound entry of the model index."""
     about = entry['Metadata']
     size = about['Input Size']
     height, width = size if isinstance(size, list) else (size, size)

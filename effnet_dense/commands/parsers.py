@@ -13,11 +13,17 @@ EXAMPLES = '\nExamples:\n'
 UNKNOWN = 'unrecognized arguments: '
 
 
+def _as_written(title: str) -> str:
+    """Return a group's title as it is, but its first letter is a capital."""
+    return title[:1].upper() + title[1:]
+
+
 class HelpFormatter(RawDescriptionRichHelpFormatter):
     """Coloured help on a terminal; brackets in texts are no markup."""
 
     text_markup = False
     help_markup = False
+    group_name_formatter = staticmethod(_as_written)  # type: ignore[assignment]
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,12 +37,13 @@ class Parser(argparse.ArgumentParser):
         return self.parse_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """End the program with a message and status 2."""
+        """End the program with a message, without the usage, and status 2."""
         words = message.removeprefix(UNKNOWN).split() if message.startswith(UNKNOWN) else []
         flags = [word.partition('=')[0] for word in words if word.startswith('--')]
         known = [flag for flag in self._option_string_actions if flag.startswith('--')]
         near = [match for flag in flags for match in difflib.get_close_matches(flag, known, n=1)]
-        super().error(f'{message}; did you mean {", ".join(near)}?' if near else message)
+        hint = f'; did you mean {", ".join(near)}?' if near else ''
+        self.exit(2, f'error: {message}{hint}\nsee `{self.prog} --help`\n')
 
 
 def command_parser(doc: str | None, prog: str | None = None, **kwargs: Any) -> Parser:

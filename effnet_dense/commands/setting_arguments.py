@@ -175,7 +175,8 @@ _LOGGER_NAMES = dict(tensorboard='TensorBoard', wandb='Weights & Biases', mlflow
 
 def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Add the flags of these fields of `Settings`."""
-    group = parser.add_argument_group('settings, each in all the places of the config it concerns')
+    title = 'settings (each updates every part of the config that depends on it)'
+    group = parser.add_argument_group(title)
     for each in names:
         if each == 'loggers':
             for logger in LOGGERS:

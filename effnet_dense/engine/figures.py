@@ -27,6 +27,8 @@ OTHERS = 8
 SHOWN = 6
 """Of more classes, the best and the worst, half of this number each, are named."""
 MANY = 12
+HEADS = {'EfficientDetHead': 'EfficientDet'}
+"""Heads that give a network its name, though its type is RetinaNet."""
 
 
 def metrics_line(metrics: Mapping[str, Any]) -> str:
@@ -78,12 +80,18 @@ def model_line(config: Config, model: nn.Module) -> str:
     described = config.get('model') or {}
     backbone = described.get('backbone') or {}
     arch = backbone.get('arch') or backbone.get('depth') or ''
-    name = type_name(described) or type(model).__name__
+    name = _detector(described) or type(model).__name__
     on = f' on {type_name(backbone)} {arch if isinstance(arch, str | int) else ""}'.rstrip()
     total = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     part = '' if trained == total else f', {millions(trained)} of them trained'
     return f'{name}{on if backbone else ""}, {millions(total)} parameters{part}'
+
+
+def _detector(described: Mapping[str, Any]) -> str:
+    """Name a model by its head where the type is another network's, as EfficientDet's is."""
+    head = type_name(described.get('bbox_head') or {})
+    return HEADS.get(head) or type_name(described)
 
 
 def millions(count: int) -> str:

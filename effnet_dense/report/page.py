@@ -54,11 +54,13 @@ def write_page(work_dir: str | Path) -> Path:
         Path of the page.
 
     Raises:
-        FileNotFoundError: The folder holds neither.
+        FileNotFoundError: There is no such folder, or it holds neither.
         OSError: It cannot be written into.
         ValueError: Its data are damaged.
     """
     work_dir, folder = Path(work_dir), report_folder(work_dir)
+    if not work_dir.is_dir():
+        raise FileNotFoundError(f'no such folder: {work_dir}')
     run = load_run(folder / 'data' / 'run.json')
     scalars = read_scalars(work_dir)
     if run is None and not (scalars.training or scalars.validation):

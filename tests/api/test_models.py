@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,12 +12,14 @@ from effnet_dense.analysis.counts import count_gflops, count_parameters
 from effnet_dense.analysis.memory.model import build_model
 from effnet_dense.analysis.scaling.networks import build_dense_network, published_networks
 from effnet_dense.api.backbones import SIZES, WEIGHTS
-from effnet_dense.api.models import TASKS, ModelInfo, list_models
+from effnet_dense.api.models import TASKS, ModelInfo, _config, list_models
 from effnet_dense.commands.models import short
 from effnet_dense.engine.config import load_config, shipped_configs
 from effnet_dense.scaling import FAMILIES
 from tests.helpers.documents import ROOT, tables
 
+OTHER_WEIGHTS = {'effnet_v2_s_faster_rcnn_coco': 'timm://tf_efficientnetv2_s.in1k'}
+"""Configs that start from other weights than `--backbone` takes."""
 ZOO = ROOT / 'docs' / 'model-zoo.md'
 CONFIGS = [model for model in list_models() if model.config is not None]
 
@@ -50,6 +53,20 @@ def test_selection() -> None:
         list_models('classification')
 
 
+@pytest.mark.parametrize(
+    ('entry', 'said'),
+    [
+        ({'Name': 'some_coco'}, "'some_coco' lacks 'Metadata'"),
+        ({'Name': 'some_coco', 'Metadata': {'Input Size': 64}}, "'some_coco' lacks 'Task'"),
+        ({'Name': 'some_coco', 'Metadata': None}, "'some_coco' is damaged: "),
+        ('some_coco', "'some_coco' is damaged: "),
+    ],
+)
+def test_a_damaged_entry_is_named(entry: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=rf'^model-index\.yml: the entry {said}'):
+        _config(entry)
+
+
 @pytest.mark.parametrize('model', CONFIGS, ids=lambda model: model.name)
 def test_the_zoo_has_the_same(model: ModelInfo) -> None:
     _, size, gflops, parameters, figure, source, weights = zoo()[model.name]
@@ -78,7 +95,7 @@ def test_the_configs_start_from_these_weights() -> None:
         config = load_config(model.name)
         backbone = config.model.backbone
         assert backbone.init_cfg.checkpoint == model.weights
-        assert WEIGHTS[backbone.arch] == model.weights
+        assert OTHER_WEIGHTS.get(model.name, WEIGHTS[backbone.arch]) == model.weights
         scope = config.get('default_scope')
         assert (scope == 'mmseg') == (model.task == 'segmentation')
 

