@@ -108,12 +108,12 @@ class Facts:
         lines = [
             f'{self.root}: {self.kind}; the task is {self.task}',
             f'{self.train} images to train on, {self.val} to evaluate, {sizes}',
-            f'{len(self.classes)} classes, {self._amount()}',
+            f'{len(self.classes)} class{"" if len(self.classes) == 1 else "es"}, {self._amount()}',
         ]
         if len(self.sides):
             marks = ', '.join(f'{side:.0f}' for side in self._quantiles((5, 25, 50, 75, 95)))
-            what = 'pixels lie in regions with sides of' if self.task == 'semantic' else 'sides are'
-            lines.append(f'{what} {marks} px (5, 25, 50, 75, 95 % are smaller)')
+            what = 'size of the region of a pixel' if self.task == 'semantic' else 'object size'
+            lines.append(f'{what} in px, percentiles 5/25/50/75/95: {marks}')
         return lines
 
     def _quantiles(self, percents: Sequence[int]) -> list[float]:

@@ -43,10 +43,20 @@ class CocoReport:
         return errors_of(self.findings)
 
     def __str__(self) -> str:
-        head = (
-            f'{self.split.quoted}: {self.images} images, {self.annotations} annotations, '
-            f'{len(self.classes)} classes'
+        return self.describe(str(self.split.quoted))
+
+    def describe(self, name: str) -> str:
+        """Describe the content in a line, and each finding in one of its own.
+
+        Args:
+            name: Of the part, which begins the line.
+        """
+        counts = (
+            f'{self.images} image{"" if self.images == 1 else "s"}',
+            f'{self.annotations} object{"" if self.annotations == 1 else "s"}',
+            f'{len(self.classes)} class{"" if len(self.classes) == 1 else "es"}',
         )
+        head = f'{name}: {", ".join(counts)}'
         return '\n'.join([head, *(f'  {finding}' for finding in self.findings)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,16 @@ class CocoSource:
         lines = [f'found {self.format} in {self.root}', *self.remarks]
         for part, repairs in self.repairs.items():
             lines += [f'  {part}, {repair}' for repair in repairs]
-        lines += [*map(str, self.reports.values()), *map(str, self.cleaned.values())]
+        lines += [*self._parts(), *map(str, self.cleaned.values())]
         return '\n'.join([*lines, *map(str, self.findings)])
+
+    def _parts(self) -> Iterator[str]:
+        """Describe each part; a file that holds several of them is named once."""
+        named: set[Path] = set()
+        for part, report in self.reports.items():
+            file = report.split.quoted
+            yield report.describe(part if file in named else f'{part} ({file})')
+            named.add(file)
 
     def report(self) -> dict[str, Any]:
         """Return what data_report.json holds."""

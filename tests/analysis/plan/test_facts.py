@@ -35,7 +35,9 @@ def test_masks_and_label_maps(tmp_path: Path) -> None:
     assert facts.weight.sum() == pytest.approx(1)
     assert facts.share_from(0) == pytest.approx(1)
     assert len(facts.objects) == len(facts.classes) == 7
-    assert 'pixels lie in regions' in '\n'.join(facts.describe())
+    assert 'size of the region of a pixel in px, percentiles 5/25/50/75/95: ' in '\n'.join(
+        facts.describe()
+    )
 
 
 def test_images_without_objects_are_not_trained_on(tmp_path: Path) -> None:
