@@ -71,7 +71,7 @@ def nothing_fits(candidates: Sequence[Candidate], budget: Budget, memory: float)
     excess = nearest.excess(budget, memory)
     needs = {
         'time': f'{nearest.needed_minutes():.1f} minutes for {nearest.shortest} steps (--minutes '
-        f'gives {budget.minutes:g})',
+        f'gives {budget.minutes:g}), the fewest that a plan has',
         'memory': f'{(nearest.memory + nearest.reserve) / GIB:.2f} GiB of memory ('
         + (f'--gib gives {budget.gib:g})' if budget.gib else f'{memory / GIB:.2f} are free)'),
         'latency': f'{1000 * nearest.latency:.0f} ms per image (--latency-ms gives '
@@ -80,5 +80,6 @@ def nothing_fits(candidates: Sequence[Candidate], budget: Budget, memory: float)
     listed = ' and '.join(needs[name] for name in excess)
     return (
         f'the budget is too small for each of {len(known)} candidates: the nearest, '
-        f'{nearest.title()}, needs {listed}'
+        f'{nearest.title()}, needs {listed}; raise the budget, or train for less without a plan: '
+        f'effnet-dense train {nearest.recipe.config} --data DIR --epochs N'
     )

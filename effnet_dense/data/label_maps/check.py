@@ -49,7 +49,7 @@ class LabelReport:
         part = '' if self.split.part is None else f' ({self.split.part.name})'
         head = (
             f'{self.split.image_dir}{part}: {self.images} images with label maps, '
-            f'{len(self.classes)} classes'
+            f'{len(self.classes)} class{"es" if len(self.classes) != 1 else ""}'
         )
         return '\n'.join([head, *self._shares(), *(f'  {finding}' for finding in self.findings)])
 

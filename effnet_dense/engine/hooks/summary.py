@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.visualization import TensorboardVisBackend
 
 from effnet_dense.data.coco.label_order import classes_of
 from effnet_dense.engine.checks.batch_size import images_per_step
@@ -56,6 +57,9 @@ class SummaryHook(Hook):
         )
         runner.logger.info(f'{_data_line(runner)}; {_length_line(runner)}')
         runner.logger.info(f'log and checkpoints: {shown_path(runner.work_dir)}')
+        backends = runner.visualizer._vis_backends.values()
+        if any(isinstance(backend, TensorboardVisBackend) for backend in backends):
+            runner.logger.info(f'curves: tensorboard --logdir {shown_path(runner.work_dir)}')
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Log a line if there was none for long, and the epoch's does not follow at once."""

@@ -48,6 +48,8 @@ def test_one_run_with_many_settings(tmp_path: Path) -> None:
     tags = set(found.Tags()['scalars'])
     assert {'lr', 'loss', 'coco/bbox_mAP'} <= tags
     assert len(found.Scalars('loss')) == 6
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    assert 'curves: tensorboard --logdir ' in log.read_text(encoding='utf-8')
 
 
 @pytest.mark.slow
