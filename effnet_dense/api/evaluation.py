@@ -10,9 +10,9 @@ from mmengine.config import Config
 
 from effnet_dense.data.parts import Division
 from effnet_dense.data.splitting import VAL_SHARE
-from effnet_dense.engine.config import load_config
+from effnet_dense.engine.config import check_source, load_config
 from effnet_dense.engine.jobs import test
-from effnet_dense.engine.run_folder import checkpoint_of
+from effnet_dense.engine.run_folder import default_checkpoint
 from effnet_dense.settings import Settings
 
 
@@ -59,8 +59,11 @@ def evaluate(
         FileNotFoundError: No such config, checkpoint or data.
         ValueError: The checkpoint is damaged or of another model, or the data have faults.
     """
-    if checkpoint is None and isinstance(model, Config):
-        raise ValueError('a Config needs a checkpoint: evaluate(config, checkpoint)')
+    if checkpoint is None:
+        if isinstance(model, Config):
+            raise ValueError('a Config needs a checkpoint: evaluate(config, checkpoint)')
+        check_source(str(model))
+        checkpoint = default_checkpoint(str(model))
     loaded = load_config(
         model if isinstance(model, Config) else str(model),
         data=None if data is None else str(data),
@@ -70,7 +73,5 @@ def evaluate(
         division=Division(val_share, split_seed),
         settings=Settings(workers=workers, device=device),
     )
-    if checkpoint is None:
-        checkpoint = checkpoint_of(model)
     shown, saved = (None if path is None else str(path) for path in (show_dir, out))
     return test(loaded, str(checkpoint), shown, saved, deploy, tta)

@@ -103,10 +103,13 @@ def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:
     """Return the checkpoint and the sources: after a work folder or checkpoint all are sources.
 
     Raises:
+        FileNotFoundError: There is neither a config nor a run of the first name.
         ValueError: A config has no checkpoint, or there is no source.
     """
+    from effnet_dense.engine.config import check_source
     from effnet_dense.engine.run_folder import default_checkpoint, is_checkpoint, is_run
 
+    check_source(args.config)
     checkpoint, sources = args.checkpoint, list(args.sources)
     if is_run(args.config) and checkpoint is not None and not is_checkpoint(checkpoint):
         checkpoint, sources = None, [checkpoint, *sources]

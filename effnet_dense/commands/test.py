@@ -59,11 +59,13 @@ def parser(prog: str | None = None) -> Parser:
 
 def main(args: argparse.Namespace) -> None:
     """Evaluate as the arguments request."""
+    from effnet_dense.engine.config import check_source
     from effnet_dense.engine.jobs import test
     from effnet_dense.engine.run_folder import default_checkpoint
 
     if args.batch_size:
         args.cfg_options = {BATCH_SIZE: args.batch_size, **(args.cfg_options or {})}
+    check_source(args.config)
     checkpoint = args.checkpoint or default_checkpoint(args.config)
     config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
     test(config, checkpoint, args.show_dir, args.out, args.deploy, args.tta)

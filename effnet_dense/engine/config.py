@@ -78,6 +78,21 @@ def find_config(name: str | Path) -> Path:
     )
 
 
+def check_source(name: str | Path) -> None:
+    """Check that a name is that of a config, or of a run.
+
+    Raises:
+        FileNotFoundError: Neither exists; the message lists similar names of configs.
+    """
+    if not is_run(name):
+        try:
+            find_config(name)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'no work folder or checkpoint {str(name)!r}, and {error}'
+            ) from None
+
+
 def load_config(
     name: str | Path | Config,
     data: str | Path | None = None,

@@ -95,6 +95,8 @@ def test_words_of_predict(
         (f'predict {DETECTOR}', 'expected a checkpoint after the config'),
         (f'test {DETECTOR}', 'expected a checkpoint after the config'),
         ('test RUN/..', 'a run in folders: name one, '),
+        ('predict nowhere a.jpg', "no work folder or checkpoint 'nowhere', and no config file"),
+        ('test nowhere', "no work folder or checkpoint 'nowhere', and no config file"),
         ('train', 'expected a config (a file, or'),
         ('train --resume', 'expected a config (a file, or'),
         ('train --resume nowhere', 'got nowhere'),
