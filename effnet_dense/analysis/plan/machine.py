@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
+from effnet_dense.utils.available_memory import available_memory
+
 GIB = 2**30
-CGROUP_LIMITS = ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes')
 
 
 @dataclass(frozen=True)
@@ -65,20 +66,9 @@ def this_machine() -> Machine:
     return Machine(**values, device='cuda', gpu=name, gpu_memory=free)  # type: ignore[arg-type]
 
 
-def free_memory(meminfo: Path = Path('/proc/meminfo')) -> int:
-    """Return the bytes of memory that are available, within a container's limit."""
-    free = _available(meminfo)
-    for name in CGROUP_LIMITS:
-        path = Path(name)
-        text = path.read_text(encoding='utf-8').strip() if path.is_file() else 'max'
-        if text.isdigit():
-            free = min(free, int(text))
-    return free
-
-
-def _available(meminfo: Path) -> int:
-    if meminfo.is_file():
-        for line in meminfo.read_text(encoding='utf-8').splitlines():
-            if line.startswith('MemAvailable:'):
-                return int(line.split()[1]) * 1024
-    return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+def free_memory(meminfo: Path | None = None) -> int:
+    """Return the bytes of memory that are available; all of it where the system does not say."""
+    try:
+        return available_memory(meminfo)
+    except OSError:
+        return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')

@@ -14,11 +14,11 @@ from mmengine.config import Config
 from effnet_dense.analysis.memory import fitting
 from effnet_dense.analysis.memory.peak import Peak
 from effnet_dense.engine.settings import batch_size as module
-from effnet_dense.engine.settings import free_memory as memory_module
 from effnet_dense.engine.settings.batch_size import limit, set_batch_size
 from effnet_dense.engine.settings.free_memory import FreeMemory, free_memory
 from effnet_dense.engine.settings.learning_rate import set_learning_rate
 from effnet_dense.settings import Settings
+from effnet_dense.utils import available_memory as memory_module
 from tests.helpers.tiny import write_data
 from tests.helpers.watched import tiny_config
 
