@@ -21,7 +21,13 @@ from effnet_dense.commands.setting_arguments import (
 )
 from effnet_dense.settings import Settings
 
-POSITIONAL = {train: ['c'], test: ['c', 'x.pth'], browse: ['c'], predict: ['c', 'x.pth', 'i']}
+CONFIG = 'effnet_lite0_retinanet_finetune'
+POSITIONAL = {
+    train: [CONFIG],
+    test: [CONFIG, 'x.pth'],
+    browse: [CONFIG],
+    predict: [CONFIG, 'x.pth', 'i'],
+}
 
 
 def parsed(*words: object) -> Settings:
@@ -110,7 +116,7 @@ def test_commands_have_the_flags_that_concern_them(command: Any, names: tuple[st
 
 
 def test_predict_keeps_the_meaning_of_its_own_flags() -> None:
-    words = ['c', 'x.pth', 'i', '--out', 'o', '--batch-size', '2', '--device', 'cpu']
+    words = [*POSITIONAL[predict], '--out', 'o', '--batch-size', '2', '--device', 'cpu']
     args = predict.parser().parse_args(words)
     assert (args.batch_size, args.device) == (2, 'cpu')
     assert not settings_of(args, PREDICT)
@@ -160,12 +166,12 @@ def test_test_sets_its_own_loader(
 
     monkeypatch.setattr('effnet_dense.engine.config.load_config', load)
     with pytest.raises(ValueError, match='enough'):
-        test.main(test.parser().parse_args(['c', 'x.pth', *words]))
+        test.main(test.parser().parse_args([*POSITIONAL[test], *words]))
     assert received == [options]
 
 
 def test_amp_chooses_its_own_precision() -> None:
-    args = train.parser().parse_args(['c', '--amp', '--precision', 'fp32'])
+    args = train.parser().parse_args([CONFIG, '--amp', '--precision', 'fp32'])
     with pytest.raises(ValueError, match='without --precision fp32'):
         train.main(args)
 
