@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 
 from effnet_dense.engine.figures import duration
 from effnet_dense.engine.quiet import FILE_ONLY
@@ -92,7 +92,7 @@ class ReportHook(Hook):
             # A failing report must not end a training run.
             runner.logger.warning('the report could not be written', exc_info=True)
         else:
-            training = hasattr(getattr(runner, '_train_loop', None), 'max_iters')
+            training = isinstance(getattr(runner, '_train_loop', None), BaseLoop)
             runner.logger.info(f'Report: {path}', extra=FILE_ONLY if training else None)
 
     def _save(self, runner: Runner, what: str, dataset: Any, metrics: dict[str, float]) -> None:
@@ -123,7 +123,7 @@ def _validation(runner: Runner) -> str:
     """Describe which validation it is."""
     if isinstance(runner._train_loop, EpochBasedTrainLoop):
         return f'Validation after epoch {runner.epoch} of {runner.max_epochs}'
-    if hasattr(runner._train_loop, 'max_iters'):
+    if isinstance(runner._train_loop, BaseLoop):
         return f'Validation after step {runner.iter} of {runner.max_iters}'
     return f'Validation of {runner._load_from}'
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from effnet_dense.data.config_walk import is_segmentation, metrics_of, type_name
 from effnet_dense.engine.figures import metrics_line, model_line, size_line
@@ -28,17 +28,22 @@ LABELS = {
 
 
 def summarise(runner: Runner) -> dict[str, str]:
-    """Return the facts of a run, by the keys of `LABELS`; those that are unknown are missing."""
+    """Return the facts of a run, by the keys of `LABELS`.
+
+    Those that are unknown are missing, and those of a training where none was built: the config of
+    a test may say another length than the checkpoint was trained for.
+    """
     config = runner.cfg
+    training = isinstance(runner._train_loop, BaseLoop)
     facts = {
         'task': task_of(config),
         'model': model_line(config, unwrap_model(runner.model)),
         'device': device(config),
         'data': ', '.join(_data(runner)),
         'size': f'{size_line(config)} pixels' if size_line(config) else '',
-        'batch': _batch(runner),
-        'rate': _rate(config),
-        'length': _length(config),
+        'batch': _batch(runner) if training else '',
+        'rate': _rate(config) if training else '',
+        'length': _length(config) if training else '',
         'best': _best(runner),
     }
     return {key: value for key, value in facts.items() if value}

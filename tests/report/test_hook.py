@@ -28,9 +28,12 @@ def test_a_test_with_an_unknown_metric_has_a_page_about_the_run(
     monkeypatch.setattr(hook_module, 'summarise', lambda runner: {'task': 'anything'})
     dataset = type('Dataset', (list,), {})([1, 2, 3])
     dataset.metainfo = dict(classes=('a', 'b'), palette=[(1, 2, 3), (4, 5, 6)])
+    lines: list[tuple[str, Any]] = []
+    log = SimpleNamespace(info=lambda line, extra=None: lines.append((line, extra)))
     runner: Any = SimpleNamespace(
         work_dir=str(tmp_path),
-        logger=logging.getLogger('report-test'),
+        logger=log,
+        _train_loop=Config(dict(max_iters=9)),  # not built
         cfg=Config(dict(lr=0.1, experiment_name='my_config')),
         experiment_name='exp',
         _load_from='best.pth',
@@ -52,4 +55,6 @@ def test_a_test_with_an_unknown_metric_has_a_page_about_the_run(
     assert run['name'] == 'my_config', 'without the time of the run'
     assert run['summary'] == {'task': 'anything'}
     assert run['metrics'] == {'other': 1.0} and 'lr=0.1' in run['config'].replace(' ', '')
-    assert (tmp_path / 'report' / 'index.html').is_file()
+    page = tmp_path / 'report' / 'index.html'
+    assert page.is_file()
+    assert lines[-1] == (f'Report: {page}', None), 'on the console, too'

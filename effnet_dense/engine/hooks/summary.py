@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from mmengine.visualization import TensorboardVisBackend
 
 from effnet_dense.data.coco.label_order import classes_of
@@ -74,7 +74,7 @@ class SummaryHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         """Log a line in trainings by iterations."""
-        if hasattr(runner._train_loop, 'max_iters') and runner.iter > self.last_step:
+        if isinstance(runner._train_loop, BaseLoop) and runner.iter > self.last_step:
             self._step_line(runner, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
@@ -82,7 +82,7 @@ class SummaryHook(Hook):
         best = best_in(runner.message_hub.runtime_info)
         loop = runner._train_loop
         step = runner.epoch if isinstance(loop, EpochBasedTrainLoop) else runner.iter
-        is_best = best is not None and best.step == step and hasattr(loop, 'max_iters')
+        is_best = best is not None and best.step == step and isinstance(loop, BaseLoop)
         note = f' (the best so far: {FILE})' if is_best else ''
         runner.logger.info(f'  {metrics_line(metrics or {})}{note}')
 
