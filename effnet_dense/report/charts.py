@@ -19,8 +19,10 @@ from effnet_dense.utils.outputs import new_output
 GREY = '#7d8590'
 COLOURS = (
     *('#3b82f6', '#f59e0b', '#10b981', '#ef4444', '#8b5cf6', '#06b6d4'),
-    *('#ec4899', '#84cc16', '#f97316', '#14b8a6', '#a855f7', '#64748b'),
+    *('#ec4899', '#84cc16', '#a16207', '#0f766e', '#a21caf', '#64748b'),
 )
+DASHES = ('-', '--', ':', '-.')
+MARKERS = (None, 'o', 's', '^')
 SMALL_MEDIUM = (32, 96)
 """COCO's limits between small, medium and large objects: square roots of areas."""
 
@@ -70,6 +72,39 @@ def lines(
     return save(figure, path)
 
 
+def class_style(label: int) -> dict[str, Any]:
+    """Return the look of a class's curve, the same in all charts.
+
+    Colours alone tell 11 classes apart (the first is for their mean), with dashes 44, with markers
+    176.
+    """
+    kinds = len(COLOURS) - 1
+    marker = MARKERS[label // (kinds * len(DASHES)) % len(MARKERS)]
+    return dict(
+        color=COLOURS[1 + label % kinds],
+        linestyle=DASHES[label // kinds % len(DASHES)],
+        marker=marker,
+        markevery=0.1,
+        markersize=3,
+    )
+
+
+def _class_curves(
+    axes: Axes,
+    x: NDArray[np.float64],
+    values: NDArray[np.float64],
+    order: NDArray[np.int64],
+    names: Sequence[str],
+) -> None:
+    """Draw a curve for each class in `order`; of many, only the best and the worst have a name."""
+    many = len(order) > FEW
+    for label in order if many else ():
+        axes.plot(x, values[:, label], color=GREY, linewidth=0.6, alpha=0.35)
+    for label in [*order[: FEW // 2], *order[-(FEW // 2) :]] if many else order:
+        style = class_style(int(label))
+        axes.plot(x, values[:, label], linewidth=1.3, label=names[label], **style)
+
+
 def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequence[str]) -> Path:
     """Draw precision over recall at IoU 0.5, of each class and their mean.
 
@@ -82,14 +117,8 @@ def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequen
     recall = np.linspace(0, 1, len(precision))
     known = np.flatnonzero((precision > -1).all(0))
     order = known[np.argsort(-precision[:, known].mean(0), kind='stable')]
-    many = len(order) > FEW
-    named = [*order[: FEW // 2], *order[-(FEW // 2) :]] if many else list(order)
-    for label in order if many else ():
-        axes.plot(recall, precision[:, label], color=GREY, linewidth=0.6, alpha=0.35)
-    for number, label in enumerate(named):
-        name = f'{classes[label]}  {precision[:, label].mean():.2f}'
-        colour = COLOURS[(number + 1) % len(COLOURS)]
-        axes.plot(recall, precision[:, label], color=colour, linewidth=1.3, label=name)
+    names = [f'{name}  {precision[:, k].mean():.2f}' for k, name in enumerate(classes)]
+    _class_curves(axes, recall, precision, order, names)
     if len(order) > 1:
         mean = precision[:, order].mean(1)
         name = f'mean  {mean.mean():.2f}'
@@ -121,14 +150,7 @@ def confidence(
     known = np.flatnonzero(~np.isnan(values).all(0))
     peaks = np.nan_to_num(values).max(0, initial=0)
     order = known[np.argsort(-peaks[known], kind='stable')]
-    named = [*order[: FEW // 2], *order[-(FEW // 2) :]] if len(order) > FEW else list(order)
-    for label in order if len(order) > FEW else ():
-        axes.plot(thresholds, values[:, label], color=GREY, linewidth=0.6, alpha=0.35)
-    for number, label in enumerate(named):
-        # By the class, so that it has one colour in all three charts.
-        place = number if len(order) > FEW else int(label)
-        colour = COLOURS[(place + 1) % len(COLOURS)]
-        axes.plot(thresholds, values[:, label], color=colour, linewidth=1.3, label=classes[label])
+    _class_curves(axes, thresholds, values, order, classes)
     if len(order) > 1:
         axes.plot(thresholds, total, color=COLOURS[0], linewidth=3, label='all classes')
     axes.set(xlabel='score threshold', ylabel=ylabel, xlim=(0, 1.01), ylim=(0, 1.02))

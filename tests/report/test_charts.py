@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -84,6 +85,37 @@ def test_of_many_classes_the_best_and_the_worst_are_named(drawn: list[Axes]) -> 
     named = [text.split()[0] for text in legend(drawn[0])]
     assert named == ['11', '10', '9', '8', '7', '4', '3', '2', '1', '0', 'mean']
     assert len(drawn[0].lines) == count + charts.FEW + 1, 'the others are grey'
+
+
+@pytest.mark.parametrize('count', [3, 30])
+def test_a_class_looks_the_same_in_all_charts(drawn: list[Axes], count: int) -> None:
+    """In whatever order the classes are, by AP or by F1."""
+    names = [f'class{index}' for index in range(count)]
+    values = np.outer(ONES, np.arange(1, count + 1) / 100)
+    charts.precision_recall(Path(), values, names)
+    charts.confidence(Path(), np.linspace(0, 1, 101), values[:, ::-1], ONES, names, 'F1')
+    looks: dict[str, set[tuple[object, object]]] = {}
+    for axes in drawn:
+        for line in axes.lines:
+            name = str(line.get_label()).split()[0]
+            if name in names:
+                looks.setdefault(name, set()).add((line.get_color(), line.get_linestyle()))
+    assert len(looks) == min(count, charts.FEW)
+    assert {len(found) for found in looks.values()} == {1}, looks
+    assert len(set().union(*looks.values())) == len(looks), 'no two look alike'
+
+
+def test_looks_of_classes_differ() -> None:
+    looks = {tuple(charts.class_style(label).values()) for label in range(176)}
+    assert len(looks) == 176
+
+
+def test_colours_are_far_apart() -> None:
+    """In CIELAB, where 2.3 is a difference that is seen."""
+    colours = np.array([[to_rgb(colour) for colour in charts.COLOURS]], np.float32)
+    lab = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)[0]
+    distances = np.linalg.norm(lab[:, None] - lab, axis=2) + 1000 * np.eye(len(lab))
+    assert distances.min() > 25 and (lab[:, 0] > 35).all() and (lab[:, 0] < 80).all()
 
 
 def test_sizes_are_shares(drawn: list[Axes]) -> None:
