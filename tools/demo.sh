@@ -35,13 +35,9 @@ run_demo() {
 demo_detection() {
   say 'the main config, RetinaNet on EfficientNet-B3: four steps from random weights, and an evaluation (AP is still 0)'
   python tools/train.py configs/effnet_b3_retinanet_coco.py --data demo --work-dir work_dirs/demo_b3 --resume \
-    --cfg-options model.backbone.init_cfg=None model.backbone.norm_eval=False train_cfg.max_epochs=1 default_hooks.logger.interval=2 \
-      'model.data_preprocessor.batch_augments.0.size=(320,320)' \
-      'train_dataloader.dataset.pipeline.2.scale=(320,320)' \
-      'train_dataloader.dataset.pipeline.3.crop_size=(320,320)' \
-      'val_dataloader.dataset.pipeline.1.scale=(320,320)' \
-      train_dataloader.dataset.indices=8 train_dataloader.batch_size=2 train_dataloader.num_workers=2 \
-      val_dataloader.dataset.indices=4 model.test_cfg.score_thr=0.0
+    --epochs 1 --image-size 320 --batch-size 2 --workers 2 --weights none \
+    --cfg-options default_hooks.logger.interval=2 train_dataloader.dataset.indices=8 val_dataloader.dataset.indices=4 \
+      model.test_cfg.score_thr=0.0
 
   say 'training RetinaNet on EfficientNet-Lite0 (ImageNet weights) on the demo dataset, 8 epochs'
   run_demo configs/effnet_lite0_retinanet_finetune.py work_dirs/demo epoch_8.pth \

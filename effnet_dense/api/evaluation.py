@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from effnet_dense.api.arguments import named_arguments
 from effnet_dense.data.parts import Division
 from effnet_dense.data.splitting import VAL_SHARE
 from effnet_dense.engine.config import check_source, load_config
@@ -16,6 +17,7 @@ from effnet_dense.engine.run_folder import default_checkpoint
 from effnet_dense.settings import Settings
 
 
+@named_arguments
 def evaluate(
     model: str | PathLike[str] | Config,
     checkpoint: str | PathLike[str] | None = None,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from effnet_dense.analysis.scaling.published import CLASSIFIERS
+from effnet_dense.api.arguments import named_arguments
 from effnet_dense.api.backbones import LICENSE, SIZES, WEIGHTS
 from effnet_dense.scaling import architecture
 from effnet_dense.utils.shipped import shipped
@@ -72,6 +73,7 @@ class ModelInfo:
     config: Path | None = None
 
 
+@named_arguments
 def list_models(task: str | None = None, pattern: str | None = None) -> list[ModelInfo]:
     """List the shipped configs, and then the backbones.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from mmengine.config import Config
 
+from effnet_dense.api.arguments import named_arguments
 from effnet_dense.api.run import Run
 from effnet_dense.data.parts import Division
 from effnet_dense.data.splitting import VAL_SHARE
@@ -18,6 +19,7 @@ from effnet_dense.settings import Settings
 ImageSize = int | Sequence[int]
 
 
+@named_arguments
 def train(
     config: str | PathLike[str] | Config,
     data: str | PathLike[str] | None = None,

@@ -16,6 +16,7 @@ from effnet_dense.commands.config_arguments import SPLITS, config_of, config_par
 from effnet_dense.commands.parsers import Parser
 from effnet_dense.commands.readers import output_folder, whole
 from effnet_dense.commands.setting_arguments import BROWSE, add_settings, settings_of
+from effnet_dense.utils.counted import counted
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -33,9 +34,14 @@ def parser(prog: str | None = None) -> Parser:
 def main(args: argparse.Namespace) -> None:
     """Draw what the arguments request."""
     from effnet_dense.engine.browse import browse, draw_objects
+    from effnet_dense.engine.quiet import quiet_libraries
 
     config = config_of(args, splits=(args.split,), settings=settings_of(args, BROWSE))
     out = args.out or f'{config.work_dir}/browse'
-    paths = browse(config, out, args.number, args.epoch, args.split)
-    chart = draw_objects(config, out, args.split)
-    print(f'{len(paths) - 1} images and {paths[-1]}' + (f', objects: {chart}' if chart else ''))
+    with quiet_libraries():
+        paths = browse(config, out, args.number, args.epoch, args.split)
+        chart = draw_objects(config, out, args.split)
+    print(
+        f'{counted(len(paths) - 1, "image")} and {paths[-1]}'
+        + (f', objects: {chart}' if chart else '')
+    )

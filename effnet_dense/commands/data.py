@@ -12,6 +12,7 @@ from pathlib import Path
 
 from effnet_dense.commands.config_arguments import VAL_SHARE
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
+from effnet_dense.commands.readers import output_folder
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -29,6 +30,12 @@ def parser(prog: str | None = None) -> Parser:
     add('--masks', action='store_true', help='check masks, too, without a config')
     add('--val-share', type=float, default=VAL_SHARE, metavar='SHARE', help='as for training')
     add('--split-seed', type=int, default=0, metavar='N', help='as for training')
+    add(
+        '--out',
+        type=output_folder,
+        metavar='DIR',
+        help='for what is repaired, drawn or unpacked; default: data/converted/NAME',
+    )
     add('--export', type=Path, metavar='DIR', help='write COCO JSON files and images there')
     add('--copy', action='store_true', help='copy the images of --export in place of links')
     add_debug(arguments)
@@ -42,14 +49,21 @@ def main(args: argparse.Namespace) -> None:
         ValueError: Label maps are to be exported.
     """
     from effnet_dense.data.coco import CocoSource
+    from effnet_dense.data.coco.folder import converted
     from effnet_dense.data.parts import Division
     from effnet_dense.engine.config import load_config
     from effnet_dense.engine.dataset_tool import describe, examine, export
+    from effnet_dense.utils.nothing_left import nothing_left
 
     config = None if args.config is None else load_config(args.config)
     division = Division(args.val_share, args.split_seed)
-    source = examine(args.data, args.kind, config, division, args.masks)
+    scratch = None if args.out is None else Path(args.out)
+    out = scratch or converted(args.data)
+    print(f'what is repaired, drawn or unpacked goes to {out} (--out DIR chooses another folder)')
+    with nothing_left(out):
+        source = examine(args.data, args.kind, config, division, args.masks, scratch)
     print(describe(source, config))
+    print(f'repaired, drawn or unpacked: {out}' if out.exists() else f'nothing written to {out}')
     if args.export is not None:
         if not isinstance(source, CocoSource):
             raise ValueError('--export writes objects with boxes or masks, not label maps')

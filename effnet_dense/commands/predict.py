@@ -13,6 +13,7 @@ from effnet_dense.commands.config_arguments import add_options
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
 from effnet_dense.commands.readers import given_path, image_range, output_folder, score, whole
 from effnet_dense.commands.setting_arguments import PREDICT, add_settings, settings_of
+from effnet_dense.utils.counted import counted
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -96,7 +97,7 @@ def main(args: argparse.Namespace) -> None:
     skipped = infer(predictor, sources, out, args.score_thr, args.batch_size, args.ann_file)
     print(f'drawings and JSON files: {out}')
     if skipped:
-        raise ValueError(f'{len(skipped)} files skipped, the other results are in {out}')
+        raise ValueError(f'{counted(len(skipped), "file")} skipped, the other results are in {out}')
 
 
 def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:

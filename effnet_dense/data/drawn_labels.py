@@ -29,7 +29,9 @@ from effnet_dense.data.label_maps.pairs import LabelSplit
 from effnet_dense.data.masks import mask_fault, to_runs
 from effnet_dense.data.normalise import NormalPart, normalise
 from effnet_dense.utils.atomic import PARTIAL, atomic_write
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.near_names import listed
+from effnet_dense.utils.nothing_left import note_new
 from effnet_dense.utils.progress import track
 
 BACKGROUND = 'background'
@@ -236,9 +238,11 @@ def _write_part(
             faults = [fault for fault in track(done, 'Drawing label maps', len(tasks)) if fault]
         if faults:
             raise ValueError(
-                f'{split.source}: {len(faults)} images cannot be drawn: {"; ".join(faults[:3])}'
+                f'{split.source}: {counted(len(faults), "image")} cannot be drawn: '
+                f'{"; ".join(faults[:3])}'
             )
         atomic_write(partial / MARK, '\n'.join(sorted(stems.values())) + '\n')
+        note_new(target)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -275,7 +279,8 @@ def _files(split: NormalPart) -> dict[Any, Path]:
     if missing:
         hints = ''.join(f'\n{hint}' for hint in split.hints)
         raise FileNotFoundError(
-            f'{split.source}: {len(missing)} images are missing in {split.image_dir}: '
+            f'{split.source}: {counted(len(missing), "image is", "images are")} missing in '
+            f'{split.image_dir}: '
             f'{listed(missing)}{hints}'
         )
     twice = [path.name for path, count in Counter(found.values()).items() if count > 1]

@@ -10,6 +10,7 @@ from effnet_dense.data.normalise import NormalPart
 from effnet_dense.data.normalise.repairs import Record
 from effnet_dense.data.same_content import same_content
 from effnet_dense.data.splitting import VAL_SHARE, split_names
+from effnet_dense.utils.counted import counted
 
 UNDIVIDED = 'all'
 
@@ -67,7 +68,8 @@ def divide(
     found = {part: _select(whole, names, set(chosen)) for part, chosen in parts.items()}
     counts = {part: len(split.data['images']) for part, split in found.items()}
     remark = (
-        f'it has one part, which is divided by the names: {counts["train"]} images to train, '
+        f'it has one part, which is divided by the names: {counted(counts["train"], "image")} to '
+        'train, '
         f'{counts["val"]} to evaluate (--val-share {division.share:g}, --split-seed '
         f'{division.seed}), {grouping.by}'
     )

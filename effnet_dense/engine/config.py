@@ -27,6 +27,7 @@ from effnet_dense.engine.run_folder import check_new, holds_run, is_run, open_ru
 from effnet_dense.engine.settings import set_after_data, set_before_data
 from effnet_dense.engine.size_tuples import use_size_tuples
 from effnet_dense.settings import Settings
+from effnet_dense.utils.nothing_left import nothing_left
 from effnet_dense.utils.output_folders import check_folder
 from effnet_dense.utils.shipped import shipped_configs
 
@@ -142,20 +143,21 @@ def load_config(
         check_new(folder)
     if skip_bad is not None or data is not None or chosen.classes:  # they write into it
         check_folder(folder)
-    if skip_bad is not None:
-        skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits, division)
-    elif data is not None:
-        check_model(config)
-        use_data(config, data, splits, scratch=Path(folder, DATA), division=division)
     config.launcher = launcher
-    # The learning rate and the memory depend on the batch that training will have.
-    sizes = {k: v for k, v in (options or {}).items() if k == 'train_dataloader.batch_size'}
-    apply_options(config, sizes)
-    set_after_data(config, chosen, Path(folder, DATA), splits)
-    apply_options(config, options or {})
-    set_input_channels(config)
-    use_size_tuples(config)
-    check_top_level(config)
+    with nothing_left(folder):
+        if skip_bad is not None:
+            skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits, division)
+        elif data is not None:
+            check_model(config)
+            use_data(config, data, splits, scratch=Path(folder, DATA), division=division)
+        # The learning rate and the memory depend on the batch that training will have.
+        sizes = {k: v for k, v in (options or {}).items() if k == 'train_dataloader.batch_size'}
+        apply_options(config, sizes)
+        set_after_data(config, chosen, Path(folder, DATA), splits)
+        apply_options(config, options or {})
+        set_input_channels(config)
+        use_size_tuples(config)
+        check_top_level(config)
     config.work_dir = _work_dir(config, path) if work_dir is None else str(work_dir)
     return config
 

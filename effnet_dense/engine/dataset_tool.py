@@ -30,6 +30,7 @@ def examine(
     config: Config | None = None,
     division: Division | None = None,
     masks: bool = False,
+    scratch: Path | None = None,
 ) -> CocoSource | LabelSource:
     """Read, repair and check a dataset as `--data` does.
 
@@ -39,6 +40,8 @@ def examine(
         config: The training's, whose pipelines load and resize the images.
         division: How a dataset with one part is divided.
         masks: Check masks, too, without a config.
+        scratch: Where repaired annotations, drawn label maps and unpacked images go; by default
+            into data/converted.
 
     Raises:
         FileNotFoundError: There is no dataset.
@@ -47,22 +50,25 @@ def examine(
     chosen = division or Division()
     wanted = SPLITS if chosen.share < 1 else ('val',)
     if config is not None:
-        return use_data(config, folder, wanted, division=chosen)
+        return use_data(config, folder, wanted, scratch=scratch, division=chosen)
     if kind == 'label maps':
-        return _label_maps(folder, wanted, chosen)
+        return _label_maps(folder, wanted, chosen, scratch)
     try:
-        return find_coco(folder, wanted, wanted if masks else (), division=chosen)
+        return find_coco(folder, wanted, wanted if masks else (), scratch=scratch, division=chosen)
     except FileNotFoundError as error:
         if kind == 'objects':
             raise
         try:
-            return _label_maps(folder, wanted, chosen)
+            return _label_maps(folder, wanted, chosen, scratch)
         except FileNotFoundError:
             raise error from None
 
 
-def _label_maps(folder: Path, splits: Sequence[str], division: Division) -> LabelSource:
-    root = extract(folder, converted(folder).absolute()) if folder.is_file() else folder
+def _label_maps(
+    folder: Path, splits: Sequence[str], division: Division, scratch: Path | None
+) -> LabelSource:
+    place = (scratch or converted(folder)).absolute()
+    root = extract(folder, place) if folder.is_file() else folder
     return find_labels(root, splits, None, division.share, division.seed)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.checks.schedule import NEVER
 from effnet_dense.engine.settings.schedules import has_fractions, is_warm_up, periods_at
+from effnet_dense.utils.counted import counted
 
 SHORTEST = 2
 """Least steps of a warm-up: mmengine's never leaves the start of one in a single step."""
@@ -75,7 +76,7 @@ def shorten_warm_ups(schedules: Any, share: float, iterations: int) -> tuple[Any
         if _counts_iterations(node) and is_warm_up(node) and node['end'] > most:
             moved[node['end']] = most
             lines.append(
-                f'{type_name(node)}: the warm-up takes {most} iterations in place of '
+                f'{type_name(node)}: the warm-up takes {counted(most, "iteration")} in place of '
                 f'{node["end"]}, {share:.0%} of the training'
             )
     shortened = [_moved(node, moved) for node in nodes]

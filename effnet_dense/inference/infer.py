@@ -27,6 +27,7 @@ from effnet_dense.inference.results import Results
 from effnet_dense.inference.video import COUNTED, frame_rate, open_video, video_writer
 from effnet_dense.utils.atomic import DISK_FULL
 from effnet_dense.utils.console import one_line
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.native_paths import is_utf8
 from effnet_dense.utils.output_folders import check_folder
 from effnet_dense.utils.progress import progress_bar
@@ -152,11 +153,11 @@ class _Run:
     def _summary(self) -> str:
         """Return such as '2 images, 126 detections, 0 above 0.30'."""
         frames, images = self.frames, self.results.count - self.frames
-        parts = [_count(images, 'image')] if images or not frames else []
-        parts += [_count(frames, 'frame')] if frames else []
+        parts = [counted(images, 'image')] if images or not frames else []
+        parts += [counted(frames, 'frame')] if frames else []
         if self.detections is not None:
             found, drawn = self.detections
-            parts += [_count(found, 'detection'), f'{drawn} above {self.score_thr:.2f}']
+            parts += [counted(found, 'detection'), f'{drawn} above {self.score_thr:.2f}']
         return ', '.join(parts)
 
     def _add(self, item: Prepared, sample: Any, **more: Any) -> None:
@@ -280,10 +281,6 @@ class _Run:
 def _batches(items: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
     while batch := list(islice(items, size)):
         yield batch
-
-
-def _count(number: int, what: str) -> str:
-    return f'{number} {what}' if number == 1 else f'{number} {what}s'
 
 
 def _task(progress: Progress, name: str, total: int | None) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from effnet_dense.data.image_files import IMAGE_SUFFIXES, list_files
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.output_names import portable_names, relative_names
 from effnet_dense.utils.outputs import is_ours
 
@@ -115,9 +116,10 @@ def _left_out(names: Sequence[PurePath]) -> str:
     kinds = ', '.join(f'{count} × {kind}' for kind, count in sorted(counts.items())[:SHOWN])
     more = ', …' if len(counts) > SHOWN else ''
     examples = ', '.join(map(str, names[:3])) + (', …' if len(names) > 3 else '')
-    return (
-        f'{len(names)} files that are no images or videos are left out: {kinds}{more} ({examples})'
+    files = counted(
+        len(names), 'file that is no image or video is', 'files that are no images or videos are'
     )
+    return f'{files} left out: {kinds}{more} ({examples})'
 
 
 def _is_result(source: Path, name: PurePath, out: Path) -> bool:

@@ -12,6 +12,7 @@ from effnet_dense.engine.figures import metrics_line, model_line, size_line
 from effnet_dense.engine.hooks.best import best_in
 from effnet_dense.engine.hooks.summary import device
 from effnet_dense.report.sections import Section, Table
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.wrappers import unwrap_model
 
 LABELS = {
@@ -78,14 +79,14 @@ def _data(runner: Runner) -> Iterator[str]:
         dataset = getattr(getattr(getattr(runner, loop), 'dataloader', None), 'dataset', None)
         if dataset is not None:
             evaluated = dataset
-            yield f'{len(dataset)} images {text}'
+            yield f'{counted(len(dataset), "image")} {text}'
     if evaluated is None:
         evaluated = getattr(getattr(runner._test_loop, 'dataloader', None), 'dataset', None)
         if evaluated is not None:
-            yield f'{len(evaluated)} images to test on'
+            yield f'{counted(len(evaluated), "image")} to test on'
     classes = getattr(evaluated, 'metainfo', {}).get('classes') or ()
     if classes:
-        yield f'{len(classes)} classes'
+        yield f'{counted(len(classes), "class")}'
 
 
 def _batch(runner: Runner) -> str:
@@ -100,7 +101,9 @@ def _batch(runner: Runner) -> str:
         factors[0],
         *(factors[i] for i, n in ((1, runner.world_size), (2, accumulated)) if n > 1),
     ]
-    return f'{total} images per step' + (f' ({" × ".join(parts)})' if total != batch else '')
+    return f'{counted(total, "image")} per step' + (
+        f' ({" × ".join(parts)})' if total != batch else ''
+    )
 
 
 def _rate(config: Any) -> str:
@@ -118,8 +121,8 @@ def _rate(config: Any) -> str:
 def _length(config: Any) -> str:
     loop = config.get('train_cfg') or {}
     if isinstance(loop.get('max_epochs'), int):
-        return f'{loop["max_epochs"]} epochs'
-    return f'{loop["max_iters"]} steps' if isinstance(loop.get('max_iters'), int) else ''
+        return counted(loop['max_epochs'], 'epoch')
+    return counted(loop['max_iters'], 'step') if isinstance(loop.get('max_iters'), int) else ''
 
 
 def _best(runner: Runner) -> str:

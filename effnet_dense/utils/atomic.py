@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from effnet_dense.utils.nothing_left import note_new
+
 PARTIAL = '.part-'
 """Prefix of unfinished files' names; a shell's `*.pth` does not match them."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -60,6 +62,7 @@ def atomic_path(
             _flush(partial)
         if before_renaming is not None:
             before_renaming(partial)
+        note_new(path)
         os.replace(partial, path)
         if fsync:
             _flush(path.parent)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from effnet_dense.utils.atomic import atomic_path, atomic_write, write_all
+from effnet_dense.utils.nothing_left import note_new
 
 MARK = '.effnet_dense-outputs'
 HEADER = '# Files that effnet_dense wrote into this folder; it may replace and remove them.\n'
@@ -367,6 +368,7 @@ def _append(folder: Path, line: str) -> None:
     if os.path.lexists(mark) and not _has_header(folder):
         raise FileExistsError(f'{mark} was not written by effnet_dense: move it away')
     unlink_others(mark)
+    note_new(mark)
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, 'O_NOFOLLOW', 0)
     handle = os.open(mark, flags, 0o644)
     try:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from effnet_dense.utils.atomic import is_at, lock_file, write_all
+from effnet_dense.utils.counted import counted
 
 ENDED = ('Z', 'X')
 """States of processes that have ended, but whose parent has not noticed."""
@@ -278,7 +279,7 @@ def _age(since: float | None) -> str:
     seconds = max(time.time() - since, 0)
     name, size = next((unit for unit in UNITS if seconds >= unit[1]), UNITS[-1])
     count = int(seconds // size)
-    return f' ({count} {name}{"" if count == 1 else "s"} ago)'
+    return f' ({counted(count, name)} ago)'
 
 
 def _read(path: Path, handle: int) -> Holder | None:

@@ -10,7 +10,7 @@ import pytest
 
 from effnet_dense.commands import predict, report, train
 from effnet_dense.commands.main import load, main
-from tests.helpers.tiny import as_arguments, narrow_retinanet, options
+from tests.helpers.tiny import as_arguments, narrow_retinanet, options, write_data
 from tests.helpers.tiny_models import DETECTOR
 
 VALUES = options(epochs=2, **narrow_retinanet(), **{'train_cfg.val_interval': 1})
@@ -128,3 +128,28 @@ def test_options_stand_anywhere() -> None:
     assert (args.config, args.checkpoint) == (DETECTOR, 'x.pth')
     args = report.parser().parse_args(['a', '--debug', 'b'])
     assert isinstance(args, argparse.Namespace) and (args.work_dir, args.others) == ('a', ['b'])
+
+
+def test_browsing_prints_no_words_of_libraries(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ('browse', DETECTOR, '--data', tiny_data, '--work-dir', tmp_path / 'work')
+    assert call(*words, '--number', 1) == 0
+    shown = capsys.readouterr().out
+    assert 'loading annotations' not in shown and 'index created' not in shown
+    assert '1 image and ' in shown
+
+
+def test_data_says_where_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    packed = shutil.make_archive(str(tmp_path / 'set'), 'zip', write_data(tmp_path / 'plain'))
+    for words, place in (((), Path('data/converted')), (('--out', 'mine'), Path('mine'))):
+        assert call('data', packed, *words) == 0
+        first, *_, last = capsys.readouterr().out.strip().splitlines()
+        assert str(place) in first and '--out DIR' in first
+        assert last.startswith(f'repaired, drawn or unpacked: {place}') and place.is_dir()
+    assert call('data', tmp_path / 'plain', '--out', 'unused') == 0
+    assert 'nothing written to unused' in capsys.readouterr().out
+    assert not Path('unused').exists()

@@ -109,7 +109,7 @@ def test_boxes_cannot_be_drawn(tmp_path: Path) -> None:
 def test_missing_images(tmp_path: Path) -> None:
     root = EXPORTS['COCO short'].write(tmp_path / 'set', sample(tmp_path / 'source'), True)
     next(root.rglob('val*.png')).unlink()
-    with pytest.raises(FileNotFoundError, match=r'1 images are missing in .*: val'):
+    with pytest.raises(FileNotFoundError, match=r'1 image is missing in .*: val'):
         find(root, tmp_path / 'work')
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from effnet_dense.commands.config_arguments import config_of
+from effnet_dense.commands.setting_arguments import ALL, settings_of
+from effnet_dense.commands.train import parser
+from effnet_dense.engine.checks.loading import loading_warnings
 from tests.helpers.tool import REPOSITORY, environment
 
 
@@ -81,3 +86,16 @@ def test_usage(script: str) -> None:
     )
     assert done.returncode == 2
     assert f'bash tools/{script} ' in done.stderr
+
+
+def test_the_demos_first_training_warns_of_nothing() -> None:
+    """Its flags change all places that belong together."""
+    text = Path(REPOSITORY, 'tools', 'demo.sh').read_text(encoding='utf-8').replace('\\\n', ' ')
+    (line,) = (line for line in text.splitlines() if 'effnet_b3_retinanet_coco.py' in line)
+    args = parser().parse_args(shlex.split(line)[2:])
+    args.data = None  # the config's own is not read
+    config = config_of(args, settings=settings_of(args, ALL))
+    assert loading_warnings(config) == []
+    (schedule,) = (part for part in config.param_scheduler if part.get('by_epoch', True))
+    assert schedule.end == config.train_cfg.max_epochs == 1
+    assert config.auto_scale_lr.base_batch_size == config.train_dataloader.batch_size == 2

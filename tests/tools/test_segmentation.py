@@ -198,7 +198,7 @@ def no_classes(own: Path) -> None:
     [
         (
             wrong_value,
-            'missing in classes.json?: 3 (4096 pixels in 1 files: grey.png)',
+            'missing in classes.json?: 3 (4096 pixels in 1 file: grey.png)',
         ),
         (wrong_size, 'grey.png is 63 × 64, the image 64 × 64'),
         (colours, 'grey.png (expected one channel with a class index per pixel'),

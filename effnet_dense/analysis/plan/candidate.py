@@ -9,6 +9,7 @@ from effnet_dense.analysis.plan import rules
 from effnet_dense.analysis.plan.machine import GIB
 from effnet_dense.analysis.plan.measure import COUNTED, Counts
 from effnet_dense.analysis.plan.recipes import Recipe, Schedule, Size
+from effnet_dense.utils.counted import counted
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class Candidate:
 
     def title(self) -> str:
         """Return its name in a sentence."""
-        return f'{self.recipe.label} on {self.arch} at {self.size} px, {self.batch} images a step'
+        batch = counted(self.batch, 'image')
+        return f'{self.recipe.label} on {self.arch} at {self.size} px, {batch} a step'
 
     def scaled(self, time: float, memory: float) -> Candidate:
         """Return it with times and memory multiplied."""

@@ -11,6 +11,7 @@ from effnet_dense.analysis.plan.candidate import Candidate
 from effnet_dense.analysis.plan.machine import GIB
 from effnet_dense.analysis.plan.planner import Plan
 from effnet_dense.analysis.plan.recipes import published_figure
+from effnet_dense.utils.counted import counted
 from effnet_dense.weights.zoo import IMAGENET_WEIGHTS
 
 ROWS = 16
@@ -150,9 +151,9 @@ def _why_network(plan: Plan) -> str:
 def _why_length(plan: Plan) -> str:
     chosen = plan.chosen
     schedule, shortest = chosen.schedule(plan.budget), chosen.shortest
-    amount = f'{schedule.steps} steps'
+    amount = f'{counted(schedule.steps, "step")}'
     if plan.facts.task != 'semantic':
-        amount = f'{schedule.epochs} epochs, {amount}'
+        amount = f'{counted(schedule.epochs, "epoch")}, {amount}'
     ratio = schedule.steps / shortest
     limit = 'more is not planned (He 2019)' if ratio >= rules.ENOUGH else 'what the time allows'
     return f'{amount}: {ratio:.1f} × the shortest useful ({shortest} steps), {limit}'
@@ -163,7 +164,9 @@ def _why_batch(plan: Plan) -> str:
     rate = plan.config.optim_wrapper.optimizer.lr
     why = 'as the recipe was tested' if batch == 8 else 'linear scaling from 8 (Goyal 2017)'
     workers = plan.config.train_dataloader.num_workers
-    return f'{batch} images a step, {rate:g}, {why}; {workers} loading processes'
+    return (
+        f'{counted(batch, "image")} a step, {rate:g}, {why}; {counted(workers, "loading process")}'
+    )
 
 
 def _why_augmentation(plan: Plan) -> str:

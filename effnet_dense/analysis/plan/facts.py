@@ -22,6 +22,7 @@ from effnet_dense.data.label_maps.pairs import pairs_of, split_files
 from effnet_dense.data.parts import Division
 from effnet_dense.data.statistics import Resizing
 from effnet_dense.engine.dataset_tool import examine
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.progress import track
 
 TASKS = ('detection', 'instances', 'semantic')
@@ -107,8 +108,8 @@ class Facts:
         )
         lines = [
             f'{self.root}: {self.kind}; the task is {self.task}',
-            f'{self.train} images to train on, {self.val} to evaluate, {sizes}',
-            f'{len(self.classes)} class{"" if len(self.classes) == 1 else "es"}, {self._amount()}',
+            f'{counted(self.train, "image")} to train on, {self.val} to evaluate, {sizes}',
+            f'{counted(len(self.classes), "class")}, {self._amount()}',
         ]
         if len(self.sides):
             marks = ', '.join(f'{side:.0f}' for side in self._quantiles((5, 25, 50, 75, 95)))

@@ -23,6 +23,7 @@ from effnet_dense.data.coco.faults import (
 from effnet_dense.data.coco.suspicions import find_suspicions
 from effnet_dense.data.findings import Finding, by_severity, errors_of, list_finding
 from effnet_dense.data.resizing import Scale
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.progress import activity
 
 
@@ -52,9 +53,9 @@ class CocoReport:
             name: Of the part, which begins the line.
         """
         counts = (
-            f'{self.images} image{"" if self.images == 1 else "s"}',
-            f'{self.annotations} object{"" if self.annotations == 1 else "s"}',
-            f'{len(self.classes)} class{"" if len(self.classes) == 1 else "es"}',
+            f'{counted(self.images, "image")}',
+            f'{counted(self.annotations, "object")}',
+            f'{counted(len(self.classes), "class")}',
         )
         head = f'{name}: {", ".join(counts)}'
         return '\n'.join([head, *(f'  {finding}' for finding in self.findings)])

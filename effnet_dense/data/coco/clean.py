@@ -15,6 +15,7 @@ from effnet_dense.data.coco.annotation_file import CocoSplit, Record, read_coco
 from effnet_dense.data.coco.faults import Fault, Reading, drop_faulty, find_faults
 from effnet_dense.data.resizing import Scale
 from effnet_dense.data.skipping import LeftOut, SkipBad
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import write_output
 
@@ -31,8 +32,9 @@ class CleanSplit:
     def __str__(self) -> str:
         file = self.split.ann_file
         return (
-            f'left out of {file.stem}: {len(self.left_out_images)} of {self.images} images and '
-            f'{len(self.left_out_annotations)} annotations, see {_list_path(file)}'
+            f'left out of {file.stem}: {len(self.left_out_images)} of '
+            f'{counted(self.images, "image")} and '
+            f'{counted(len(self.left_out_annotations), "annotation")}, see {_list_path(file)}'
         )
 
 

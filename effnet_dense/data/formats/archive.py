@@ -11,6 +11,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from effnet_dense.utils.atomic import PARTIAL, atomic_write
+from effnet_dense.utils.counted import counted
+from effnet_dense.utils.nothing_left import note_new
 
 MAX_FILES = 2_000_000
 MAX_BYTES = 256 * 2**30
@@ -56,6 +58,7 @@ def extract(path: Path, target: Path) -> Path:
     try:
         _extract_all(path, partial)
         atomic_write(partial / MARK, key)
+        note_new(folder)
         partial.rename(folder)
     except _FAILURES as error:
         raise ValueError(f'{path} cannot be extracted: {error}') from error
@@ -81,7 +84,7 @@ def _checked(archive: zipfile.ZipFile, path: Path) -> dict[zipfile.ZipInfo, Pure
     entries = archive.infolist()
     total, size = sum(entry.file_size for entry in entries), path.stat().st_size
     if len(entries) > MAX_FILES or total > MAX_BYTES:
-        raise ValueError(f'{path} holds {len(entries)} files of {total} bytes, too many')
+        raise ValueError(f'{path} holds {counted(len(entries), "file")} of {total} bytes, too many')
     if total > max(SMALL, RATIO * size):
         raise ValueError(f'{path} is a decompression bomb, {size} bytes for {total}')
     names = {}

@@ -27,6 +27,7 @@ from effnet_dense.data.formats.layout import Layout
 from effnet_dense.data.formats.parts import UNNAMED, part_of, pick_parts
 from effnet_dense.data.formats.records import Records
 from effnet_dense.data.formats.xml_file import read_xml, root_tag
+from effnet_dense.utils.counted import counted
 
 FORMAT = 'CVAT XML'
 PROBED = 20
@@ -67,9 +68,11 @@ class _Content:
         for kind, number in sorted(self.skipped.items()):
             yield f'{number} × <{kind}>, which has no area, is left out'
         if self.grouped:
-            yield f'{self.grouped} objects have several shapes, of the same group'
+            objects = counted(self.grouped, 'object has', 'objects have')
+            yield f'{objects} several shapes, of the same group'
         if self.filled:
-            yield f'{self.filled} boxes among other shapes have their rectangle as mask'
+            own = 'has its' if self.filled == 1 else 'have their'
+            yield f'{counted(self.filled, "box")} among other shapes {own} rectangle as mask'
 
 
 def locate_cvat(root: Path, folders: Folders) -> Layout | None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from effnet_dense.data.image_files import IMAGE_SUFFIXES, REFUSED
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.counted import counted
 
 FAILURES: tuple[type[Exception], ...] = (TypeError, binascii.Error, *REFUSED)
 """Exceptions for text that is no image in base64."""
@@ -75,4 +76,4 @@ class EmbeddedImages:
         """Describe what was written."""
         if not self._names:
             return []
-        return [f'{len(self._names)} images that exist in JSON files only are in {self.folder}/']
+        return [f'{counted(len(self._names), "image")} of JSON files only, are in {self.folder}/']

@@ -46,6 +46,7 @@ from effnet_dense.data.formats.shapes import (
 )
 from effnet_dense.data.formats.sidecars import ImageNames, Sidecars, find_sidecars, left_out
 from effnet_dense.data.formats.text import read_json
+from effnet_dense.utils.counted import counted
 
 FORMAT = 'labelme'
 SKIPPED = ('point', 'points', 'line', 'linestrip')
@@ -113,13 +114,18 @@ def _read(root: Path, folders: Folders, parts: Mapping[str, Sidecars]) -> FoundD
 
 def _remarks(counts: _Counts) -> list[str]:
     remarks = [
-        f'{number} shapes of the type {kind!r}, which have no area, are left out'
+        f'{counted(number, "shape")} of the type {kind!r}, without an area: left out'
         for kind, number in sorted(counts.skipped.items())
     ]
     if counts.grouped:
-        remarks.append(f'{counts.grouped} objects have several shapes, of the same group_id')
+        remarks.append(
+            f'{counted(counts.grouped, "object has", "objects have")} several shapes, of the '
+            'same group_id'
+        )
     if counts.filled:
-        remarks.append(f'{counts.filled} rectangles among other shapes have their area as mask')
+        remarks.append(
+            f'{counted(counts.filled, "rectangle")} among other shapes: the mask is the area'
+        )
     return remarks
 
 

@@ -150,4 +150,5 @@ def left_out(parts: Iterable[ImageNames], what: str) -> list[str]:
     lone = sorted(images.difference(*(part.used for part in names)))
     if not lone:
         return []
-    return [f'{len(lone)} images have no {what} and are left out, as {lone[0].name}']
+    has, are = ('image has', 'is') if len(lone) == 1 else ('images have', 'are')
+    return [f'{len(lone)} {has} no {what} and {are} left out, as {lone[0].name}']

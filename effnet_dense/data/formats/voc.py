@@ -24,6 +24,7 @@ from effnet_dense.data.formats.shapes import Polygon
 from effnet_dense.data.formats.sidecars import ImageNames, Sidecars, find_sidecars, left_out
 from effnet_dense.data.formats.text import finite_number, read_text
 from effnet_dense.data.formats.xml_file import read_xml, root_tag
+from effnet_dense.utils.counted import counted
 
 FORMAT = 'Pascal VOC'
 SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -159,7 +160,7 @@ def _counts(files: list[_File]) -> Iterator[str]:
     difficult = sum(entry.difficult for content in files for entry in content.objects)
     if difficult:
         yield (
-            f"{difficult} objects are 'difficult': they are neither trained on nor evaluated "
+            f"'difficult': {counted(difficult, 'object')}, neither trained on nor evaluated "
             '(iscrowd), as in mmdet'
         )
 

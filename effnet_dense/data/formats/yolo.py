@@ -30,6 +30,7 @@ from effnet_dense.data.formats.yolo_names import (
 )
 from effnet_dense.data.formats.yolo_paths import have_label_folder, images_of, label_file, look_up
 from effnet_dense.data.image_files import REFUSED, image_size
+from effnet_dense.utils.counted import counted
 
 USUAL = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml')
 PROBED = 50
@@ -258,16 +259,19 @@ class _Counts:
         places = {path.parent for path in self.labels}
         beside = {path for place in places for path in folders(place).with_suffix('.txt')}
         lone = [path for path in beside - self.labels if _is_label_file(path)]
+        own = 'has its' if self.filled == 1 else 'have their'
+        files = counted(len(lone), 'label file has', 'label files have')
+        unlabelled = counted(self.unlabelled, 'image has', 'images have')
         found = {
-            f'{len(lone)} label files have no image, as {min(lone, default="")}': len(lone),
-            f'{self.unlabelled} images have no label file: images without objects': self.unlabelled,
-            f'the sixth column of {self.confidences} lines, a confidence, is ignored': (
+            f'{files} no image, as {min(lone, default="")}': len(lone),
+            f'{unlabelled} no label file: no objects': self.unlabelled,
+            f'the sixth column of {counted(self.confidences, "line")}, a confidence, is ignored': (
                 self.confidences
             ),
-            f'{self.oriented} lines of nine columns are read as polygons of four points; '
+            f'{counted(self.oriented, "line")} of nine columns read as polygons of four points; '
             'oriented boxes are written alike': self.oriented == self.polygons and self.oriented,
             'of pose labels, only the boxes are taken': keypoints,
-            f'{self.filled} boxes among polygons have their rectangle as mask': self.filled,
+            f'{counted(self.filled, "box")} among polygons {own} rectangle as mask': self.filled,
         }
         return [remark for remark, count in found.items() if count]
 

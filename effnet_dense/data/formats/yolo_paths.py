@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from effnet_dense.data.formats.folders import Folders
 from effnet_dense.data.formats.text import read_text
+from effnet_dense.utils.counted import counted
 
 SHOWN = 3
 
@@ -94,8 +95,8 @@ def _listed(root: Path, path: Path, folders: Folders) -> list[Path]:
     missing = [line for line in found if found[line] is None]
     if missing:
         raise FileNotFoundError(
-            f'{path} names {len(lines)} images, of which {len(missing)} are not in {root}: '
-            + ', '.join(missing[:SHOWN])
+            f'{path} names {counted(len(lines), "image")}, of which {len(missing)} are not in '
+            f'{root}: ' + ', '.join(missing[:SHOWN])
         )
     return [image for image in found.values() if image is not None]
 

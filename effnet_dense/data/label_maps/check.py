@@ -24,6 +24,7 @@ from effnet_dense.data.label_maps.pairs import (
 from effnet_dense.data.label_maps.reading import PairContent, read_pairs
 from effnet_dense.data.label_maps.unknown import check_values
 from effnet_dense.data.resizing import TOO_NARROW, Scale
+from effnet_dense.utils.counted import counted
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class LabelReport:
     def __str__(self) -> str:
         part = '' if self.split.part is None else f' ({self.split.part.name})'
         head = (
-            f'{self.split.image_dir}{part}: {self.images} images with label maps, '
-            f'{len(self.classes)} class{"es" if len(self.classes) != 1 else ""}'
+            f'{self.split.image_dir}{part}: {counted(self.images, "image")} with label maps, '
+            f'{counted(len(self.classes), "class")}'
         )
         return '\n'.join([head, *self._shares(), *(f'  {finding}' for finding in self.findings)])
 

@@ -13,6 +13,7 @@ from effnet_dense.data.label_maps.pairs import LabelSplit, SplitFiles
 from effnet_dense.data.label_maps.reading import PairContent
 from effnet_dense.data.skipping import LeftOut, SkipBad
 from effnet_dense.data.transforms.loading import LoadImageFromFile
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import write_output
 
@@ -55,7 +56,8 @@ def clean_labels(
     if len(left_out) > skip.allowed(total):
         listed = '\n'.join(f'  {record.name}: {record.why}' for record in left_out)
         raise ValueError(
-            f'{content.split.image_dir}: {len(left_out)} of {total} images or their label maps are '
+            f'{content.split.image_dir}: {len(left_out)} of {counted(total, "image")} or their '
+            'label maps are '
             f'faulty, --skip-bad leaves out at most {skip.allowed(total)} ({skip.limit:.0%}):\n'
             f'{listed}'
         )

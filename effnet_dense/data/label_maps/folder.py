@@ -34,6 +34,7 @@ from effnet_dense.data.resizing import Scale
 from effnet_dense.data.same_images import repeated_images
 from effnet_dense.data.skipping import SkipBad
 from effnet_dense.data.splitting import VAL_SHARE
+from effnet_dense.utils.counted import counted
 
 EXPECTED_LABELS = """\
   images/{train,val}/NAME.jpg     (or any format that OpenCV reads)
@@ -72,7 +73,8 @@ class LabelSource:
     def summary(self) -> str:
         """Describe the splits and their findings for the user."""
         left_out = [
-            f'left out of {name}: {len(part.left_out_images)} of {part.images} images, see '
+            f'left out of {name}: {len(part.left_out_images)} of '
+            f'{counted(part.images, "image")}, see '
             f'skipped_{name}.json'
             for name, part in self.cleaned.items()
         ]

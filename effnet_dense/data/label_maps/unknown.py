@@ -12,6 +12,7 @@ from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.colours import ColourTable, colour_name, nearest_colour
 from effnet_dense.data.label_maps.decode import NO_CLASS, decode_colours, decode_label_map
 from effnet_dense.data.label_maps.reading import PairContent
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.regular_files import read_file
 
 VALUES = 8
@@ -74,7 +75,7 @@ def _pixels(files: Sequence[tuple[str, int]]) -> int:
 def _describe(code: int, files: Sequence[tuple[str, int]], classes: LabelClasses) -> str:
     names = ', '.join(name for name, _ in files[:EXAMPLES])
     more = ', …' if len(files) > EXAMPLES else ''
-    where = f'{_pixels(files)} pixels in {len(files)} files: {names}{more}'
+    where = f'{_pixels(files)} pixels in {counted(len(files), "file")}: {names}{more}'
     if classes.colours is not None:
         near = nearest_colour(code, classes.colours)
         where += f'; nearest: {colour_name(near)} {_name(classes, classes.colours[near])}'

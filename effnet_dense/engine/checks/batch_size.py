@@ -7,6 +7,8 @@ from typing import Any
 from mmengine.optim import OptimWrapperDict
 from torch.utils.data import DataLoader
 
+from effnet_dense.utils.counted import counted
+
 
 def images_per_step(runner: Any) -> int:
     """Return the images per optimizer step: batch size × processes × accumulated batches."""
@@ -40,7 +42,8 @@ def batch_size_warning(runner: Any, optim_wrapper: Any) -> str:
         return ''
     rate = max(group['lr'] for group in param_groups(optim_wrapper))
     return (
-        f'the learning rate {rate:.6g} is meant for {base} images per step, this run has '
+        f'the learning rate {rate:.6g} is meant for {counted(base, "image")} per step, this run '
+        'has '
         f'{images}: --auto-scale-lr would make it {rate * images / base:.6g}'
     )
 

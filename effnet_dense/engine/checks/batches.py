@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size
 from torch.utils.data import DataLoader
 
 from effnet_dense.data.seeding import sampler_of
+from effnet_dense.utils.counted import counted
 
 
 def check_training_batches(loader: DataLoader) -> None:
@@ -35,7 +36,8 @@ def check_training_batches(loader: DataLoader) -> None:
         else ''
     )
     raise ValueError(
-        f'train_dataloader has {images} images{share} and drop_last=True, which leaves no batch of '
+        f'train_dataloader has {counted(images or 0, "image")}{share} and drop_last=True, which '
+        'leaves no batch of '
         f'{size}{groups}: write train_dataloader.batch_size below that, or '
         'train_dataloader.drop_last=False'
     )
@@ -51,7 +53,8 @@ def check_evaluated_batches(key: str, loader: DataLoader) -> None:
     count, size = _length(sampler_of(loader)), getattr(batches, 'batch_size', None)
     if getattr(batches, 'drop_last', False) and count and size and count % size:
         raise ValueError(
-            f'{key}.drop_last=True would leave {count % size} of {count} images out of the '
+            f'{key}.drop_last=True would leave {count % size} of {counted(count, "image")} out '
+            'of the '
             f'evaluation: write {key}.drop_last=False'
         )
 

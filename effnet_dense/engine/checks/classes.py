@@ -8,6 +8,7 @@ from typing import Any
 from torch.nn import ModuleList
 
 from effnet_dense.data.coco.label_order import DECLARED, classes_of
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.near_names import listed, with_nearest
 from effnet_dense.utils.saved_config import KEY
 
@@ -64,7 +65,7 @@ def check_num_classes(model: Any, dataset: Any) -> None:
 
 def describe(classes: Sequence[str]) -> str:
     """Return the number of classes and the first names."""
-    return f'{len(classes)} classes ({listed(classes)})'
+    return f'{counted(len(classes), "class")} ({listed(classes)})'
 
 
 def label_map(model: Sequence[str], data: Sequence[str], checkpoint: str) -> tuple[int, ...] | None:

@@ -11,6 +11,8 @@ from mmengine.optim.scheduler.param_scheduler import (
     MultiStepParamScheduler,
 )
 
+from effnet_dense.utils.counted import counted
+
 NEVER = 10**9  # mmengine's default
 
 
@@ -33,7 +35,7 @@ def schedule_warnings(schedulers: Iterable[Any], epochs: int, iterations: int) -
                 + (
                     'it is shorter than its warm-up'
                     if is_warm_up(scheduler)
-                    else f'write a schedule (end, milestones, T_max) for {length} {unit}s'
+                    else f'write a schedule (end, milestones, T_max) for {counted(length, unit)}'
                 )
             )
         if end and not is_warm_up(scheduler):
@@ -41,10 +43,10 @@ def schedule_warnings(schedulers: Iterable[Any], epochs: int, iterations: int) -
     if ends:
         share, end, length, unit, name = max(ends)
         if share < 1 and not lines:
+            rest = counted(length - end, f'{unit} runs', f'{unit}s run')
             lines.append(
                 f'{name} ends at {unit} {end}, but the training at {unit} {length}: the last '
-                f'{length - end} {unit}s run at its last value; write end={length}, and T_max or '
-                'milestones that fit'
+                f'{rest} at its last value; write end={length}, and T_max or milestones that fit'
             )
     return lines
 

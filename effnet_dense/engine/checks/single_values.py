@@ -8,6 +8,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from effnet_dense.utils.counted import counted
+
 OF_TORCH = 'Expected more than 1 value per channel when training'
 
 
@@ -33,7 +35,7 @@ def _advice(loader: DataLoader) -> str:
     images = len(loader.dataset)  # type: ignore[arg-type]
     text = (
         f'a batch of one image left a batch norm one value per channel: train_dataloader has '
-        f'{images} image{"" if images == 1 else "s"} and batch_size={size}; '
+        f'{counted(images, "image")} and batch_size={size}; '
     )
     if images > 1 and size > 1:
         return f'{text}write train_dataloader.drop_last=True, or a batch_size that divides {images}'

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from effnet_dense.engine.checks.batch_size import images_per_step
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.wrappers import unwrap_model
 
 SHOWN = 5
@@ -29,7 +30,8 @@ def diagnose(runner: Runner, data_batch: Any, last_norm: float) -> Iterator[str]
     base = (runner.cfg.get('auto_scale_lr') or {}).get('base_batch_size')
     meant = f', which is meant for {base} (--auto-scale-lr scales it)' if base else ''
     yield (
-        f'  learning rate {max(rates):.3g} at {images_per_step(runner)} images per step{meant}: '
+        f'  learning rate {max(rates):.3g} at {counted(images_per_step(runner), "image")} per '
+        f'step{meant}: '
         'try a tenth of it, a longer warm-up, or optim_wrapper.clip_grad'
     )
     if math.isfinite(last_norm):

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from effnet_dense.engine.checks.numbers import check_integer
 from effnet_dense.engine.hooks.best import followed_metric, is_better, is_figure
 from effnet_dense.registry import HOOKS
+from effnet_dense.utils.counted import counted
 
 STATE = 'effnet_dense_patience'
 """The key in the run's message hub, which checkpoints store."""
@@ -62,8 +63,8 @@ class PatienceHook(Hook):
             runner.train_loop.stop_training = True
             found = 'no figure' if state['best'] is None else f'{state["best"]:.4g}'
             runner.logger.info(
-                f'stopped early: {name} was not better than {found} in the last '
-                f'{state["waited"]} validations'
+                f'stopped early: {name} was not better than {found} in '
+                f'{counted(state["waited"], "validation")}'
             )
 
     def _metric(self, metrics: dict[str, Any]) -> str | None:

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from effnet_dense.data.bad_images import read_notes, replace_bad_images
 from effnet_dense.data.skipping import DEFAULT_LIMIT, SkipBad
 from effnet_dense.registry import HOOKS
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.json_text import json_text
 from effnet_dense.utils.outputs import check_free, claim, record, write_output
 
@@ -75,8 +76,8 @@ class SkipBadHook(Hook):
         if len(bad) > allowed:
             listed = '\n'.join(f'  {reason}' for reason in bad.values())
             raise ValueError(
-                f'{len(bad)} of {total} images cannot be read, --skip-bad leaves out at most '
-                f'{allowed} ({self.limit:.0%}):\n{listed}'
+                f'{len(bad)} of {counted(total, "image")} cannot be read, --skip-bad leaves out at '
+                f'most {allowed} ({self.limit:.0%}):\n{listed}'
             )
 
     def after_train(self, runner: Runner) -> None:
@@ -88,8 +89,10 @@ class SkipBadHook(Hook):
         """Log the bad images."""
         bad = read_notes(Path(runner.work_dir, NOTES))
         if bad:
+            images = counted(len(bad), 'image')
+            were = 'was' if len(bad) == 1 else 'were'
             runner.logger.warning(
-                f'epoch {runner.epoch + 1}: {len(bad)} images cannot be read and were replaced '
+                f'epoch {runner.epoch + 1}: {images} cannot be read and {were} replaced '
                 f'by others: {", ".join(bad)}'
             )
 
@@ -97,8 +100,9 @@ class SkipBadHook(Hook):
         """Warn if the metric does not cover all images."""
         if self.left_out:
             runner.logger.warning(
-                f'evaluated on {self.evaluated - self.left_out} of {self.evaluated} images: '
-                f'{self.left_out} cannot be used, see skipped_val.json'
+                f'evaluated on {self.evaluated - self.left_out} of '
+                f'{counted(self.evaluated, "image")}: {self.left_out} cannot be used, see '
+                'skipped_val.json'
             )
 
     after_test_epoch = after_val_epoch

@@ -21,6 +21,7 @@ from effnet_dense.engine.figures import duration, metrics_line, model_line, numb
 from effnet_dense.engine.hooks.best import FILE, best_in
 from effnet_dense.engine.hooks.progress import peak_memory
 from effnet_dense.registry import HOOKS
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.environment import processor_name
 from effnet_dense.utils.wrappers import unwrap_model
 
@@ -89,7 +90,7 @@ class SummaryHook(Hook):
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the results of a test."""
         images = len(runner.test_dataloader.dataset)
-        runner.logger.info(f'{images} images, {metrics_line(metrics or {})}')
+        runner.logger.info(f'{counted(images, "image")}, {metrics_line(metrics or {})}')
 
     def after_train(self, runner: Runner) -> None:
         """Log the end, and what to type next."""
@@ -122,7 +123,7 @@ def device(config: Config) -> str:
     if config.get('device') != 'cpu' and torch.cuda.is_available():
         return f'{several}{torch.cuda.get_device_name()}'
     threads = torch.get_num_threads()
-    return f'{several}CPU ({processor_name()}, {threads} thread{"s" if threads > 1 else ""})'
+    return f'{several}CPU ({processor_name()}, {counted(threads, "thread")})'
 
 
 def next_commands(work_dir: str) -> list[str]:
@@ -148,9 +149,9 @@ def _data_line(runner: Runner) -> str:
     """Describe the training data."""
     dataset = runner.train_dataloader.dataset
     classes, size = classes_of(dataset), size_line(runner.cfg)
-    parts = [f'{len(dataset)} images']
+    parts = [counted(len(dataset), 'image')]
     if classes:
-        parts.append(f'{len(classes)} class{"es" if len(classes) > 1 else ""}')
+        parts.append(counted(len(classes), 'class'))
     parts.append(f'trained on at {size} pixels' if size else 'trained on in their own size')
     return ', '.join(parts)
 
@@ -162,14 +163,10 @@ def _length_line(runner: Runner) -> str:
     if isinstance(runner._train_loop, EpochBasedTrainLoop):
         steps = len(runner.train_dataloader)
         return (
-            f'{_count(runner.max_epochs, "epoch")} of {_count(steps, "step")} with '
-            f'{_count(batch, "image")}: {_count(runner.max_iters, "step")}{resumed}'
+            f'{counted(runner.max_epochs, "epoch")} of {counted(steps, "step")} with '
+            f'{counted(batch, "image")}: {counted(runner.max_iters, "step")}{resumed}'
         )
-    return f'{_count(runner.max_iters, "step")} with {_count(batch, "image")}{resumed}'
-
-
-def _count(number: int, what: str) -> str:
-    return f'{number} {what}' if number == 1 else f'{number} {what}s'
+    return f'{counted(runner.max_iters, "step")} with {counted(batch, "image")}{resumed}'
 
 
 def _ends_epoch(runner: Runner) -> bool:

@@ -11,6 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from effnet_dense.engine.resume.batches import images_per_iteration, reseed
 from effnet_dense.engine.resume.progress import Position, own_random_state, restore_gradients
+from effnet_dense.utils.counted import counted
 
 
 def restore_progress(runner: Any, meta: Mapping[str, Any]) -> None:
@@ -33,9 +34,10 @@ def restore_progress(runner: Any, meta: Mapping[str, Any]) -> None:
     random = own_random_state(progress['random'])
     if (saved.images and saved.images != images) or random is None:
         runner.logger.warning(
-            f'the checkpoint was written with {saved.images} images per iteration in '
-            f'{len(progress["random"])} processes, this run has {images} in {runner.world_size}: '
-            'it resumes at the same position in the data, but differs from an uninterrupted run'
+            f'the checkpoint was written with {counted(saved.images, "image")} per iteration in '
+            f'{counted(len(progress["random"]), "process")}, this run has {images} in '
+            f'{runner.world_size}: it resumes at the same position in the data, but differs from '
+            'an uninterrupted run'
         )
     loop.start_from(saved.with_images(images), random)
     restore_gradients(runner.model, progress['gradients'])

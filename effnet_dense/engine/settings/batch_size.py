@@ -18,6 +18,7 @@ from effnet_dense.engine.settings.rate import learning_rate, scale_rate
 from effnet_dense.engine.settings.training_images import count_training_images
 from effnet_dense.registry import FUNCTIONS
 from effnet_dense.settings import AUTO
+from effnet_dense.utils.counted import counted
 
 STEPS_PER_EPOCH = 10
 """Least steps of an epoch for which 'auto' makes a batch larger than the config's."""
@@ -59,11 +60,11 @@ def set_batch_size(
         scale_rate(config, after / base)
     mean_rate_for(config, after)
     if keep_rate or after == base:
-        note(f'{flag}: {after} images per step')
+        note(f'{flag}: {counted(after, "image")} per step')
     else:
         note(
-            f'{flag}: {after} images per step; the learning rate {rate:g}, which is meant for '
-            f'{base}, is scaled linearly to {config.optim_wrapper.optimizer.lr:g}'
+            f'{flag}: {counted(after, "image")} per step; the learning rate {rate:g}, which is '
+            f'meant for {base}, is scaled linearly to {config.optim_wrapper.optimizer.lr:g}'
         )
 
 
@@ -88,7 +89,7 @@ def largest_batch_size(config: Config, flag: str) -> int:
             'write a smaller --image-size or model, --lean 2, or --precision bf16',
         )
     reason = f'the limit for this data, {most},' if size == most else 'the largest that'
-    note(f'{flag}: {size} images per step, {reason} fits into {_gib(memory)}')
+    note(f'{flag}: {counted(size, "image")} per step, {reason} fits into {_gib(memory)}')
     return size
 
 

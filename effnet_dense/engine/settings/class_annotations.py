@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from effnet_dense.data.coco.annotation_file import read_coco
 from effnet_dense.data.coco.written import json_chunks
 from effnet_dense.utils.atomic import atomic_write
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.near_names import listed, with_nearest
 from effnet_dense.utils.outputs import claim
 
@@ -128,9 +129,9 @@ def _describe(loop: str, content: Record, chosen: Record, names: Sequence[str], 
         raise ValueError(f'--classes: no image of {path} has an object of {listed(names)}')
     left_out = len(content['annotations']) - len(chosen['annotations'])
     return (
-        f'{loop}_dataloader keeps {len(chosen["annotations"])} objects of {listed(names)} in '
-        f'{len(with_objects)} of {len(content["images"])} images, {left_out} objects of other '
-        'classes are left out'
+        f'{loop}_dataloader keeps {counted(len(chosen["annotations"]), "object")} of '
+        f'{listed(names)} in {len(with_objects)} of {counted(len(content["images"]), "image")}; '
+        f'left out: {counted(left_out, "object")} of other classes'
     )
 
 

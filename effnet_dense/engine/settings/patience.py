@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.settings.notes import note, refusal
+from effnet_dense.utils.counted import counted
 
 HOOK = 'effnet_dense.PatienceHook'
 EARLY_STOPPING = ('EarlyStoppingHook', 'PatienceHook')
@@ -53,11 +54,11 @@ def set_patience(config: Config, patience: int) -> None:
     same_unit = checkpoint.get('by_epoch', True) == ('max_epochs' in loop)
     if same_unit and checkpoint.get('interval', -1) > interval:
         checkpoint.interval = interval
-    note(f'{flag}: training stops after {patience} validations without a better result')
+    note(f'{flag}: training stops after {counted(patience, "validation")} without a better result')
     count = _validations(loop, length)
     if count <= patience and not loop.get('dynamic_intervals'):
         print_log(
-            f'{flag} changes nothing: it needs {patience + 1} validations, '
+            f'{flag} changes nothing: it needs {counted(patience + 1, "validation")}, '
             f'the training has {count}',
             logger='current',
             level=logging.WARNING,

@@ -78,7 +78,7 @@ def test_train_alone_is_divided(make_folder: Callable[..., Path], tmp_path: Path
     assert source.splits['val'].ann_file == tmp_path / 'run/val.json'
     counts = [(report.images, report.annotations) for report in source.reports.values()]
     assert counts == [(1, 2), (1, 2)]
-    assert 'divided by the names: 1 images to train, 1 to evaluate' in source.summary()
+    assert 'divided by the names: 1 image to train, 1 to evaluate' in source.summary()
 
 
 def test_val_is_enough_to_test(make_folder: Callable[..., Path]) -> None:

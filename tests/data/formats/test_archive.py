@@ -80,7 +80,7 @@ def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ValueError, match='is a decompression bomb'):
         extract(path, tmp_path / 'to')
     monkeypatch.setattr(archive, 'MAX_BYTES', 999)
-    with pytest.raises(ValueError, match='holds 1 files of 1000000 bytes, too many'):
+    with pytest.raises(ValueError, match='holds 1 file of 1000000 bytes, too many'):
         extract(path, tmp_path / 'to')
     assert not list((tmp_path / 'to').rglob('a'))
 

@@ -92,7 +92,7 @@ def test_shapes_of_a_group_are_one_object(tmp_path: Path) -> None:
         [1, 1, 4, 4],
         [9, 9, 3, 3],
     ]
-    assert '1 objects have several shapes, of the same group' in found.remarks
+    assert '1 object has several shapes, of the same group' in found.remarks
     assert '2 boxes among other shapes have their rectangle as mask' in found.remarks
 
 

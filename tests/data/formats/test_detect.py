@@ -170,7 +170,7 @@ DAMAGED = {
     'CVAT XML': ('annotations.xml', b'<annotations><image', 'annotations.xml is not valid XML'),
     'YOLO': ('labels/train/train 9.txt', b'0 1 2', 'train 9.txt, line 1: expected a class and'),
     'Roboflow YOLO': ('data.yaml', b'names: [a', 'data.yaml is not valid YAML'),
-    'CVAT YOLO': ('train.txt', b'data/none.jpg', 'names 1 images, of which 1 are not in'),
+    'CVAT YOLO': ('train.txt', b'data/none.jpg', 'names 1 image, of which 1 are not in'),
     'VOC devkit': ('Annotations/train 9.xml', b'<annotation><object>', 'train 9.xml is not valid'),
     'labelme': ('train 9.json', b'{"shapes": [3]}', r'shapes\[0\]: expected an object'),
     'RetinaNet CSV': ('train.csv', b'a.png,1,2,3,4,cat\na.png,1,2,3,x,cat', 'train.csv, line 2'),

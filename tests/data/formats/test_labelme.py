@@ -89,7 +89,7 @@ def test_shapes_of_a_group_are_one_object(tmp_path: Path) -> None:
     assert one['segmentation'] == [[1, 1, 9, 1, 9, 9], [20, 10, 30, 10, 30, 20]]
     assert one['bbox'] == [1, 1, 29, 19]
     assert (ant['category_id'], alone['category_id']) == (1, 2)
-    assert '1 objects have several shapes, of the same group_id' in found.remarks
+    assert '1 object has several shapes, of the same group_id' in found.remarks
 
 
 def test_a_mask_and_a_polygon_of_a_group_are_united(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_shapes_without_an_area_are_counted(tmp_path: Path) -> None:
         write(tmp_path / 'set', *shapes, shape('point', [[1, 1]]), shape('rectangle', OTHER[::2]))
     )
     assert len(entries(found)) == 2
-    assert "2 shapes of the type 'point', which have no area, are left out" in found.remarks
-    assert any("1 shapes of the type 'line'" in remark for remark in found.remarks)
+    assert "2 shapes of the type 'point', without an area: left out" in found.remarks
+    assert any("1 shape of the type 'line'" in remark for remark in found.remarks)
     assert '1 rectangles among other shapes have their area as mask' in found.remarks
 
 

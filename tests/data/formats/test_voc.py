@@ -72,7 +72,7 @@ def test_where_coordinates_count_from(
 def test_difficult_objects_are_ignored_as_in_mmdet(tmp_path: Path) -> None:
     found = read(write(tmp_path / 'set', xml(more='<difficult>1</difficult>')))
     assert found.splits['all'].data['annotations'][0]['iscrowd'] == 1
-    assert any("1 objects are 'difficult'" in remark for remark in found.remarks)
+    assert any("'difficult': 1 object," in remark for remark in found.remarks)
 
 
 def test_boxes_of_an_objects_parts_are_not_taken(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_images_without_a_file_are_left_out_and_counted(tmp_path: Path) -> None:
     (root / 'z.png').touch()
     found = read(root)
     assert len(found.splits['all'].data['images']) == 1
-    assert '1 images have no XML file and are left out, as z.png' in found.remarks
+    assert '1 image has no XML file and is left out, as z.png' in found.remarks
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_boxes_among_polygons_have_masks(tmp_path: Path) -> None:
     write(tmp_path / 'set', f'0 {SQUARE}\n0 {SQUARE} .5 .9\n1 .5 .5 .5 .5')
     found = read(tmp_path / 'set')
     assert objects(found)[2] == ('ant', BOX, [CORNERS])
-    assert found.remarks == ('1 boxes among polygons have their rectangle as mask',)
+    assert found.remarks == ('1 box among polygons has its rectangle as mask',)
 
 
 def test_of_pose_labels_boxes_are_taken(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_images_and_labels_without_each_other(tmp_path: Path) -> None:
         'images/a.png',
         'images/b.png',
     ]
-    assert '1 images have no label file: images without objects' in found.remarks
-    assert any('1 label files have no image, as ' in remark for remark in found.remarks)
+    assert '1 image has no label file: no objects' in found.remarks
+    assert any('1 label file has no image, as ' in remark for remark in found.remarks)
 
 
 def test_images_without_any_labels_are_an_error(tmp_path: Path) -> None:

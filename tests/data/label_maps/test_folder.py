@@ -52,7 +52,7 @@ def test_all_faults_of_all_parts_are_listed(root: Path) -> None:
     write_image(root / 'images/val/new.jpg')
     with pytest.raises(ValueError) as error:
         find_labels(root)
-    for words in ('5 (24 pixels in 1 files: a.png)', 'c.png is 8 × 6', 'new.jpg'):
+    for words in ('5 (24 pixels in 1 file: a.png)', 'c.png is 8 × 6', 'new.jpg'):
         assert words in str(error.value)
 
 

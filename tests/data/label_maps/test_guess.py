@@ -195,8 +195,8 @@ def test_unknown_colours(root: Path) -> None:
     )
     words = fault(root)
     assert 'colour that is not in the list of colours' in words
-    assert '#fe0000 (12 pixels in 1 files: 0.png; nearest: #ff0000 car)' in words
-    assert '#123456 (12 pixels in 1 files: 0.png; nearest: #000000 road)' in words
+    assert '#fe0000 (12 pixels in 1 file: 0.png; nearest: #ff0000 car)' in words
+    assert '#123456 (12 pixels in 1 file: 0.png; nearest: #000000 road)' in words
     assert 'smooth' not in words
 
 
@@ -204,8 +204,8 @@ def test_unknown_values(root: Path) -> None:
     words = fault(
         put(root, {'values': {'0': 'road', '200': 'ignore', '9': 'car'}}, label(0, 9, 11, 190))
     )
-    assert '11 (12 pixels in 1 files: 0.png; nearest: 9 car)' in words
-    assert '190 (12 pixels in 1 files: 0.png; nearest: 200 ignore)' in words
+    assert '11 (12 pixels in 1 file: 0.png; nearest: 9 car)' in words
+    assert '190 (12 pixels in 1 file: 0.png; nearest: 200 ignore)' in words
 
 
 def smoothed(mode: str) -> np.ndarray:

@@ -54,7 +54,13 @@ def test_schedules_that_fit(schedulers: list[Any], epochs: int, iterations: int)
     ('scheduler', 'epochs', 'iterations', 'words'),
     [
         (steps(), 3, 3000, 'MultiStepLR of lr changes until epoch 11, but .* ends at epoch 3'),
-        (steps(), 30, 30000, 'ends at epoch 12, but the training at epoch 30: the last 18 epochs'),
+        (
+            steps(),
+            30,
+            30000,
+            'ends at epoch 12, but the training at epoch 30: the last 18 epochs run',
+        ),
+        (steps(), 13, 13000, 'but the training at epoch 13: the last 1 epoch runs at'),
         (warm_up(), 1, 20, 'until iteration 500, .* at iteration 20: .* shorter than its warm-up'),
         (
             build(PolyLR, by_epoch=False, end=80000),

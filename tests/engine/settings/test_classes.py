@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_other_objects_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert labels(built(config, 'test')) == [[0]] * 2
     assert config.model.bbox_head.num_classes == 1
     out = capsys.readouterr().out
-    assert 'train_dataloader keeps 3 objects of bar in 3 of 4 images, 4 objects of other' in out
+    assert 'train_dataloader keeps 3 objects of bar in 3 of 4 images; left out: 4 objects ' in out
     assert path.read_text(encoding='utf-8') == json.dumps(content)
 
 
@@ -127,6 +128,19 @@ def test_wrong_names(names: tuple[str, ...], message: str, tmp_path: Path) -> No
     data = write_data(tmp_path / 'data')
     with pytest.raises(ValueError, match=message):
         load_config(NAME, data, work_dir=tmp_path, settings=Settings(classes=names))
+
+
+def test_a_refused_run_leaves_nothing(tmp_path: Path) -> None:
+    """A ZIP file is unpacked before its classes are known."""
+    data = shutil.make_archive(str(tmp_path / 'data'), 'zip', write_data(tmp_path / 'plain'))
+    wrong = Settings(classes=('person',))
+    for folder in (tmp_path / 'new' / 'run', tmp_path / 'used'):
+        if folder.name == 'used':
+            (folder / 'data').mkdir(parents=True)
+            (folder / 'data' / 'mine').touch()
+        with pytest.raises(ValueError, match="no class 'person'"):
+            load_config(NAME, data, work_dir=folder, settings=wrong)
+    assert not (tmp_path / 'new').exists() and (tmp_path / 'used' / 'data' / 'mine').exists()
 
 
 def seg_map(dataset: Any, index: int = 0) -> np.ndarray:
