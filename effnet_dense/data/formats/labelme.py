@@ -123,8 +123,9 @@ def _remarks(counts: _Counts) -> list[str]:
             'same group_id'
         )
     if counts.filled:
+        own = 'has its' if counts.filled == 1 else 'have their'
         remarks.append(
-            f'{counted(counts.filled, "rectangle")} among other shapes: the mask is the area'
+            f'{counted(counts.filled, "rectangle")} among other shapes {own} area as mask'
         )
     return remarks
 

@@ -124,7 +124,7 @@ def test_shapes_without_an_area_are_counted(tmp_path: Path) -> None:
     assert len(entries(found)) == 2
     assert "2 shapes of the type 'point', without an area: left out" in found.remarks
     assert any("1 shape of the type 'line'" in remark for remark in found.remarks)
-    assert '1 rectangles among other shapes have their area as mask' in found.remarks
+    assert '1 rectangle among other shapes has its area as mask' in found.remarks
 
 
 def test_an_embedded_image_is_written_where_none_is(tmp_path: Path) -> None:
