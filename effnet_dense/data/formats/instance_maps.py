@@ -13,7 +13,7 @@ Others:      classes.json with "instances": "values" or "colours" where each val
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,13 +22,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from effnet_dense.data.formats.folders import Folders
 from effnet_dense.data.formats.found import FoundData, FoundSplit
 from effnet_dense.data.formats.layout import Layout
+from effnet_dense.data.formats.map_objects import map_objects
 from effnet_dense.data.formats.parts import UNNAMED
 from effnet_dense.data.formats.records import Records
+from effnet_dense.data.image_files import size_name
 from effnet_dense.data.label_maps.colours import ColourTable
 from effnet_dense.data.label_maps.decode import (
     NO_CLASS,
@@ -57,17 +58,11 @@ CLASSES = 'segmentationclass'
 FACTOR = 1000
 
 
-@dataclass(frozen=True)
-class _Object:
-    """An object of an image: its class, its mask (H, W), and whether it is a group."""
+Named = Mapping[int, tuple[str, bool]]
+"""Value of an object → its class, and whether it is a group."""
 
-    name: str
-    mask: NDArray[np.bool_]
-    crowd: bool = False
-
-
-Reader = Callable[[Path], Iterator[_Object]]
-"""Map of instances → its objects."""
+Reader = Callable[[Path], tuple[NDArray[Any], Named]]
+"""Map of instances → its values (H, W), and its objects."""
 
 
 @dataclass(frozen=True)
@@ -174,30 +169,30 @@ def _beside_classes(root: Path, below: Mapping[str, Path]) -> _Kind | None:
     return _Kind('maps of classes and of objects', splits, tuple(kept.values()), read)
 
 
-def _numbered(path: Path, name: str, coloured: bool) -> Iterator[_Object]:
+def _numbered(path: Path, name: str, coloured: bool) -> tuple[NDArray[Any], Named]:
     """Each value or colour but 0 or black is an object."""
     content = read_file(path)
     values = decode_colours(content) if coloured else decode_label_map(content)
-    for value in np.unique(values):
-        if value != 0:
-            yield _Object(name, values == value)
+    return values, {value: (name, False) for value in np.unique(values).tolist() if value != 0}
 
 
 def _multiplied(
     path: Path, names: Mapping[int, str], factor: int, groups: bool = False
-) -> Iterator[_Object]:
+) -> tuple[NDArray[Any], Named]:
     """Values are class × factor + number; a value below the factor is a group, or no object."""
     values = decode_label_map(read_file(path))
+    found = {}
     for value in np.unique(values).tolist():
         name = names.get(value // factor if value >= factor or not groups else value)
         crowd = groups and value < factor
         if name is not None and (value >= factor or crowd):
-            yield _Object(name, values == value, crowd)
+            found[value] = name, crowd
+    return values, found
 
 
 def _classified(
     path: Path, objects: Path, maps: Path, names: Mapping[int, str], coloured: bool
-) -> Iterator[_Object]:
+) -> tuple[NDArray[Any], Named]:
     """The class of an object is the most frequent one of its pixels."""
     numbers, of_colours = _any_codes(path)
     file = read_file(maps / path.relative_to(objects))
@@ -205,15 +200,23 @@ def _classified(
     labels = ColourTable({code: index for index, code in enumerate(names)})(
         classes.astype(np.uint32)
     )
+    if labels.shape != numbers.shape:
+        raise ValueError(
+            f'it is {size_name(*numbers.shape[::-1])} pixels, the map of classes '
+            f'{size_name(*labels.shape[::-1])}'
+        )
     ordered = list(names.values())
-    for number in np.unique(numbers).tolist():
-        if number == 0 or number == (VOC_BORDER if of_colours else NO_CLASS):
-            continue
-        mask = numbers == number
-        found = labels[mask]
-        found = found[found >= 0]
-        if found.size:
-            yield _Object(ordered[int(np.bincount(found).argmax())], mask)
+    left_out = (0, VOC_BORDER if of_colours else NO_CLASS)
+    unique, where = np.unique(numbers, return_inverse=True)
+    pixels = where.ravel() * (len(ordered) + 1) + labels.ravel() + 1  # a column for no class
+    pairs, counts = np.unique(pixels, return_counts=True)
+    most: dict[int, tuple[int, int]] = {}
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        row, label = divmod(pair, len(ordered) + 1)
+        if label > 0 and count > most.get(row, (0, 0))[0]:
+            most[row] = count, label - 1
+    found = {int(unique[row]): (ordered[label], False) for row, (_, label) in most.items()}
+    return numbers, {number: named for number, named in found.items() if number not in left_out}
 
 
 def _any_codes(path: Path) -> tuple[NDArray[Any], bool]:
@@ -253,12 +256,11 @@ def _objects(pair: LabelPair, read: Reader) -> tuple[tuple[int, int] | None, lis
     found: list[Encoded] = []
     size = None
     try:
-        for entry in read(pair.label):
-            size = entry.mask.shape[1], entry.mask.shape[0]
-            runs = coco_mask.encode(np.asfortranarray(entry.mask, dtype=np.uint8))
-            box = [float(side) for side in coco_mask.toBbox(runs)]
-            text = {'size': list(entry.mask.shape), 'counts': runs['counts'].decode('ascii')}
-            found.append((entry.name, box, text, entry.crowd))
+        values, objects = read(pair.label)
+        size = (values.shape[1], values.shape[0]) if objects else None
+        for entry in map_objects(values, objects.keys()):
+            name, crowd = objects[entry.value]
+            found.append((name, entry.box, entry.segmentation, crowd))
     except (OSError, ValueError) as error:
         raise ValueError(f'cannot read {pair.label}: {error}') from error
     return size, found

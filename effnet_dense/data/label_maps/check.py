@@ -72,7 +72,10 @@ class SplitContent:
 
 
 def read_split(
-    split: LabelSplit, coloured: bool = False, scale: Scale | None = None
+    split: LabelSplit,
+    coloured: bool = False,
+    scale: Scale | None = None,
+    stated: LabelClasses | None = None,
 ) -> SplitContent:
     """Read every label map of a split (see `read_pairs`).
 
@@ -83,7 +86,7 @@ def read_split(
         if not folder.is_dir():
             raise FileNotFoundError(f'expected a folder at {folder}')
     files = split_files(split)
-    pairs = read_pairs(pairs_of(split, files), coloured, scale, split.upright)
+    pairs = read_pairs(pairs_of(split, files), coloured, scale, split.upright, stated)
     return SplitContent(split, files, pairs)
 
 
@@ -104,7 +107,7 @@ def check_labels(
     Raises:
         FileNotFoundError: A folder does not exist.
     """
-    content = read_split(split, classes.colours is not None, scale)
+    content = read_split(split, classes.colours is not None, scale, classes)
     return report_on(content, classes, training)
 
 

@@ -44,6 +44,12 @@ class LabelClasses:
     colours: Mapping[int, int] | None = None
     unknown_ignored: bool = False
 
+    def listed(self) -> frozenset[int]:
+        """Return the values or colours that are a class, or are listed as none."""
+        table = self.values if self.colours is None else self.colours
+        ignored = () if self.ignore is None else (self.ignore,)
+        return frozenset(table if table is not None else (*range(len(self.names)), *ignored))
+
     def label_of(self, code: int) -> int | None:
         """Return the label of a value or colour: 255 for no class, None if it is unknown."""
         table = self.values if self.colours is None else self.colours

@@ -92,6 +92,10 @@ def colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return codes
 
 
+MANY = 256
+"""More colours are looked up by bisection: the divisor below would take minutes to find."""
+
+
 class ColourTable:
     """Looks colours up in a small table at a colour's remainder, without a loop over classes.
 
@@ -103,6 +107,12 @@ class ColourTable:
 
     def __init__(self, colours: Mapping[int, int]) -> None:
         codes = np.array(list(colours), dtype=np.uint32)
+        if len(codes) > MANY:
+            order = np.argsort(codes)
+            self._divisor: np.uint32 | None = None
+            self._codes = codes[order]
+            self._labels = np.array(list(colours.values()), dtype=np.int16)[order]
+            return
         divisor = max(1, len(codes))
         while len(np.unique(codes % divisor)) < len(codes):
             divisor += 1
@@ -114,5 +124,8 @@ class ColourTable:
 
     def __call__(self, codes: NDArray[np.uint32]) -> NDArray[np.int16]:
         """Map codes (H, W) to labels (H, W); `UNKNOWN` for other colours."""
-        at = codes % self._divisor
+        if self._divisor is None:
+            at = np.searchsorted(self._codes, codes).clip(max=len(self._codes) - 1)
+        else:
+            at = codes % self._divisor
         return np.where(self._codes[at] == codes, self._labels[at], np.int16(UNKNOWN))

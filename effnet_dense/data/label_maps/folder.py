@@ -137,6 +137,7 @@ def find_labels(
             replace(part, upright=(upright or {}).get(name, True)),
             coloured,
             (scales or {}).get(name),
+            stated,
         )
         for name, part in layout.parts.items()
     }

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effnet_dense.data.image_files import UNREADABLE, image_size, size_name
+from effnet_dense.data.label_maps.classes import LabelClasses
 from effnet_dense.data.label_maps.decode import (
     ColouredError,
     decode_colours,
@@ -28,6 +29,12 @@ THREADS = 8
 
 GREY = 0x010101
 """Colour of the grey value 1."""
+
+MAX_CODES = 2**13
+"""A file with more values or colours than are listed, and these, is no label map."""
+
+PROBED = 2**16
+"""Runs of pixels by which most such files are known, without counting them all."""
 
 Counts = dict[int, int]
 """Value or colour → number of pixels."""
@@ -58,6 +65,7 @@ def read_pairs(
     coloured: bool = False,
     scale: Scale | None = None,
     upright: bool = True,
+    stated: LabelClasses | None = None,
 ) -> list[PairContent]:
     """Read all pairs.
 
@@ -66,21 +74,34 @@ def read_pairs(
         coloured: The pixels are colours; by default they are values, and colours are a fault.
         scale: The smallest to which the split's images are resized (see `smallest_scale`).
         upright: Images are rotated by their EXIF orientation when they are loaded.
+        stated: What classes.json says.
     """
-    read = partial(_read_pair, coloured=coloured, scale=scale, upright=upright)
+    read = partial(_read_pair, coloured=coloured, scale=scale, upright=upright, stated=stated)
     with ThreadPoolExecutor(THREADS) as pool:
         contents = pool.map(read, pairs)
         return list(track(contents, 'Reading label maps', len(pairs)))
 
 
-def _read_pair(pair: LabelPair, coloured: bool, scale: Scale | None, upright: bool) -> PairContent:
+def _read_pair(
+    pair: LabelPair,
+    coloured: bool,
+    scale: Scale | None,
+    upright: bool,
+    stated: LabelClasses | None,
+) -> PairContent:
     content = PairContent(pair)
     try:
         values = _read_label(content, coloured)
     except (OSError, ValueError) as error:
         content.bad_label = f'{pair.label.name} ({error})'
         return content
-    content.counts = count_values(values)
+    content.counts = count_values(values, stated)
+    if not content.counts:
+        kind = 'colours' if content.coloured else 'values'
+        what = f'more than {MAX_CODES} {kind}, as a photo, or as label maps saved with losses'
+        content.bad_label = f'{pair.label.name} ({what})'
+        content.coloured = coloured
+        return content
     try:
         size = image_size(pair.image, upright)
     except UNREADABLE as error:
@@ -112,13 +133,33 @@ def _read_label(content: PairContent, coloured: bool) -> NDArray[np.integer]:
         return decode_colours(file)
 
 
-def count_values(values: NDArray[np.integer]) -> Counts:
-    """Count the pixels of each value (H, W); few runs are counted instead of many pixels."""
+def count_values(values: NDArray[np.integer], stated: LabelClasses | None = None) -> Counts:
+    """Count the pixels of each value (H, W); few runs are counted instead of many pixels.
+
+    Args:
+        values: Of one pixel at least.
+        stated: What classes.json says.
+
+    Returns:
+        Nothing for more than `MAX_CODES` values beside those that are listed; if they are ignored,
+        one of them has the pixels of all.
+    """
     flat = values.ravel()
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    ignored = stated is not None and stated.unknown_ignored
+    limit = MAX_CODES + (0 if stated is None else len(stated.listed()))
+    if not ignored and len(np.unique(flat[starts[:PROBED]])) > limit:
+        return {}
     found, where = np.unique(flat[starts], return_inverse=True)
-    lengths = np.diff(starts, append=flat.size)
-    counts = np.bincount(where, weights=lengths)
+    counts = np.bincount(where, weights=np.diff(starts, append=flat.size))
+    if len(found) > limit:
+        if stated is None or not ignored:
+            return {}
+        other = ~np.isin(found, list(stated.listed()))
+        first = np.flatnonzero(other)[:1]
+        counts[first] = counts[other].sum()
+        other[first] = False
+        found, counts = found[~other], counts[~other]
     return {int(value): int(count) for value, count in zip(found, counts, strict=True)}
 
 

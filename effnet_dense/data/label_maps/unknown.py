@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -24,25 +25,41 @@ SMOOTH_VALUES = 3
 SMOOTH_WIDTH = 5
 """Pixels of a smoothed border are nowhere that wide."""
 
-Found = Mapping[int, Sequence[tuple[str, int]]]
-"""Value or colour → name of each file that has it, and how many pixels."""
+
+@dataclass(slots=True)
+class _Seen:
+    """Pixels of a value or colour, files that have it, and the names of the first ones."""
+
+    pixels: int = 0
+    files: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, name: str, pixels: int) -> None:
+        self.pixels += pixels
+        self.files += 1
+        if len(self.names) < EXAMPLES:
+            self.names.append(name)
+
+
+Found = Mapping[int, _Seen]
+"""Value or colour → where it was seen."""
 
 
 def check_values(contents: Sequence[PairContent], classes: LabelClasses) -> list[Finding]:
     """Find values outside the classes: how many pixels have them, in which files."""
     coloured = classes.colours is not None
-    found: dict[int, list[tuple[str, int]]] = {}
+    found: dict[int, _Seen] = {}
     for content in contents:
         if content.coloured and not coloured:
             continue  # a fault of its own
         for code, count in (content.colours() if coloured else content.counts).items():
             if classes.label_of(code) is None:
-                found.setdefault(code, []).append((content.pair.label.name, count))
+                found.setdefault(code, _Seen()).add(content.pair.label.name, count)
     if not found:
         return []
     table = classes.colours if coloured else classes.values
-    order = sorted(found) if table is None else sorted(found, key=lambda c: -_pixels(found[c]))
-    examples = [_describe(code, found[code], classes) for code in order]
+    order = sorted(found) if table is None else sorted(found, key=lambda c: -found[c].pixels)
+    examples = [_describe(code, found[code], classes) for code in order[:VALUES]]
     what = _what(found, classes)
     if len(found) >= SMOOTH_VALUES and _smoothed(contents, found, classes):
         what += (
@@ -50,7 +67,7 @@ def check_values(contents: Sequence[PairContent], classes: LabelClasses) -> list
             'Export without smoothing (nearest neighbour), or leave these pixels out with '
             '"unknown": "ignore" in classes.json'
         )
-    return [Finding('error', what, len(examples), tuple(examples[:VALUES]))]
+    return [Finding('error', what, len(found), tuple(examples))]
 
 
 def _what(found: Found, classes: LabelClasses) -> str:
@@ -68,14 +85,9 @@ def _what(found: Found, classes: LabelClasses) -> str:
     return what
 
 
-def _pixels(files: Sequence[tuple[str, int]]) -> int:
-    return sum(count for _, count in files)
-
-
-def _describe(code: int, files: Sequence[tuple[str, int]], classes: LabelClasses) -> str:
-    names = ', '.join(name for name, _ in files[:EXAMPLES])
-    more = ', …' if len(files) > EXAMPLES else ''
-    where = f'{_pixels(files)} pixels in {counted(len(files), "file")}: {names}{more}'
+def _describe(code: int, seen: _Seen, classes: LabelClasses) -> str:
+    more = ', …' if seen.files > EXAMPLES else ''
+    where = f'{seen.pixels} pixels in {counted(seen.files, "file")}: {", ".join(seen.names)}{more}'
     if classes.colours is not None:
         near = nearest_colour(code, classes.colours)
         where += f'; nearest: {colour_name(near)} {_name(classes, classes.colours[near])}'
@@ -92,7 +104,7 @@ def _name(classes: LabelClasses, label: int) -> str:
 
 def _smoothed(contents: Sequence[PairContent], found: Found, classes: LabelClasses) -> bool:
     """Whether unknown pixels are thin lines with known ones around, in the first files."""
-    named = {name for files in found.values() for name, _ in files}
+    named = {name for seen in found.values() for name in seen.names}
     affected = [content for content in contents if content.pair.label.name in named]
     lookup = ColourTable(dict.fromkeys(found, 0))
     for content in affected[:EXAMPLES]:

@@ -173,6 +173,23 @@ def test_a_broken_map_is_named(tmp_path: Path) -> None:
         find_dataset(root, tmp_path / 'work')
 
 
+def test_noise_is_no_map_of_instances(tmp_path: Path) -> None:
+    noise = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    root = stated(tmp_path / 'set', {'classes': ['a'], 'instances': 'values'}, noise)
+    with pytest.raises(
+        ValueError, match=r'cannot read .*train/a\.png: it has 4095 objects in 4096'
+    ):
+        find_dataset(root, tmp_path / 'work')
+
+
+def test_maps_of_two_sizes_are_named(tmp_path: Path) -> None:
+    root = voc(tmp_path / 'set')
+    path = root / 'SegmentationClass/2007_000033.png'
+    with_palette(path, np.zeros((16, 12), dtype=np.uint8))
+    with pytest.raises(ValueError, match='it is 16 × 12 pixels, the map of classes 12 × 16'):
+        find_dataset(root, tmp_path / 'work')
+
+
 def test_a_semantic_model_reads_the_classes(tmp_path: Path) -> None:
     """The same folder with an mmseg config: VOC's maps of classes."""
     source = find_labels(voc(tmp_path / 'set'))

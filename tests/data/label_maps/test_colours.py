@@ -83,6 +83,14 @@ def test_table_equals_a_dictionary(colours: dict[int, int], seed: int) -> None:
     np.testing.assert_array_equal(ColourTable(colours)(codes), expected)
 
 
+def test_table_of_many_colours() -> None:
+    codes = np.random.default_rng(0).choice(1 << 24, 3000, replace=False)
+    colours = {int(code): i for i, code in enumerate(codes[:2000])}
+    expected = np.where(np.arange(3000) < 2000, np.arange(3000), -1)
+    shown = codes.astype(np.uint32).reshape(50, 60)
+    np.testing.assert_array_equal(ColourTable(colours)(shown), expected.reshape(50, 60))
+
+
 def test_colours_of_files(tmp_path: Path) -> None:
     pixels = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [7, 7, 7]]], dtype=np.uint8)
     expected = [[0xFF0000, 0x00FF00], [0x0000FF, 0x070707]]

@@ -241,6 +241,52 @@ def test_smoothed_masks_without_classes(root: Path) -> None:
     assert proposed['unknown'] == 'ignore' and list(proposed['values']) == ['0', '255']
 
 
+def photo() -> np.ndarray:
+    """More colours (100, 100, 3) than a label map has, on a red and a black half."""
+    values = np.arange(100 * 100).reshape(100, 100)
+    pixels = np.stack([values // 256, values % 256, np.full_like(values, 77)], axis=-1)
+    pixels[:4, :50], pixels[:4, 50:] = channels_of(RED), 0
+    return pixels.astype(np.uint8)
+
+
+@pytest.mark.parametrize('classes', [None, TWO, {'colours': {'#f00': 'car', '#000': 'road'}}])
+def test_photos_are_no_label_maps(root: Path, classes: Any) -> None:
+    words = fault(put(root, classes, photo()))
+    assert '0.png (more than 8192 colours, as a photo' in words
+    assert 'class_' not in words  # no list of thousands of colours to be named
+
+
+def test_photos_whose_other_colours_are_ignored(root: Path) -> None:
+    table = {'colours': {'#f00': 'car', '#000': 'road', '#123456': 'tree'}, 'unknown': 'ignore'}
+    report = find_labels(put(root, table, photo())).reports['train']
+    assert report.pixels == (200, 200, 0) and report.ignored == 9600
+
+
+def test_values_of_16_bits_that_are_all_listed(root: Path) -> None:
+    values = np.arange(9000, dtype=np.uint16).reshape(90, 100)
+    table = {'values': {str(value): 'ab'[value % 2] for value in range(9000)}}
+    assert find_labels(put(root, table, values)).reports['val'].pixels == (4500, 4500)
+
+
+def test_few_of_many_unknown_colours_are_described(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from effnet_dense.data.label_maps import unknown
+
+    described: list[int] = []
+    describe = unknown._describe
+
+    def counted(code: int, *more: Any) -> str:
+        described.append(code)
+        return describe(code, *more)
+
+    monkeypatch.setattr(unknown, '_describe', counted)
+    pixels = photo()[:60]
+    words = fault(put(root, {'colours': {'#f00': 'car', '#000': 'road'}}, pixels))
+    assert '5600 × colour that is not in the list of colours' in words
+    assert len(described) == 2 * unknown.VALUES  # of both parts
+
+
 def test_colours_of_voc(root: Path) -> None:
     assert [channels_of(voc_colour(i)) for i in range(256)] == [
         semantic_data.voc_colour(i) for i in range(256)
