@@ -7,6 +7,7 @@ its memory) reach it. Polygons are not rasterised, and run lengths are decoded h
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -117,12 +118,12 @@ def _check_polygons(polygons: object, width: int, height: int) -> None:
     if not isinstance(polygons[0], list):
         raise _MaskError(f'expected a list of polygons, got a flat list {polygons!r:.40}')
     numbers = sum(len(polygon) for polygon in polygons if isinstance(polygon, list))
-    if 1.5 * max(width, height) * numbers <= MAX_PERIMETER and all(
-        _is_plain(polygon, width, height) for polygon in polygons
-    ):
-        return  # nearly all polygons, in a third of the time
-    points = [_checked_points(polygon, width, height) for polygon in polygons]
-    perimeter = sum(map(_perimeter, points))
+    if not all(_is_plain(polygon, width, height) for polygon in polygons):
+        for polygon in polygons:
+            _check_points(polygon, width, height)
+    if 1.5 * max(width, height) * numbers <= MAX_PERIMETER:
+        return  # nearly all
+    perimeter = _perimeter(polygons)
     if perimeter > MAX_PERIMETER:
         raise _MaskError(f'outlines of {perimeter:.0f} pixels, more than {MAX_PERIMETER}')
 
@@ -146,8 +147,8 @@ def _is_plain(polygon: object, width: int, height: int) -> bool:
     )
 
 
-def _checked_points(polygon: object, width: int, height: int) -> NDArray[np.float64]:
-    """Return a polygon's points (K, 2), at most an image's longer side away from the image."""
+def _check_points(polygon: object, width: int, height: int) -> None:
+    """Check a polygon's points: they are an image's longer side away from the image at most."""
     if not isinstance(polygon, list):
         raise _MaskError(f'expected a polygon, got {polygon!r:.40}')
     if len(polygon) < 6 or len(polygon) % 2:
@@ -168,12 +169,15 @@ def _checked_points(polygon: object, width: int, height: int) -> NDArray[np.floa
         raise _MaskError(
             f'a polygon with the coordinate {points[~inside][0]}, in an image of {width} × {height}'
         )
-    return points
 
 
-def _perimeter(points: NDArray[np.float64]) -> float:
+def _perimeter(polygons: Sequence[Sequence[float]]) -> float:
     """Add up the longer of each edge's extents, as pycocotools counts its points."""
-    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+    points = np.array(list(itertools.chain(*polygons)), dtype=np.float64).reshape(-1, 2)
+    ends = np.cumsum([len(polygon) // 2 for polygon in polygons])
+    before = np.arange(-1, len(points) - 1)
+    before[[0, *ends[:-1]]] = ends - 1
+    return float(np.abs(points - points[before]).max(axis=1).sum())
 
 
 def _check_runs(runs: dict[Any, Any], width: int, height: int) -> None:
@@ -247,8 +251,7 @@ def is_long(segmentation: Any, width: int, height: int) -> bool:
         return False
     if 3 * max(width, height) * sum(map(len, segmentation)) / 2 <= LONG_OUTLINE:  # at most
         return False
-    points = (np.array(polygon, dtype=np.float64).reshape(-1, 2) for polygon in segmentation)
-    return sum(map(_perimeter, points)) > LONG_OUTLINE
+    return _perimeter(segmentation) > LONG_OUTLINE
 
 
 def to_runs(segmentation: Any, width: int, height: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
 import time
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from effnet_dense.data.masks import _decoded, mask_fault
+from effnet_dense.data.masks import _decoded, is_long, mask_fault
 
 HEIGHT, WIDTH = 7, 9
 FULL = HEIGHT * WIDTH
@@ -131,3 +132,31 @@ def test_long_outlines_are_refused_at_once() -> None:
     assert 'outlines of' in str(mask_fault(zigzag, 4000, 3000))
     assert 'outlines of' in str(mask_fault([[0, 0, 4000, 0, 0, 3000]] * 9000, 4000, 3000))
     assert time.perf_counter() - start < 5
+
+
+@given(st.integers(1, 4), st.integers(3, 6), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_the_length_of_outlines(polygons: int, points: int, seed: int) -> None:
+    """Each polygon is closed on its own, as a loop over the edges says."""
+    draw = np.random.default_rng(seed)
+    found = [draw.integers(0, 100, (points + i, 2)) for i in range(polygons)]
+    length = sum(
+        max(abs(np.subtract(one, other)))
+        for corners in found
+        for one, other in zip(corners, [*corners[1:], corners[0]], strict=True)
+    )
+    mask = [corners.ravel().tolist() for corners in found]
+    for limit in (length - 1, length):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr('effnet_dense.data.masks.LONG_OUTLINE', limit)
+            patch.setattr('effnet_dense.data.masks.MAX_PERIMETER', limit)
+            fault = mask_fault(mask, 100, 100)
+            assert is_long(mask, 100, 100) == (length > limit) == (fault is not None)
+
+
+def test_many_polygons_are_measured_together() -> None:
+    """A thousand masks of 300 polygons took 18 s."""
+    profile = cProfile.Profile()
+    mask = [[0, 0, 9, 0, 9, 9]] * 300
+    assert profile.runcall(mask_fault, mask, 1600, 1200) is None
+    assert sum(entry.callcount for entry in profile.getstats()) < 20 * len(mask)
