@@ -33,6 +33,11 @@ GREY = 0x010101
 MAX_CODES = 2**13
 """A file with more values or colours than are listed, and these, is no label map."""
 
+MANY_CODES = 1000
+"""The same with as many that have less than `FEW_PIXELS` each."""
+
+FEW_PIXELS = 4
+
 PROBED = 2**16
 """Runs of pixels by which most such files are known, without counting them all."""
 
@@ -98,7 +103,7 @@ def _read_pair(
     content.counts = count_values(values, stated)
     if not content.counts:
         kind = 'colours' if content.coloured else 'values'
-        what = f'more than {MAX_CODES} {kind}, as a photo, or as label maps saved with losses'
+        what = f'thousands of {kind}, as a photo, or as a label map saved with losses'
         content.bad_label = f'{pair.label.name} ({what})'
         content.coloured = coloured
         return content
@@ -141,13 +146,14 @@ def count_values(values: NDArray[np.integer], stated: LabelClasses | None = None
         stated: What classes.json says.
 
     Returns:
-        Nothing for more than `MAX_CODES` values beside those that are listed; if they are ignored,
-        one of them has the pixels of all.
+        Nothing for thousands of values beside those that are listed (see `MAX_CODES`); if they
+        are ignored, one of them has the pixels of all.
     """
     flat = values.ravel()
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     ignored = stated is not None and stated.unknown_ignored
-    limit = MAX_CODES + (0 if stated is None else len(stated.listed()))
+    dense = MAX_CODES if flat.size > FEW_PIXELS * MAX_CODES else flat.size // FEW_PIXELS
+    limit = max(dense, MANY_CODES) + (0 if stated is None else len(stated.listed()))
     if not ignored and len(np.unique(flat[starts[:PROBED]])) > limit:
         return {}
     found, where = np.unique(flat[starts], return_inverse=True)
