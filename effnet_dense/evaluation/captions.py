@@ -18,6 +18,8 @@ Colour = tuple[int, int, int]
 Size = tuple[int, int]
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 PADDING = 1
+SMALLEST = 8
+"""Font size in pixels below which letters cannot be told apart."""
 
 
 def draw_captions(
@@ -43,16 +45,20 @@ def draw_captions(
     """
     canvas = Image.fromarray(image)
     draw = ImageDraw.Draw(canvas)
-    letters = font(size or font_size(*image.shape[:2]))
+    full = size or font_size(*image.shape[:2])
+    fitted = [fitting(text, full, image.shape[1]) for text in texts]
+    texts = [text for text, _ in fitted]
+    letters = font(min((each for _, each in fitted), default=full))
     height = sum(letters.getmetrics()) + 2 * PADDING
-    sizes = [(round(draw.textlength(text, letters)) + 2 * PADDING + 4, height) for text in texts]
+    margin = PADDING + max(2, round(letters.size / 7))
+    sizes = [(round(draw.textlength(text, letters)) + 2 * margin, height) for text in texts]
     corners = place_captions(anchors, sizes, (image.shape[1], image.shape[0]))
     inks = text_colours or [text_colour(colour) for colour in colours]
     for (x, y), (width, _), text, colour, ink in zip(
         corners, sizes, texts, colours, inks, strict=True
     ):
         draw.rectangle([x, y, x + width - 1, y + height - 1], fill=tuple(colour))
-        draw.text((x + PADDING + 2, y + PADDING), text, fill=tuple(ink), font=letters)
+        draw.text((x + margin, y + PADDING), text, fill=tuple(ink), font=letters)
     return np.asarray(canvas)
 
 
@@ -96,8 +102,36 @@ def text_colour(background: Colour) -> Colour:
 
 
 def font_size(height: int, width: int) -> int:
-    """Return the font size, in pixels, for an image: 1/50 of its longer side, from 10 to 28."""
-    return min(max(10, round(max(height, width) / 50)), 28)
+    """Return the font size, in pixels, for an image: 1/50 of its longer side, 10 at least."""
+    return max(10, round(max(height, width) / 50))
+
+
+def line_width(height: int, width: int) -> int:
+    """Return the width of outlines, in pixels: 1/320 of the image's longer side, 1 at least."""
+    return max(1, round(max(height, width) / 320))
+
+
+def fitting(text: str, size: int, width: int) -> tuple[str, int]:
+    """Return a caption and its font size so that it is not wider than an image.
+
+    First the font shrinks, to `SMALLEST` pixels; then letters before the score are left out.
+
+    Args:
+        text: The caption, such as 'traffic light 0.58'.
+        size: Font size in pixels.
+        width: Of the image, in pixels.
+    """
+    room = width - 2 * PADDING - 4
+    while size > SMALLEST and font(size).getlength(text) > room:
+        size -= 1
+    name, space, score = text.rpartition(' ')
+    if not score.replace('.', '', 1).isdecimal():
+        name, space, score = text, '', ''
+    shown = text
+    while name and font(size).getlength(shown) > room:
+        name = name[:-1]
+        shown = f'{name.rstrip()}…{space}{score}' if name else score or '…'
+    return shown, size
 
 
 @cache

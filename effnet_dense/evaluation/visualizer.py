@@ -20,7 +20,7 @@ from mmengine.visualization import LocalVisBackend, Visualizer
 from mmseg.visualization import SegLocalVisualizer
 from numpy.typing import NDArray
 
-from effnet_dense.evaluation.captions import Colour, ImageArray
+from effnet_dense.evaluation.captions import Colour, ImageArray, line_width
 from effnet_dense.evaluation.drawing import (
     as_colour,
     draw_boxes,
@@ -35,6 +35,9 @@ from effnet_dense.utils.config_errors import config_errors
 Names = Sequence[str] | None
 MMDET_TEXT_COLOUR = (200, 200, 200)
 """mmdet's default, for its black plates; any other colour is the user's choice."""
+
+MMDET_LINE_WIDTH = 3
+"""mmdet's default, in whose place lines grow with the image; any other is the user's choice."""
 
 MASK_OPACITY = 0.5
 """By default instead of mmdet's 0.8, which hides the objects."""
@@ -51,7 +54,8 @@ class DetectionVisualizer(DetLocalVisualizer):
     least one array to stack". Heuristic fusion gives such maps: no thing above its score
     threshold, no stuff above its smallest area.
 
-    The arguments are mmdet's; `text_color` is by default black or white, by contrast.
+    The arguments are mmdet's; `text_color` is by default black or white, by contrast, and
+    `line_width` grows with the image.
     """
 
     def _draw_instances(
@@ -70,7 +74,9 @@ class DetectionVisualizer(DetLocalVisualizer):
             return draw_segments(image, masks or [], texts, tints, self.alpha, inks)
         drawn = image if masks is None else draw_masks(image, masks, tints, self.alpha)
         edges = _colours(palette if self.bbox_color is None else self.bbox_color, labels)
-        return draw_boxes(drawn, boxes, texts, edges, max(round(self.line_width), 1), inks)
+        own = self.line_width != MMDET_LINE_WIDTH
+        width = max(round(self.line_width), 1) if own else line_width(*image.shape[:2])
+        return draw_boxes(drawn, boxes, texts, edges, width, inks)
 
     def _draw_panoptic_seg(
         self, image: ImageArray, panoptic_seg: PixelData, classes: Names, palette: Any

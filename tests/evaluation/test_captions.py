@@ -7,9 +7,13 @@ import pytest
 
 from effnet_dense.evaluation.captions import (
     BLACK,
+    SMALLEST,
     WHITE,
     draw_captions,
+    fitting,
+    font,
     font_size,
+    line_width,
     place_captions,
     text_colour,
 )
@@ -80,4 +84,27 @@ def test_plates_and_letters() -> None:
 
 
 def test_letters_grow_with_the_image() -> None:
-    assert [font_size(*size) for size in ((64, 64), (480, 640), (4000, 3000))] == [10, 13, 28]
+    assert [font_size(*size) for size in ((64, 64), (480, 640), (4000, 3000))] == [10, 13, 80]
+    assert [line_width(*size) for size in ((64, 64), (480, 640), (4000, 3000))] == [1, 2, 12]
+
+
+@pytest.mark.parametrize('width', [24, 64, 300])
+@pytest.mark.parametrize('text', ['traffic light 0.58', 'a very long name of a class', 'x'])
+def test_a_caption_is_not_wider_than_its_image(text: str, width: int) -> None:
+    shown, size = fitting(text, 10, width)
+    assert font(size).getlength(shown) <= width and SMALLEST <= size <= 10
+    assert shown.endswith('0.58') == text.endswith('0.58'), 'the score stays'
+    assert width < 300 or (shown, size) == (text, 10)
+
+
+@pytest.mark.parametrize('side', [64, 4000])
+def test_captions_lie_inside_the_image(side: int) -> None:
+    """At the upper right corner, too: the plate's edges are seen on all sides."""
+    image = np.full((side // 2, side, 3), 90, np.uint8)
+    box = np.array([[side * 0.9, 0.0, side, side * 0.3]])
+    drawn = draw_captions(image, box, ['traffic light 0.58'], [(255, 255, 0)])
+    ys, xs = np.nonzero((drawn != 90).any(2))
+    plate = drawn[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+    for edge in (plate[0], plate[-1], plate[:, 0], plate[:, -1]):
+        assert (edge == (255, 255, 0)).all()
+    assert plate.shape[0] > side / 50

@@ -147,3 +147,18 @@ def test_visualizers_write_nowhere_and_are_separate() -> None:
 def test_impossible_numbers(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         build_visualizer({'type': 'DetLocalVisualizer', **changes}, None)
+
+
+@pytest.mark.parametrize(('options', 'width'), [({}, 5), ({'line_width': 1}, 1)])
+def test_lines_grow_with_the_image_unless_chosen(options: dict[str, Any], width: int) -> None:
+    found = InstanceData(
+        bboxes=torch.tensor([[400.0, 400, 1200, 1200]]),
+        labels=torch.zeros(1, dtype=torch.int64),
+        scores=torch.ones(1),
+    )
+    visualizer: Any = build_visualizer(
+        {'type': 'DetLocalVisualizer', 'bbox_color': (0, 255, 0), **options}, {'classes': ('a',)}
+    )
+    image = np.zeros((1600, 1600, 3), np.uint8)
+    visualizer.add_datasample('', image, DetDataSample(pred_instances=found), draw_gt=False)
+    assert (visualizer.get_image()[800, :800, 1] > 0).sum() == width
