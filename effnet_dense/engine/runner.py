@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +71,8 @@ from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
 from effnet_dense.engine.resume.loading import copy_weights, load_training_state
 from effnet_dense.engine.resume.restore import finished, is_validated, restore_progress
 from effnet_dense.engine.schedule_steps import in_iterations, shorten_warm_ups
+from effnet_dense.engine.start_times import unique_start
+from effnet_dense.engine.unset import without_unset
 from effnet_dense.evaluation.no_detections import use_zeros
 from effnet_dense.evaluation.visualizer import check_drawing, own_visualizer
 from effnet_dense.registry import RUNNERS
@@ -83,10 +83,6 @@ from effnet_dense.utils.saved_config import KEY, config_text
 from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
-
-UNSET = ('env_cfg', 'randomness')
-"""Entries that mmengine has defaults for, but of which it does not read None."""
-_STARTED: Counter[str] = Counter()
 
 
 @RUNNERS.register_module()
@@ -153,11 +149,7 @@ class Runner(MMEngineRunner):
                 start_gloo(self.launcher, (env_cfg.get('dist_cfg') or {}).get('timeout'))
         use_device(self.cfg)
         super().setup_env({key: value for key, value in env_cfg.items() if value is not None})
-        # mmengine names folders, loggers and message hubs by the second of the start, so that two
-        # runs of one process that start within a second would share them.
-        _STARTED[self._timestamp] += 1
-        if _STARTED[self._timestamp] > 1:
-            self._timestamp += f'_{_STARTED[self._timestamp]}'
+        self._timestamp = unique_start(self._timestamp)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger, whose long listings go to the file only (see `console`)."""
@@ -547,14 +539,3 @@ class Runner(MMEngineRunner):
         except ValueError as error:
             self.logger.warning(f'the config is not stored in the checkpoint: {error}')
             return {}
-
-
-def without_unset(cfg: Any) -> Any:
-    """Leave out entries that are None, where mmengine expects a dictionary."""
-    unset = [key for key in UNSET if key in cfg and cfg.get(key) is None]
-    if not unset:
-        return cfg
-    cfg = copy.deepcopy(cfg)
-    for key in unset:
-        cfg.pop(key)
-    return cfg
