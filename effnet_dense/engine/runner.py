@@ -114,6 +114,7 @@ class Runner(MMEngineRunner):
     - Processes on machines without a GPU communicate over gloo, and train with BN for SyncBN.
     """
 
+    _timestamp: str
     _lock: Lock | None = None
     _resume: bool
     _load_from: str | None

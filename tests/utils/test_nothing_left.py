@@ -28,7 +28,7 @@ def test_new_folders_go(tmp_path: Path) -> None:
 def test_what_was_there_stays(tmp_path: Path) -> None:
     (tmp_path / 'data').mkdir()
     (tmp_path / 'empty').mkdir()
-    (tmp_path / 'data' / 'old.json').write_text('old')
+    (tmp_path / 'data' / 'old.json').write_text('old', encoding='utf-8')
     write_and_fail(tmp_path)
     assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob('*')) == [
         'data',
