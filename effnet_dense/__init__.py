@@ -31,6 +31,7 @@ _MODULES = {
     'Predictor': 'effnet_dense.inference',
     'Pretrained': 'effnet_dense.weights',
     'Run': 'effnet_dense.api.run',
+    'export': 'effnet_dense.exporting',
     'export_weights': 'effnet_dense.weights',
     'list_models': 'effnet_dense.api.models',
     'load_weights': 'effnet_dense.weights',

@@ -27,6 +27,7 @@ COMMANDS = {
     'train': 'train',
     'test': 'test',
     'predict': 'predict',
+    'export': 'export',
     'browse': 'browse',
     'report': 'report',
     'data': 'data',

@@ -8,12 +8,20 @@ Examples:
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from effnet_dense.commands.config_arguments import add_options
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
 from effnet_dense.commands.readers import given_path, image_range, output_folder, score, whole
 from effnet_dense.commands.setting_arguments import PREDICT, add_settings, settings_of
 from effnet_dense.utils.counted import counted
+
+if TYPE_CHECKING:
+    from effnet_dense.inference import Predictor
+
+FOR_CHECKPOINTS = ('cfg_options', 'deploy', 'channels_last', 'device')
+"""Arguments that an exported file does not take."""
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -23,8 +31,8 @@ def parser(prog: str | None = None) -> Parser:
     add(
         'config',
         type=given_path,
-        help='work folder or checkpoint of a training; or a config file, or the name of one that '
-        'the package ships, before a checkpoint',
+        help='work folder or checkpoint of a training, or a file of `export`; or a config file, or '
+        'the name of one that the package ships, before a checkpoint',
     )
     add(
         'checkpoint',
@@ -81,23 +89,52 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         ValueError: Files could not be read; the results of the others are written.
     """
-    from effnet_dense.engine.config import load_config
     from effnet_dense.engine.console import quieten_current
-    from effnet_dense.inference import Predictor, infer
+    from effnet_dense.inference import infer
+    from effnet_dense.inference.predictor import is_exported
 
     if not args.debug:
         quieten_current()
-    checkpoint, sources = words_of(args)
-    settings = settings_of(args, PREDICT)
-    config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
-    out = args.out or output_folder(f'{config.work_dir}/predictions')
-    predictor = Predictor(
-        config, checkpoint, args.device, args.deploy, args.channels_last, args.image_range
-    )
+    opened = open_exported(args) if is_exported(args.config) else open_checkpoint(args)
+    predictor, sources, folder = opened
+    out = args.out or output_folder(f'{folder}/predictions')
     skipped = infer(predictor, sources, out, args.score_thr, args.batch_size, args.ann_file)
     print(f'drawings and JSON files: {out}')
     if skipped:
         raise ValueError(f'{counted(len(skipped), "file")} skipped, the other results are in {out}')
+
+
+def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
+    """Return a config's or a run's predictor, the sources, and the folder for results."""
+    from effnet_dense.engine.config import load_config
+    from effnet_dense.inference import Predictor
+
+    checkpoint, sources = words_of(args)
+    settings = settings_of(args, PREDICT)
+    config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
+    predictor = Predictor(
+        config, checkpoint, args.device, args.deploy, args.channels_last, args.image_range
+    )
+    return predictor, sources, config.work_dir
+
+
+def open_exported(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
+    """Return the predictor of an exported file, the sources, and the folder for results.
+
+    Raises:
+        ValueError: There is no source, or an argument is for checkpoints.
+    """
+    from effnet_dense.inference import Predictor
+
+    sources = [*([args.checkpoint] if args.checkpoint else []), *args.sources]
+    if not sources:
+        raise ValueError(f'expected images, folders or videos after {args.config}')
+    given = [f'--{name.replace("_", "-")}' for name in FOR_CHECKPOINTS if getattr(args, name)]
+    given += ['--image-size'] if settings_of(args, PREDICT).given() else []
+    if given:
+        raise ValueError(f'{args.config} is exported: expected it without {", ".join(given)}')
+    predictor = Predictor(args.config, image_range=args.image_range)
+    return predictor, sources, str(Path(args.config).parent)
 
 
 def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:

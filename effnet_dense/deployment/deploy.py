@@ -65,6 +65,24 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
         ValueError: `model` is not a module.
         FileNotFoundError: `compile` is set and there is no C++ compiler.
     """
+    model = folded(model)
+    fuse_mbconvs(model)
+    if compile:
+        _compile(model)
+    else:
+        pack(model)
+    return model.eval()  # for the new modules
+
+
+def folded(model: nn.Module) -> nn.Module:
+    """Copy a model, fold its norms and constants, and use no operators of this package's own.
+
+    Args:
+        model: As `deploy` takes it; it is not changed.
+
+    Raises:
+        ValueError: `model` is not a module.
+    """
     if not isinstance(model, nn.Module):
         raise ValueError(f'deploy expects a torch.nn.Module, got {type(model).__name__}')
     with torch.inference_mode(False):  # tensors of inference mode have no version counter
@@ -73,12 +91,7 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
         # From the leaves up: what a block can fuse depends on which of its norms were folded.
         for module in reversed(list(model.modules())):
             _prepare(module)
-    fuse_mbconvs(model)
-    if compile:
-        _compile(model)
-    else:
-        pack(model)
-    return model.eval()  # for the new modules
+    return model.eval()
 
 
 def _prepare(module: Any) -> None:

@@ -39,9 +39,11 @@ from effnet_dense.engine.input_channels import RGB, input_channels, set_input_ch
 from effnet_dense.engine.run_folder import checkpoint_of, is_run
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.inference.drawer import Drawer
+from effnet_dense.inference.exported import ExportedModel, exported_config
 from effnet_dense.inference.images import ImageInput, ImageReader
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.inference.prediction import Context, as_prediction
+from effnet_dense.runtimes.onnx_session import SUFFIX, OnnxSession
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch
@@ -100,9 +102,27 @@ class Predictor:
         image_range: ImageRange = None,
         score_thr: float | None = None,
     ) -> None:
-        checkpoint = _check_sources(config, checkpoint)
         if score_thr is not None:
             check_share('score_thr', score_thr)
+        self._score_thr = score_thr
+        self._watched = False
+        if is_exported(config):
+            self._open(str(config), checkpoint, image_range)
+        else:
+            self._load(config, checkpoint, device, deploy, channels_last, image_range)
+        self._finish()
+
+    def _load(
+        self,
+        config: str | PathLike[str] | Config,
+        checkpoint: Source | None,
+        device: str | torch.device | None,
+        deploy: bool,
+        channels_last: bool,
+        image_range: ImageRange,
+    ) -> None:
+        """Build a config's model with a checkpoint; see the class for the arguments."""
+        checkpoint = _check_sources(config, checkpoint)
         loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
         self.config = loaded
         if input_channels(self.config) != RGB:
@@ -122,18 +142,30 @@ class Predictor:
         model: Any = _build(model_for(self.config, self.dataset_meta['classes']))
         _load(model, checkpoint)
         model.dataset_meta = self.dataset_meta  # where the APIs of mmdet and mmseg expect it
-        self.model: Any = deployed(model) if deploy else model.eval()
+        self.model = deployed(model) if deploy else model.eval()
         self.model.to(chosen)
         if channels_last:
             use_channels_last(self.model)
+
+    def _open(self, path: str, checkpoint: Source | None, image_range: ImageRange) -> None:
+        """Open an exported file."""
+        if checkpoint is not None:
+            raise ValueError(f'{path} has its weights: expected no checkpoint, got {checkpoint}')
+        session = OnnxSession(path)
+        self.config = exported_config(session.metadata)
+        init_default_scope(self.config.default_scope)
+        self._reader = _reader(self.config, image_range)
+        self.dataset_meta = config_meta(self.config)
+        self.model: Any = ExportedModel(session)
+
+    def _finish(self) -> None:
+        """Prepare pipeline and drawing, which need the config and the classes."""
         steps = _steps(self.config)
         self._pipeline = Compose(steps)
         self._scale = smallest_scale(steps)
-        self._one_size = scope == 'mmseg'
-        self._score_thr = score_thr
+        self._one_size = is_segmentation(self.config)
         drawer = Drawer(self.config, self.dataset_meta)
         classes = tuple(self.dataset_meta['classes'])
-        self._watched = False
         self._context = Context(classes, drawer, self._reader, self.things)
 
     def __call__(self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1) -> Any:
@@ -290,6 +322,11 @@ def _check_array(image: Any, channels: int) -> None:
         raise ValueError(f'{expected}, got a {type(image).__name__}')
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != channels or not image.size:
         raise ValueError(f'{expected}, got {image.shape} of {image.dtype}')
+
+
+def is_exported(config: Any) -> bool:
+    """Whether a source is a file of `effnet_dense.export`, by its name."""
+    return isinstance(config, str | PathLike) and str(config).endswith(SUFFIX)
 
 
 def _check_sources(config: Any, checkpoint: Any) -> Source:

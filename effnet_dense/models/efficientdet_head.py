@@ -307,7 +307,8 @@ class EfficientDetHead(AnchorHead):
 
 def flatten_levels(levels: Sequence[Tensor], channels: int) -> Tensor:
     """(N, A·channels, H_l, W_l) per level → (N, P, channels), by level, row, column and anchor."""
-    flat = [level.permute(0, 2, 3, 1).reshape(len(level), -1, channels) for level in levels]
+    # Not len(level), which torch.export takes for a constant.
+    flat = [level.permute(0, 2, 3, 1).reshape(level.shape[0], -1, channels) for level in levels]
     return torch.cat(flat, 1)
 
 

@@ -1,0 +1,64 @@
+"""Export a trained detector or segmentor to an ONNX file that other runtimes execute.
+
+Examples:
+  effnet-dense export work_dirs/effnet_lite0_retinanet_finetune
+  effnet-dense export work_dirs/effnet_lite0_fpn_camvid --size 384 480 --out camvid.onnx
+  effnet-dense predict model.onnx street.jpg --out found
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from effnet_dense.commands.parsers import Parser, add_debug, command_parser
+from effnet_dense.commands.readers import given_path, whole
+
+
+def parser(prog: str | None = None) -> Parser:
+    """Return the command line's parser."""
+    arguments = command_parser(__doc__, prog)
+    add = arguments.add_argument
+    add(
+        'config',
+        type=given_path,
+        help='work folder or checkpoint of a training; or a config file, or the name of one that '
+        'the package ships, before a checkpoint',
+    )
+    add('checkpoint', nargs='?', type=given_path, help='file, URL or named source')
+    add(
+        '--out',
+        type=given_path,
+        metavar='FILE.onnx',
+        help='a new file (default: model.onnx in the work folder, else here)',
+    )
+    add(
+        '--size',
+        nargs=2,
+        type=whole(1),
+        metavar=('H', 'W'),
+        help="height and width that the network takes; by default the test pipeline's",
+    )
+    add('--batch', type=whole(1), metavar='N', help='images per pass; by default any number')
+    add(
+        '--post',
+        choices=('nms', 'decoded', 'raw', 'labels'),
+        help='where the graph ends. Detectors: nms (default), decoded candidates, or raw outputs; '
+        'segmentors: labels, or raw logits (default if the test pipeline resizes images)',
+    )
+    add_debug(arguments)
+    return arguments
+
+
+def main(args: argparse.Namespace) -> None:
+    """Export as the arguments request."""
+    from pathlib import Path
+
+    from effnet_dense.engine.config import check_source
+    from effnet_dense.exporting import export
+
+    check_source(args.config)
+    folder = Path(args.config) if Path(args.config).is_dir() else Path()
+    out = args.out or folder / 'model.onnx'
+    size = tuple(args.size) if args.size else None
+    path = export(args.config, args.checkpoint, out, size, args.batch, args.post)
+    print(f'predict: effnet-dense predict {path} IMAGE')

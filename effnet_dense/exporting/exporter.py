@@ -1,0 +1,197 @@
+"""Export a trained model: network, decoding, suppression and metadata in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.models.detectors import SingleStageDetector
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmseg.models.segmentors import EncoderDecoder
+
+from effnet_dense import __version__
+from effnet_dense.data.config_walk import is_segmentation, type_name
+from effnet_dense.data.model_classes import test_dataset
+from effnet_dense.engine.run_folder import checkpoint_of
+from effnet_dense.exporting.decoding import Decoder
+from effnet_dense.exporting.input_size import input_size
+from effnet_dense.exporting.network import DetectionNetwork, SegmentationNetwork
+from effnet_dense.exporting.onnx_file import detection_graph, to_onnx
+from effnet_dense.inference.predictor import Predictor
+from effnet_dense.runtimes.metadata import KEY, Metadata
+from effnet_dense.runtimes.onnx_session import IMAGES
+from effnet_dense.weights import fetch
+
+RAW = ('logits', 'deltas', 'centerness')
+POSTS = {'detection': ('nms', 'decoded', 'raw'), 'semantic': ('labels', 'raw')}
+OUTPUTS = {
+    'boxes': 'x1, y1, x2, y2 in pixels of the input, (N, M, 4)',
+    'scores': 'descending; 0 in unused rows, (N, M)',
+    'labels': 'positions in classes; -1 in unused rows, (N, M)',
+    'label_map': 'positions in classes, (N, H, W)',
+    'logits': 'of the classes, before sigmoid or softmax',
+    'deltas': 'of priors, as the head predicts them',
+    'centerness': 'logits',
+}
+
+
+def export(
+    config: str | os.PathLike[str] | Config,
+    checkpoint: str | None = None,
+    out: str | os.PathLike[str] = 'model.onnx',
+    size: tuple[int, int] | None = None,
+    batch: int | None = None,
+    post: str | None = None,
+) -> Path:
+    """Export a detector or segmentor to an ONNX file.
+
+    Args:
+        config: A work folder, or a config with a checkpoint, as `Predictor` takes them.
+        checkpoint: See there.
+        out: The file, which must not exist.
+        size: Height and width that the network takes; by default the test pipeline's.
+        batch: Images per pass; by default any number.
+        post: 'nms', 'decoded' or 'raw' for detectors; 'labels' or 'raw' for segmentors. By default
+            the first, but 'raw' for segmentors whose test pipeline resizes images: logits are then
+            resized back before the best class is taken, as in PyTorch.
+
+    Returns:
+        The file.
+
+    Raises:
+        FileExistsError: `out` exists.
+        FileNotFoundError: No such config or checkpoint.
+        ImportError: onnx or onnxscript is not installed.
+        ValueError: The model cannot be exported; the message says why.
+    """
+    import onnx
+
+    path = Path(out)
+    if path.exists():
+        raise FileExistsError(f'{path} exists: choose another file')
+    predictor = Predictor(config, checkpoint, device='cpu')
+    task = 'semantic' if is_segmentation(predictor.config) else 'detection'
+    chosen = _post(task, post, predictor.config)
+    sides = input_size(predictor.config, size)
+    if task == 'semantic':
+        model = _segmentor(predictor.model, sides, batch, chosen)
+    else:
+        model = _detector(predictor.model, sides, batch, chosen)
+    source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
+    outputs = [value.name for value in model.graph.output]
+    metadata = _metadata(predictor, task, sides, batch, chosen, outputs, Path(fetch(source)))
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, metadata.to_json()
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.partial')
+    onnx.save(model, str(partial))
+    os.replace(partial, path)
+    print_log(
+        f'{path}: {metadata.model}, {sides[0]} × {sides[1]} pixels, '
+        f'{batch or "any number of"} images, {path.stat().st_size / 1e6:.1f} MB',
+        logger='current',
+    )
+    return path
+
+
+def _post(task: str, post: str | None, config: Config) -> str:
+    """Return what the graph ends with."""
+    if post is None:
+        resized = any('Resize' in type_name(s) for s in test_dataset(config)['pipeline'])
+        return 'raw' if task == 'semantic' and resized else POSTS[task][0]
+    if post not in POSTS[task]:
+        raise ValueError(
+            f'expected post to be one of {POSTS[task]} for a {task} model, got {post!r}'
+        )
+    return post
+
+
+def _example(sides: tuple[int, int], batch: int | None) -> torch.Tensor:
+    """Return images to trace with; torch.export takes a batch of one for a constant."""
+    return torch.zeros(batch or 2, 3, *sides)
+
+
+def _detector(model: Any, sides: tuple[int, int], batch: int | None, post: str) -> Any:
+    if not isinstance(model, SingleStageDetector) or not hasattr(model, 'bbox_head'):
+        raise ValueError(
+            f'{type(model).__name__} cannot be exported, only single-stage detectors and segmentors'
+        )
+    decoder = Decoder(model.bbox_head, sides)
+    network, images = DetectionNetwork(model).eval(), _example(sides, batch)
+    with torch.no_grad():
+        raw: Sequence[torch.Tensor] = network(images)
+    graph = to_onnx(network, [images], [IMAGES], RAW[: len(raw)], batch is None)
+    if post == 'raw':
+        return graph
+    test_cfg = model.test_cfg
+    nms = dict(test_cfg['nms']) if post == 'nms' else None
+    return detection_graph(graph, decoder, nms, test_cfg['max_per_img'], raw, batch is None)
+
+
+def _segmentor(model: Any, sides: tuple[int, int], batch: int | None, post: str) -> Any:
+    mode = model.test_cfg.get('mode', 'whole')
+    if not isinstance(model, EncoderDecoder) or mode != 'whole':
+        raise ValueError(
+            f"expected an EncoderDecoder with test_cfg.mode='whole', got "
+            f'{type(model).__name__} with {mode!r}'
+        )
+    network = SegmentationNetwork(model, labels=post == 'labels').eval()
+    name = 'label_map' if post == 'labels' else 'logits'
+    return to_onnx(network, [_example(sides, batch)], [IMAGES], [name], batch is None)
+
+
+def _metadata(
+    predictor: Predictor,
+    task: str,
+    sides: tuple[int, int],
+    batch: int | None,
+    post: str,
+    outputs: Sequence[str],
+    checkpoint: Path,
+) -> Metadata:
+    config = predictor.config
+    preprocessor: Any = config.model.get('data_preprocessor') or config.data_preprocessor
+    steps = [dict(step) for step in test_dataset(config)['pipeline']]
+    resize = next((s for s in steps if type_name(s) == 'Resize'), None)
+    meta = predictor.dataset_meta
+    test_cfg = config.model.get('test_cfg') or {}
+    return Metadata(
+        task=task,
+        model=type_name(config.model),
+        classes=list(meta['classes']),
+        palette=[list(map(int, colour)) for colour in meta.get('palette') or []],
+        size=list(sides),
+        batch=batch,
+        mean=list(preprocessor.get('mean') or [0.0] * 3),
+        std=list(preprocessor.get('std') or [1.0] * 3),
+        pad_value=float(preprocessor.get('pad_value', preprocessor.get('pad_val', 0)) or 0),
+        channels='RGB' if preprocessor.get('bgr_to_rgb') else 'BGR',
+        resize=None
+        if resize is None
+        else dict(scale=list(resize['scale']), keep_ratio=bool(resize.get('keep_ratio'))),
+        post=post,
+        outputs={name: OUTPUTS[name] for name in outputs},
+        nms=Config(dict(x=test_cfg)).to_dict()['x'] if task == 'detection' else {},
+        pipeline=_plain(steps),
+        preprocessor=_plain(dict(preprocessor)),
+        checkpoint=checkpoint.name,
+        sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        version=__version__,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return a config's value as JSON has it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise ValueError(f'expected numbers, texts and lists in the test pipeline, got {value!r:.80}')

@@ -1,0 +1,71 @@
+"""Which height and width an exported network takes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mmengine.config import Config
+
+from effnet_dense.data.config_walk import type_name
+from effnet_dense.data.model_classes import test_dataset
+
+COARSEST = 32
+"""The stride to whose multiples sides are rounded up, if the config's preprocessor names none."""
+
+
+def input_size(config: Config, size: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Return height and width, as the test pipeline and the data preprocessor pad images.
+
+    Args:
+        config: Of the model.
+        size: Height and width that the user wishes; by default those of the test pipeline.
+
+    Raises:
+        ValueError: The test pipeline gives no single size, or `size` is no multiple of the stride.
+    """
+    preprocessor: Any = config.model.get('data_preprocessor') or {}
+    multiple = _multiple(preprocessor)
+    if size is not None:
+        if any(side < 1 or side % multiple for side in size):
+            raise ValueError(
+                f'expected a height and width that are multiples of {multiple}, got '
+                f'{size[0]} × {size[1]}'
+            )
+        return size
+    wanted = _padded(preprocessor) or _resized(config) or _cropped(preprocessor)
+    if wanted is None:
+        raise ValueError(
+            'the test pipeline gives images of different sizes: give the height and width that '
+            f'the exported network takes (--size H W), multiples of {multiple}'
+        )
+    height, width = (math.ceil(side / multiple) * multiple for side in wanted)
+    return height, width
+
+
+def _multiple(preprocessor: Any) -> int:
+    test = preprocessor.get('test_cfg') or {}
+    return int(preprocessor.get('pad_size_divisor') or test.get('size_divisor') or COARSEST)
+
+
+def _padded(preprocessor: Any) -> tuple[int, int] | None:
+    for step in preprocessor.get('batch_augments') or ():
+        if type_name(step) == 'BatchFixedSizePad':
+            return tuple(step['size'])
+    return None
+
+
+def _resized(config: Config) -> tuple[int, int] | None:
+    """Return the size to which images are resized, if it does not depend on them."""
+    for step in test_dataset(config)['pipeline']:
+        if type_name(step) == 'Resize' and step.get('scale'):
+            width, height = step['scale']
+            if width == height or not step.get('keep_ratio'):
+                return height, width
+            return None
+    return None
+
+
+def _cropped(preprocessor: Any) -> tuple[int, int] | None:
+    size = preprocessor.get('size')
+    return tuple(size) if size else None

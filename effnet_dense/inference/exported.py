@@ -1,0 +1,140 @@
+"""An exported file in the place of a detector or segmentor.
+
+Shapes: N images of H × W pixels, K detections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmdet.structures.bbox import scale_boxes
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from mmengine.structures import InstanceData, PixelData
+from torch import Tensor, nn
+
+from effnet_dense.engine.size_tuples import use_size_tuples
+from effnet_dense.runtimes.metadata import Metadata
+from effnet_dense.runtimes.onnx_session import OnnxSession
+
+SCOPES = {'detection': 'mmdet', 'semantic': 'mmseg'}
+DATASETS = {'detection': 'CocoDataset', 'semantic': 'BaseSegDataset'}
+RUNNABLE = ('nms', 'labels', 'raw')
+"""Values of `post` from which predictions are made; 'raw' of segmentors only."""
+
+
+class ExportedModel(nn.Module):
+    """Has the interface of mmengine's models that testing uses.
+
+    Args:
+        session: The file.
+
+    Raises:
+        ValueError: The file ends before predictions.
+    """
+
+    def __init__(self, session: OnnxSession) -> None:
+        super().__init__()
+        metadata = session.metadata
+        if metadata.post not in RUNNABLE or (metadata.task, metadata.post) == ('detection', 'raw'):
+            raise ValueError(
+                f'this file was exported with --post {metadata.post}, whose outputs are no '
+                'predictions: export it with --post nms'
+            )
+        self.session = session
+        self.data_preprocessor = MODELS.build(_without_batch_augments(metadata.preprocessor))
+
+    def test_step(self, data: Any) -> list[Any]:
+        """Predict on a batch of the test pipeline; return its data samples with predictions."""
+        data = self.data_preprocessor(data, False)
+        samples = list(data['data_samples'])
+        height, width = self.session.metadata.size
+        images = [self._place(image, height, width) for image in data['inputs']]
+        sizes = [sample.metainfo['img_shape'][:2] for sample in samples]
+        outputs = self._run(torch.stack(images), np.array(sizes, np.float32))
+        predict = _boxes if self.session.metadata.task == 'detection' else _label_map
+        for index, sample in enumerate(samples):
+            predict({name: value[index] for name, value in outputs.items()}, sample)
+        return samples
+
+    def _place(self, image: Tensor, height: int, width: int) -> Tensor:
+        """Pad an image (C, H, W) to the size of the file's input."""
+        down, right = height - image.shape[1], width - image.shape[2]
+        if down < 0 or right < 0:
+            raise ValueError(
+                f'expected images of at most {width} × {height} pixels after the test pipeline, '
+                f'the size of the exported file, got {image.shape[2]} × {image.shape[1]}'
+            )
+        return F.pad(image, (0, right, 0, down), value=self.session.metadata.pad_value)
+
+    def _run(self, images: Tensor, sizes: Any) -> dict[str, Any]:
+        """Run the batch, in passes of the file's own number of images if it has one."""
+        array, batch = images.numpy(), self.session.metadata.batch
+        if batch is None:
+            return self.session(array, sizes)
+        passes = []
+        for start in range(0, len(array), batch):
+            part, shape = array[start : start + batch], sizes[start : start + batch]
+            missing = batch - len(part)
+            part = np.concatenate([part, np.repeat(part[-1:], missing, 0)])
+            shape = np.concatenate([shape, np.repeat(shape[-1:], missing, 0)])
+            passes.append(self.session(part, shape))
+        joined = {name: np.concatenate([p[name] for p in passes]) for name in passes[0]}
+        return {name: value[: len(array)] for name, value in joined.items()}
+
+
+def exported_config(metadata: Metadata) -> Config:
+    """Return a config that has what predicting needs: pipeline, classes, preprocessor."""
+    dataset = dict(
+        type=DATASETS[metadata.task],
+        pipeline=metadata.pipeline,
+        metainfo=dict(classes=metadata.classes, palette=metadata.palette),
+    )
+    config = Config(
+        dict(
+            default_scope=SCOPES[metadata.task],
+            model=dict(type=metadata.model, data_preprocessor=metadata.preprocessor),
+            test_dataloader=dict(dataset=dataset),
+        )
+    )
+    use_size_tuples(config)  # JSON has lists
+    return config
+
+
+def _without_batch_augments(preprocessor: dict[str, Any]) -> dict[str, Any]:
+    """Leave padding to `ExportedModel`."""
+    return {k: v for k, v in preprocessor.items() if k not in ('batch_augments', 'size')}
+
+
+def _boxes(outputs: dict[str, Any], sample: Any) -> None:
+    """Write detections into a sample, in the pixels of the image as loaded."""
+    count = int((outputs['labels'] >= 0).sum())
+    boxes, scores, labels = (
+        torch.from_numpy(np.ascontiguousarray(outputs[name][:count]))
+        for name in ('boxes', 'scores', 'labels')
+    )
+    factors = [1 / factor for factor in sample.metainfo['scale_factor'][:2]]
+    sample.pred_instances = InstanceData(
+        bboxes=scale_boxes(boxes, factors), scores=scores, labels=labels
+    )
+
+
+def _label_map(outputs: dict[str, Any], sample: Any) -> None:
+    """Write a label map into a sample, of the size of the image as loaded."""
+    height, width = sample.metainfo['img_shape'][:2]
+    original: Sequence[int] = sample.metainfo['ori_shape'][:2]
+    if 'label_map' in outputs:
+        labels = torch.from_numpy(outputs['label_map'][None, :height, :width])
+        if tuple(original) != (height, width):
+            resized = F.interpolate(labels[None].float(), tuple(original), mode='nearest')
+            labels = resized[0].long()
+    else:
+        logits = torch.from_numpy(outputs['logits'][None, :, :height, :width])
+        if tuple(original) != (height, width):
+            logits = F.interpolate(logits, tuple(original), mode='bilinear')
+        labels = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+    sample.pred_sem_seg = PixelData(data=labels.long())

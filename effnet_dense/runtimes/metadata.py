@@ -1,0 +1,104 @@
+"""What an exported file says about itself: one JSON text, with which it runs without this package.
+
+Written by `effnet_dense.export`; `docs/export.md` lists the fields.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+KEY = 'effnet_dense'
+"""Under which files have it, such as ONNX's `metadata_props`."""
+
+SCHEMA = 1
+"""Of the fields below. A reader refuses a later one."""
+
+TASKS = ('detection', 'semantic')
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """An exported model.
+
+    Attributes:
+        task: One of `TASKS`.
+        model: The network's type, such as 'RetinaNet'.
+        classes: Names in the order of the labels.
+        palette: Their colours, [R, G, B] each.
+        size: [height, width] of the input, in pixels.
+        batch: Images per pass; None: any number.
+        mean: Of each channel in the order of `channels`, which is subtracted from 0 … 255.
+        std: By which the difference is divided.
+        pad_value: Of normalised pixels to the right of an image and below it.
+        channels: 'RGB' or 'BGR'.
+        resize: {'scale': [width, height], 'keep_ratio': bool}; None: images keep their size.
+        post: 'nms', 'decoded' or 'raw' for detectors, 'labels' or 'raw' for segmentors.
+        outputs: Name → what it is.
+        nms: The numbers of decoding and suppression, as in mmdet's test_cfg.
+        pipeline: The test pipeline as the config has it.
+        preprocessor: The data preprocessor as the config has it.
+        checkpoint: Name of the checkpoint's file.
+        sha256: Of that file.
+        version: Of this package.
+        licence: Of this package; weights may have another.
+        layout: 'NCHW'.
+        dtype: Of the input.
+        schema: See `SCHEMA`.
+    """
+
+    task: str
+    model: str
+    classes: list[str]
+    palette: list[list[int]]
+    size: list[int]
+    batch: int | None
+    mean: list[float]
+    std: list[float]
+    pad_value: float
+    channels: str
+    resize: dict[str, Any] | None
+    post: str
+    outputs: dict[str, str]
+    nms: dict[str, Any]
+    pipeline: list[dict[str, Any]]
+    preprocessor: dict[str, Any]
+    checkpoint: str
+    sha256: str
+    version: str
+    licence: str = 'Apache-2.0'
+    layout: str = 'NCHW'
+    dtype: str = 'float32'
+    schema: int = field(default=SCHEMA)
+
+    def to_json(self) -> str:
+        """Return the text that goes into a file."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @staticmethod
+    def from_json(text: str, name: str) -> Metadata:
+        """Read the text of a file.
+
+        Args:
+            text: See `to_json`.
+            name: The file's, for messages.
+
+        Raises:
+            ValueError: It is damaged, or of a later version.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f'{name}: its metadata is no JSON ({error})') from error
+        if not isinstance(values, dict) or not isinstance(values.get('schema'), int):
+            raise ValueError(f'{name}: expected metadata of effnet_dense, got {text[:60]!r}')
+        if values['schema'] > SCHEMA:
+            raise ValueError(
+                f'{name} was written by effnet_dense {values.get("version")}, whose metadata '
+                f'(version {values["schema"]}) this one (version {SCHEMA}) cannot read: update it'
+            )
+        missing = sorted({f.name for f in fields(Metadata)} - values.keys())
+        if missing:
+            raise ValueError(f'{name}: its metadata lacks {", ".join(missing)}')
+        return Metadata(**{f.name: values[f.name] for f in fields(Metadata)})

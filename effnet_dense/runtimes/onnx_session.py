@@ -1,0 +1,116 @@
+"""Run ONNX files by ONNX Runtime.
+
+Shapes: N images of H × W pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effnet_dense.runtimes.metadata import KEY, Metadata
+
+SUFFIX = '.onnx'
+IMAGES = 'images'
+SIZES = 'sizes'
+
+
+class OnnxSession:
+    """An exported file, ready to run.
+
+    Args:
+        path: The file.
+        providers: ONNX Runtime's, the preferred first; by default its own order.
+        threads: Of one operator; by default ONNX Runtime's choice.
+
+    Attributes:
+        metadata: The file's.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: ONNX Runtime is not installed.
+        ValueError: The file is damaged, or was not exported by this package.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        providers: list[str] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f'no ONNX file {str(path)!r}')
+        runtime = _runtime()
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3
+        if threads:
+            options.intra_op_num_threads = threads
+        try:
+            self._session: Any = runtime.InferenceSession(
+                str(path), options, providers=providers or runtime.get_available_providers()
+            )
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f'{path} is damaged, or no ONNX file: {reason:.200}') from error
+        found = self._session.get_modelmeta().custom_metadata_map
+        if KEY not in found:
+            raise ValueError(
+                f'{path} has no metadata of effnet_dense: expected a file that `effnet-dense '
+                'export` has written'
+            )
+        self.metadata = Metadata.from_json(found[KEY], str(path))
+        self._inputs = {value.name for value in self._session.get_inputs()}
+        self._outputs = [value.name for value in self._session.get_outputs()]
+
+    def __call__(
+        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
+    ) -> dict[str, NDArray[Any]]:
+        """Run the network.
+
+        Args:
+            images: (N, 3, H, W), normalised, of the metadata's size.
+            sizes: (N, 2), height and width of each image without padding.
+
+        Returns:
+            The outputs by name; see `Metadata.outputs`.
+
+        Raises:
+            ValueError: The images have another shape or type.
+        """
+        check_images(images, self.metadata)
+        given = {IMAGES: images, SIZES: sizes}
+        found = self._session.run(
+            self._outputs, {name: given[name] for name in given if name in self._inputs}
+        )
+        return dict(zip(self._outputs, found, strict=True))
+
+
+def check_images(images: Any, metadata: Metadata) -> None:
+    """Check what a network is given.
+
+    Raises:
+        ValueError: It has another shape or type than the file takes.
+    """
+    expected = (len(metadata.mean), *metadata.size)
+    if images.dtype != np.float32 or images.ndim != 4 or images.shape[1:] != expected:
+        raise ValueError(
+            f'expected images (N, {", ".join(map(str, expected))}) of float32, '
+            f'got {tuple(images.shape)} of {images.dtype}'
+        )
+    if metadata.batch and len(images) != metadata.batch:
+        raise ValueError(f'expected {metadata.batch} images per pass, got {len(images)}')
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(
+            "ONNX files need ONNX Runtime: pip install 'effnet_dense[onnx]'"
+        ) from error
+    return onnxruntime

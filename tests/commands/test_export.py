@@ -1,0 +1,61 @@
+"""`effnet-dense export` and `predict` with its files: what they pass on, and a user's mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from effnet_dense.commands import export, predict
+from effnet_dense.commands.program import run
+from tests.helpers.exported_files import identity
+
+
+def test_arguments_reach_the_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    received: list[object] = []
+
+    def record(*given: object) -> Path:
+        received.append(given)
+        return Path('out.onnx')
+
+    monkeypatch.setattr('effnet_dense.exporting.export', record)
+    words = ['--size', '64', '96', '--batch', '2', '--post', 'raw']
+    assert run(export.main, export.parser(), [str(tmp_path), *words]) == 0
+    assert received == [(str(tmp_path), None, tmp_path / 'model.onnx', (64, 96), 2, 'raw')]
+    assert 'effnet-dense predict out.onnx IMAGE' in capsys.readouterr().out
+    assert run(export.main, export.parser(), ['efficientdet_d0_coco', 'x.pth']) == 0
+    assert received[1] == ('efficientdet_d0_coco', 'x.pth', Path('model.onnx'), None, None, None)
+
+
+def test_a_name_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(export.main, export.parser(), ['nothing_such']) == 2
+    assert "no work folder or checkpoint 'nothing_such'" in capsys.readouterr().err
+
+
+def test_predict_takes_the_file(tmp_path: Path) -> None:
+    path = identity(tmp_path / 'a.onnx')
+    image = tmp_path / 'b.png'
+    values = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
+    Image.fromarray(values).save(image)
+    assert run(predict.main, predict.parser(), [str(path), str(image)]) == 0
+    assert any((tmp_path / 'predictions').rglob('b*'))
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ([], 'expected images, folders or videos after'),
+        (['i.jpg', '--deploy'], 'is exported: expected it without --deploy'),
+        (['i.jpg', '--image-size', '64'], 'is exported: expected it without --image-size'),
+    ],
+)
+def test_predicts_mistakes(
+    tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = identity(tmp_path / 'a.onnx')
+    assert run(predict.main, predict.parser(), [str(path), *words]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,133 @@
+"""Exported models predict what PyTorch predicts, in batches of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+import effnet_dense
+from effnet_dense.engine.config import load_config
+from effnet_dense.exporting import export
+from effnet_dense.inference import Predictor
+from effnet_dense.runtimes.onnx_session import OnnxSession
+from tests.helpers.tiny_models import CLASSES, detector, saved, segmentor
+
+RANDOM = np.random.default_rng(0)
+# Of one size after resizing, so that PyTorch pads them as the exported network does.
+IMAGES = [RANDOM.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(3)]
+
+
+LAST = (('retina_cls', 'cls_predict.pointwise'), ('retina_reg', 'reg_predict.pointwise'))
+"""Last layers for classes and for boxes."""
+
+
+def efficientdet() -> Config:
+    """Return the config of a small EfficientDet, with soft-NMS."""
+    size = {'test_dataloader.dataset.pipeline.1.scale': (128, 128)}
+    narrow = {
+        'model.neck.num_cells': 1,
+        'model.bbox_head.stacked_convs': 1,
+        'model.data_preprocessor.pad_size_divisor': 128,
+        'model.data_preprocessor.batch_augments': None,
+        'model.test_cfg.max_per_img': 20,
+    }
+    return load_config('efficientdet_lite0_finetune', options={**size, **narrow})
+
+
+def spread(config: Config, checkpoint: Path) -> None:
+    """Scale a random detector's last layers, so that scores and boxes differ from each other."""
+    predictor = Predictor(config, checkpoint, 'cpu')
+    head = predictor.model.bbox_head
+    data = predictor.model.data_preprocessor(pseudo_collate([predictor.prepare(IMAGES[0])]))
+    with torch.no_grad():
+        outputs = head(predictor.model.extract_feat(data['inputs']))
+    saved_model = torch.load(checkpoint, weights_only=False)
+    for levels, names, width in zip(outputs, LAST, (2.0, 0.5), strict=True):
+        name = next(n for n in names if f'bbox_head.{n}.weight' in saved_model['state_dict'])
+        measured = torch.cat([level.flatten() for level in levels]).std()
+        saved_model['state_dict'][f'bbox_head.{name}.weight'] *= width / measured
+        saved_model['state_dict'][f'bbox_head.{name}.bias'].zero_()
+    torch.save(saved_model, checkpoint)
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Config, Path]]:
+    """Checkpoints of small models by name."""
+    folder = tmp_path_factory.mktemp('checkpoints')
+    retinanet = detector()
+    retinanet.model.test_cfg.max_per_img = 20
+    retinanet.model.data_preprocessor.batch_augments = None
+    configs = {'retinanet': retinanet, 'efficientdet': efficientdet(), 'fpn': segmentor()}
+    found = {name: (c, saved(c, folder / f'{name}.pth')) for name, c in configs.items()}
+    for name in ('retinanet', 'efficientdet'):
+        spread(*found[name])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['retinanet', 'efficientdet'])
+def test_detections(files: Any, name: str, tmp_path: Path) -> None:
+    config, checkpoint = files[name]
+    path = effnet_dense.export(config, str(checkpoint), tmp_path / 'model.onnx')
+    pytorch, exported = Predictor(config, checkpoint, 'cpu'), Predictor(path)
+    assert exported.dataset_meta['classes'] == CLASSES
+    for batch_size in (1, 3):
+        wanted = pytorch(IMAGES, batch_size)
+        for expected, sample in zip(wanted, exported(IMAGES, batch_size), strict=True):
+            one, other = expected.pred_instances, sample.pred_instances
+            assert len(one) == len(other) >= 5
+            torch.testing.assert_close(other.scores, one.scores, rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(other.labels, one.labels)
+            torch.testing.assert_close(other.bboxes, one.bboxes, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_label_maps_and_metadata(files: Any, tmp_path: Path) -> None:
+    config, checkpoint = files['fpn']
+    path = export(config, str(checkpoint), tmp_path / 'a.onnx', size=(64, 64), batch=2)
+    pytorch, exported = Predictor(config, checkpoint, 'cpu'), Predictor(path)
+    for expected, sample in zip(pytorch(IMAGES), exported(IMAGES), strict=True):
+        same = expected.pred_sem_seg.data == sample.pred_sem_seg.data
+        assert same.float().mean() > 0.999
+        assert len(expected.pred_sem_seg.data.unique()) > 1
+    metadata = OnnxSession(path).metadata
+    assert (metadata.size, metadata.batch, metadata.post) == ([64, 64], 2, 'labels')
+    assert metadata.mean == [127.5] * 3 and metadata.channels == 'RGB'
+    assert metadata.checkpoint == 'fpn.pth' and len(metadata.sha256) == 64
+
+
+def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:
+    config, checkpoint = files['retinanet']
+    taken = tmp_path / 'mine.onnx'
+    taken.write_text('mine')
+    with pytest.raises(FileExistsError, match=r'mine\.onnx exists: choose another file'):
+        export(config, str(checkpoint), taken)
+    assert taken.read_text() == 'mine'
+    out = tmp_path / 'a.onnx'
+    with pytest.raises(ValueError, match=r"\('nms', 'decoded', 'raw'\) .*, got 'labels'"):
+        export(config, str(checkpoint), out, post='labels')
+    with pytest.raises(ValueError, match='multiples of 32, got 70 × 64'):
+        export(config, str(checkpoint), out, size=(70, 64))
+    assert list(tmp_path.iterdir()) == [taken]
+
+
+@pytest.mark.parametrize(
+    ('name', 'size', 'message'),
+    [
+        ('effnet_lite0_mask_rcnn_finetune', (64, 64), 'MaskRCNN cannot be exported, only single-'),
+        ('effnet_b0_rtmdet_ins_coco', (64, 64), 'RTMDetInsSepBNHead has its own predict_by_feat'),
+    ],
+)
+def test_other_models_are_refused(
+    tmp_path: Path, name: str, size: tuple[int, int], message: str
+) -> None:
+    config = load_config(name)
+    checkpoint = saved(config, tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match=message):
+        export(config, str(checkpoint), tmp_path / 'a.onnx', size=size)

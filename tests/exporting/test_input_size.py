@@ -1,0 +1,43 @@
+"""The size that an exported network takes."""
+
+from __future__ import annotations
+
+import pytest
+from mmengine.config import Config
+
+from effnet_dense.engine.config import load_config
+from effnet_dense.exporting.input_size import input_size
+
+
+@pytest.mark.parametrize(
+    ('name', 'size'),
+    [
+        ('efficientdet_lite0_finetune', (320, 320)),
+        ('effnet_lite0_retinanet_finetune', (320, 320)),
+        ('effnet_b0_fcos_coco', (640, 640)),
+        ('effnet_lite0_fpn_camvid', (320, 416)),
+    ],
+)
+def test_of_shipped_configs(name: str, size: tuple[int, int]) -> None:
+    assert input_size(load_config(name)) == size
+
+
+def resizing(**step: object) -> Config:
+    pipeline = [dict(type='Resize', **step)]
+    loader = dict(dataset=dict(type='CocoDataset', pipeline=pipeline))
+    return Config(dict(model=dict(data_preprocessor=dict()), test_dataloader=loader))
+
+
+def test_of_the_test_pipeline() -> None:
+    assert input_size(resizing(scale=(100, 100), keep_ratio=True)) == (128, 128)
+    assert input_size(resizing(scale=(96, 64), keep_ratio=False)) == (64, 96)
+    assert input_size(resizing(scale=(1333, 800), keep_ratio=True), (800, 1344)) == (800, 1344)
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match='different sizes: give the height and width'):
+        input_size(resizing(scale=(1333, 800), keep_ratio=True))
+    with pytest.raises(ValueError, match='multiples of 32, got 100 × 96'):
+        input_size(resizing(scale=(96, 96)), (100, 96))
+    with pytest.raises(ValueError, match='multiples of 320, got 256 × 256'):
+        input_size(load_config('efficientdet_lite0_finetune'), (256, 256))

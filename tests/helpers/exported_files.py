@@ -1,0 +1,58 @@
+"""Exported files without a network: a graph of one node that ONNX Runtime executes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx.parser
+
+from effnet_dense.runtimes.metadata import KEY, Metadata
+
+METADATA = Metadata(
+    task='semantic',
+    model='EncoderDecoder',
+    classes=['sky', 'road', 'car'],
+    palette=[[0, 0, 255], [90, 90, 90], [255, 0, 0]],
+    size=[32, 64],
+    batch=None,
+    mean=[100.0, 110.0, 120.0],
+    std=[50.0, 60.0, 70.0],
+    pad_value=0.0,
+    channels='RGB',
+    resize=None,
+    post='raw',
+    outputs={'logits': 'of the classes'},
+    nms={},
+    pipeline=[dict(type='LoadImageFromFile'), dict(type='PackSegInputs')],
+    preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[100.0, 110.0, 120.0],
+        std=[50.0, 60.0, 70.0],
+        bgr_to_rgb=True,
+        size=[32, 64],
+        test_cfg=dict(size_divisor=32),
+    ),
+    checkpoint='x.pth',
+    sha256='0' * 64,
+    version='0.1.0',
+)
+"""Of a segmentor whose logits are the image itself: the brightest channel is the class."""
+
+
+def identity(path: Path, **changes: Any) -> Path:
+    """Write a file whose logits are its normalised images (N, 3, 32, 64)."""
+    model = onnx.parser.parse_model(
+        """
+        <ir_version: 10, opset_import: ["" : 20]>
+        g (float[N, 3, 32, 64] images) => (float[N, 3, 32, 64] logits) {
+            logits = Identity (images)
+        }
+        """
+    )
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, replace(METADATA, **changes).to_json()
+    onnx.save(model, str(path))
+    return path

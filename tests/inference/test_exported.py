@@ -1,0 +1,49 @@
+"""Predicting with an exported file: the same interface, padding, passes of a fixed batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from effnet_dense.inference import Predictor
+from tests.helpers.exported_files import METADATA, identity
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
+LABELS = ((IMAGE[..., ::-1] - np.array(METADATA.mean)) / np.array(METADATA.std)).argmax(-1)
+"""What the file's graph, which returns its input, finds in the image in BGR."""
+
+
+@pytest.mark.parametrize('batch', [None, 1, 2])
+def test_label_maps(tmp_path: Path, batch: int | None) -> None:
+    predictor = Predictor(identity(tmp_path / 'a.onnx', batch=batch))
+    samples = predictor([IMAGE] * 3, batch_size=3)
+    assert len(samples) == 3
+    for sample in samples:
+        np.testing.assert_array_equal(sample.pred_sem_seg.data[0].numpy(), LABELS)
+    assert list(predictor.dataset_meta['classes']) == METADATA.classes
+    assert set(samples[0].class_names) <= set(METADATA.classes)
+
+
+def test_a_resized_image_has_its_own_size_again(tmp_path: Path) -> None:
+    steps = METADATA.pipeline
+    pipeline = [steps[0], dict(type='Resize', scale=[64, 32], keep_ratio=True), steps[1]]
+    predictor = Predictor(identity(tmp_path / 'a.onnx', pipeline=pipeline))
+    large = IMAGE.repeat(3, 0).repeat(3, 1)
+    assert predictor(large).pred_sem_seg.data.shape == (1, 60, 150)
+
+
+def test_an_image_larger_than_the_input(tmp_path: Path) -> None:
+    predictor = Predictor(identity(tmp_path / 'a.onnx'))
+    with pytest.raises(ValueError, match=r'at most 64 × 32 pixels .*, got 96 × 32'):
+        predictor(np.zeros((20, 70, 3), np.uint8))
+
+
+def test_errors(tmp_path: Path) -> None:
+    path = identity(tmp_path / 'a.onnx')
+    with pytest.raises(ValueError, match=r'has its weights: expected no checkpoint, got x\.pth'):
+        Predictor(path, 'x.pth')
+    raw = identity(tmp_path / 'b.onnx', task='detection', post='raw')
+    with pytest.raises(ValueError, match='exported with --post raw, whose outputs are no pred'):
+        Predictor(raw)
