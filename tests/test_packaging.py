@@ -149,11 +149,12 @@ def test_extras_are_those_of_the_requirement_files(metadata, repository):
         '': names['runtime'],
         'mmcv-lite': names['mmcv-lite'],
         'weights': names['weights'],
+        'onnx': names['onnx'],
         'heif': names['heif'],
         'bands': names['bands'],
         'tensorboard': names['tensorboard'],
         'docs': names['docs'],
-        'tests': names['weights'] | names['docs'] | names['tests'],
+        'tests': names['weights'] | names['onnx'] | names['docs'] | names['tests'],
     }
 
 

@@ -35,6 +35,8 @@ class Decoder(nn.Module):
             replaces `nms_pre` where it is smaller.
     """
 
+    priors: Tensor
+
     def __init__(self, head: Any, image_size: tuple[int, int], limit: int | None = None) -> None:
         super().__init__()
         check_head(head)

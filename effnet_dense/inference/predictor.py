@@ -106,6 +106,7 @@ class Predictor:
             check_share('score_thr', score_thr)
         self._score_thr = score_thr
         self._watched = False
+        self.model: Any = None
         if is_exported(config):
             self._open(str(config), checkpoint, image_range)
         else:
@@ -156,7 +157,7 @@ class Predictor:
         init_default_scope(self.config.default_scope)
         self._reader = _reader(self.config, image_range)
         self.dataset_meta = config_meta(self.config)
-        self.model: Any = ExportedModel(session)
+        self.model = ExportedModel(session)
 
     def _finish(self) -> None:
         """Prepare pipeline and drawing, which need the config and the classes."""

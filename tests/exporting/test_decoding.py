@@ -104,7 +104,7 @@ def test_other_heads_are_refused(changes: dict[str, Any], message: str) -> None:
 
 def test_heads_with_their_own_decoding_are_refused() -> None:
     init_default_scope('mmdet')
-    head = MODELS.build(dict(type='GFLHead', num_classes=3, in_channels=8, feat_channels=8))
+    head = MODELS.build(dict(type='GFLHead', num_classes=3, in_channels=8, feat_channels=32))
     with pytest.raises(ValueError, match='GFLHead has its own _predict_by_feat_single, which'):
         check_head(head)
 

@@ -105,10 +105,10 @@ def test_label_maps_and_metadata(files: Any, tmp_path: Path) -> None:
 def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:
     config, checkpoint = files['retinanet']
     taken = tmp_path / 'mine.onnx'
-    taken.write_text('mine')
+    taken.write_text('mine', encoding='utf-8')
     with pytest.raises(FileExistsError, match=r'mine\.onnx exists: choose another file'):
         export(config, str(checkpoint), taken)
-    assert taken.read_text() == 'mine'
+    assert taken.read_text(encoding='utf-8') == 'mine'
     out = tmp_path / 'a.onnx'
     with pytest.raises(ValueError, match=r"\('nms', 'decoded', 'raw'\) .*, got 'labels'"):
         export(config, str(checkpoint), out, post='labels')
