@@ -104,8 +104,8 @@ def test_other_heads_are_refused(changes: dict[str, Any], message: str) -> None:
 
 def test_heads_with_their_own_decoding_are_refused() -> None:
     init_default_scope('mmdet')
-    head = MODELS.build(dict(type='GFLHead', num_classes=3, in_channels=8, feat_channels=32))
-    with pytest.raises(ValueError, match='GFLHead has its own _predict_by_feat_single, which'):
+    head = MODELS.build(dict(type='YOLOXHead', num_classes=3, in_channels=8, feat_channels=8))
+    with pytest.raises(ValueError, match='YOLOXHead has its own predict_by_feat and _bbox_post'):
         check_head(head)
 
 
