@@ -17,7 +17,7 @@ import pkgutil
 import runpy
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -105,7 +105,7 @@ def backbones() -> dict[str, dict[str, str]]:
     from effnet_dense import EfficientNet
     from effnet_dense.scaling import FAMILIES
 
-    with torch.device('meta'):
+    with torch.device('meta'), uninitialised():
         return {f'EfficientNet {arch}': layout(EfficientNet(arch)) for arch in FAMILIES}
 
 
@@ -115,8 +115,14 @@ def model_of(config: Config) -> dict[str, str]:
     Anchor generators compute with real tensors, which rules out the meta device.
     """
     init_default_scope(config.default_scope)
-    with patch.multiple(nn.init, kaiming_uniform_=unchanged, uniform_=unchanged):
+    with uninitialised():
         return layout(MODELS.build(config.model))
+
+
+def uninitialised() -> AbstractContextManager[Any]:
+    """Spare the random numbers, which take more time than all the rest of a model."""
+    names = ('kaiming_uniform_', 'uniform_', 'normal_', 'kaiming_normal_', 'trunc_normal_')
+    return patch.multiple(nn.init, **dict.fromkeys(names, unchanged))
 
 
 def unchanged(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
