@@ -9,10 +9,13 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import hypothesis
 import mmengine.config.config
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from mmengine.registry import DefaultScope
 
 import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
@@ -96,6 +99,13 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quiet_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
     """mmengine's loggers keep the standard error of the test that made them, closed since."""
     monkeypatch.setattr(logging, 'raiseExceptions', False)
+
+
+@pytest.fixture
+def blank_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports compose and save their charts, but as one pixel: drawing takes most of a run."""
+    pixel = cv2.imencode('.png', np.zeros((1, 1, 4), np.uint8))[1].tobytes()
+    monkeypatch.setattr(Figure, 'savefig', lambda _, path, **__: Path(path).write_bytes(pixel))
 
 
 def restored_scope() -> Iterator[None]:

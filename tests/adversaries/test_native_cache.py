@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +18,50 @@ from tests.helpers.tool import REPOSITORY, environment, run_python
 
 FOLDER = 'effnet_dense'
 HEADERS = 'TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS'
-# Loads an operator, or compiles a function, and prints where the compiled code came from.
+# Most of a fresh folder's time goes into torch's own headers and processor checks.
+FASTER = {HEADERS: '0', 'TORCHINDUCTOR_VEC_ISA_OK': '1'}
+# Loads an operator and prints where the compiled code came from.
 OPERATOR = """
-import os, sys
+import os
 from pathlib import Path
 from effnet_dense.ops import native
-source = Path(sys.argv[1])
+source = Path(words[0])
 value = native.is_compiled(source) and native.function(source, 'planted', 0, 0)()
-print(os.environ['TORCHINDUCTOR_CACHE_DIR'])
+print(os.environ['TORCHINDUCTOR_CACHE_DIR'], flush=True)
 """
+# Imports torch once, which takes most of the time. Each line read holds the variables of the
+# processes to fork, which run the operator at the same time.
+FORKING = """
+import json, os, sys, tempfile, traceback
+import mmengine.logging, torch._inductor.codecache
+code, *words = sys.argv[1:]
+
+def fork(variables, output):
+    process = os.fork()
+    if process == 0:
+        status = 1
+        try:
+            os.dup2(output, 1)
+            os.environ.clear()
+            os.environ.update(variables)
+            tempfile.tempdir = None
+            exec(code, dict(words=words))
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return process
+
+for line in sys.stdin:
+    ends = [os.pipe() for _ in json.loads(line)]
+    processes = [fork(each, end[1]) for each, end in zip(json.loads(line), ends)]
+    statuses = [os.waitstatus_to_exitcode(os.waitpid(each, 0)[1]) for each in processes]
+    for _, output in ends:
+        os.close(output)
+    print(json.dumps([statuses, [open(end).read().strip() for end, _ in ends]]), flush=True)
+"""
+# Compiles a function and prints where.
 COMPILED = """
 import os, effnet_dense, torch
 compiled = torch.compile(lambda x: (x + 1).sin())
@@ -44,21 +81,41 @@ def place(tmp_path: Path) -> dict[str, str]:
     """Variables of a process with a home and a temporary folder of its own."""
     for name in ('home', 'tmp'):
         (tmp_path / name).mkdir()
-    # Most of a fresh folder's time goes into torch's own headers and processor checks.
-    variables = environment(
-        HOME=str(tmp_path / 'home'), TMPDIR=str(tmp_path / 'tmp'), TORCHINDUCTOR_VEC_ISA_OK='1'
-    )
-    variables[HEADERS] = '0'
+    folders = dict(HOME=str(tmp_path / 'home'), TMPDIR=str(tmp_path / 'tmp'))
+    variables = environment(**folders, **FASTER)
     for name in ('TORCHINDUCTOR_CACHE_DIR', 'XDG_CACHE_HOME', 'TRITON_CACHE_DIR'):
         variables.pop(name, None)
     return variables
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / 'operator.cpp'
-    path.write_text(SOURCE, encoding='utf-8')
-    return path
+Run = Callable[..., list[str]]
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run the operator in processes with these variables; return what each of them printed."""
+    source = tmp_path_factory.mktemp('source') / 'operator.cpp'
+    source.write_text(SOURCE, encoding='utf-8')
+    with subprocess.Popen(
+        [sys.executable, '-c', FORKING, OPERATOR, str(source)],
+        cwd=REPOSITORY,
+        env=environment(**FASTER),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding='utf-8',
+    ) as server:
+        assert server.stdin is not None and server.stdout is not None
+        sent, answers = server.stdin, server.stdout
+
+        def ask(*variables: dict[str, str]) -> list[str]:
+            print(json.dumps(variables), file=sent, flush=True)
+            statuses, printed = json.loads(answers.readline())
+            assert not any(statuses), statuses
+            return printed
+
+        yield ask
+        sent.close()
 
 
 def replace_libraries(folder: Path, canary: Path) -> int:
@@ -77,37 +134,39 @@ def folder_of(variables: dict[str, str]) -> Path:
 
 @pytest.mark.compiler
 @pytest.mark.slow
-def test_a_planted_library_does_not_run(
-    place: dict[str, str], source: Path, tmp_path: Path
-) -> None:
+def test_a_planted_library_does_not_run(place: dict[str, str], run: Run, tmp_path: Path) -> None:
     """What stood in the shared temporary folder is not loaded, and ours is compiled once."""
     canary = tmp_path / 'canary'
     default = Path(place['TMPDIR'], f'torchinductor_{getpass.getuser()}')
     planted = str(tmp_path / 'planted')
-    run_python(OPERATOR, source, variables={**place, 'TORCHINDUCTOR_CACHE_DIR': planted})
+    run({**place, 'TORCHINDUCTOR_CACHE_DIR': planted})
     assert replace_libraries(Path(planted), canary)
     shutil.copytree(planted, default)
     # torch passes its own default on to child processes.
     for given in ({}, {'TORCHINDUCTOR_CACHE_DIR': str(default)}):
-        used = run_python(OPERATOR, source, variables={**place, **given}).strip()
+        assert run({**place, **given}) == [str(folder_of(place) / 'inductor')]
         assert not canary.exists()
-        assert used == str(folder_of(place) / 'inductor')
     assert stat.S_IMODE(folder_of(place).stat().st_mode) == 0o700
     # The library is a real one: it runs where the user asks for its folder.
-    run_python(OPERATOR, source, variables={**place, 'TORCHINDUCTOR_CACHE_DIR': planted})
+    assert run({**place, 'TORCHINDUCTOR_CACHE_DIR': planted}) == [planted]
     assert canary.exists()
 
 
 @pytest.mark.compiler
 @pytest.mark.slow
-def test_torch_compile_uses_the_same_folder(place: dict[str, str], tmp_path: Path) -> None:
+def test_torch_compile_uses_the_same_folder(place: dict[str, str]) -> None:
+    """Its precompiled headers as well, which torch keeps in its default folder."""
     used = run_python(COMPILED, variables={**place, HEADERS: '1'}).strip()
     assert used == str(folder_of(place) / 'inductor')
-    # Precompiled headers as well, which torch keeps in its default folder.
+    assert list(Path(used).rglob('*.so')) and list(Path(used).rglob('*.h*'))
     assert not [path for path in Path(place['TMPDIR']).iterdir() if 'inductor' in path.name]
+
+
+def test_the_folder_that_the_user_names(place: dict[str, str], tmp_path: Path) -> None:
     given = str(tmp_path / 'given')
+    code = 'import effnet_dense, os, torch; print(os.environ["TORCHINDUCTOR_CACHE_DIR"])'
     own = {**place, 'TORCHINDUCTOR_CACHE_DIR': given}
-    assert run_python(COMPILED, variables=own).strip() == given
+    assert run_python(code, variables=own).strip() == given
     assert not [path for path in Path(place['TMPDIR']).iterdir() if 'inductor' in path.name]
 
 
@@ -231,22 +290,7 @@ def test_a_folder_that_others_can_only_read_becomes_private(place: dict[str, str
 
 @pytest.mark.compiler
 @pytest.mark.slow
-def test_several_processes_at_once(place: dict[str, str], source: Path) -> None:
-    command = [sys.executable, '-c', OPERATOR, str(source)]
-    running = [
-        subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env=place,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding='utf-8',
-            errors='replace',
-        )
-        for _ in range(3)
-    ]
-    outputs = [process.communicate(timeout=200)[0].strip() for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0]
-    assert {*outputs} == {str(folder_of(place) / 'inductor')}
+def test_several_processes_at_once(place: dict[str, str], run: Run) -> None:
+    assert run(*[place] * 3) == [str(folder_of(place) / 'inductor')] * 3
     names = [path.name for path in folder_of(place).rglob('*.so')]
     assert names and len(names) == len({*names})
