@@ -8,7 +8,9 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM_PARTS = ('configs', 'tools', 'model-index.yml')
-CHECKOUT_ONLY = shutil.ignore_patterns('__pycache__', 'demo.sh', 'test.sh', 'venv.sh')
+CHECKOUT_ONLY = shutil.ignore_patterns(
+    '__pycache__', 'demo.sh', 'environment.sh', 'test.sh', 'venv.sh'
+)
 
 
 class BuildWithMim(build_py):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import hypothesis
-import mmengine.config.config
 import numpy as np
 import pytest
 import torch
@@ -19,7 +18,7 @@ from matplotlib.figure import Figure
 from mmengine.registry import DefaultScope
 
 import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
-from tests.helpers.config_text import unformatted
+from tests.helpers.config_text import FORMATTER, unformatted
 from tests.helpers.tiny import write_data
 
 REASONS = dict(gpu='needs a CUDA device', compiler='needs a C++ compiler')
@@ -70,7 +69,7 @@ def _default_signals() -> None:
 def _unformatted_configs() -> Iterator[None]:
     """Spare each run the seconds in which yapf formats its config's text, about five times."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mmengine.config.config, 'FormatCode', unformatted)
+        patch.setattr(FORMATTER, 'FormatCode', unformatted)
         yield
 
 

@@ -46,7 +46,7 @@ def find_steps(inferencer: Any) -> None:
         found: int = original(self, pipeline_cfg, name)
         wanted = name if isinstance(name, str) else name[0]
         for index, step in enumerate(pipeline_cfg):
-            if found == -1 and is_own(step, wanted):
+            if found in (-1, index) and is_own(step, wanted):  # OneDL's find it by its name
                 if wanted == 'LoadImageFromFile':
                     step[MARK] = True
                 return index

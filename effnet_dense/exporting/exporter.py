@@ -66,11 +66,13 @@ def export(
     Raises:
         FileExistsError: `out` exists.
         FileNotFoundError: No such config or checkpoint.
-        ImportError: onnx or onnxscript is not installed.
+        ImportError: onnx or onnxscript is not installed, or PyTorch is older than 2.7.
         ValueError: The model cannot be exported; the message says why.
     """
     import onnx
 
+    if not hasattr(torch.compiler, 'is_exporting'):
+        raise ImportError(f'export needs PyTorch 2.7 or later, got {torch.__version__}')
     path = Path(out)
     if path.exists():
         raise FileExistsError(f'{path} exists: choose another file')

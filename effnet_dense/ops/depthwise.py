@@ -25,6 +25,8 @@ from effnet_dense.ops.autocast import cast_operands
 KERNELS = (3, 5)
 DTYPES = (torch.float32, torch.bfloat16)
 NARROW = 3  # columns of the kernels whose gradient is fast
+# PyTorch 2.6 does not tell an export from torch.compile.
+is_exporting = getattr(torch.compiler, 'is_exporting', lambda: False)
 Mask = tuple[bool, bool, bool]  # whether the gradients of input, weight and bias are needed
 Pair = tuple[int, ...]
 Padding = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
@@ -100,7 +102,7 @@ def _is_fast(x: Tensor, weight: Tensor) -> bool:
         return False
     if any(size not in KERNELS for size in weight.shape[2:]):
         return False
-    if torch.compiler.is_exporting():  # ONNX Runtime takes a padded kernel for a padded feature
+    if is_exporting():  # ONNX Runtime takes a padded kernel for a padded feature
         return False
     if torch.compiler.is_compiling():
         return not torch.is_grad_enabled()

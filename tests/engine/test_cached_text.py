@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
-from mmengine.config import config as module
 
 from effnet_dense.engine.cached_text import CachedTextConfig, with_cached_text
 from effnet_dense.engine.config import load_config
+from tests.helpers.config_text import FORMATTER
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def formatted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         texts.append(text)
         return text, True
 
-    monkeypatch.setattr(module, 'FormatCode', format_code)
+    monkeypatch.setattr(FORMATTER, 'FormatCode', format_code)
     return texts
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mmengine.config.config
 import pytest
 from mmengine.config import Config
-from yapf.yapflib import yapf_api
 
 from effnet_dense.engine.config import apply_options, find_config, load_config
 from effnet_dense.utils import shipped
+from tests.helpers.config_text import FORMATTER, YAPFS_OWN
 
 B3 = 'effnet_b3_retinanet_coco'
 
@@ -34,7 +33,7 @@ def test_an_installed_package_finds_its_configs(
 
 def test_formatted_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By yapf, which other tests do without: the text has the same values."""
-    monkeypatch.setattr(mmengine.config.config, 'FormatCode', yapf_api.FormatCode)
+    monkeypatch.setattr(FORMATTER, 'FormatCode', YAPFS_OWN)
     config = load_config(B3)
     config.dump(tmp_path / 'formatted.py')
     lines = (tmp_path / 'formatted.py').read_text(encoding='utf-8').splitlines()

@@ -70,6 +70,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Config, P
     return found
 
 
+def test_an_older_pytorch(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.compiler, 'is_exporting')
+    with pytest.raises(ImportError, match=r'export needs PyTorch 2\.7 or later, got'):
+        export(*files['retinanet'], tmp_path / 'a.onnx')
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['retinanet', 'efficientdet'])
 def test_detections(files: Any, name: str, tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ MOVING = (
 )
 """Rules that are average ← (1 − momentum) · average + momentum · weight."""
 
+TWO_ROUNDINGS = 'lerp_' not in ExpMomentumEMA.avg_func.__code__.co_names
+"""Whether this version of mmdet computes both products apart; OneDL's interpolates in one step."""
+
 
 class GroupedAveragesHook(Hook):
     """Update the averages of `EMAHook` by `update_averages`; other kinds of averages stay."""
@@ -74,8 +77,9 @@ def _average(pairs: list[tuple[Tensor, Tensor]], averages: Any) -> None:
     """Move averages towards the weights."""
     momentum = momentum_of(averages)
     for kept, current in _groups(pairs):
-        if kept[0].device.type == 'cpu' and isinstance(averages, ExpMomentumEMA):
-            torch._foreach_mul_(kept, 1 - momentum)  # two roundings, as mmdet has it
+        on_cpu = kept[0].device.type == 'cpu'
+        if TWO_ROUNDINGS and on_cpu and isinstance(averages, ExpMomentumEMA):
+            torch._foreach_mul_(kept, 1 - momentum)
             torch._foreach_add_(kept, current, alpha=momentum)
         else:
             torch._foreach_lerp_(kept, current, momentum)
