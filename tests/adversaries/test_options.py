@@ -21,6 +21,7 @@ from tests.helpers.tiny import (
 )
 from tests.helpers.tool import call
 
+pytestmark = pytest.mark.usefixtures('blank_charts')
 FINETUNE = 'effnet_lite0_retinanet_finetune'
 
 
