@@ -28,6 +28,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile('repeatable', derandomize=True, deadline=None)
 hypothesis.settings.load_profile('repeatable')
 
+BLANK_CHARTS = (
+    *(f'tests.{room}.' for room in ('adversaries', 'commands', 'compat', 'data', 'engine')),
+    *(f'tests.tools.test_{name}' for name in ('exports', 'skip_bad', 'train', 'tta', 'whole')),
+    'tests.configs.test_semantic',
+)
+"""Modules that train, but whose reports no test looks at."""
+DRAWN = ('tests.engine.test_browse', 'tests.engine.hooks.test_pictures')
+"""Those within the rooms above whose tests look at drawings."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests marked `gpu` or `compiler` where there is none."""
@@ -100,11 +109,17 @@ def quiet_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging, 'raiseExceptions', False)
 
 
-@pytest.fixture
-def blank_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope='module', autouse=True)
+def _blank_charts(request: pytest.FixtureRequest) -> Iterator[None]:
     """Reports compose and save their charts, but as one pixel: drawing takes most of a run."""
+    name = request.module.__name__
+    if not name.startswith(BLANK_CHARTS) or name in DRAWN:
+        yield
+        return
     pixel = cv2.imencode('.png', np.zeros((1, 1, 4), np.uint8))[1].tobytes()
-    monkeypatch.setattr(Figure, 'savefig', lambda _, path, **__: Path(path).write_bytes(pixel))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, 'savefig', lambda _, path, **__: Path(path).write_bytes(pixel))
+        yield
 
 
 def restored_scope() -> Iterator[None]:

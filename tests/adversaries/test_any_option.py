@@ -14,7 +14,6 @@ from effnet_dense.engine.config import load_config
 from tests.helpers.tiny import as_arguments, narrow_retinanet, options
 from tests.helpers.tool import call
 
-pytestmark = pytest.mark.usefixtures('blank_charts')
 FINETUNE = 'effnet_lite0_retinanet_finetune'
 ROOTS = ('model', 'train_dataloader', 'val_dataloader', 'optim_wrapper', 'param_scheduler')
 ROOTS += ('train_cfg', 'val_evaluator', 'default_hooks', 'env_cfg', 'randomness', 'visualizer')

@@ -21,7 +21,6 @@ from tests.helpers.tiny import (
 )
 from tests.helpers.tool import call
 
-pytestmark = pytest.mark.usefixtures('blank_charts')
 FINETUNE = 'effnet_lite0_retinanet_finetune'
 
 

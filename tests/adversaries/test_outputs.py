@@ -24,7 +24,7 @@ from tests.helpers.tool import call
 
 
 @pytest.fixture(autouse=True)
-def _quiet(quiet_loggers: None, blank_charts: None) -> None:
+def _quiet(quiet_loggers: None) -> None:
     """Every tool makes loggers."""
 
 

@@ -15,7 +15,6 @@ from tests.helpers.tiny import as_arguments, narrow_retinanet, options
 from tests.helpers.tiny_models import DETECTOR
 from tests.helpers.tool import call
 
-pytestmark = pytest.mark.usefixtures('blank_charts')
 SAME = ('Roboflow COCO', 'CVAT COCO', 'FiftyOne COCO', 'COCO at the root')
 OTHER = ('YOLO', 'VOC devkit', 'labelme parts', 'CVAT XML')
 

@@ -12,7 +12,6 @@ from tests.helpers.tiny import as_arguments, narrow_retinanet, options
 from tests.helpers.tiny_models import DETECTOR
 from tests.helpers.tool import call
 
-pytestmark = pytest.mark.usefixtures('blank_charts')
 SMALL = as_arguments(
     {**options(), **narrow_retinanet(), 'default_hooks.visualization.score_thr': 0.0}
 )
