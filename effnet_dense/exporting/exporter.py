@@ -24,7 +24,7 @@ from effnet_dense.exporting.network import DetectionNetwork, SegmentationNetwork
 from effnet_dense.exporting.onnx_file import detection_graph, to_onnx
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import KEY, Metadata
-from effnet_dense.runtimes.onnx_session import IMAGES
+from effnet_dense.runtimes.onnx_session import IMAGES, SUFFIX
 from effnet_dense.weights import fetch
 
 RAW = ('logits', 'deltas', 'centerness')
@@ -67,23 +67,26 @@ def export(
         FileExistsError: `out` exists.
         FileNotFoundError: No such config or checkpoint.
         ImportError: onnx or onnxscript is not installed, or PyTorch is older than 2.7.
-        ValueError: The model cannot be exported; the message says why.
+        ValueError: The model cannot be exported, or `out` has another suffix than .onnx.
     """
     import onnx
 
     if not hasattr(torch.compiler, 'is_exporting'):
         raise ImportError(f'export needs PyTorch 2.7 or later, got {torch.__version__}')
     path = Path(out)
+    if path.suffix != SUFFIX:
+        raise ValueError(f'expected out to be a name with {SUFFIX}, got {str(path)!r}')
     if path.exists():
         raise FileExistsError(f'{path} exists: choose another file')
     predictor = Predictor(config, checkpoint, device='cpu')
     task = 'semantic' if is_segmentation(predictor.config) else 'detection'
     chosen = _post(task, post, predictor.config)
     sides = input_size(predictor.config, size)
+    example = _example(predictor.channels, sides, batch)
     if task == 'semantic':
-        model = _segmentor(predictor.model, sides, batch, chosen)
+        model = _segmentor(predictor.model, example, chosen, batch is None)
     else:
-        model = _detector(predictor.model, sides, batch, chosen)
+        model = _detector(predictor.model, example, chosen, batch is None)
     source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
     outputs = [value.name for value in model.graph.output]
     metadata = _metadata(predictor, task, sides, batch, chosen, outputs, Path(fetch(source)))
@@ -114,29 +117,29 @@ def _post(task: str, post: str | None, config: Config) -> str:
     return post
 
 
-def _example(sides: tuple[int, int], batch: int | None) -> torch.Tensor:
+def _example(channels: int, sides: tuple[int, int], batch: int | None) -> torch.Tensor:
     """Return images to trace with; torch.export takes a batch of one for a constant."""
-    return torch.zeros(batch or 2, 3, *sides)
+    return torch.zeros(batch or 2, channels, *sides)
 
 
-def _detector(model: Any, sides: tuple[int, int], batch: int | None, post: str) -> Any:
+def _detector(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Any:
     if not isinstance(model, SingleStageDetector) or not hasattr(model, 'bbox_head'):
         raise ValueError(
             f'{type(model).__name__} cannot be exported, only single-stage detectors and segmentors'
         )
-    decoder = Decoder(model.bbox_head, sides)
-    network, images = DetectionNetwork(model).eval(), _example(sides, batch)
+    height, width = images.shape[2:]
+    decoder, network = Decoder(model.bbox_head, (height, width)), DetectionNetwork(model).eval()
     with torch.no_grad():
         raw: Sequence[torch.Tensor] = network(images)
-    graph = to_onnx(network, [images], [IMAGES], RAW[: len(raw)], batch is None)
+    graph = to_onnx(network, [images], [IMAGES], RAW[: len(raw)], any_batch)
     if post == 'raw':
         return graph
     test_cfg = model.test_cfg
     nms = dict(test_cfg['nms']) if post == 'nms' else None
-    return detection_graph(graph, decoder, nms, test_cfg['max_per_img'], raw, batch is None)
+    return detection_graph(graph, decoder, nms, test_cfg['max_per_img'], raw, any_batch)
 
 
-def _segmentor(model: Any, sides: tuple[int, int], batch: int | None, post: str) -> Any:
+def _segmentor(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Any:
     mode = model.test_cfg.get('mode', 'whole')
     if not isinstance(model, EncoderDecoder) or mode != 'whole':
         raise ValueError(
@@ -145,7 +148,7 @@ def _segmentor(model: Any, sides: tuple[int, int], batch: int | None, post: str)
         )
     network = SegmentationNetwork(model, labels=post == 'labels').eval()
     name = 'label_map' if post == 'labels' else 'logits'
-    return to_onnx(network, [_example(sides, batch)], [IMAGES], [name], batch is None)
+    return to_onnx(network, [images], [IMAGES], [name], any_batch)
 
 
 def _metadata(
@@ -170,10 +173,10 @@ def _metadata(
         palette=[list(map(int, colour)) for colour in meta.get('palette') or []],
         size=list(sides),
         batch=batch,
-        mean=list(preprocessor.get('mean') or [0.0] * 3),
-        std=list(preprocessor.get('std') or [1.0] * 3),
+        mean=list(preprocessor.get('mean') or [0.0] * predictor.channels),
+        std=list(preprocessor.get('std') or [1.0] * predictor.channels),
         pad_value=float(preprocessor.get('pad_value', preprocessor.get('pad_val', 0)) or 0),
-        channels='RGB' if preprocessor.get('bgr_to_rgb') else 'BGR',
+        channels='RGB' if preprocessor.get('bgr_to_rgb') and predictor.channels == 3 else 'BGR',
         resize=None
         if resize is None
         else dict(scale=list(resize['scale']), keep_ratio=bool(resize.get('keep_ratio'))),

@@ -94,10 +94,12 @@ def exported_config(metadata: Metadata) -> Config:
         pipeline=metadata.pipeline,
         metainfo=dict(classes=metadata.classes, palette=metadata.palette),
     )
+    backbone = dict(type='effnet_dense.EfficientNet', in_channels=len(metadata.mean))
+    model = dict(type=metadata.model, backbone=backbone, data_preprocessor=metadata.preprocessor)
     config = Config(
         dict(
             default_scope=SCOPES[metadata.task],
-            model=dict(type=metadata.model, data_preprocessor=metadata.preprocessor),
+            model=model,
             test_dataloader=dict(dataset=dataset),
         )
     )
@@ -117,7 +119,8 @@ def _boxes(outputs: dict[str, Any], sample: Any) -> None:
         torch.from_numpy(np.ascontiguousarray(outputs[name][:count]))
         for name in ('boxes', 'scores', 'labels')
     )
-    factors = [1 / factor for factor in sample.metainfo['scale_factor'][:2]]
+    scale = sample.metainfo.get('scale_factor', (1.0, 1.0))
+    factors = [1 / factor for factor in scale[:2]]
     sample.pred_instances = InstanceData(
         bboxes=scale_boxes(boxes, factors), scores=scores, labels=labels
     )

@@ -69,7 +69,8 @@ class Predictor:
     Args:
         config: A work folder, or a checkpoint, of a training, whose config is taken from the
             checkpoint as data (see `engine.run_folder`); or a path, the name of a shipped config,
-            or a Config, which is not changed. A config file is Python and is executed.
+            or a Config, which is not changed. A config file is Python and is executed. Or a file
+            of `effnet_dense.export`, alone: its runtime chooses the device.
         checkpoint: Any source of `effnet_dense.load_weights`; by default the best checkpoint of the
             work folder, or the one that `config` names.
         device: Such as 'cpu' or 'cuda:1'; by default chosen by mmengine.
@@ -108,7 +109,9 @@ class Predictor:
         self._watched = False
         self.model: Any = None
         if is_exported(config):
-            self._open(str(config), checkpoint, image_range)
+            given = dict(checkpoint=checkpoint, device=device)
+            given.update(deploy=deploy or None, channels_last=channels_last or None)
+            self._open(str(config), image_range, given)
         else:
             self._load(config, checkpoint, device, deploy, channels_last, image_range)
         self._finish()
@@ -148,10 +151,11 @@ class Predictor:
         if channels_last:
             use_channels_last(self.model)
 
-    def _open(self, path: str, checkpoint: Source | None, image_range: ImageRange) -> None:
-        """Open an exported file."""
-        if checkpoint is not None:
-            raise ValueError(f'{path} has its weights: expected no checkpoint, got {checkpoint}')
+    def _open(self, path: str, image_range: ImageRange, given: dict[str, Any]) -> None:
+        """Open an exported file; `given` are the arguments that it does not take, if not None."""
+        unused = [f'{name}={value}' for name, value in given.items() if value is not None]
+        if unused:
+            raise ValueError(f'{path} is exported: expected it without {", ".join(unused)}')
         session = OnnxSession(path)
         self.config = exported_config(session.metadata)
         init_default_scope(self.config.default_scope)

@@ -32,7 +32,7 @@ class Metadata:
         mean: Of each channel in the order of `channels`, which is subtracted from 0 … 255.
         std: By which the difference is divided.
         pad_value: Of normalised pixels to the right of an image and below it.
-        channels: 'RGB' or 'BGR'.
+        channels: 'RGB', or 'BGR' as images are loaded; further bands follow in their order.
         resize: {'scale': [width, height], 'keep_ratio': bool}; None: images keep their size.
         post: 'nms', 'decoded' or 'raw' for detectors, 'labels' or 'raw' for segmentors.
         outputs: Name → what it is.

@@ -17,6 +17,7 @@ from effnet_dense.runtimes.metadata import KEY, Metadata
 SUFFIX = '.onnx'
 IMAGES = 'images'
 SIZES = 'sizes'
+PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
 
 
 class OnnxSession:
@@ -24,7 +25,8 @@ class OnnxSession:
 
     Args:
         path: The file.
-        providers: ONNX Runtime's, the preferred first; by default its own order.
+        providers: ONNX Runtime's, the preferred first; by default CUDA where it is installed for
+            it, else the CPU.
         threads: Of one operator; by default ONNX Runtime's choice.
 
     Attributes:
@@ -52,7 +54,7 @@ class OnnxSession:
             options.intra_op_num_threads = threads
         try:
             self._session: Any = runtime.InferenceSession(
-                str(path), options, providers=providers or runtime.get_available_providers()
+                str(path), options, providers=providers or _preferred(runtime)
             )
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
@@ -104,6 +106,11 @@ def check_images(images: Any, metadata: Metadata) -> None:
         )
     if metadata.batch and len(images) != metadata.batch:
         raise ValueError(f'expected {metadata.batch} images per pass, got {len(images)}')
+
+
+def _preferred(runtime: Any) -> list[str]:
+    available = runtime.get_available_providers()
+    return [name for name in PROVIDERS if name in available]
 
 
 def _runtime() -> Any:

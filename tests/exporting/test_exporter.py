@@ -120,6 +120,8 @@ def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:
         export(config, str(checkpoint), out, post='labels')
     with pytest.raises(ValueError, match='multiples of 32, got 70 × 64'):
         export(config, str(checkpoint), out, size=(70, 64))
+    with pytest.raises(ValueError, match=r"a name with \.onnx, got '.*model'"):
+        export(config, str(checkpoint), tmp_path / 'model')
     assert list(tmp_path.iterdir()) == [taken]
 
 
