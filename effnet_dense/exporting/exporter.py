@@ -25,6 +25,7 @@ from effnet_dense.exporting.onnx_file import detection_graph, to_onnx
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import KEY, Metadata
 from effnet_dense.runtimes.onnx_session import IMAGES, SUFFIX
+from effnet_dense.utils.counted import counted
 from effnet_dense.weights import fetch
 
 RAW = ('logits', 'deltas', 'centerness')
@@ -99,7 +100,8 @@ def export(
     os.replace(partial, path)
     print_log(
         f'{path}: {metadata.model}, {sides[0]} × {sides[1]} pixels, '
-        f'{batch or "any number of"} images, {path.stat().st_size / 1e6:.1f} MB',
+        f'{counted(batch, "image") if batch else "any number of images"}, '
+        f'{path.stat().st_size / 1e6:.1f} MB',
         logger='current',
     )
     return path

@@ -109,7 +109,7 @@ class Predictor:
         self._watched = False
         self.model: Any = None
         if is_exported(config):
-            given = dict(checkpoint=checkpoint, device=device)
+            given: dict[str, Any] = dict(checkpoint=checkpoint, device=device)
             given.update(deploy=deploy or None, channels_last=channels_last or None)
             self._open(str(config), image_range, given)
         else:

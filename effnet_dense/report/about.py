@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from effnet_dense import __version__
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.environment import (
     git_commit,
     gpu_names,
@@ -33,7 +34,7 @@ def versions() -> dict[str, str]:
 
 def hardware() -> dict[str, str]:
     """Describe the processor and the GPUs."""
-    found = {'Processor': f'{processor_name()}, {os.cpu_count()} cores'}
+    found = {'Processor': f'{processor_name()}, {counted(os.cpu_count() or 1, "core")}'}
     if torch.cuda.is_available():
         found |= {'GPUs': gpu_names(), 'CUDA': str(torch.version.cuda)}
     return found

@@ -6,11 +6,11 @@ HISSING = ('s', 'x', 'tch', 'sh')
 """Endings of nouns whose plural ends in -es."""
 
 
-def counted(number: float, what: str, several: str | None = None) -> str:
+def counted(number: float | str, what: str, several: str | None = None) -> str:
     """Return a number with its noun, in the singular for 1.
 
     Args:
-        number: Of things.
+        number: Of things, or a word such as 'no'.
         what: Such as 'image', or with its verb, 'image has'.
         several: The plural; by default the noun's regular one.
     """

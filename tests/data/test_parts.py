@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from effnet_dense.data.normalise import NormalPart
 from effnet_dense.data.parts import Division, divide
+from effnet_dense.utils.counted import counted
 
 
 def whole(names: list[str], folder: Path | None = None, classes: int = 1) -> NormalPart:
@@ -43,7 +44,7 @@ def test_every_image_and_object_is_in_one_part(names: list[str], share: float, s
         ids = {image['id'] for image in part.data['images']}
         assert {entry['image_id'] for entry in part.data['annotations']} == ids
         assert part.ann_file is None
-    assert f'{len(train)} images to train, {len(val)} to evaluate' in remarks[0]
+    assert f'{counted(len(train), "image")} to train, {len(val)} to evaluate' in remarks[0]
 
 
 def test_frames_of_a_video_stay_together_also_when_images_are_added() -> None:

@@ -26,7 +26,9 @@ def test_versions_begin_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gpus_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     assert list(about.hardware()) == ['Processor']
-    assert about.hardware()['Processor'].endswith(f', {os.cpu_count()} cores')
+    for cores, words in ((1, ', 1 core'), (2, ', 2 cores')):
+        monkeypatch.setattr(os, 'cpu_count', lambda cores=cores: cores)
+        assert about.hardware()['Processor'].endswith(words)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(about, 'gpu_names', lambda: '2 × A')
     assert about.hardware()['GPUs'] == '2 × A'

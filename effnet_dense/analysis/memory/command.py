@@ -8,6 +8,7 @@ import json
 from effnet_dense.analysis.memory import tables
 from effnet_dense.analysis.memory.config_forecast import ConfigForecast, check_capacity
 from effnet_dense.analysis.memory.peak import Peak
+from effnet_dense.utils.counted import counted
 from effnet_dense.utils.markdown import markdown_table
 from effnet_dense.utils.outputs import check_free, write_output
 
@@ -65,9 +66,10 @@ def _print_peaks(
 ) -> None:
     for setup, peak in zip(forecast.setups, peaks, strict=True):
         if args.gib is not None:
-            count = peak.setup.batch_size if peak else 'no'
+            count = peak.setup.batch_size if peak else 0
+            fit = counted(count or 'no', 'image per step fits', 'images per step fit')
             print(
-                f'{forecast.name}, {tables.column_heading(setup)}: {count} images per step fit '
+                f'{forecast.name}, {tables.column_heading(setup)}: {fit} '
                 f'into {args.gib} GiB less {args.reserve} GiB in reserve'
             )
         if peak is not None:

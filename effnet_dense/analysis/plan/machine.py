@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from effnet_dense.utils.available_memory import available_memory
+from effnet_dense.utils.counted import counted
 
 GIB = 2**30
 
@@ -46,7 +47,7 @@ class Machine:
         return self.gpu_memory if self.on_gpu else self.ram
 
     def __str__(self) -> str:
-        cpu = f'{self.cores} CPU cores ({self.threads} threads)'
+        cpu = f'{counted(self.cores, "CPU core")} ({counted(self.threads, "thread")})'
         text = f'{cpu}, {self.ram / GIB:.1f} GiB of memory free'
         if self.on_gpu:
             return f'{self.gpu} with {self.gpu_memory / GIB:.1f} GiB free, {text}'
