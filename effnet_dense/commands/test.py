@@ -62,7 +62,13 @@ def main(args: argparse.Namespace) -> None:
     from effnet_dense.engine.config import check_source
     from effnet_dense.engine.jobs import test
     from effnet_dense.engine.run_folder import default_checkpoint
+    from effnet_dense.runtimes.onnx_session import SUFFIX
 
+    if str(args.config).endswith(SUFFIX):
+        raise ValueError(
+            f'test does not take exported files yet, got {args.config}: expected a work folder, or '
+            'a config and a checkpoint (`predict` takes the file)'
+        )
     if args.batch_size:
         args.cfg_options = {BATCH_SIZE: args.batch_size, **(args.cfg_options or {})}
     check_source(args.config)

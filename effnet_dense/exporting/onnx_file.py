@@ -36,6 +36,7 @@ def to_onnx(
         dynamic_batch: Any number of images.
 
     Raises:
+        ImportError: onnxscript is not installed.
         ValueError: The module cannot be traced; the message has torch.export's reason.
     """
     batch = torch.export.Dim('batch', min=1, max=4096)
@@ -53,8 +54,10 @@ def to_onnx(
                 external_data=False,
                 verbose=False,
             )
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
+    except ImportError:  # onnxscript, by which torch.onnx converts
+        raise
+    except Exception as error:  # whatever a traced module raises
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ValueError(f'{type(module).__name__} cannot be exported: {reason:.300}') from error
     model: onnx.ModelProto = converted.model_proto
     model.ir_version = IR_VERSION

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from effnet_dense.commands import export, predict
+from effnet_dense.commands import export, predict, test
 from effnet_dense.commands.program import run
 from tests.helpers.exported_files import identity
 
@@ -59,3 +59,10 @@ def test_predicts_mistakes(
     path = identity(tmp_path / 'a.onnx')
     assert run(predict.main, predict.parser(), [str(path), *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_test_command_has_its_own_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(test.main, test.parser(), [str(identity(tmp_path / 'a.onnx'))]) == 2
+    assert 'test does not take exported files yet, got' in capsys.readouterr().err

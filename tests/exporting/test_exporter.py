@@ -14,6 +14,7 @@ from mmengine.dataset import pseudo_collate
 import effnet_dense
 from effnet_dense.engine.config import load_config
 from effnet_dense.exporting import export
+from effnet_dense.exporting.onnx_file import to_onnx
 from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from tests.helpers.tiny_models import CLASSES, detector, saved, segmentor
@@ -139,3 +140,27 @@ def test_other_models_are_refused(
     checkpoint = saved(config, tmp_path / 'x.pth')
     with pytest.raises(ValueError, match=message):
         export(config, str(checkpoint), tmp_path / 'a.onnx', size=size)
+
+
+class Silent(torch.nn.Module):
+    """Fails as its argument does, without a message or for a missing package."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Raise."""
+        raise self.error
+
+
+def test_what_tracing_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(module: Any, *_: object, **__: object) -> None:
+        raise module.error
+
+    monkeypatch.setattr(torch.export, 'export', fail)
+    given = ([torch.zeros(2, 3, 8, 8)], ['images'], ['logits'])
+    with pytest.raises(ValueError, match='^Silent cannot be exported: KeyError$'):
+        to_onnx(Silent(KeyError), *given)
+    with pytest.raises(ImportError):
+        to_onnx(Silent(ImportError), *given)
