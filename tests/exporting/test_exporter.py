@@ -160,7 +160,7 @@ def test_what_tracing_raises(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.export, 'export', fail)
     given = ([torch.zeros(2, 3, 8, 8)], ['images'], ['logits'])
-    with pytest.raises(ValueError, match='^Silent cannot be exported: KeyError$'):
+    with pytest.raises(ValueError, match=r'^Silent cannot be exported: KeyError$'):
         to_onnx(Silent(KeyError), *given)
     with pytest.raises(ImportError):
         to_onnx(Silent(ImportError), *given)
