@@ -81,6 +81,7 @@ def locate_instance_maps(root: Path, folders: Folders) -> Layout | None:
     if kind is None:
         return None
     parts = kind.splits if set(kind.splits) != {'train'} else {UNNAMED: kind.splits['train']}
+    parts = dict(sorted(parts.items()))  # of several faults, always the same one is named
     place = next(iter(parts.values())).label_dir
     return Layout(
         format=kind.format,

@@ -205,7 +205,7 @@ def _parts_below(folder: Path) -> Layout | None:
             for part in images.keys() ^ labels.keys()
         }
         both = images.keys() & labels.keys()
-        parts = {part: _with_endings(images[part], labels[part]) for part in both}
+        parts = {part: _with_endings(images[part], labels[part]) for part in sorted(both)}
         return Layout(folder, parts, remarks, missing)
     return None
 
