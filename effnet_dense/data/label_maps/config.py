@@ -26,6 +26,7 @@ from effnet_dense.data.label_maps.decode import NO_CLASS
 from effnet_dense.data.label_maps.folder import Draw, LabelSource, find_labels
 from effnet_dense.data.label_maps.heads import set_segmentation_classes
 from effnet_dense.data.label_maps.pairs import LabelSplit
+from effnet_dense.data.label_maps.reduced import report_reduced
 from effnet_dense.data.palette import palette
 from effnet_dense.data.resizing import split_scales
 from effnet_dense.data.skipping import SkipBad
@@ -71,6 +72,7 @@ def use_label_maps(
         folder, splits, split_scales(cfg), val_share, split_seed, draw, _upright(cfg, splits), skip
     )
     print_log(source.summary())
+    report_reduced(cfg, tuple(source.splits), source.encoding)
     for loop in loops_of(tuple(source.splits)):
         _set_datasets(cfg.get(f'{loop}_dataloader'), source, source.splits[SPLIT_OF[loop]])
         _set_evaluator(cfg.get(f'{loop}_evaluator'))
