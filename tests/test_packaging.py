@@ -15,6 +15,8 @@ import yaml
 from packaging.requirements import Requirement
 
 MAIN = 'effnet_dense.commands.main'
+TESTED = ('weights', 'onnx', 'openvino', 'docs', 'tests')
+"""Requirement files of the extra with which the tests run."""
 
 
 @pytest.fixture(scope='module')
@@ -150,11 +152,12 @@ def test_extras_are_those_of_the_requirement_files(metadata, repository):
         'mmcv-lite': names['mmcv-lite'],
         'weights': names['weights'],
         'onnx': names['onnx'],
+        'openvino': names['openvino'],
         'heif': names['heif'],
         'bands': names['bands'],
         'tensorboard': names['tensorboard'],
         'docs': names['docs'],
-        'tests': names['weights'] | names['onnx'] | names['docs'] | names['tests'],
+        'tests': set().union(*(names[name] for name in TESTED)),
     }
 
 

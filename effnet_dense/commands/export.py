@@ -1,8 +1,9 @@
-"""Export a trained detector or segmentor to an ONNX file that other runtimes execute.
+"""Export a trained detector or segmentor to a file that other runtimes execute.
 
 Examples:
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune
   effnet-dense export work_dirs/effnet_lite0_fpn_camvid --size 384 480 --out camvid.onnx
+  effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --format openvino
   effnet-dense predict model.onnx street.jpg --out found
 """
 
@@ -12,6 +13,9 @@ import argparse
 
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
 from effnet_dense.commands.readers import given_path, whole
+
+FORMATS = ('onnx', 'openvino')
+"""Those of exporting.formats, which imports a framework."""
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -28,9 +32,11 @@ def parser(prog: str | None = None) -> Parser:
     add(
         '--out',
         type=given_path,
-        metavar='FILE.onnx',
-        help='a new file (default: model.onnx in the work folder, else here)',
+        metavar='FILE',
+        help='a new .onnx file, or a new folder for OpenVINO (default: model.onnx or '
+        'model_openvino in the work folder, else here)',
     )
+    add('--format', choices=FORMATS, default='onnx', help='onnx (default), or openvino')
     add(
         '--size',
         nargs=2,
@@ -55,10 +61,11 @@ def main(args: argparse.Namespace) -> None:
 
     from effnet_dense.engine.config import check_source
     from effnet_dense.exporting import export
+    from effnet_dense.exporting.formats import OUT
 
     check_source(args.config)
     folder = Path(args.config) if Path(args.config).is_dir() else Path()
-    out = args.out or folder / 'model.onnx'
+    out = args.out or folder / OUT[args.format]
     size = tuple(args.size) if args.size else None
-    path = export(args.config, args.checkpoint, out, size, args.batch, args.post)
+    path = export(args.config, args.checkpoint, out, size, args.batch, args.post, args.format)
     print(f'predict: effnet-dense predict {path} IMAGE')

@@ -19,12 +19,13 @@ from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.model_classes import test_dataset
 from effnet_dense.engine.run_folder import checkpoint_of
 from effnet_dense.exporting.decoding import Decoder
+from effnet_dense.exporting.formats import OUT, check_out, write
 from effnet_dense.exporting.input_size import input_size
 from effnet_dense.exporting.network import DetectionNetwork, SegmentationNetwork
-from effnet_dense.exporting.onnx_file import detection_graph, to_onnx
+from effnet_dense.exporting.onnx_file import Parts, detection_tail, to_onnx
 from effnet_dense.inference.predictor import Predictor
-from effnet_dense.runtimes.metadata import KEY, Metadata
-from effnet_dense.runtimes.onnx_session import IMAGES, SUFFIX
+from effnet_dense.runtimes.inputs import IMAGES
+from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.utils.counted import counted
 from effnet_dense.weights import fetch
 
@@ -44,64 +45,57 @@ OUTPUTS = {
 def export(
     config: str | os.PathLike[str] | Config,
     checkpoint: str | None = None,
-    out: str | os.PathLike[str] = 'model.onnx',
+    out: str | os.PathLike[str] | None = None,
     size: tuple[int, int] | None = None,
     batch: int | None = None,
     post: str | None = None,
+    format: str = 'onnx',
 ) -> Path:
-    """Export a detector or segmentor to an ONNX file.
+    """Export a detector or segmentor to a file that other runtimes execute.
 
     Args:
         config: A work folder, or a config with a checkpoint, as `Predictor` takes them.
         checkpoint: See there.
-        out: The file, which must not exist.
+        out: The file, or folder for OpenVINO, which must not exist; by default model.onnx or
+            model_openvino.
         size: Height and width that the network takes; by default the test pipeline's.
         batch: Images per pass; by default any number.
         post: 'nms', 'decoded' or 'raw' for detectors; 'labels' or 'raw' for segmentors. By default
             the first, but 'raw' for segmentors whose test pipeline resizes images: logits are then
             resized back before the best class is taken, as in PyTorch.
+        format: 'onnx' or 'openvino'.
 
     Returns:
-        The file.
+        The file or folder.
 
     Raises:
         FileExistsError: `out` exists.
         FileNotFoundError: No such config or checkpoint.
-        ImportError: onnx or onnxscript is not installed, or PyTorch is older than 2.7.
-        ValueError: The model cannot be exported, or `out` has another suffix than .onnx.
+        ImportError: onnx, onnxscript or OpenVINO is not installed, or PyTorch is older than 2.7.
+        ValueError: The model cannot be exported, or `out` has another suffix than the format.
     """
-    import onnx
-
     if not hasattr(torch.compiler, 'is_exporting'):
         raise ImportError(f'export needs PyTorch 2.7 or later, got {torch.__version__}')
-    path = Path(out)
-    if path.suffix != SUFFIX:
-        raise ValueError(f'expected out to be a name with {SUFFIX}, got {str(path)!r}')
-    if path.exists():
-        raise FileExistsError(f'{path} exists: choose another file')
+    path = Path(OUT.get(format, format) if out is None else out)
+    check_out(path, format)
     predictor = Predictor(config, checkpoint, device='cpu')
     task = 'semantic' if is_segmentation(predictor.config) else 'detection'
     chosen = _post(task, post, predictor.config)
     sides = input_size(predictor.config, size)
     example = _example(predictor.channels, sides, batch)
     if task == 'semantic':
-        model = _segmentor(predictor.model, example, chosen, batch is None)
+        parts = _segmentor(predictor.model, example, chosen, batch is None)
     else:
-        model = _detector(predictor.model, example, chosen, batch is None)
+        parts = _detector(predictor.model, example, chosen, batch is None)
     source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
+    model = parts.joined()
     outputs = [value.name for value in model.graph.output]
     metadata = _metadata(predictor, task, sides, batch, chosen, outputs, Path(fetch(source)))
-    entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, metadata.to_json()
-    onnx.checker.check_model(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.partial')
-    onnx.save(model, str(partial))
-    os.replace(partial, path)
+    written = write(model, metadata, path, format)
     print_log(
         f'{path}: {metadata.model}, {sides[0]} × {sides[1]} pixels, '
         f'{counted(batch, "image") if batch else "any number of images"}, '
-        f'{path.stat().st_size / 1e6:.1f} MB',
+        f'{written / 1e6:.1f} MB',
         logger='current',
     )
     return path
@@ -124,7 +118,7 @@ def _example(channels: int, sides: tuple[int, int], batch: int | None) -> torch.
     return torch.zeros(batch or 2, channels, *sides)
 
 
-def _detector(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Any:
+def _detector(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Parts:
     if not isinstance(model, SingleStageDetector) or not hasattr(model, 'bbox_head'):
         raise ValueError(
             f'{type(model).__name__} cannot be exported, only single-stage detectors and segmentors'
@@ -135,13 +129,15 @@ def _detector(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> A
         raw: Sequence[torch.Tensor] = network(images)
     graph = to_onnx(network, [images], [IMAGES], RAW[: len(raw)], any_batch)
     if post == 'raw':
-        return graph
+        return Parts(graph)
     test_cfg = model.test_cfg
     nms = dict(test_cfg['nms']) if post == 'nms' else None
-    return detection_graph(graph, decoder, nms, test_cfg['max_per_img'], raw, any_batch)
+    most = test_cfg['max_per_img']
+    tail = detection_tail(RAW[: len(raw)], decoder, nms, most, raw, any_batch)
+    return Parts(graph, tail)
 
 
-def _segmentor(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Any:
+def _segmentor(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Parts:
     mode = model.test_cfg.get('mode', 'whole')
     if not isinstance(model, EncoderDecoder) or mode != 'whole':
         raise ValueError(
@@ -150,7 +146,7 @@ def _segmentor(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> 
         )
     network = SegmentationNetwork(model, labels=post == 'labels').eval()
     name = 'label_map' if post == 'labels' else 'logits'
-    return to_onnx(network, [images], [IMAGES], [name], any_batch)
+    return Parts(to_onnx(network, [images], [IMAGES], [name], any_batch))
 
 
 def _metadata(

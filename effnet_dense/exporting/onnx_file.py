@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import onnx.compose
@@ -15,7 +15,26 @@ import torch
 from torch import Tensor, nn
 
 from effnet_dense.exporting.suppression import CANDIDATES, IR_VERSION, OPSET, suppression
-from effnet_dense.runtimes.onnx_session import SIZES
+from effnet_dense.runtimes.inputs import SIZES
+
+
+class Parts(NamedTuple):
+    """A model in two parts, of which only the first is ever quantised.
+
+    Attributes:
+        network: Images → raw outputs, or all that the model does.
+        tail: Raw outputs, and `SIZES` → results; None if there is nothing more.
+    """
+
+    network: onnx.ModelProto
+    tail: onnx.ModelProto | None = None
+
+    def joined(self) -> onnx.ModelProto:
+        """Return one model of both."""
+        if self.tail is None:
+            return self.network
+        names = [value.name for value in self.network.graph.output]
+        return _join(self.network, self.tail, names, 'network_')
 
 
 def to_onnx(
@@ -64,35 +83,33 @@ def to_onnx(
     return model
 
 
-def detection_graph(
-    network: onnx.ModelProto,
+def detection_tail(
+    names: Sequence[str],
     decoder: nn.Module,
     nms: dict[str, Any] | None,
     most: int,
     raw: Sequence[Tensor],
     dynamic_batch: bool,
 ) -> onnx.ModelProto:
-    """Join a network's graph with decoding and, unless `nms` is None, suppression.
+    """Build the graph of decoding and, unless `nms` is None, suppression.
 
     Args:
-        network: Whose outputs are those of `DetectionNetwork`.
+        names: Of the network's outputs, those of `DetectionNetwork`.
         decoder: A `Decoder`.
         nms: mmdet's config, or None: candidates are the output.
         most: M.
         raw: Examples of the network's outputs.
         dynamic_batch: Any number of images.
     """
-    names = [value.name for value in network.graph.output]
     sizes = torch.full((raw[0].shape[0], 2), 64.0)
     arguments = [*raw[:2], sizes, *raw[2:]]
     given = [*names[:2], SIZES, *names[2:]]
     found = ('boxes', 'scores', 'labels') if nms is None else CANDIDATES
     decoding = to_onnx(decoder.eval(), arguments, given, found, dynamic_batch)
-    joined = _join(network, decoding, names, 'network_')
     if nms is None:
-        return joined
+        return decoding
     candidates = decoding.graph.output[1].type.tensor_type.shape.dim[1].dim_value
-    return _join(joined, suppression(nms, candidates, most), found, 'decode_')
+    return _join(decoding, suppression(nms, candidates, most), found, 'decode_')
 
 
 def _join(

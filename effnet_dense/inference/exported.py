@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from effnet_dense.engine.size_tuples import use_size_tuples
 from effnet_dense.runtimes.metadata import Metadata
-from effnet_dense.runtimes.onnx_session import OnnxSession
+from effnet_dense.runtimes.session import Session
 
 SCOPES = {'detection': 'mmdet', 'semantic': 'mmseg'}
 DATASETS = {'detection': 'CocoDataset', 'semantic': 'BaseSegDataset'}
@@ -37,7 +37,7 @@ class ExportedModel(nn.Module):
         ValueError: The file ends before predictions.
     """
 
-    def __init__(self, session: OnnxSession) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         metadata = session.metadata
         if metadata.post not in RUNNABLE or (metadata.task, metadata.post) == ('detection', 'raw'):

@@ -43,7 +43,8 @@ from effnet_dense.inference.exported import ExportedModel, exported_config
 from effnet_dense.inference.images import ImageInput, ImageReader
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.inference.prediction import Context, as_prediction
-from effnet_dense.runtimes.onnx_session import SUFFIX, OnnxSession
+from effnet_dense.runtimes.session import is_exported as is_exported
+from effnet_dense.runtimes.session import open_session
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch
@@ -70,7 +71,7 @@ class Predictor:
         config: A work folder, or a checkpoint, of a training, whose config is taken from the
             checkpoint as data (see `engine.run_folder`); or a path, the name of a shipped config,
             or a Config, which is not changed. A config file is Python and is executed. Or a file
-            of `effnet_dense.export`, alone: its runtime chooses the device.
+            or folder of `effnet_dense.export`, alone: its runtime chooses the device.
         checkpoint: Any source of `effnet_dense.load_weights`; by default the best checkpoint of the
             work folder, or the one that `config` names.
         device: Such as 'cpu' or 'cuda:1'; by default chosen by mmengine.
@@ -156,7 +157,7 @@ class Predictor:
         unused = [f'{name}={value}' for name, value in given.items() if value is not None]
         if unused:
             raise ValueError(f'{path} is exported: expected it without {", ".join(unused)}')
-        session = OnnxSession(path)
+        session = open_session(path)
         self.config = exported_config(session.metadata)
         init_default_scope(self.config.default_scope)
         self._reader = _reader(self.config, image_range)
@@ -327,11 +328,6 @@ def _check_array(image: Any, channels: int) -> None:
         raise ValueError(f'{expected}, got a {type(image).__name__}')
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != channels or not image.size:
         raise ValueError(f'{expected}, got {image.shape} of {image.dtype}')
-
-
-def is_exported(config: Any) -> bool:
-    """Whether a source is a file of `effnet_dense.export`, by its name."""
-    return isinstance(config, str | PathLike) and str(config).endswith(SUFFIX)
 
 
 def _check_sources(config: Any, checkpoint: Any) -> Source:

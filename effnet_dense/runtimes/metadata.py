@@ -6,7 +6,7 @@ Written by `effnet_dense.export`; `docs/export.md` lists the fields.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 KEY = 'effnet_dense'
@@ -98,7 +98,9 @@ class Metadata:
                 f'{name} was written by effnet_dense {values.get("version")}, whose metadata '
                 f'(version {values["schema"]}) this one (version {SCHEMA}) cannot read: update it'
             )
-        missing = sorted({f.name for f in fields(Metadata)} - values.keys())
+        needed = {f.name for f in fields(Metadata) if f.default is f.default_factory is MISSING}
+        missing = sorted(needed - values.keys())
         if missing:
             raise ValueError(f'{name}: its metadata lacks {", ".join(missing)}')
-        return Metadata(**{f.name: values[f.name] for f in fields(Metadata)})
+        names = [f.name for f in fields(Metadata) if f.name in values]
+        return Metadata(**{name: values[name] for name in names})

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from effnet_dense.runtimes.inputs import IMAGES, SIZES, check_images
 from effnet_dense.runtimes.metadata import KEY, Metadata
 
 SUFFIX = '.onnx'
-IMAGES = 'images'
-SIZES = 'sizes'
 PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
 
 
@@ -72,40 +71,13 @@ class OnnxSession:
     def __call__(
         self, images: NDArray[np.float32], sizes: NDArray[np.float32]
     ) -> dict[str, NDArray[Any]]:
-        """Run the network.
-
-        Args:
-            images: (N, 3, H, W), normalised, of the metadata's size.
-            sizes: (N, 2), height and width of each image without padding.
-
-        Returns:
-            The outputs by name; see `Metadata.outputs`.
-
-        Raises:
-            ValueError: The images have another shape or type.
-        """
+        """Run the network; see `Session`."""
         check_images(images, self.metadata)
         given = {IMAGES: images, SIZES: sizes}
         found = self._session.run(
             self._outputs, {name: given[name] for name in given if name in self._inputs}
         )
         return dict(zip(self._outputs, found, strict=True))
-
-
-def check_images(images: Any, metadata: Metadata) -> None:
-    """Check what a network is given.
-
-    Raises:
-        ValueError: It has another shape or type than the file takes.
-    """
-    expected = (len(metadata.mean), *metadata.size)
-    if images.dtype != np.float32 or images.ndim != 4 or images.shape[1:] != expected:
-        raise ValueError(
-            f'expected images (N, {", ".join(map(str, expected))}) of float32, '
-            f'got {tuple(images.shape)} of {images.dtype}'
-        )
-    if metadata.batch and len(images) != metadata.batch:
-        raise ValueError(f'expected {metadata.batch} images per pass, got {len(images)}')
 
 
 def _preferred(runtime: Any) -> list[str]:

@@ -10,7 +10,8 @@ from PIL import Image
 
 from effnet_dense.commands import export, predict, test
 from effnet_dense.commands.program import run
-from tests.helpers.exported_files import identity
+from effnet_dense.exporting import formats
+from tests.helpers.exported_files import identity, identity_folder
 
 
 def test_arguments_reach_the_function(
@@ -25,10 +26,16 @@ def test_arguments_reach_the_function(
     monkeypatch.setattr('effnet_dense.exporting.export', record)
     words = ['--size', '64', '96', '--batch', '2', '--post', 'raw']
     assert run(export.main, export.parser(), [str(tmp_path), *words]) == 0
-    assert received == [(str(tmp_path), None, tmp_path / 'model.onnx', (64, 96), 2, 'raw')]
+    assert received == [(str(tmp_path), None, tmp_path / 'model.onnx', (64, 96), 2, 'raw', 'onnx')]
     assert 'effnet-dense predict out.onnx IMAGE' in capsys.readouterr().out
-    assert run(export.main, export.parser(), ['efficientdet_d0_coco', 'x.pth']) == 0
-    assert received[1] == ('efficientdet_d0_coco', 'x.pth', Path('model.onnx'), None, None, None)
+    words = ['efficientdet_d0_coco', 'x.pth', '--format', 'openvino']
+    assert run(export.main, export.parser(), words) == 0
+    expected = ('efficientdet_d0_coco', 'x.pth', Path('model_openvino'), None, None, None)
+    assert received[1] == (*expected, 'openvino')
+
+
+def test_formats() -> None:
+    assert tuple(formats.OUT) == export.FORMATS
 
 
 def test_a_name_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,8 +43,13 @@ def test_a_name_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no work folder or checkpoint 'nothing_such'" in capsys.readouterr().err
 
 
-def test_predict_takes_the_file(tmp_path: Path) -> None:
-    path = identity(tmp_path / 'a.onnx')
+@pytest.mark.parametrize('form', ['onnx', 'openvino'])
+def test_predict_takes_the_file(tmp_path: Path, form: str) -> None:
+    if form == 'openvino':
+        pytest.importorskip('openvino')
+        path = identity_folder(tmp_path / 'model_openvino')
+    else:
+        path = identity(tmp_path / 'a.onnx')
     image = tmp_path / 'b.png'
     values = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
     Image.fromarray(values).save(image)

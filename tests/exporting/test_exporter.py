@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
 import torch
 from mmengine.config import Config
@@ -13,10 +15,13 @@ from mmengine.dataset import pseudo_collate
 
 import effnet_dense
 from effnet_dense.engine.config import load_config
-from effnet_dense.exporting import export
-from effnet_dense.exporting.onnx_file import to_onnx
+from effnet_dense.exporting import export, exporter
+from effnet_dense.exporting.formats import write
+from effnet_dense.exporting.onnx_file import Parts, to_onnx
 from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.onnx_session import OnnxSession
+from effnet_dense.runtimes.openvino_session import OpenvinoSession
+from tests.helpers.exported_files import GRAPH
 from tests.helpers.tiny_models import CLASSES, detector, saved, segmentor
 
 RANDOM = np.random.default_rng(0)
@@ -84,6 +89,14 @@ def test_detections(files: Any, name: str, tmp_path: Path) -> None:
     path = effnet_dense.export(config, str(checkpoint), tmp_path / 'model.onnx')
     pytorch, exported = Predictor(config, checkpoint, 'cpu'), Predictor(path)
     assert exported.dataset_meta['classes'] == CLASSES
+    same_detections(pytorch, exported)
+    pytest.importorskip('openvino')
+    write(onnx.load(path), OnnxSession(path).metadata, tmp_path / 'model_openvino', 'openvino')
+    same_detections(pytorch, Predictor(tmp_path / 'model_openvino'))
+
+
+def same_detections(pytorch: Predictor, exported: Predictor) -> None:
+    """Compare what two predictors find in `IMAGES`."""
     for batch_size in (1, 3):
         wanted = pytorch(IMAGES, batch_size)
         for expected, sample in zip(wanted, exported(IMAGES, batch_size), strict=True):
@@ -107,6 +120,22 @@ def test_label_maps_and_metadata(files: Any, tmp_path: Path) -> None:
     assert (metadata.size, metadata.batch, metadata.post) == ([64, 64], 2, 'labels')
     assert metadata.mean == [127.5] * 3 and metadata.channels == 'RGB'
     assert metadata.checkpoint == 'fpn.pth' and len(metadata.sha256) == 64
+
+
+def test_openvino(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip('openvino')
+    config, checkpoint = files['fpn']
+    parts = Parts(onnx.parser.parse_model(GRAPH))
+    monkeypatch.setattr(exporter, '_segmentor', lambda *_: parts)
+    monkeypatch.chdir(tmp_path)
+    path = export(config, str(checkpoint), size=(32, 64), format='openvino')
+    assert path == Path('model_openvino')
+    assert sorted(file.name for file in path.iterdir()) == ['model.bin', 'model.xml']
+    session = OpenvinoSession(path)
+    assert session.metadata.checkpoint == 'fpn.pth' and session.metadata.size == [32, 64]
+    assert list(session.metadata.outputs) == ['logits']
+    sample = Predictor(path)(IMAGES[0][:32])
+    assert sample.pred_sem_seg.data.shape == (1, 32, 64)
 
 
 def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:

@@ -42,17 +42,25 @@ METADATA = Metadata(
 """Of a segmentor whose logits are the image itself: the brightest channel is the class."""
 
 
+GRAPH = """
+    <ir_version: 10, opset_import: ["" : 20]>
+    g (float[N, 3, 32, 64] images) => (float[N, 3, 32, 64] logits)
+    <float[1] one = {1}> { logits = Mul (images, one) }
+"""
+
+
 def identity(path: Path, **changes: Any) -> Path:
     """Write a file whose logits are its normalised images (N, 3, 32, 64)."""
-    model = onnx.parser.parse_model(
-        """
-        <ir_version: 10, opset_import: ["" : 20]>
-        g (float[N, 3, 32, 64] images) => (float[N, 3, 32, 64] logits) {
-            logits = Identity (images)
-        }
-        """
-    )
+    model = onnx.parser.parse_model(GRAPH)
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, replace(METADATA, **changes).to_json()
     onnx.save(model, str(path))
+    return path
+
+
+def identity_folder(path: Path, **changes: Any) -> Path:
+    """Write the same for OpenVINO."""
+    from effnet_dense.exporting.formats import write
+
+    write(onnx.parser.parse_model(GRAPH), replace(METADATA, **changes), path, 'openvino')
     return path

@@ -1,0 +1,99 @@
+"""Convert ONNX graphs to OpenVINO's, and save them with their metadata."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from effnet_dense.runtimes.metadata import Metadata
+from effnet_dense.runtimes.openvino_session import RT_INFO, SUFFIX, import_openvino
+
+NAME = 'model'
+MODEL_TYPES = {'detection': 'ssd', 'semantic': 'Segmentation'}
+"""Task → what OpenVINO's model_api calls it."""
+
+REASONS = ('While validating', '-- ')
+"""How the lines of OpenVINO's errors begin that name an operator, best first."""
+
+
+def to_openvino(model: onnx.ModelProto) -> Any:
+    """Convert an ONNX graph; names of inputs and outputs stay.
+
+    Raises:
+        ValueError: OpenVINO cannot; the message has its reason.
+    """
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    for node in copied.graph.node:
+        if node.op_type == 'MaxPool':
+            _pad_explicitly(node)
+    try:
+        return import_openvino().Core().read_model(io.BytesIO(copied.SerializeToString()))
+    except Exception as error:  # whatever its frontend raises
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        named = [line for start in REASONS for line in lines if line.startswith(start)]
+        reason = [*named, lines[-1]][0]
+        raise ValueError(f'OpenVINO cannot convert this model: {reason:.300}') from error
+
+
+def save_openvino(model: Any, metadata: Metadata, folder: Path) -> None:
+    """Write model.xml and model.bin into a folder.
+
+    Args:
+        model: OpenVINO's; it gets the metadata.
+        metadata: The file's.
+        folder: It exists.
+    """
+    model.set_rt_info(metadata.to_json(), RT_INFO)
+    for key, value in model_info(metadata).items():
+        model.set_rt_info(value, ['model_info', key])
+    # Weights of lower precision are in the graph already; decoding stays in float32.
+    openvino = import_openvino()
+    openvino.save_model(model, str(folder / f'{NAME}{SUFFIX}'), compress_to_fp16=False)
+
+
+def model_info(metadata: Metadata) -> dict[str, str]:
+    """Return what OpenVINO's model_api reads from a file.
+
+    It pads before normalising, by one value for all channels.
+    """
+    mean, std = metadata.mean, metadata.std
+    grey = sum(metadata.pad_value * s + m for m, s in zip(mean, std, strict=True)) / len(mean)
+    keeps_ratio = metadata.resize is not None and metadata.resize['keep_ratio']
+    info = dict(
+        model_type=MODEL_TYPES[metadata.task],
+        labels=' '.join(name.replace(' ', '_') for name in metadata.classes),
+        resize_type='fit_to_window' if keeps_ratio else 'standard',
+        pad_value=str(round(min(max(grey, 0), 255))),
+        mean_values=' '.join(map(str, mean)),
+        scale_values=' '.join(map(str, std)),
+        reverse_input_channels=str(metadata.channels == 'RGB'),
+    )
+    if metadata.task == 'detection':
+        nms = metadata.nms.get('nms') or {}
+        info['iou_threshold'] = str(nms.get('iou_threshold', nms.get('iou_thr', 0.5)))
+        info['confidence_threshold'] = str(metadata.nms.get('score_thr', 0.0))
+    return info
+
+
+def _pad_explicitly(node: onnx.NodeProto) -> None:
+    """Replace a pooling's ceil_mode by padding, which gives the same values.
+
+    OpenVINO refuses a window of 3 pixels on a side of 2, as EfficientDet's coarsest level has it
+    for small images.
+    """
+    values = {attribute.name: attribute for attribute in node.attribute}
+    same = (
+        'ceil_mode' in values
+        and values['ceil_mode'].i == 1
+        and list(values['kernel_shape'].ints) == [3, 3]
+        and list(values['strides'].ints) == [2, 2]
+        and ('pads' not in values or not any(values['pads'].ints))
+    )
+    if same:
+        kept = [value for name, value in values.items() if name not in ('ceil_mode', 'pads')]
+        del node.attribute[:]
+        node.attribute.extend([*kept, onnx.helper.make_attribute('pads', [0, 0, 1, 1])])

@@ -1,0 +1,118 @@
+"""Run OpenVINO files by OpenVINO.
+
+Shapes: N images of H × W pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effnet_dense.runtimes.inputs import IMAGES, SIZES, check_images
+from effnet_dense.runtimes.metadata import KEY, Metadata
+
+SUFFIX = '.xml'
+WEIGHTS = '.bin'
+DEVICE = 'CPU'
+RT_INFO = [KEY, 'metadata']
+"""Where a file has its metadata: `KEY` alone is a section of the XML."""
+FOREIGN = (
+    '{path} has no metadata of effnet_dense: expected a file that `effnet-dense export` has written'
+)
+
+
+class OpenvinoSession:
+    """An exported file, ready to run.
+
+    Sums are of float32 also where the CPU has bfloat16, so that results are those of PyTorch.
+
+    Args:
+        path: The folder of a network and its weights (.xml and .bin), or the .xml file.
+        device: OpenVINO's name, such as 'CPU' or 'GPU'.
+        threads: By default OpenVINO's choice.
+
+    Attributes:
+        metadata: The file's.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: OpenVINO is not installed.
+        ValueError: The file is damaged, or was not exported by this package.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], device: str = DEVICE, threads: int | None = None
+    ) -> None:
+        xml = network_file(path)
+        runtime = import_openvino()
+        core = runtime.Core()
+        settings: dict[str, Any] = {'INFERENCE_PRECISION_HINT': 'f32'}
+        if threads:
+            settings['INFERENCE_NUM_THREADS'] = threads
+        try:
+            model = core.read_model(str(xml))
+        except Exception as error:
+            raise ValueError(f'{xml} is damaged, or no OpenVINO file{_reason(error)}') from error
+        if not model.has_rt_info(RT_INFO):
+            raise ValueError(FOREIGN.format(path=xml))
+        self.metadata = Metadata.from_json(model.get_rt_info(RT_INFO).astype(str), str(xml))
+        try:
+            self._compiled: Any = core.compile_model(model, device, settings)
+        except Exception as error:
+            raise ValueError(f'OpenVINO cannot run {xml} on {device}{_reason(error)}') from error
+        self._inputs = {value.get_any_name() for value in self._compiled.inputs}
+        self._outputs = [value.get_any_name() for value in self._compiled.outputs]
+
+    def __call__(
+        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
+    ) -> dict[str, NDArray[Any]]:
+        """Run the network; see `Session`."""
+        check_images(images, self.metadata)
+        given = {IMAGES: images, SIZES: sizes}
+        found = self._compiled({name: given[name] for name in given if name in self._inputs})
+        return {name: np.array(found[name]) for name in self._outputs}
+
+
+def network_file(path: str | os.PathLike[str]) -> Path:
+    """Return the .xml file of a folder, or of itself.
+
+    Raises:
+        FileNotFoundError: There is none, or it has no weights beside it.
+        ValueError: The folder has several.
+    """
+    path = Path(path)
+    found = sorted(path.glob(f'*{SUFFIX}')) if path.is_dir() else [path]
+    if len(found) > 1:
+        names = ', '.join(file.name for file in found[:4])
+        raise ValueError(f'expected one {SUFFIX} file in {path}, got {names}: name one')
+    if not found or not found[0].is_file():
+        raise FileNotFoundError(f'no OpenVINO file {str(found[0] if found else path / "*.xml")!r}')
+    weights = found[0].with_suffix(WEIGHTS)
+    if not weights.is_file():
+        raise FileNotFoundError(f'{found[0]} has no weights beside it: no {weights.name}')
+    return found[0]
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise ImportError(
+            "OpenVINO files need OpenVINO: pip install 'effnet_dense[openvino]'"
+        ) from error
+    return openvino
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of an error, where OpenVINO has the reason."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f': {lines[-1]:.200}' if lines else ''

@@ -1,0 +1,72 @@
+"""Open exported files, each by its own runtime.
+
+Shapes: N images of H × W pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effnet_dense.runtimes import onnx_session, openvino_session
+from effnet_dense.runtimes.metadata import Metadata
+from effnet_dense.runtimes.onnx_session import OnnxSession
+from effnet_dense.runtimes.openvino_session import OpenvinoSession
+
+SUFFIXES = (onnx_session.SUFFIX, openvino_session.SUFFIX)
+
+
+class Session(Protocol):
+    """An exported file, ready to run.
+
+    Attributes:
+        metadata: The file's.
+    """
+
+    metadata: Metadata
+
+    def __call__(
+        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
+    ) -> dict[str, NDArray[Any]]:
+        """Run the network.
+
+        Args:
+            images: (N, 3, H, W), normalised, of the metadata's size.
+            sizes: (N, 2), height and width of each image without padding.
+
+        Returns:
+            The outputs by name; see `Metadata.outputs`.
+
+        Raises:
+            ValueError: The images have another shape or type.
+        """
+
+
+def is_exported(source: Any) -> bool:
+    """Whether a source is an exported file: by its name, or a folder with an OpenVINO file."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    path = Path(source)
+    return path.name.endswith(SUFFIXES) or _is_openvino_folder(path)
+
+
+def _is_openvino_folder(path: Path) -> bool:
+    suffixes = (openvino_session.SUFFIX, openvino_session.WEIGHTS)
+    return path.is_dir() and any(next(path.glob(f'*{suffix}'), None) for suffix in suffixes)
+
+
+def open_session(path: str | os.PathLike[str]) -> Session:
+    """Open an exported file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: Its runtime is not installed.
+        ValueError: It is damaged, or was not exported by this package.
+    """
+    if str(path).endswith(onnx_session.SUFFIX):
+        return OnnxSession(path)
+    return OpenvinoSession(path)

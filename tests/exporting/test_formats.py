@@ -1,0 +1,66 @@
+"""Files are complete or absent, and a wrong name is known before any work."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import onnx.parser
+import pytest
+
+from effnet_dense.exporting import formats
+from effnet_dense.exporting.formats import check_out, write
+from tests.helpers.exported_files import GRAPH, METADATA
+
+
+@pytest.mark.parametrize(
+    ('name', 'form', 'message'),
+    [
+        ('a', 'onnx', r"expected out to be a name with \.onnx, got '.*a'"),
+        ('a.xml', 'openvino', r"the name of a folder, such as model_openvino, got '.*a\.xml'"),
+        ('a.onnx', 'openvino', 'the name of a folder'),
+        ('a', 'tflite', "expected format to be one of onnx, openvino, got 'tflite'"),
+    ],
+)
+def test_wrong_names(tmp_path: Path, name: str, form: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_out(tmp_path / name, form)
+
+
+def test_a_folder_that_exists(tmp_path: Path) -> None:
+    pytest.importorskip('openvino')
+    with pytest.raises(FileExistsError, match='exists: choose another file'):
+        check_out(tmp_path, 'openvino')
+
+
+def test_a_missing_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    with pytest.raises(ImportError, match=r"pip install 'effnet_dense\[openvino\]'"):
+        check_out(tmp_path / 'a', 'openvino')
+
+
+@pytest.mark.parametrize(('form', 'name'), [('onnx', 'a.onnx'), ('openvino', 'a')])
+def test_nothing_is_left_of_half_a_file(
+    tmp_path: Path, form: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('openvino')
+
+    def half(*given: object) -> None:
+        path = Path(str(given[-1]))
+        (path / 'model.xml' if path.is_dir() else path).write_text('<', encoding='utf-8')
+        raise OSError('disk full')
+
+    monkeypatch.setattr(formats.onnx, 'save', half)
+    monkeypatch.setattr(formats, 'save_openvino', half)
+    with pytest.raises(OSError, match='disk full'):
+        write(onnx.parser.parse_model(GRAPH), METADATA, tmp_path / name, form)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sizes(tmp_path: Path) -> None:
+    pytest.importorskip('openvino')
+    for form, name in (('onnx', 'a.onnx'), ('openvino', 'a')):
+        path = tmp_path / name
+        size = write(onnx.parser.parse_model(GRAPH), METADATA, path, form)
+        files = [path] if path.is_file() else [path / 'model.xml', path / 'model.bin']
+        assert size == sum(len(file.read_bytes()) for file in files)

@@ -1,0 +1,22 @@
+"""What networks are given is checked in one place; the sessions' tests show the messages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from effnet_dense.runtimes.inputs import check_images
+from tests.helpers.exported_files import METADATA
+
+
+def test_bands_and_batch() -> None:
+    bands = replace(METADATA, mean=[0.0] * 5, std=[1.0] * 5, batch=2)
+    check_images(np.zeros((2, 5, 32, 64), np.float32), bands)
+    with pytest.raises(
+        ValueError, match=r'expected images \(N, 5, 32, 64\) of float32, got \(2, 3'
+    ):
+        check_images(np.zeros((2, 3, 32, 64), np.float32), bands)
+    with pytest.raises(ValueError, match='expected 2 images per pass, got 3'):
+        check_images(np.zeros((3, 5, 32, 64), np.float32), bands)

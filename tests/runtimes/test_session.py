@@ -1,0 +1,27 @@
+"""Which sources are exported files, and by which runtime they are opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from effnet_dense.runtimes.onnx_session import OnnxSession
+from effnet_dense.runtimes.session import is_exported, open_session
+from tests.helpers.exported_files import identity
+
+
+def test_by_name(tmp_path: Path) -> None:
+    assert is_exported('a.onnx') and is_exported(Path('b/model.xml'))
+    assert not any(map(is_exported, ('a.pth', 'efficientdet_d0_coco', None, tmp_path, 'none/')))
+    for name in ('model.xml', 'model.bin'):
+        folder = tmp_path / name.replace('.', '_')
+        folder.mkdir()
+        (folder / name).touch()
+        assert is_exported(folder) and is_exported(f'{folder}/')
+
+
+def test_opened_by_its_runtime(tmp_path: Path) -> None:
+    assert isinstance(open_session(identity(tmp_path / 'a.onnx')), OnnxSession)
+    with pytest.raises(FileNotFoundError, match=r"no OpenVINO file '.*b\.xml'"):
+        open_session(tmp_path / 'b.xml')
