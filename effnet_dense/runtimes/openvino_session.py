@@ -74,7 +74,7 @@ class OpenvinoSession:
         check_images(images, self.metadata)
         given = {IMAGES: images, SIZES: sizes}
         found = self._compiled({name: given[name] for name in given if name in self._inputs})
-        return {name: np.array(found[name]) for name in self._outputs}
+        return {name: found[name] for name in self._outputs}
 
 
 def network_file(path: str | os.PathLike[str]) -> Path:
