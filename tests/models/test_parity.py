@@ -13,6 +13,7 @@ from effnet_dense.models import EfficientNet
 from effnet_dense.scaling import FAMILIES
 from effnet_dense.weights import load_weights, name_table
 from tests.helpers import peers
+from tests.helpers.peer_names import check_names
 from tests.helpers.tiers import slow_except
 
 # Even at each stride, odd at each, and oblong. Mistakes show as much in a small one, which large
@@ -77,7 +78,9 @@ def ours_with_weights_of(peer: nn.Module, name: str, arch: str) -> EfficientNet:
 @pytest.mark.parametrize(('name', 'arch'), slow_except(PAIRS, *MEMBERS))
 @torch.no_grad()
 def test_features_equal_the_peers(name: str, arch: str) -> None:
+    """And every tensor has a counterpart."""
     peer = peers.build_random_peer(name, arch)
+    check_names(peer, name, arch)
     ours = ours_with_weights_of(peer, name, arch)
     for size in SIZES if (name, arch) in MEMBERS else SMALL_SIZES:
         x = image(*size)
