@@ -21,7 +21,6 @@ from torch.utils._pytree import tree_leaves
 from effnet_dense import lean
 from effnet_dense.deployment.fused_mbconv import fuse_mbconvs
 from effnet_dense.deployment.inplace_se import InplaceSqueezeExcite
-from effnet_dense.deployment.packing import pack, runs_as
 from effnet_dense.models.bifpn import BiFPNNode, Fusion, fusion_shares, resample
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.blocks import FusedMBConv, MBConv
@@ -33,7 +32,7 @@ from effnet_dense.models.layers import (
     SeparableConv,
     SqueezeExcite,
 )
-from effnet_dense.utils.modules import has_hooks
+from effnet_dense.utils.modules import has_hooks, runs_as
 
 # Convolutions that use `weight` unchanged. ConvWS2d, for example, standardises it in every pass.
 PLAIN_CONVS = (nn.Conv2d, Conv2dSame, DepthwiseConv2d, MMCVConv2d, Conv2dAdaptivePadding)
@@ -46,11 +45,11 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
 
     Batch norms (including SyncBN) are folded into the convolution before them, in this package's
     modules and in mmcv's ConvModule; elsewhere the order of execution is unknown, so they stay. So
-    do other norms. BiFPN's fusion weights become constants. On CPUs, convolutions apply the
-    activation after them; if a C++ compiler exists, an MBConv up to its projection is one operator,
-    `fused_depthwise`, which takes a few seconds to compile, once per machine. Drop path is removed,
-    and parameters do not require gradients. On CPUs channels-last is faster. A subclass that
-    overrides the order of its layers is left unchanged.
+    do other norms. BiFPN's fusion weights become constants. On CPUs with a C++ compiler an MBConv
+    with SiLU up to its projection is one operator, `fused_depthwise`, which takes a few seconds to
+    compile, once per machine. Drop path is removed, and parameters do not require gradients. On
+    CPUs channels-last is faster. A subclass that overrides the order of its layers is left
+    unchanged.
 
     Args:
         model: A backbone, neck, head, classifier, detector or segmentor; it is not changed.
@@ -69,8 +68,6 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
     fuse_mbconvs(model)
     if compile:
         _compile(model)
-    else:
-        pack(model)
     return model.eval()  # for the new modules
 
 

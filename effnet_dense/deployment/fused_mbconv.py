@@ -5,17 +5,14 @@ Shapes: N images, B channels in, C channels of the expansion, H × W pixels, s t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from effnet_dense.deployment.inplace_se import InplaceSqueezeExcite
-from effnet_dense.deployment.packed_conv import can_absorb, can_pack
-from effnet_dense.deployment.packing import runs_as
 from effnet_dense.models.blocks import MBConv
-from effnet_dense.models.layers import ConvNormAct, DepthwiseConv2d
+from effnet_dense.models.layers import Conv2dSame, ConvNormAct, DepthwiseConv2d
 from effnet_dense.ops.fused_depthwise import (
     KERNELS,
     STRIDES,
@@ -23,47 +20,29 @@ from effnet_dense.ops.fused_depthwise import (
     grouped,
     is_available,
 )
-from effnet_dense.utils.modules import has_hooks
+from effnet_dense.utils.modules import has_hooks, is_exactly, runs_as
 
 # Input channels up to which an expansion is computed row by row: with few of them its output is
 # large, with many oneDNN's matrix product is faster.
 NARROW = 64
 
-# An expansion's weights, a kernel, its bias, and an attention's weights.
-Arguments = tuple[list[Tensor], Tensor, Tensor, list[Tensor]]
-
-
-@dataclass(frozen=True)
-class Grouped:
-    """The arguments of `fused_depthwise`, and the parameters that they were made from.
-
-    The parameters are kept so that their addresses are not reused.
-    """
-
-    arguments: Arguments
-    parameters: list[Tensor]
-    versions: list[int]
-
-    def matches(self, parameters: list[Tensor]) -> bool:
-        """Whether it was made from these parameters in their current versions."""
-        return all(
-            a.data_ptr() == b.data_ptr() and b._version == version
-            for a, b, version in zip(self.parameters, parameters, self.versions, strict=True)
-        )
+# An expansion's weights, a kernel and its bias, as `fused_depthwise` takes them.
+Arguments = tuple[list[Tensor], Tensor, Tensor]
 
 
 class FusedDepthwise(nn.Module):
-    """Expansion or its activation, depthwise convolution, activation and attention of an MBConv.
+    """Expansion or its activation, depthwise convolution and activation, and attention.
 
-    In float32 on CPUs, `fused_depthwise` runs them as one operator, except for an attention that
-    it does not support. Otherwise, and if gradients are needed, they run separately.
+    In float32 on CPUs, all but the attention are one operator, `fused_depthwise`. Otherwise, and if
+    gradients are needed, they run separately.
 
     Args:
         before: A narrow expansion, the activation of a wide one, or None.
     """
 
-    # Replaced atomically, since threads may share a model.
-    weights: Grouped | None = None
+    # Versions and parameters, kept so that their addresses are not reused, and what was made of
+    # them. Replaced atomically, since threads may share a model.
+    cache: tuple[list[tuple[int, int]], list[Tensor], Arguments] | None = None
 
     def __init__(
         self,
@@ -73,7 +52,6 @@ class FusedDepthwise(nn.Module):
     ) -> None:
         super().__init__()
         self.before, self.depthwise, self.se = before, depthwise, se
-        self.fuses_attention = se is not None and _supports_attention(se)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, B, H, W) → (N, C, H ÷ s, W ÷ s)."""
@@ -82,16 +60,15 @@ class FusedDepthwise(nn.Module):
             return x if self.se is None else self.se(x)
         conv: Any = self.depthwise.conv
         shape = conv.out_channels, conv.stride[0], _padding(conv, x)
-        activate = self.before is not None
-        x, means = fused_depthwise(x, *self._weights(), *shape, activate)
-        return x if self.se is None or self.fuses_attention else self.se.scale(x, means)
+        x, means = fused_depthwise(x, *self._weights(), *shape, self.before is not None)
+        return x if self.se is None else self.se.scale(x, means)
 
     def _can_fuse(self, x: Tensor) -> bool:
         if torch.is_grad_enabled() or torch.jit.is_tracing() or torch.is_autocast_enabled('cpu'):
             return False
-        if x.device.type != 'cpu' or x.dtype != torch.float32 or not x.numel():
+        if x.device.type != 'cpu' or not x.numel():
             return False
-        if any(parameter.dtype != torch.float32 for parameter in self._fused_parameters()):
+        if any(t.dtype != torch.float32 for t in (x, *self._fused_parameters())):
             return False
         # Inference tensors have no version counter; torch.compile cannot query it.
         return torch.compiler.is_compiling() or not any(
@@ -99,47 +76,36 @@ class FusedDepthwise(nn.Module):
         )
 
     def _fused_parameters(self) -> list[Tensor]:
-        """Parameters of the depthwise convolution and of a fused expansion and attention."""
+        """Weight and bias of the depthwise convolution, and of a fused expansion."""
         layers: list[Any] = [self.depthwise.conv]
         if isinstance(self.before, ConvNormAct):
             layers.append(self.before.conv)
-        if self.se is not None and self.fuses_attention:
-            layers += self.se.layers[::2]
         return [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
 
     def _weights(self) -> Arguments:
         parameters = self._fused_parameters()
         if torch.compiler.is_compiling():  # constants, computed once
-            return self._group(parameters)
-        found = self.weights
-        if found is None or not found.matches(parameters):
+            return _group(*parameters)
+        versions = [(parameter.data_ptr(), parameter._version) for parameter in parameters]
+        if self.cache is None or self.cache[0] != versions:
             parameters = [parameter.detach() for parameter in parameters]
-            versions = [parameter._version for parameter in parameters]
-            found = self.weights = Grouped(self._group(parameters), parameters, versions)
-        return found.arguments
-
-    def _group(self, parameters: list[Tensor]) -> Arguments:
-        kernel, bias, *rest = parameters
-        expansion: list[Tensor] = []
-        if isinstance(self.before, ConvNormAct):
-            weight, expand_bias, *rest = rest
-            expansion = [grouped(weight.flatten(1)), grouped(expand_bias)]
-        attention: list[Tensor] = []
-        if rest:
-            squeeze, squeeze_bias, excite, excite_bias = rest
-            attention = [squeeze, squeeze_bias, excite.t(), excite_bias]
-        return (
-            expansion,
-            grouped(kernel[:, 0]),
-            grouped(bias),
-            [parameter.contiguous() for parameter in attention],
-        )
+            self.cache = versions, parameters, _group(*parameters)
+        return self.cache[2]
 
     def __getstate__(self) -> dict[str, Any]:
         """Omit the grouped weights, which are made on demand."""
         state = self.__dict__.copy()
-        state.pop('weights', None)
+        state.pop('cache', None)
         return state
+
+
+def _group(kernel: Tensor, bias: Tensor, *expansion: Tensor) -> Arguments:
+    return (
+        [grouped(weight.flatten(1)) for weight in expansion[:1]]
+        + [grouped(weight) for weight in expansion[1:]],
+        grouped(kernel[:, 0]),
+        grouped(bias),
+    )
 
 
 def fuse_mbconvs(model: nn.Module) -> None:
@@ -175,26 +141,22 @@ def _can_fuse(block: Any) -> bool:
     )
 
 
-def _supports_attention(se: InplaceSqueezeExcite) -> bool:
-    """Whether `fused_depthwise` supports an attention."""
-    squeeze, act, excite = se.layers
-    plain = all(
-        type(layer) is nn.Linear and layer.bias is not None and not has_hooks(layer)
-        for layer in (squeeze, excite)
-    )
-    return plain and type(act) is nn.SiLU and can_absorb(act) and not has_hooks(se.layers)
-
-
 def _is_silu_conv(module: Any) -> bool:
     """Whether it is exactly a convolution and SiLU, without a norm and without hooks."""
     return (
         runs_as(module, ConvNormAct)
         and module.norm_name is None
-        and isinstance(module.act, nn.SiLU)
-        and can_absorb(module.act)
-        and can_pack(module.conv)
+        and _is_unmodified(module.act, nn.SiLU)
+        and _is_unmodified(module.conv, nn.Conv2d, Conv2dSame, DepthwiseConv2d)
+        and module.conv.padding_mode == 'zeros'
+        and not isinstance(module.conv.padding, str)
         and not has_hooks(module)
     )
+
+
+def _is_unmodified(module: nn.Module, *classes: type[nn.Module]) -> bool:
+    """Whether it is exactly of one of `classes` and computes what they do."""
+    return is_exactly(module, *classes) and not has_hooks(module)
 
 
 def _is_pointwise(conv: Any) -> bool:

@@ -1,4 +1,4 @@
-// An MBConv from its input to its attention, in float32 and channels-last. See fused_depthwise.py.
+// An MBConv from its input to its attention, without it, in float32 and channels-last. See fused_depthwise.py.
 //
 // A few channels at a time are processed row by row: the k input rows of an output row stay in the
 // cache, each computed once; values before the last SiLU are never written to memory.
@@ -8,7 +8,6 @@
 #include <ATen/cpu/vec/vec.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <type_traits>
 #include <vector>
@@ -21,7 +20,6 @@ constexpr int64_t LANES = Vec::size();
 constexpr int64_t GROUP = 32;  // channels at a time; with more, wide rows do not fit into the cache
 constexpr int64_t EXPANDED = 6;  // pixels that share a load of weights
 constexpr int64_t CONVOLVED = LANES > 8 ? 8 : 4;  // AVX-512 has twice the registers
-constexpr int64_t LEAST = 16384;  // fewest multiplications for which a thread pays off
 
 struct Layer {
   const float *x, *expand, *expand_bias, *kernel, *bias;
@@ -29,12 +27,6 @@ struct Layer {
   int64_t in_channels, channels, height, width, out_height, out_width;
   int64_t top, left;  // zeros of padding
   bool activate;  // the input, if it is not expanded
-};
-
-// Channel gates from the channels' means. `excite` is transposed, (squeezed, channels).
-struct Attention {
-  const float *squeeze, *squeeze_bias, *excite, *excite_bias;
-  int64_t squeezed;
 };
 
 // Channels of one image.
@@ -239,71 +231,20 @@ void run(const Layer& l, int64_t images, float* means) {
   }
 }
 
-// Multiplies the output's channels by their gates, in place.
-void weigh(const Layer& l, const Attention& a, int64_t images, const float* means) {
-  const int64_t channels = l.channels, pixels = l.out_height * l.out_width;
-  const int64_t vectors = (channels + LANES - 1) / LANES;
-  std::vector<float> squeezed(images * a.squeezed);
-  at::parallel_for(0, images * a.squeezed, LEAST / channels + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float* mean = means + i / a.squeezed * channels;
-      const float* weights = a.squeeze + i % a.squeezed * channels;
-      Vec sums(0.f);
-      for (int64_t c = 0; c < channels; c += LANES) {
-        const int64_t count = std::min(LANES, channels - c);
-        sums = at::vec::fmadd(Vec::loadu(weights + c, count), Vec::loadu(mean + c, count), sums);
-      }
-      const auto add = [](const Vec& a, const Vec& b) { return a + b; };
-      const float sum = at::vec::vec_reduce_all<float>(add, sums) + a.squeeze_bias[i % a.squeezed];
-      squeezed[i] = sum / (1 + std::exp(-sum));
-    }
-  });
-  std::vector<Vec> gates(images * vectors);
-  const int64_t products = a.squeezed * LANES;
-  at::parallel_for(0, images * vectors, LEAST / products + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float* hidden = squeezed.data() + i / vectors * a.squeezed;
-      const int64_t c = i % vectors * LANES, count = std::min(LANES, channels - c);
-      Vec sum = Vec::loadu(a.excite_bias + c, count);
-      for (int64_t s = 0; s < a.squeezed; ++s) {
-        const Vec weights = Vec::loadu(a.excite + s * channels + c, count);
-        sum = at::vec::fmadd(weights, Vec(hidden[s]), sum);
-      }
-      gates[i] = Vec(1.f) / one_plus_exp(sum);
-    }
-  });
-  at::parallel_for(0, images * pixels, LEAST / channels + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const Vec* gate = gates.data() + i / pixels * vectors;
-      float* pixel = l.out + i * channels;
-      int64_t c = 0;
-      for (; c + LANES <= channels; c += LANES, ++gate) {
-        (Vec::loadu(pixel + c) * *gate).store(pixel + c);
-      }
-      const int64_t rest = channels - c;
-      if (rest) (Vec::loadu(pixel + c, rest) * *gate).store(pixel + c, rest);
-    }
-  });
-}
-
 }  // namespace
 
 // x (images, height, width, in_channels) → out (images, out_height, out_width, channels) and their
 // means (images, channels). Weights are stored in groups of GROUP channels, (groups, …, GROUP), with
 // zeros after the last channel. `expand` may be null: both channel counts are then equal.
-// `squeeze` (squeezed, channels) may be null: there is then no attention.
 extern "C" void fused_depthwise(
     const float* x, const float* expand, const float* expand_bias, const float* kernel,
-    const float* bias, const float* squeeze, const float* squeeze_bias, const float* excite,
-    const float* excite_bias, float* out, float* means, int64_t images, int64_t in_channels,
+    const float* bias, float* out, float* means, int64_t images, int64_t in_channels,
     int64_t height, int64_t width, int64_t channels, int64_t out_height, int64_t out_width,
-    int64_t kernel_size, int64_t stride, int64_t top, int64_t left, int64_t activate,
-    int64_t squeezed) {
+    int64_t kernel_size, int64_t stride, int64_t top, int64_t left, int64_t activate) {
   const Layer l{
       x, expand, expand_bias, kernel, bias, out, in_channels, channels, height, width, out_height,
       out_width, top, left, activate != 0};
   const auto run_as = kernel_size == 3 ? (stride == 1 ? run<3, 1> : run<3, 2>)
                                        : (stride == 1 ? run<5, 1> : run<5, 2>);
   run_as(l, images, means);
-  if (squeeze) weigh(l, {squeeze, squeeze_bias, excite, excite_bias, squeezed}, images, means);
 }

@@ -1,12 +1,12 @@
 """An MBConv up to its projection as one operator on CPUs, for inference.
 
-(1×1 convolution →) SiLU → depthwise convolution → SiLU (→ attention): an MBConv's largest features.
+(1×1 convolution →) SiLU → depthwise convolution → SiLU: an MBConv's largest features.
 Separate operators read and write them in memory up to five times; oneDNN's fused exponential takes
 twice as long as this operator's, and so do its depthwise kernels. It is compiled from C++ on
 machines with a compiler.
 
-Shapes: N images, B channels in, C channels out, S squeezed channels in the attention, H × W pixels,
-H' × W' pixels of the output, kernel size k, G groups of channels.
+Shapes: N images, B channels in, C channels out, H × W pixels, H' × W' pixels of the output, kernel
+size k, G groups of channels.
 """
 
 from __future__ import annotations
@@ -48,13 +48,12 @@ def fused_depthwise(
     expansion: Sequence[Tensor],
     kernel: Tensor,
     bias: Tensor,
-    attention: Sequence[Tensor],
     channels: int,
     stride: int,
     padding: tuple[int, int, int, int],
     activate: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Compute SiLU(depthwise(SiLU(expand(x)))), optionally with attention, in float32.
+    """Compute SiLU(depthwise(SiLU(expand(x)))) in float32.
 
     Gradients are not supported.
 
@@ -63,21 +62,19 @@ def fused_depthwise(
         expansion: Weight (G, B, `GROUP`), see `grouped`, and bias (G, `GROUP`); or empty.
         kernel: (G, k, k, `GROUP`), k one of `KERNELS`.
         bias: (G, `GROUP`).
-        attention: Weights and biases of two linear layers, with SiLU between and sigmoid after
-            them: (S, C), (S,), transposed (S, C), (C,); or empty.
         channels: C. Without an expansion it equals B.
         stride: One of `STRIDES`.
         padding: Zeros at the top, bottom, left and right, fewer than k each.
         activate: Whether a SiLU precedes the depthwise convolution, as after an expansion.
 
     Returns:
-        (N, C, H', W'), channels-last, and its channel means before the attention, (N, C).
+        (N, C, H', W'), channels-last, and its channel means, (N, C).
 
     Raises:
         ValueError: An argument's dtype, shape or value is not as described here.
     """
     return torch.ops.effnet_dense.fused_depthwise(
-        x, expansion, kernel, bias, attention, channels, stride, padding, activate
+        x, expansion, kernel, bias, channels, stride, padding, activate
     )
 
 
@@ -88,22 +85,18 @@ def is_available() -> bool:
 
 def _allocate(x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     """Validate the inputs, as the C++ source reads raw memory, and allocate the results."""
-    expansion, kernel, bias, attention, channels, stride, padding, _ = arguments
+    expansion, kernel, bias, channels, stride, padding, _ = arguments
     inputs = expansion[0].shape[1] if expansion else channels
     if x.dtype != torch.float32 or x.shape[1] != inputs:
         got = f'{x.shape[1]} in {x.dtype}'
         raise ValueError(f'expected a feature of {inputs} channels in torch.float32, got {got}')
-    weights = (*expansion, kernel, bias, *attention)
+    weights = (*expansion, kernel, bias)
     if any(w.dtype != torch.float32 or not w.is_contiguous() for w in weights):
         forms = [(w.dtype, w.stride()) for w in weights]
         raise ValueError(f'expected contiguous weights in torch.float32, got {forms}')
     groups = [len(weight) for weight in (*expansion, kernel, bias)]
     if len(groups) not in (2, 4) or set(groups) != {-(-channels // GROUP)}:
         raise ValueError(f'expected weights of {channels} channels, got {groups} groups of {GROUP}')
-    shapes = [tuple(weight.shape) for weight in attention]
-    matrix = (len(attention[0]), channels) if attention else ()
-    if attention and shapes != [matrix, matrix[:1], matrix, matrix[1:]]:
-        raise ValueError(f'expected an attention of {channels} channels, got weights of {shapes}')
     size = kernel.shape[1]
     if size not in KERNELS or stride not in STRIDES or max(padding) >= size or min(padding) < 0:
         raise ValueError(
@@ -129,20 +122,19 @@ def _allocate(x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
 def _run(x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     x = x.contiguous(memory_format=torch.channels_last)
     out, means = _allocate(x, *arguments)
-    expansion, kernel, bias, attention, _, stride, padding, activate = arguments
-    weights = *(expansion or [None] * 2), kernel, bias, *(attention or [None] * 4)
+    expansion, kernel, bias, _, stride, padding, activate = arguments
+    weights = *(expansion or [None] * 2), kernel, bias
     addresses = [None if t is None else t.data_ptr() for t in (x, *weights, out, means)]
     sizes = (*x.shape, *out.shape[1:], kernel.shape[1], stride, padding[0], padding[2])
-    squeezed = len(attention[0]) if attention else 0
-    run = native.function(SOURCE, 'fused_depthwise', pointers=11, sizes=13)
-    run(*addresses, *sizes, activate, squeezed)
+    run = native.function(SOURCE, 'fused_depthwise', pointers=7, sizes=12)
+    run(*addresses, *sizes, activate)
     return out, means
 
 
 library.define(
     NAME,
-    '(Tensor x, Tensor[] expansion, Tensor kernel, Tensor bias, Tensor[] attention, int channels, '
-    'int stride, int[] padding, bool activate) -> (Tensor, Tensor)',
+    '(Tensor x, Tensor[] expansion, Tensor kernel, Tensor bias, int channels, int stride, '
+    ' int[] padding, bool activate) -> (Tensor, Tensor)',
 )
 library.impl(NAME, 'cpu', _run)
 library.register_fake(NAME, _allocate)

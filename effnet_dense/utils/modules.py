@@ -15,6 +15,21 @@ def has_hooks(module: nn.Module) -> bool:
     )
 
 
+# Methods that determine the order in which a module's layers run.
+ORDER_METHODS = ('forward', 'sequence', '_run')
+
+
+def runs_as(module: nn.Module, *classes: type[nn.Module]) -> bool:
+    """Whether this is an instance of `classes` that does not override the order of its layers."""
+    return any(
+        isinstance(module, cls)
+        and all(
+            getattr(type(module), name, None) is getattr(cls, name, None) for name in ORDER_METHODS
+        )
+        for cls in classes
+    )
+
+
 def is_exactly(module: nn.Module, *classes: type[nn.Module]) -> bool:
     """Whether the module's type is one of `classes` and its own `forward` is not overridden.
 

@@ -19,9 +19,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.ops import StochasticDepth
 
 from effnet_dense.deployment import deploy
-from effnet_dense.deployment.packed_conv import PackedConv2d
 from effnet_dense.hub import create_classifier
 from effnet_dense.models import BiFPN, EfficientDetHead, EfficientNet
+from effnet_dense.models.layers import ConvNormAct
 from effnet_dense.scaling import BASES
 from tests.helpers import peers
 from tests.helpers.tiers import slow_except
@@ -170,7 +170,7 @@ def test_head_has_convolutions_of_each_level(conv_bias: bool) -> None:
     deployed = deploy(model)
     assert not norms(deployed)
     pointwise = deployed.cls_norms[1]
-    assert [type(conv) for conv in pointwise] == [PackedConv2d] * 5
+    assert [type(conv) for conv in pointwise] == [nn.Conv2d] * 5
     assert not torch.equal(pointwise[0].weight, pointwise[1].weight)
     assert_same(deployed, model, features(*(8,) * 5))
 
@@ -202,7 +202,27 @@ def test_deployed_in_inference_mode() -> None:
         deployed = deploy(model)
         assert_same(deployed, model, *features(3))
     assert_same(deployed, model, *features(3))
-    assert deployed.layers[0].conv.packed is not None
+
+
+def test_a_subclass_may_run_its_parts_otherwise() -> None:
+    class ActFirst(ConvNormAct):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(self.act(x))
+
+    model = peers.randomise_(ActFirst(6, 6, act_cfg=dict(type='SiLU')))
+    x = torch.randn(1, 6, 5, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(deploy(model)(x), model(x))
+
+
+def test_a_subclass_with_another_loss_is_folded() -> None:
+    class OwnLoss(EfficientDetHead):
+        def loss_by_feat(self, *_: Any) -> dict[str, Tensor]:
+            return {}
+
+    init_default_scope('mmdet')
+    deployed = deploy(OwnLoss(3, 8, bbox_coder=dict(type='DeltaXYWHBBoxCoder')))
+    assert not norms(deployed)
 
 
 def test_detections() -> None:

@@ -15,7 +15,6 @@ pytestmark = pytest.mark.compiler
 
 PADDINGS = {3: (1, 1, 1, 1), 5: (2, 2, 2, 2)}  # top, bottom, left, right
 Weights = tuple[Tensor | None, Tensor | None, Tensor, Tensor]
-Attention = tuple[Tensor, ...]  # (S, C), (S,), (C, S), (C,)
 
 
 def tensors(shape: tuple[int, ...], size: int, channels: int | None = None) -> tuple[Tensor, Any]:
@@ -39,7 +38,6 @@ def expected(
     stride: int,
     padding: Any,
     activate: bool,
-    attention: Attention | None = None,
 ) -> Any:
     top, bottom, left, right = padding
     expand, expand_bias, weight, bias = (None if w is None else w.double() for w in weights)
@@ -48,22 +46,13 @@ def expected(
         x = F.conv2d(x, expand[:, :, None, None], expand_bias)
     x = F.pad(F.silu(x) if activate else x, (left, right, top, bottom))
     out = F.silu(F.conv2d(x, weight, bias, stride, groups=len(weight)))
-    means = out.mean((2, 3))
-    if attention is not None:
-        squeeze, squeeze_bias, excite, excite_bias = (weight.double() for weight in attention)
-        hidden = F.silu(F.linear(means, squeeze, squeeze_bias))
-        out = out * F.linear(hidden, excite, excite_bias).sigmoid()[:, :, None, None]
-    return out.float(), means.float()
+    return out.float(), out.mean((2, 3)).float()
 
 
-def arguments(weights: Weights, attention: Attention | None = None) -> tuple[Any, ...]:
+def arguments(weights: Weights) -> tuple[Any, ...]:
     expand, expand_bias, weight, bias = weights
     expansion = [] if expand is None else [grouped(expand), grouped(expand_bias)]
-    weighing: list[Tensor] = []
-    if attention is not None:
-        squeeze, squeeze_bias, excite, excite_bias = attention
-        weighing = [squeeze, squeeze_bias, excite.t().contiguous(), excite_bias]
-    return expansion, grouped(weight[:, 0]), grouped(bias), weighing, len(bias)
+    return expansion, grouped(weight[:, 0]), grouped(bias), len(bias)
 
 
 def check(
@@ -72,11 +61,10 @@ def check(
     stride: int,
     padding: Any,
     activate: bool,
-    attention: Attention | None = None,
 ) -> None:
     """Equal to rounding, as shares of the largest."""
-    found = fused_depthwise(x, *arguments(weights, attention), stride, padding, activate)
-    right = expected(x, weights, stride, padding, activate, attention)
+    found = fused_depthwise(x, *arguments(weights), stride, padding, activate)
+    right = expected(x, weights, stride, padding, activate)
     for ours, theirs in zip(found, right, strict=True):
         assert ours.shape == theirs.shape
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6 * float(theirs.abs().max()))
@@ -105,20 +93,6 @@ def test_padding_of_each_side(channels, stride, padding) -> None:
     check(*tensors((1, 40, 8, 11), 3, channels), stride, padding, True)
 
 
-def attention(channels: int, squeezed: int) -> Attention:
-    generator = torch.Generator().manual_seed(1)
-    shapes = (squeezed, channels), (squeezed,), (channels, squeezed), (channels,)
-    return tuple(torch.randn(shape, generator=generator) / shape[-1] ** 0.5 for shape in shapes)
-
-
-@pytest.mark.parametrize('squeezed', [1, 4, 51])
-@pytest.mark.parametrize('channels', [32, 77, 1152])
-def test_attention(channels, squeezed) -> None:
-    weights = attention(channels, squeezed)
-    check(*tensors((2, channels, 9, 8), 3), 1, PADDINGS[3], True, weights)
-    check(*tensors((3, 5, 9, 8), 5, channels), 2, PADDINGS[5], True, weights)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('threads', [1, 2, 3, 5])
 def test_any_number_of_threads(threads) -> None:
@@ -128,7 +102,7 @@ def test_any_number_of_threads(threads) -> None:
         for height in (2, 7, 40):
             check(*tensors((1, 3 * GROUP, height, 6), 5), 1, PADDINGS[5], True)
             check(*tensors((1, 5, height, 6), 5, GROUP), 2, PADDINGS[5], True)
-        check(*tensors((2, 640, 9, 6), 3), 1, PADDINGS[3], True, attention(640, 27))
+        check(*tensors((2, 640, 9, 6), 3), 1, PADDINGS[3], True)
     finally:
         torch.set_num_threads(before)
 
@@ -156,11 +130,10 @@ def test_large_and_broken_values() -> None:
     assert means.isnan().nonzero().tolist() == [[0, 3]]
 
 
-@pytest.mark.parametrize('weighing', [None, attention(40, 7)])
 @pytest.mark.parametrize('inputs', [40, 24])
-def test_registered_as_torch_wants_it(inputs, weighing) -> None:
+def test_registered_as_torch_wants_it(inputs) -> None:
     x, weights = tensors((2, inputs, 6, 7), 3, None if inputs == 40 else 40)
-    given = (x, *arguments(weights, weighing), 2, [0, 1, 0, 1], True)
+    given = (x, *arguments(weights), 2, [0, 1, 0, 1], True)
     library.opcheck(torch.ops.effnet_dense.fused_depthwise.default, given)
 
 
@@ -174,21 +147,18 @@ def test_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match=r'got 24 in torch\.float64'):
         fused_depthwise(x.double(), *given)
     with pytest.raises(ValueError, match=r'weights of 72 channels, got \[2, 2, 2, 2\] groups'):
-        fused_depthwise(x, *given[:4], 72, *given[5:])
-    with pytest.raises(ValueError, match=r'attention of 40 channels, got weights of \[\(7, 41\)'):
-        fused_depthwise(x, *given[:3], arguments(weights, attention(41, 7))[3], *given[4:])
-    weighing = arguments(weights, attention(40, 7))[3]
-    weighing[2] = weighing[2].t().contiguous().t()
+        fused_depthwise(x, *given[:3], 72, *given[4:])
+    strided = given[1].transpose(1, 2).contiguous().transpose(1, 2)
     with pytest.raises(ValueError, match='expected contiguous weights'):
-        fused_depthwise(x, *given[:3], weighing, *given[4:])
+        fused_depthwise(x, given[0], strided, *given[2:])
     with pytest.raises(ValueError, match=r'expected contiguous weights .* got .*float64'):
         fused_depthwise(x, given[0], given[1].double(), *given[2:])
     with pytest.raises(ValueError, match=r'got \[2, 2, 2\] groups'):
         fused_depthwise(x, given[0][:1], *given[1:])
     with pytest.raises(ValueError, match=r'got 3, 3 and \(1, 1, 1, 1\)'):
-        fused_depthwise(x, *given[:5], 3, *given[6:])
+        fused_depthwise(x, *given[:4], 3, *given[5:])
     with pytest.raises(ValueError, match=r'got 3, 1 and \(3, 1, 1, 1\)'):
-        fused_depthwise(x, *given[:5], 1, (3, 1, 1, 1), True)
+        fused_depthwise(x, *given[:4], 1, (3, 1, 1, 1), True)
     seven = torch.zeros(2, 7, 7, GROUP)
     with pytest.raises(ValueError, match='got 7, 1'):
         fused_depthwise(x, given[0], seven, *given[2:])
