@@ -27,6 +27,7 @@ from tests.helpers import peers
 from tests.helpers.tiers import slow_except
 
 CHANNELS = (8, 12, 20)
+SMALL = dict(base='b0', width=0.25, depth=0.3)  # with every kind of block
 SYNC = dict(type='SyncBN', eps=1e-3)
 GROUP = dict(type='GN', num_groups=4)
 
@@ -370,7 +371,7 @@ def test_the_first_size_of_each_compiled_model_has_a_graph_of_its_own(
 # The backbone's first three layers hold every kind of block.
 PARTS = {
     'backbone': lambda: (
-        EfficientNet('b0', out_indices=(2,), drop_path_rate=0.2),
+        EfficientNet(SMALL, out_indices=(2,), drop_path_rate=0.2),
         torch.randn(2, 3, 64, 64),
     ),
     'neck': lambda: (BiFPN(CHANNELS, 16, num_outs=4, num_cells=1), features(*CHANNELS)),
