@@ -50,4 +50,4 @@ fi
 say "$(python --version)"
 python -m pip list 2>/dev/null | grep -E '^(torch|torchvision|(onedl-)?mm[a-z-]+|numpy) ' || true
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
-if [ $# -gt 0 ]; then pytest "$@"; else pytest -n logical --dist loadfile -m 'not slow'; fi
+if [ $# -gt 0 ]; then python -m pytest "$@"; else python -m pytest -n logical --dist loadfile -m 'not slow'; fi

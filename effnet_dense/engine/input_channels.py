@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from effnet_dense.data.config_walk import type_name
+from effnet_dense.models.data_preprocessor import MMSEG_TAKES_BANDS
 
 RGB = 3
 LOADER = 'LoadImageFromFile'
@@ -78,8 +79,9 @@ def _set_preprocessor(preprocessor: Any, channels: int) -> None:
             logger='current',
         )
     preprocessor.update(dict.fromkeys({'bgr_to_rgb', 'rgb_to_bgr'} & {*preprocessor}, False))
-    if type_name(preprocessor) == 'DetDataPreprocessor':
-        preprocessor['type'] = 'effnet_dense.DetDataPreprocessor'
+    kind = type_name(preprocessor)
+    if kind == 'DetDataPreprocessor' or (kind == 'SegDataPreProcessor' and not MMSEG_TAKES_BANDS):
+        preprocessor['type'] = f'effnet_dense.{kind}'
 
 
 def _steps(key: str, node: Any) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,7 @@ from effnet_dense.models.bifpn import BiFPN
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.classifier import EfficientNetClassifier
 from effnet_dense.models.cross_entropy_loss import CrossEntropyLoss
-from effnet_dense.models.data_preprocessor import DetDataPreprocessor
+from effnet_dense.models.data_preprocessor import DetDataPreprocessor, SegDataPreProcessor
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
 from effnet_dense.models.jaccard_loss import JaccardLoss
@@ -25,4 +25,5 @@ __all__ = [
     'FocalLoss',
     'HuberLoss',
     'JaccardLoss',
+    'SegDataPreProcessor',
 ]

@@ -10,6 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+AVAILABLE = {
+    device: torch.amp.is_autocast_available(device)
+    for device in ('cpu', 'cuda', 'hpu', 'meta', 'mps', 'mtia', 'xla', 'xpu')
+}
+"""Asked once: torch.compile traces the functions below, and PyTorch 2.6 and 2.11 break graphs
+there."""
+
 
 def cast_operands(*tensors: Tensor | None) -> list[Any]:
     """Cast tensors as autocast casts a convolution's operands; float64 and None are unchanged."""
@@ -34,5 +41,5 @@ def current_autocast(device: str) -> Callable[[], AbstractContextManager]:
 
 
 def _has_autocast(device: str) -> bool:
-    # torch.compile traces this, and torch 2.6 cannot trace is_autocast_available.
-    return device in ('cpu', 'cuda') or torch.amp.is_autocast_available(device)
+    known = AVAILABLE.get(device)
+    return torch.amp.is_autocast_available(device) if known is None else known

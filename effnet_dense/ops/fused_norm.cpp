@@ -50,7 +50,7 @@ struct Norm {
         channels(n) {
     for (size_t v = 0; v < beta.size(); ++v) {
       alpha.push_back(this->inverse[v] * this->weight[v]);
-      beta[v] = at::vec::fnmadd(this->mean[v], alpha[v], beta[v]);
+      beta[v] = at::vec::fmadd(this->mean[v].neg(), alpha[v], beta[v]);  // 2.6 lacks fnmadd
     }
   }
 
@@ -176,7 +176,7 @@ extern "C" void norm_silu_backward(
       });
     }
   });
-  Vecs level(vectors), slope(vectors);
+  Vecs level(vectors), slope(vectors);  // the slope's negative
   const auto total = [&](Vecs& of, int64_t c) {
     double sum = 0;
     for (int64_t t = 0; t < threads; ++t) sum += channel(of, t * vectors * LANES + c);
@@ -188,14 +188,14 @@ extern "C" void norm_silu_backward(
     to_weight[c] = product * inverse[c];
     to_bias[c] = sum;
     channel(level, c) = sum / count;
-    channel(slope, c) = product * inverse[c] * inverse[c] / count;
+    channel(slope, c) = -product * inverse[c] * inverse[c] / count;
   }
   at::parallel_for(0, pixels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * channels; i < end * channels; i += channels) {
       each_vector(channels, [&](int64_t c, int64_t v, auto count) ALWAYS_INLINE {
         const Vec centred = load(x + i + c, count) - norm.mean[v];
         const Vec to_z = load(to_x + i + c, count) - level[v];
-        const Vec found = at::vec::fnmadd(centred, slope[v], to_z) * norm.inverse[v];
+        const Vec found = at::vec::fmadd(centred, slope[v], to_z) * norm.inverse[v];
         (found * norm.weight[v]).store(to_x + i + c, count);
       });
     }

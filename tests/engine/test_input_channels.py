@@ -19,7 +19,7 @@ from effnet_dense.engine.browse import browse
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.input_channels import input_channels
 from effnet_dense.inference import infer
-from effnet_dense.models import DetDataPreprocessor
+from effnet_dense.models import DetDataPreprocessor, SegDataPreProcessor
 from tests.helpers.tiny import as_arguments, narrow_retinanet, options, write_data
 from tests.helpers.tiny_models import DETECTOR, SEGMENTOR, saved
 from tests.helpers.tool import call
@@ -86,6 +86,33 @@ def test_preprocessor() -> None:
         torch.testing.assert_close(found, expected)
     with pytest.raises(ValueError, match='mean and std of equal length'):
         DetDataPreprocessor(mean=[1], std=None)
+
+
+@pytest.mark.parametrize('takes_bands', [True, False])
+@pytest.mark.parametrize('channels', [1, 4])
+def test_a_segmentors_preprocessor(
+    channels: int, takes_bands: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mmseg's own where it takes any number of bands, which OneDL's does not."""
+    monkeypatch.setattr('effnet_dense.engine.input_channels.MMSEG_TAKES_BANDS', takes_bands)
+    chosen = load_config(SEGMENTOR, options={CHANNELS: channels}).model.data_preprocessor.type
+    prefix = '' if takes_bands else 'effnet_dense.'
+    assert chosen.removeprefix('mmseg.') == f'{prefix}SegDataPreProcessor'
+
+
+def test_a_segmentors_normalisation() -> None:
+    images = torch.randint(0, 255, (2, 6, 5, 5), dtype=torch.uint8)
+    for count in (1, 3, 4, 6):
+        mean, std = [float(i) for i in range(count)], [i + 1.0 for i in range(count)]
+        built = SegDataPreProcessor(mean, std, bgr_to_rgb=True, size=(5, 5))
+        order = [2, 1, 0] if count == 3 else list(range(count))
+        expected = images[:, order].float() - torch.tensor(mean).view(-1, 1, 1)
+        found = built({'inputs': list(images[:, :count])})['inputs']
+        torch.testing.assert_close(found, expected / torch.tensor(std).view(-1, 1, 1))
+    unchanged = SegDataPreProcessor(size=(5, 5))({'inputs': list(images)})['inputs']
+    assert torch.equal(unchanged, images.float())
+    with pytest.raises(ValueError, match='mean and std of equal length'):
+        SegDataPreProcessor(mean=[1], std=None)
 
 
 def many_bands(folder: Path, count: int) -> Path:

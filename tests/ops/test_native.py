@@ -60,4 +60,6 @@ def test_no_compiler(
 def test_a_source_that_does_not_compile(tmp_path: Path, warnings: list[str]) -> None:
     assert not native.is_compiled(write(tmp_path, 'no C++'))
     assert len(warnings) == 1
-    assert 'it could not be compiled' in warnings[0]
+    assert 'it could not be compiled: ' in warnings[0] and 'error: ' in warnings[0]
+    assert len(warnings[0].splitlines()) == 1, 'of pages of output the first error'
+    assert 'C++ compile error' not in warnings[0]
