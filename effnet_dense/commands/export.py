@@ -12,10 +12,13 @@ from __future__ import annotations
 import argparse
 
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
-from effnet_dense.commands.readers import given_path, whole
+from effnet_dense.commands.readers import given_path, score, whole
 
 FORMATS = ('onnx', 'openvino')
 """Those of exporting.formats, which imports a framework."""
+PRECISIONS = ('fp32', 'fp16', 'int8', 'int8-weights')
+MAX_DROP = 0.01
+"""As in exporting.precision and exporting.int8."""
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -51,6 +54,28 @@ def parser(prog: str | None = None) -> Parser:
         help='where the graph ends. Detectors: nms (default), decoded candidates, or raw outputs; '
         'segmentors: labels, or raw logits (default if the test pipeline resizes images)',
     )
+    add(
+        '--precision',
+        choices=PRECISIONS,
+        default='fp32',
+        help='fp16 and int8-weights store weights in 16 or 8 bits; int8 also computes in 8 bits, '
+        'but for decoding and suppression, and its accuracy is measured',
+    )
+    add(
+        '--data',
+        type=given_path,
+        metavar='DIR',
+        help='for int8, as `train` takes it: training images give the ranges, the others the '
+        "accuracy; by default the config's own data",
+    )
+    add(
+        '--max-drop',
+        type=score,
+        default=MAX_DROP,
+        metavar='SHARE',
+        help='largest loss of AP or mIoU by int8, relative to float32 (0.01 by default); else the '
+        'layers that change the outputs most stay in float32, at most half of them',
+    )
     add_debug(arguments)
     return arguments
 
@@ -67,5 +92,16 @@ def main(args: argparse.Namespace) -> None:
     folder = Path(args.config) if Path(args.config).is_dir() else Path()
     out = args.out or folder / OUT[args.format]
     size = tuple(args.size) if args.size else None
-    path = export(args.config, args.checkpoint, out, size, args.batch, args.post, args.format)
+    path = export(
+        args.config,
+        args.checkpoint,
+        out,
+        size,
+        args.batch,
+        args.post,
+        args.format,
+        args.precision,
+        args.data,
+        args.max_drop,
+    )
     print(f'predict: effnet-dense predict {path} IMAGE')

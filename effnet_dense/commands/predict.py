@@ -20,8 +20,10 @@ from effnet_dense.utils.counted import counted
 if TYPE_CHECKING:
     from effnet_dense.inference import Predictor
 
-FOR_CHECKPOINTS = ('cfg_options', 'deploy', 'channels_last', 'device')
+FOR_CHECKPOINTS = ('cfg_options', 'deploy', 'channels_last', 'device', 'runtime')
 """Arguments that an exported file does not take."""
+RUNTIMES = ('onnxruntime', 'openvino')
+"""Those of inference.converted, which imports a framework."""
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -72,6 +74,12 @@ def parser(prog: str | None = None) -> Parser:
     add('--deploy', action='store_true', help='fold norms into convolutions first: faster')
     add('--channels-last', action='store_true', help='memory format that is usually faster')
     add(
+        '--runtime',
+        choices=RUNTIMES,
+        help='run the checkpoint by ONNX Runtime or OpenVINO instead of PyTorch; it is converted '
+        'once, the file is kept beside it',
+    )
+    add(
         '--image-range',
         type=image_range,
         metavar='MAX|MIN,MAX',
@@ -113,7 +121,13 @@ def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str
     settings = settings_of(args, PREDICT)
     config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
     predictor = Predictor(
-        config, checkpoint, args.device, args.deploy, args.channels_last, args.image_range
+        config,
+        checkpoint,
+        args.device,
+        args.deploy,
+        args.channels_last,
+        args.image_range,
+        runtime=args.runtime,
     )
     return predictor, sources, config.work_dir
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from effnet_dense.engine.run_folder import checkpoint_of
 from effnet_dense.exporting.decoding import Decoder
 from effnet_dense.exporting.formats import OUT, check_out, write
 from effnet_dense.exporting.input_size import input_size
+from effnet_dense.exporting.int8 import MAX_DROP
 from effnet_dense.exporting.network import DetectionNetwork, SegmentationNetwork
 from effnet_dense.exporting.onnx_file import Parts, detection_tail, to_onnx
+from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.metadata import Metadata
@@ -31,6 +35,8 @@ from effnet_dense.weights import fetch
 
 RAW = ('logits', 'deltas', 'centerness')
 POSTS = {'detection': ('nms', 'decoded', 'raw'), 'semantic': ('labels', 'raw')}
+UNMEASURED = (('detection', 'raw'), ('detection', 'decoded'))
+"""Tasks and ends of which no predictions are made."""
 OUTPUTS = {
     'boxes': 'x1, y1, x2, y2 in pixels of the input, (N, M, 4)',
     'scores': 'descending; 0 in unused rows, (N, M)',
@@ -50,6 +56,9 @@ def export(
     batch: int | None = None,
     post: str | None = None,
     format: str = 'onnx',
+    precision: str = 'fp32',
+    data: str | os.PathLike[str] | None = None,
+    max_drop: float = MAX_DROP,
 ) -> Path:
     """Export a detector or segmentor to a file that other runtimes execute.
 
@@ -64,6 +73,12 @@ def export(
             the first, but 'raw' for segmentors whose test pipeline resizes images: logits are then
             resized back before the best class is taken, as in PyTorch.
         format: 'onnx' or 'openvino'.
+        precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8', in
+            which the network computes: decoding and suppression never do.
+        data: For int8, as in `effnet_dense.train`: training images give the ranges, the accuracy
+            is measured on the others. By default the config's own data.
+        max_drop: For int8, the largest loss of AP or mIoU, relative to float32's. Where it is
+            larger, layers stay in float32, at most half of them.
 
     Returns:
         The file or folder.
@@ -72,33 +87,64 @@ def export(
         FileExistsError: `out` exists.
         FileNotFoundError: No such config or checkpoint.
         ImportError: onnx, onnxscript or OpenVINO is not installed, or PyTorch is older than 2.7.
-        ValueError: The model cannot be exported, or `out` has another suffix than the format.
+        ValueError: The model cannot be exported, or `out` has another suffix than the format; or
+            int8 costs more accuracy than `max_drop`.
     """
     if not hasattr(torch.compiler, 'is_exporting'):
         raise ImportError(f'export needs PyTorch 2.7 or later, got {torch.__version__}')
     path = Path(OUT.get(format, format) if out is None else out)
     check_out(path, format)
-    predictor = Predictor(config, checkpoint, device='cpu')
+    check_precision(precision, format, data, max_drop)
+    source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
+    with opened_data(config, data) if precision == 'int8' else nullcontext() as own:
+        predictor = Predictor(config, checkpoint, device='cpu')
+        parts, metadata = _parts(predictor, Path(fetch(source)), size, batch, post, precision)
+        if own is not None:
+            model, metadata = in_int8(parts, metadata, predictor, own, format, max_drop)
+        elif precision != 'fp32':
+            model = stored(parts, metadata, format).joined()
+        else:
+            model = parts.joined()
+    written = write(model, metadata, path, format)
+    print_log(f'{path}: {_summary(metadata)}, {written / 1e6:.1f} MB', logger='current')
+    return path
+
+
+def _parts(
+    predictor: Predictor,
+    checkpoint: Path,
+    size: tuple[int, int] | None,
+    batch: int | None,
+    post: str | None,
+    precision: str,
+) -> tuple[Parts, Metadata]:
+    """Trace a model; return it in float32, with its metadata."""
     task = 'semantic' if is_segmentation(predictor.config) else 'detection'
     chosen = _post(task, post, predictor.config)
+    if precision == 'int8' and (task, chosen) in UNMEASURED:
+        raise ValueError(f'int8 needs post nms, to measure its accuracy, got {chosen}')
     sides = input_size(predictor.config, size)
     example = _example(predictor.channels, sides, batch)
-    if task == 'semantic':
-        parts = _segmentor(predictor.model, example, chosen, batch is None)
-    else:
-        parts = _detector(predictor.model, example, chosen, batch is None)
-    source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
-    model = parts.joined()
-    outputs = [value.name for value in model.graph.output]
-    metadata = _metadata(predictor, task, sides, batch, chosen, outputs, Path(fetch(source)))
-    written = write(model, metadata, path, format)
-    print_log(
-        f'{path}: {metadata.model}, {sides[0]} × {sides[1]} pixels, '
-        f'{counted(batch, "image") if batch else "any number of images"}, '
-        f'{written / 1e6:.1f} MB',
-        logger='current',
-    )
-    return path
+    trace = _segmentor if task == 'semantic' else _detector
+    parts = trace(predictor.model, example, chosen, batch is None)
+    last = parts.tail or parts.network
+    outputs = [value.name for value in last.graph.output]
+    metadata = _metadata(predictor, task, sides, batch, chosen, outputs, checkpoint)
+    return parts, replace(metadata, precision=precision)
+
+
+def _summary(metadata: Metadata) -> str:
+    """Describe a file in a few words."""
+    height, width = metadata.size
+    many = counted(metadata.batch, 'image') if metadata.batch else 'any number of images'
+    parts = [metadata.model, f'{height} × {width} pixels', many]
+    if metadata.precision != 'fp32':
+        parts.append(metadata.precision)
+    if metadata.accuracy:
+        found = metadata.accuracy
+        figures = ', '.join(f'{found[name]:.4f} in {name}' for name in ('fp32', 'int8'))
+        parts.append(f'{found["metric"]} {figures} on {counted(found["images"], "image")}')
+    return ', '.join(parts)
 
 
 def _post(task: str, post: str | None, config: Config) -> str:

@@ -61,6 +61,9 @@ def write(model: Any, metadata: Metadata, path: Path, form: str) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _beside(path) as partial:
         if form == 'onnx':
+            others = [entry for entry in model.metadata_props if entry.key != KEY]
+            del model.metadata_props[:]
+            model.metadata_props.extend(others)
             entry = model.metadata_props.add()
             entry.key, entry.value = KEY, metadata.to_json()
             onnx.checker.check_model(model)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from numbers import Integral
 from os import PathLike
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -38,13 +39,14 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
 from effnet_dense.engine.run_folder import checkpoint_of, is_run
 from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.inference.converted import check_runtime, converted
 from effnet_dense.inference.drawer import Drawer
 from effnet_dense.inference.exported import ExportedModel, exported_config
 from effnet_dense.inference.images import ImageInput, ImageReader
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.inference.prediction import Context, as_prediction
+from effnet_dense.runtimes.session import Session, open_session
 from effnet_dense.runtimes.session import is_exported as is_exported
-from effnet_dense.runtimes.session import open_session
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch
@@ -82,6 +84,9 @@ class Predictor:
             `LoadImageFromFile`, else of the image's type (see `as_bgr`).
         score_thr: Detections with lower scores are dropped; by default those of the config's
             test_cfg remain.
+        runtime: 'onnxruntime' or 'openvino': run the checkpoint by it instead of PyTorch, converted
+            once and kept beside the checkpoint (see `inference.converted`). As any exported file
+            it takes images of one size, and no `device`, `deploy` or `channels_last`.
 
     Attributes:
         config: The config.
@@ -103,16 +108,23 @@ class Predictor:
         channels_last: bool = False,
         image_range: ImageRange = None,
         score_thr: float | None = None,
+        runtime: str | None = None,
     ) -> None:
         if score_thr is not None:
             check_share('score_thr', score_thr)
+        if runtime is not None:
+            check_runtime(runtime)
         self._score_thr = score_thr
         self._watched = False
         self.model: Any = None
+        unused = dict(device=device, deploy=deploy or None, channels_last=channels_last or None)
         if is_exported(config):
-            given: dict[str, Any] = dict(checkpoint=checkpoint, device=device)
-            given.update(deploy=deploy or None, channels_last=channels_last or None)
-            self._open(str(config), image_range, given)
+            given = dict(checkpoint=checkpoint, runtime=runtime, **unused)
+            _refuse(f'{config} is exported', given)
+            self._open(open_session(str(config)), image_range)
+        elif runtime is not None:
+            _refuse(f'runtime={runtime} is given', unused)
+            self._open(self._converted(config, checkpoint, runtime), image_range)
         else:
             self._load(config, checkpoint, device, deploy, channels_last, image_range)
         self._finish()
@@ -152,12 +164,16 @@ class Predictor:
         if channels_last:
             use_channels_last(self.model)
 
-    def _open(self, path: str, image_range: ImageRange, given: dict[str, Any]) -> None:
-        """Open an exported file; `given` are the arguments that it does not take, if not None."""
-        unused = [f'{name}={value}' for name, value in given.items() if value is not None]
-        if unused:
-            raise ValueError(f'{path} is exported: expected it without {", ".join(unused)}')
-        session = open_session(path)
+    def _converted(
+        self, config: str | PathLike[str] | Config, checkpoint: Source | None, runtime: str
+    ) -> Session:
+        """Convert a checkpoint for a runtime, or open what was converted before."""
+        checkpoint = _check_sources(config, checkpoint)
+        loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
+        return converted(loaded, Path(fetch(checkpoint)), runtime)
+
+    def _open(self, session: Session, image_range: ImageRange) -> None:
+        """Take an exported file as the model."""
         self.config = exported_config(session.metadata)
         init_default_scope(self.config.default_scope)
         self._reader = _reader(self.config, image_range)
@@ -349,6 +365,13 @@ def _check_sources(config: Any, checkpoint: Any) -> Source:
             f'{type(checkpoint).__name__}'
         )
     return checkpoint
+
+
+def _refuse(reason: str, given: dict[str, Any]) -> None:
+    """Refuse arguments that are not None."""
+    unused = [f'{name}={value}' for name, value in given.items() if value is not None]
+    if unused:
+        raise ValueError(f'{reason}: expected it without {", ".join(unused)}')
 
 
 def _path(image: ImageInput) -> str | None:

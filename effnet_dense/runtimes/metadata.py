@@ -45,6 +45,9 @@ class Metadata:
         licence: Of this package; weights may have another.
         layout: 'NCHW'.
         dtype: Of the input.
+        precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8'.
+        accuracy: Of an int8 file: {'metric': …, 'fp32': …, 'int8': …, 'images': …,
+            'float_layers': [names that were not quantised]}.
         schema: See `SCHEMA`.
     """
 
@@ -70,6 +73,8 @@ class Metadata:
     licence: str = 'Apache-2.0'
     layout: str = 'NCHW'
     dtype: str = 'float32'
+    precision: str = 'fp32'
+    accuracy: dict[str, Any] = field(default_factory=dict)
     schema: int = field(default=SCHEMA)
 
     def to_json(self) -> str:

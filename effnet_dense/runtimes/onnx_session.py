@@ -46,7 +46,7 @@ class OnnxSession:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f'no ONNX file {str(path)!r}')
-        runtime = _runtime()
+        runtime = import_onnxruntime()
         options = runtime.SessionOptions()
         options.log_severity_level = 3
         if threads:
@@ -85,7 +85,12 @@ def _preferred(runtime: Any) -> list[str]:
     return [name for name in PROVIDERS if name in available]
 
 
-def _runtime() -> Any:
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime.
+
+    Raises:
+        ImportError: It is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:

@@ -18,6 +18,9 @@ from effnet_dense.runtimes.metadata import KEY, Metadata
 SUFFIX = '.xml'
 WEIGHTS = '.bin'
 DEVICE = 'CPU'
+EXACT: dict[str, Any] = {'INFERENCE_PRECISION_HINT': 'f32', 'DYNAMIC_QUANTIZATION_GROUP_SIZE': 0}
+"""Compute in float32 what a file has in float32: neither in bfloat16, which is the default on CPUs
+that have it, nor with activations in 8 bits wherever weights are stored in 8 bits."""
 RT_INFO = [KEY, 'metadata']
 """Where a file has its metadata: `KEY` alone is a section of the XML."""
 FOREIGN = (
@@ -28,7 +31,7 @@ FOREIGN = (
 class OpenvinoSession:
     """An exported file, ready to run.
 
-    Sums are of float32 also where the CPU has bfloat16, so that results are those of PyTorch.
+    Results are those of PyTorch: see `EXACT`.
 
     Args:
         path: The folder of a network and its weights (.xml and .bin), or the .xml file.
@@ -50,7 +53,7 @@ class OpenvinoSession:
         xml = network_file(path)
         runtime = import_openvino()
         core = runtime.Core()
-        settings: dict[str, Any] = {'INFERENCE_PRECISION_HINT': 'f32'}
+        settings = dict(EXACT)
         if threads:
             settings['INFERENCE_NUM_THREADS'] = threads
         try:

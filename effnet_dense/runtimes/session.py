@@ -19,6 +19,8 @@ from effnet_dense.runtimes.openvino_session import OpenvinoSession
 
 SUFFIXES = (onnx_session.SUFFIX, openvino_session.SUFFIX)
 
+ENDS = (openvino_session.SUFFIX, openvino_session.WEIGHTS)
+
 
 class Session(Protocol):
     """An exported file, ready to run.
@@ -55,8 +57,12 @@ def is_exported(source: Any) -> bool:
 
 
 def _is_openvino_folder(path: Path) -> bool:
-    suffixes = (openvino_session.SUFFIX, openvino_session.WEIGHTS)
-    return path.is_dir() and any(next(path.glob(f'*{suffix}'), None) for suffix in suffixes)
+    """Whether a folder has a network with its weights, or half of what `export` writes."""
+    if not path.is_dir():
+        return False
+    files = path.glob(f'*{openvino_session.SUFFIX}')
+    whole = any(file.with_suffix(openvino_session.WEIGHTS).is_file() for file in files)
+    return whole or any((path / f'model{end}').is_file() for end in ENDS)
 
 
 def open_session(path: str | os.PathLike[str]) -> Session:

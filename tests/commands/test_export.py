@@ -10,8 +10,12 @@ from PIL import Image
 
 from effnet_dense.commands import export, predict, test
 from effnet_dense.commands.program import run
-from effnet_dense.exporting import formats
+from effnet_dense.exporting import formats, int8, precision
+from effnet_dense.inference import converted
 from tests.helpers.exported_files import identity, identity_folder
+
+REST = ('onnx', 'fp32', None, 0.01)
+"""The last arguments of `export`, by default."""
 
 
 def test_arguments_reach_the_function(
@@ -26,16 +30,20 @@ def test_arguments_reach_the_function(
     monkeypatch.setattr('effnet_dense.exporting.export', record)
     words = ['--size', '64', '96', '--batch', '2', '--post', 'raw']
     assert run(export.main, export.parser(), [str(tmp_path), *words]) == 0
-    assert received == [(str(tmp_path), None, tmp_path / 'model.onnx', (64, 96), 2, 'raw', 'onnx')]
+    assert received == [(str(tmp_path), None, tmp_path / 'model.onnx', (64, 96), 2, 'raw', *REST)]
     assert 'effnet-dense predict out.onnx IMAGE' in capsys.readouterr().out
     words = ['efficientdet_d0_coco', 'x.pth', '--format', 'openvino']
+    words += ['--precision', 'int8', '--data', 'demo', '--max-drop', '0.05']
     assert run(export.main, export.parser(), words) == 0
     expected = ('efficientdet_d0_coco', 'x.pth', Path('model_openvino'), None, None, None)
-    assert received[1] == (*expected, 'openvino')
+    assert received[1] == (*expected, 'openvino', 'int8', 'demo', 0.05)
 
 
 def test_formats() -> None:
     assert tuple(formats.OUT) == export.FORMATS
+    assert precision.PRECISIONS == export.PRECISIONS
+    assert int8.MAX_DROP == export.MAX_DROP
+    assert tuple(converted.FORMATS) == predict.RUNTIMES
 
 
 def test_a_name_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +70,7 @@ def test_predict_takes_the_file(tmp_path: Path, form: str) -> None:
     [
         ([], 'expected images, folders or videos after'),
         (['i.jpg', '--deploy'], 'is exported: expected it without --deploy'),
+        (['i.jpg', '--runtime', 'openvino'], 'is exported: expected it without --runtime'),
         (['i.jpg', '--image-size', '64'], 'is exported: expected it without --image-size'),
     ],
 )

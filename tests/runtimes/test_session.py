@@ -19,6 +19,11 @@ def test_by_name(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / name).touch()
         assert is_exported(folder) and is_exported(f'{folder}/')
+    for name in ('image.xml', 'pytorch_model.bin'):  # an annotation, weights of others
+        (tmp_path / name).touch()
+    assert not is_exported(tmp_path)
+    (tmp_path / 'image.bin').touch()
+    assert is_exported(tmp_path)
 
 
 def test_opened_by_its_runtime(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""Quantise OpenVINO networks by NNCF."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from effnet_dense.exporting.onnx_int8 import OnnxQuantiser
+from effnet_dense.exporting.openvino_file import to_openvino
+from effnet_dense.runtimes.inputs import IMAGES
+from effnet_dense.runtimes.openvino_session import import_openvino
+
+WITHOUT_BIAS = '/WithoutBiases'
+"""What OpenVINO adds to the name of a convolution whose sum with the bias has the name."""
+
+
+class OpenvinoQuantiser:
+    """See `exporting.int8.Quantiser`. Layers are compared by ONNX Runtime.
+
+    Args:
+        network: Images → raw outputs, in ONNX.
+        images: (1, C, H, W) each; iterated several times.
+
+    Raises:
+        ImportError: NNCF is not installed.
+    """
+
+    def __init__(self, network: onnx.ModelProto, images: Iterable[NDArray[np.float32]]) -> None:
+        self._nncf = import_nncf()
+        self._network = network
+        self._images = images
+
+    def layers(self) -> list[str]:
+        return OnnxQuantiser(self._network, self._images).layers()
+
+    def quantised(self, kept: Collection[str]) -> Any:
+        nncf = self._nncf
+        model = to_openvino(self._network)
+        present = {node.get_friendly_name() for node in model.get_ops()}
+        ignored = [f'{name}{end}' for name in kept for end in (WITHOUT_BIAS, '')]
+        chosen = nncf.IgnoredScope(names=[name for name in ignored if name in present])
+        images = list(self._images) if not hasattr(self._images, '__len__') else self._images
+        return nncf.quantize(
+            model,
+            nncf.Dataset(images, lambda image: {IMAGES: image}),
+            preset=nncf.QuantizationPreset.MIXED,
+            target_device=nncf.TargetDevice.CPU,
+            subset_size=len(images),
+            ignored_scope=chosen if kept else None,
+        )
+
+    def joined(self, network: Any, tail: onnx.ModelProto | None) -> Any:
+        if tail is None:
+            return network
+        second = to_openvino(tail)
+        inputs = list(network.get_parameters())
+        raw = {value.get_any_name(): value for value in network.outputs}
+        for parameter in second.get_parameters():
+            name = parameter.output(0).get_any_name()
+            if name not in raw:
+                inputs.append(parameter)
+                continue
+            source = raw[name].get_node().input_value(0)
+            for target in parameter.output(0).get_target_inputs():
+                target.replace_source_output(source)
+        return import_openvino().Model(second.get_results(), inputs)
+
+
+def import_nncf() -> Any:
+    """Import NNCF.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    os.environ.setdefault('NNCF_CI', '1')  # else it reports its use to its makers
+    try:
+        import nncf
+    except ImportError as error:
+        raise ImportError(
+            "int8 for OpenVINO needs NNCF: pip install 'effnet_dense[openvino]'"
+        ) from error
+    nncf.set_log_level(30)
+    return nncf

@@ -1,0 +1,137 @@
+"""Give an exported model the precision that the user wishes, and measure what it costs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from effnet_dense.data import check_data_files
+from effnet_dense.engine.config import load_config
+from effnet_dense.exporting.accuracy import Accuracy, measure
+from effnet_dense.exporting.calibration import CalibrationImages, training_images
+from effnet_dense.exporting.formats import OUT, write
+from effnet_dense.exporting.int8 import Quantiser, quantise
+from effnet_dense.exporting.onnx_file import Parts
+from effnet_dense.exporting.onnx_int8 import OnnxQuantiser
+from effnet_dense.exporting.openvino_file import to_openvino
+from effnet_dense.exporting.openvino_int8 import OpenvinoQuantiser, import_nncf
+from effnet_dense.exporting.raw_outputs import largest_difference, runner
+from effnet_dense.exporting.stored_weights import STORED
+from effnet_dense.inference.predictor import Predictor
+from effnet_dense.runtimes.metadata import Metadata
+from effnet_dense.runtimes.onnx_session import import_onnxruntime
+from effnet_dense.utils.counted import counted
+
+PRECISIONS = ('fp32', 'fp16', 'int8', 'int8-weights')
+QUANTISERS: dict[str, type[Any]] = {'onnx': OnnxQuantiser, 'openvino': OpenvinoQuantiser}
+FEW = 32
+"""Calibration images below which is warned."""
+
+
+def check_precision(precision: str, form: str, data: Any, max_drop: float) -> None:
+    """Check a precision before any work.
+
+    Raises:
+        ImportError: What it needs is not installed.
+        ValueError: There is no such precision, or it takes no data.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f'expected precision to be one of {", ".join(PRECISIONS)}, got {precision!r:.60}'
+        )
+    if not 0 <= max_drop < 1:
+        raise ValueError(f'expected max_drop of at least 0 and below 1, got {max_drop!r:.60}')
+    if precision != 'int8' and data is not None:
+        raise ValueError(f'data is for precision int8 only, got it with {precision}')
+    if precision == 'int8' and form == 'openvino':
+        import_nncf()
+    if precision == 'int8' or (precision != 'fp32' and form == 'onnx'):
+        import_onnxruntime()
+
+
+@contextmanager
+def opened_data(
+    config: str | os.PathLike[str] | Config, data: str | os.PathLike[str] | None
+) -> Iterator[Config]:
+    """Yield a model's config with the data for int8, of which nothing is left afterwards.
+
+    Args:
+        config: See `effnet_dense.export`.
+        data: A folder as `--data` takes it; None: the config's own data.
+
+    Raises:
+        FileNotFoundError: A file of the data is missing.
+    """
+    source = config if isinstance(config, Config) else str(config)
+    with TemporaryDirectory(prefix='effnet_dense-data-') as scratch:
+        loaded = load_config(source, data=None if data is None else str(data), work_dir=scratch)
+        check_data_files(loaded, ('train', 'test'))
+        yield loaded
+
+
+def stored(parts: Parts, metadata: Metadata, form: str) -> Parts:
+    """Store the network's weights in the metadata's precision; log what it changes."""
+    network = STORED[metadata.precision](parts.network)
+    shape = (metadata.batch or 1, len(metadata.mean), *metadata.size)
+    images = np.random.default_rng(0).standard_normal(shape, np.float32)
+    both = (network, parts.network)
+    if form == 'openvino':
+        both = tuple(map(to_openvino, both))
+    found, expected = (runner(model)(images) for model in both)
+    print_log(
+        f'{metadata.precision}: raw outputs of noise differ from those of float32 by at most '
+        f'{largest_difference(found, expected):.1e} of their largest',
+        logger='current',
+    )
+    return Parts(network, parts.tail)
+
+
+def in_int8(
+    parts: Parts,
+    metadata: Metadata,
+    predictor: Predictor,
+    config: Config,
+    form: str,
+    max_drop: float,
+) -> tuple[Any, Metadata]:
+    """Quantise a model as far as its accuracy holds.
+
+    Args:
+        parts: The model in float32.
+        metadata: Its own.
+        predictor: The model in PyTorch, which prepares images.
+        config: With the data; see `opened_data`.
+        form: Of the file.
+        max_drop: See `exporting.int8.quantise`.
+
+    Returns:
+        The complete model, and the metadata with its accuracy.
+
+    Raises:
+        ValueError: See `exporting.int8.quantise`.
+    """
+    paths = training_images(config)
+    images = CalibrationImages(predictor, metadata, paths)
+    few = f', fewer than {FEW}: ranges may be too narrow' if len(paths) < FEW else ''
+    print_log(f'int8: calibrated with {counted(len(paths), "training image")}{few}', 'current')
+    quantiser: Quantiser = QUANTISERS[form](parts.network, images)
+    numbers = count()
+    with TemporaryDirectory(prefix='effnet_dense-export-') as scratch:
+
+        def evaluate(model: Any) -> Accuracy:
+            path = Path(scratch, str(next(numbers)), OUT[form])
+            write(model, metadata, path, form)
+            return measure(path, config)
+
+        found = quantise(parts, quantiser, evaluate, max_drop)
+    return found.model, replace(metadata, accuracy=found.as_dict())

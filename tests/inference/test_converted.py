@@ -1,0 +1,115 @@
+"""Checkpoints run by another runtime: converted once, kept, and never out of date."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import effnet_dense
+from effnet_dense.inference import Predictor, converted
+from effnet_dense.runtimes.metadata import KEY
+from tests.helpers.exported_files import identity, identity_folder
+from tests.helpers.tiny_models import saved, segmentor
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def exports(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Replace `export` by one that takes no time; list what it was given."""
+    given: list[Any] = []
+
+    def export(config: Any, checkpoint: str, out: Path, format: str) -> Path:
+        given.append((checkpoint, format))
+        return identity(out) if format == 'onnx' else identity_folder(out)
+
+    monkeypatch.setattr(effnet_dense, 'export', export, raising=False)
+    return given
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    return saved(segmentor(), folder / 'best.pth')
+
+
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
+def test_converted_once(checkpoint: Path, exports: list[Any], runtime: str) -> None:
+    pytest.importorskip(runtime)
+    for _ in range(2):
+        sample = Predictor(segmentor(), checkpoint, runtime=runtime)(IMAGE)
+        assert sample.pred_sem_seg.data.shape == (1, 20, 50)
+    assert exports == [(str(checkpoint), converted.FORMATS[runtime])]
+    first, second = sorted(checkpoint.parent.iterdir(), key=lambda path: len(path.name))
+    assert first == checkpoint and second.name.startswith('best.')
+
+
+def test_what_changes_the_file(checkpoint: Path, exports: list[Any]) -> None:
+    Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    other = segmentor()
+    other.model.test_cfg = dict(mode='whole', other=1)
+    Predictor(other, checkpoint, runtime='onnxruntime')
+    assert len(exports) == 2
+    checkpoint.write_bytes(checkpoint.read_bytes() + b'0')
+    Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    assert len(exports) == 3
+    assert len(list(checkpoint.parent.glob('*.onnx'))) == 3
+
+
+@pytest.mark.parametrize('damage', ['half', 'foreign'])
+def test_a_damaged_file_is_replaced(checkpoint: Path, exports: list[Any], damage: str) -> None:
+    Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    (file,) = checkpoint.parent.glob('*.onnx')
+    if damage == 'half':
+        file.write_bytes(file.read_bytes()[:50])
+    else:
+        model = onnx.load(str(file))
+        del model.metadata_props[:]
+        onnx.save(model, str(file))
+    Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    assert len(exports) == 2
+    assert [entry.key for entry in onnx.load(str(file)).metadata_props] == [KEY]
+
+
+def test_a_folder_that_cannot_be_written_to(
+    checkpoint: Path, exports: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(converted, 'cache_folder', lambda: tmp_path / 'cache' / 'inductor')
+    (tmp_path / 'cache').mkdir()
+    access = os.access
+    monkeypatch.setattr(
+        os, 'access', lambda path, mode: Path(path) != checkpoint.parent and access(path, mode)
+    )
+    for _ in range(2):
+        Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    assert len(exports) == 1
+    assert len(list((tmp_path / 'cache' / 'exported').glob('best.*.onnx'))) == 1
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
+
+
+def test_nothing_is_left_of_a_failure(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(config: Any, checkpoint: str, out: Path, format: str) -> Path:
+        out.write_bytes(b'0')
+        raise ValueError('such a model cannot be exported')
+
+    monkeypatch.setattr(effnet_dense, 'export', fail, raising=False)
+    with pytest.raises(ValueError, match='such a model cannot be exported'):
+        Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
+
+
+def test_mistakes(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="one of onnxruntime, openvino, got 'tensorrt'"):
+        Predictor(segmentor(), checkpoint, runtime='tensorrt')
+    with pytest.raises(
+        ValueError, match=r'runtime=openvino is given: .* without device=cpu, deploy'
+    ):
+        Predictor(segmentor(), checkpoint, 'cpu', deploy=True, runtime='openvino')
+    with pytest.raises(ValueError, match='is exported: expected it without runtime=onnxruntime'):
+        Predictor(identity(tmp_path / 'a.onnx'), runtime='onnxruntime')
