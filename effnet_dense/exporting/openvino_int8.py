@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -19,18 +19,26 @@ WITHOUT_BIAS = '/WithoutBiases'
 """What OpenVINO adds to the name of a convolution whose sum with the bias has the name."""
 
 
+class Images(Protocol):
+    """Images (1, C, H, W), which may be iterated several times."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]: ...
+
+
 class OpenvinoQuantiser:
     """See `exporting.int8.Quantiser`. Layers are compared by ONNX Runtime.
 
     Args:
         network: Images → raw outputs, in ONNX.
-        images: (1, C, H, W) each; iterated several times.
+        images: From which ranges are measured.
 
     Raises:
         ImportError: NNCF is not installed.
     """
 
-    def __init__(self, network: onnx.ModelProto, images: Iterable[NDArray[np.float32]]) -> None:
+    def __init__(self, network: onnx.ModelProto, images: Images) -> None:
         self._nncf = import_nncf()
         self._network = network
         self._images = images
@@ -44,13 +52,12 @@ class OpenvinoQuantiser:
         present = {node.get_friendly_name() for node in model.get_ops()}
         ignored = [f'{name}{end}' for name in kept for end in (WITHOUT_BIAS, '')]
         chosen = nncf.IgnoredScope(names=[name for name in ignored if name in present])
-        images = list(self._images) if not hasattr(self._images, '__len__') else self._images
         return nncf.quantize(
             model,
-            nncf.Dataset(images, lambda image: {IMAGES: image}),
+            nncf.Dataset(self._images, lambda image: {IMAGES: image}),
             preset=nncf.QuantizationPreset.MIXED,
             target_device=nncf.TargetDevice.CPU,
-            subset_size=len(images),
+            subset_size=len(self._images),
             ignored_scope=chosen if kept else None,
         )
 
