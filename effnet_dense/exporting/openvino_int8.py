@@ -66,16 +66,23 @@ class OpenvinoQuantiser:
             return network
         second = to_openvino(tail)
         inputs = list(network.get_parameters())
-        raw = {value.get_any_name(): value for value in network.outputs}
+        sources = {value.get_any_name(): value for value in network.inputs}
+        for value in network.outputs:
+            sources[value.get_any_name()] = value.get_node().input_value(0)
         for parameter in second.get_parameters():
             name = parameter.output(0).get_any_name()
-            if name not in raw:
+            if name not in sources:
                 inputs.append(parameter)
                 continue
-            source = raw[name].get_node().input_value(0)
             for target in parameter.output(0).get_target_inputs():
-                target.replace_source_output(source)
-        return import_openvino().Model(second.get_results(), inputs)
+                target.replace_source_output(sources[name])
+        taken = {value.get_any_name() for value in second.inputs}
+        others = [
+            result
+            for result in network.get_results()
+            if result.output(0).get_any_name() not in taken
+        ]
+        return import_openvino().Model([*second.get_results(), *others], inputs)
 
 
 def import_nncf() -> Any:
