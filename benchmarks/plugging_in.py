@@ -53,11 +53,13 @@ INNER = ('kernel_update_head',)
 PASSING = ('JPU',)
 """Necks that return some of the backbone's features as well."""
 REASONS = {
+    'beit': "its neck makes a pyramid of a vision transformer's features, of one width",
     'centripetalnet': "needs HourglassNet's features, all of one stride",
     'cornernet': "needs HourglassNet's features, all of one stride",
     'ddrnet': 'its head is for the features of its own backbone',
     'detectors': "its neck feeds features back into DetectoRS's ResNet",
     'dpt': "its head needs a vision transformer's patches and class token",
+    'mae': "its neck makes a pyramid of a vision transformer's features, of one width",
     'pidnet': 'its head is for the features of its own backbone',
     'setr': "needs a vision transformer's features, all of one stride",
     'tridentnet': "needs the branches of TridentNet's ResNet",
