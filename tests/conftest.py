@@ -25,7 +25,12 @@ REASONS = dict(gpu='needs a CUDA device', compiler='needs a C++ compiler')
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # The same examples in each run, however slow the machine.
-hypothesis.settings.register_profile('repeatable', derandomize=True, deadline=None)
+hypothesis.settings.register_profile(
+    'repeatable',
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile('repeatable')
 
 BLANK_CHARTS = (
