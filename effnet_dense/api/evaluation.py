@@ -14,6 +14,7 @@ from effnet_dense.data.splitting import VAL_SHARE
 from effnet_dense.engine.config import check_source, load_config
 from effnet_dense.engine.jobs import test
 from effnet_dense.engine.run_folder import default_checkpoint
+from effnet_dense.inference.exported_testing import evaluate_exported, given_file
 from effnet_dense.settings import Settings
 
 
@@ -38,10 +39,13 @@ def evaluate(
 
         effnet_dense.evaluate('work_dirs/mine', data='other_folder')
         effnet_dense.evaluate('efficientdet_d0_coco', 'd0.pth', data='coco')
+        effnet_dense.evaluate('model.onnx', data='other_folder')
 
     Args:
-        model: A work folder or one of its checkpoints; or, with `checkpoint`, a config.
-        checkpoint: Any source of `effnet_dense.load_weights`; not with a work folder.
+        model: A work folder or one of its checkpoints; or, with `checkpoint`, a config; or a file
+            of `effnet_dense.export` in its work folder, or with `data`.
+        checkpoint: Any source of `effnet_dense.load_weights`, not with a work folder; or an
+            exported file.
         data: As in `effnet_dense.train`; by default the training's, or the config's.
         work_dir: For the report and drawings; by default the model's work folder.
         show_dir: Draw every image's prediction beside its ground truth into this folder.
@@ -61,7 +65,8 @@ def evaluate(
         FileNotFoundError: No such config, checkpoint or data.
         ValueError: The checkpoint is damaged or of another model, or the data have faults.
     """
-    if checkpoint is None:
+    file, model = given_file(model, checkpoint, data)
+    if file is None and checkpoint is None:
         if isinstance(model, Config):
             raise ValueError('a Config needs a checkpoint: evaluate(config, checkpoint)')
         check_source(str(model))
@@ -76,4 +81,6 @@ def evaluate(
         settings=Settings(workers=workers, device=device),
     )
     shown, saved = (None if path is None else str(path) for path in (show_dir, out))
+    if file is not None:
+        return evaluate_exported(loaded, file, shown, saved, deploy, tta)
     return test(loaded, str(checkpoint), shown, saved, deploy, tta)

@@ -1,9 +1,10 @@
-"""Evaluate a checkpoint on the test data and draw its predictions.
+"""Evaluate a checkpoint or an exported file on the test data and draw its predictions.
 
 Examples:
   effnet-dense test work_dirs/effnet_lite0_retinanet_finetune
   effnet-dense test effnet_b3_retinanet_coco epoch_12.pth --show-dir pictures
   effnet-dense test effnet_lite0_retinanet_finetune epoch_15.pth --data DIR --tta
+  effnet-dense test model.onnx --data DIR
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def parser(prog: str | None = None) -> Parser:
         nargs='?',
         type=given_path,
         help='file, URL or named source, also in the formats of other ecosystems; by default the '
-        'best one of the work folder that is given as config',
+        'best one of the work folder that is given as config. Or a file of `effnet-dense export`, '
+        'which may also stand alone: in the work folder of its training, or with --data',
     )
     add(
         '--show-dir',
@@ -62,15 +64,15 @@ def main(args: argparse.Namespace) -> None:
     from effnet_dense.engine.config import check_source
     from effnet_dense.engine.jobs import test
     from effnet_dense.engine.run_folder import default_checkpoint
-    from effnet_dense.runtimes.onnx_session import SUFFIX
+    from effnet_dense.inference.exported_testing import evaluate_exported, given_file
 
-    if str(args.config).endswith(SUFFIX):
-        raise ValueError(
-            f'test does not take exported files yet, got {args.config}: expected a work folder, or '
-            'a config and a checkpoint (`predict` takes the file)'
-        )
     if args.batch_size:
         args.cfg_options = {BATCH_SIZE: args.batch_size, **(args.cfg_options or {})}
+    file, args.config = given_file(args.config, args.checkpoint, args.data)
+    if file is not None:
+        config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
+        evaluate_exported(config, file, args.show_dir, args.out, args.deploy, args.tta)
+        return
     check_source(args.config)
     checkpoint = args.checkpoint or default_checkpoint(args.config)
     config = config_of(args, splits=('val',), settings=settings_of(args, TEST))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -77,11 +78,26 @@ def compare_checkpoint(runner: Any, source: str) -> None:
     names, meta = saved_classes(source, checkpoint)
     # Without names in the checkpoint, its labels are what the config calls them.
     names = named_by_file(names, dataset, meta) if names else getattr(dataset, DECLARED, ())
-    if not names or not data:
-        return
-    labels = label_map(names, data, public_name(source))
+    if names and data:
+        map_classes(runner, names, dataset, public_name(source))
+
+
+def map_classes(runner: Any, names: Sequence[str], dataset: Any, source: str) -> None:
+    """Map a tested model's classes to those of the data by name, if they differ.
+
+    Args:
+        runner: Which tests it.
+        names: The model's, in the order of its labels.
+        dataset: Built; without classes nothing is mapped.
+        source: The model's file, for messages.
+
+    Raises:
+        ValueError: The data has names that the model lacks.
+    """
+    data = classes_of(dataset)
+    labels = label_map(names, data, source) if data else None
     if labels is not None:
-        runner.logger.warning(mapping_message(names, data, public_name(source)))
+        runner.logger.warning(mapping_message(names, data, source))
         runner.register_hook(MappedClassesHook(labels, len(data)), priority='LOWEST')
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
@@ -11,7 +13,7 @@ from torch import nn
 
 from effnet_dense.data import check_data_files
 from effnet_dense.data.config_walk import metrics_of, type_name
-from effnet_dense.engine.checkpoint_of_run import use_classes_of
+from effnet_dense.engine.checkpoint_of_run import map_classes, use_classes_of
 from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.flags import (
     draw_predictions,
@@ -30,6 +32,13 @@ from effnet_dense.evaluation.dump import DumpDetections
 PICKLES = ('.pkl', '.pickle')
 DRAWN = 20
 """Number of images that a test draws by default."""
+
+
+class Exported(NamedTuple):
+    """An exported file that is tested: its name, and its classes in the order of its labels."""
+
+    name: str
+    classes: Sequence[str]
 
 
 def train(
@@ -70,11 +79,12 @@ def train(
 
 def test(
     config: Config,
-    checkpoint: str,
+    checkpoint: str | None,
     show_dir: str | Path | None = None,
     out: str | Path | None = None,
     deployed: bool = False,
     tta: bool = False,
+    exported: Exported | None = None,
 ) -> dict[str, float]:
     """Evaluate a checkpoint on the config's test data.
 
@@ -83,12 +93,13 @@ def test(
 
     Args:
         config: From `load_config`.
-        checkpoint: Any source of `effnet_dense.load_weights`.
+        checkpoint: Any source of `effnet_dense.load_weights`; None with `exported`.
         show_dir: Draw every image's prediction beside its ground truth into this folder; by
             default `DRAWN` of them, into the work folder's pictures/.
         out: Where to save the predictions: a .pkl file for mmdet, a folder of label maps for mmseg.
         deployed: Evaluate the model that `effnet_dense.deploy` returns.
         tta: Merge the predictions on flipped and resized images, as the config defines them.
+        exported: The config's model is an exported file, which has its weights.
 
     Returns:
         The metrics, such as 'coco/bbox_mAP'.
@@ -101,7 +112,7 @@ def test(
             would replace.
     """
     check_model(config)
-    config.load_from = str(checkpoint)
+    config.load_from = None if checkpoint is None else str(checkpoint)
     config.resume = False
     if show_dir is None:
         draw_predictions(config, Path(config.work_dir, 'pictures'), DRAWN)
@@ -118,8 +129,11 @@ def test(
     folders = [folder for folder in folders if folder is not None]
     check_config_outputs(config, ('test',))
     check_run(config, ('test',), folders, [] if out is None or segments else [out])
-    use_classes_of(config, checkpoint)
+    if checkpoint is not None:
+        use_classes_of(config, checkpoint)
     runner = build_runner(config)
+    if exported is not None:
+        map_classes(runner, exported.classes, runner.test_loop.dataloader.dataset, exported.name)
     if out is not None and not segments:
         runner.test_evaluator.metrics.append(DumpDetections(out_file_path=str(out)))
     if maps is not None:

@@ -5,6 +5,7 @@ Shapes: N images of H × W pixels, K detections.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,14 @@ import torch
 import torch.nn.functional as F
 from mmdet.structures.bbox import scale_boxes
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS as ROOT
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor, nn
 
 from effnet_dense.engine.size_tuples import use_size_tuples
+from effnet_dense.registry import MODELS
 from effnet_dense.runtimes.metadata import Metadata
-from effnet_dense.runtimes.session import Session
+from effnet_dense.runtimes.session import Session, open_session
 
 SCOPES = {'detection': 'mmdet', 'semantic': 'mmseg'}
 DATASETS = {'detection': 'CocoDataset', 'semantic': 'BaseSegDataset'}
@@ -27,18 +29,21 @@ RUNNABLE = ('nms', 'labels', 'raw')
 """Values of `post` from which predictions are made; 'raw' of segmentors only."""
 
 
+@MODELS.register_module()
 class ExportedModel(nn.Module):
     """Has the interface of mmengine's models that testing uses.
 
     Args:
-        session: The file.
+        session: The file, or its path.
 
     Raises:
         ValueError: The file ends before predictions.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session | str | os.PathLike[str]) -> None:
         super().__init__()
+        if isinstance(session, str | os.PathLike):
+            session = open_session(session)
         metadata = session.metadata
         if metadata.post not in RUNNABLE or (metadata.task, metadata.post) == ('detection', 'raw'):
             raise ValueError(
@@ -46,7 +51,9 @@ class ExportedModel(nn.Module):
                 'predictions: export it with --post nms'
             )
         self.session = session
-        self.data_preprocessor = MODELS.build(_without_batch_augments(metadata.preprocessor))
+        with ROOT.switch_scope_and_registry(SCOPES[metadata.task]) as registry:
+            preprocessor = _without_batch_augments(metadata.preprocessor)
+            self.data_preprocessor = registry.build(preprocessor)
 
     def test_step(self, data: Any) -> list[Any]:
         """Predict on a batch of the test pipeline; return its data samples with predictions."""
@@ -73,7 +80,7 @@ class ExportedModel(nn.Module):
 
     def _run(self, images: Tensor, sizes: Any) -> dict[str, Any]:
         """Run the batch, in passes of the file's own number of images if it has one."""
-        array, batch = images.numpy(), self.session.metadata.batch
+        array, batch = images.cpu().numpy(), self.session.metadata.batch
         if batch is None:
             return self.session(array, sizes)
         passes = []

@@ -29,3 +29,12 @@ def test_a_config_needs_a_checkpoint() -> None:
         effnet_dense.evaluate('effnet_lite0_retinanet_finetune')
     with pytest.raises(FileNotFoundError, match="no work folder or checkpoint 'nowhere', and no"):
         effnet_dense.evaluate('nowhere')
+
+
+@pytest.mark.slow
+def test_an_exported_file_has_the_figures_of_its_checkpoint(api_run: Run, tmp_path: Path) -> None:
+    wanted = effnet_dense.evaluate(api_run.folder, work_dir=tmp_path / 'a')
+    path = effnet_dense.export(api_run.folder, out=tmp_path / 'model.onnx', size=(64, 64))
+    found = effnet_dense.evaluate(api_run.folder, path, work_dir=tmp_path / 'b')
+    assert found['coco/bbox_mAP'] == pytest.approx(wanted['coco/bbox_mAP'], abs=0.002)
+    assert found['coco/bbox_mAP_50'] > 0

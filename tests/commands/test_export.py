@@ -82,8 +82,16 @@ def test_predicts_mistakes(
     assert message in capsys.readouterr().err
 
 
-def test_the_test_command_has_its_own_answer(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_test_command_takes_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run(test.main, test.parser(), [str(identity(tmp_path / 'a.onnx'))]) == 2
-    assert 'test does not take exported files yet, got' in capsys.readouterr().err
+    received: list[object] = []
+    monkeypatch.setattr(
+        'effnet_dense.inference.exported_testing.evaluate_exported',
+        lambda config, *given: received.append((config.default_scope, *given)),
+    )
+    path = identity(tmp_path / 'a.onnx')
+    assert run(test.main, test.parser(), ['effnet_lite0_fpn_camvid', str(path), '--tta']) == 0
+    assert received == [('mmseg', path, None, None, False, True)]
+    assert run(test.main, test.parser(), [str(path)]) == 2
+    assert 'expected --data DIR' in capsys.readouterr().err

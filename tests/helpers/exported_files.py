@@ -64,3 +64,56 @@ def identity_folder(path: Path, **changes: Any) -> Path:
 
     write(onnx.parser.parse_model(GRAPH), replace(METADATA, **changes), path, 'openvino')
     return path
+
+
+DETECTOR = replace(
+    METADATA,
+    task='detection',
+    model='RetinaNet',
+    size=[64, 64],
+    resize={'scale': [64, 64], 'keep_ratio': True},
+    post='nms',
+    outputs={'boxes': '', 'scores': '', 'labels': ''},
+    pipeline=[
+        dict(type='effnet_dense.LoadImageFromFile'),
+        dict(type='Resize', scale=[64, 64], keep_ratio=True),
+        dict(type='PackDetInputs', meta_keys=['ori_shape', 'img_shape', 'scale_factor']),
+    ],
+    preprocessor=dict(
+        type='DetDataPreprocessor',
+        mean=[100.0, 110.0, 120.0],
+        std=[50.0, 60.0, 70.0],
+        bgr_to_rgb=True,
+        pad_size_divisor=32,
+    ),
+)
+"""Of a detector that finds one object, the image, with a score that depends on all pixels."""
+
+
+def whole_image(path: Path) -> Path:
+    """Write a file of `DETECTOR`."""
+    model = onnx.parser.parse_model(
+        """
+        <ir_version: 10, opset_import: ["" : 20]>
+        g (float[N, 3, 64, 64] images, float[N, 2] sizes)
+        => (float[N, 1, 4] boxes, float[N, 1] scores, int64[N, 1] labels)
+        <int64[3] axes = {1, 2, 3}, int64[1] axis = {1}, int64[2] turned = {1, 0},
+         int64 one = {1}> {
+            left, middle, right = Split <axis = 1, num_outputs = 3> (images)
+            difference = Sub (left, right)
+            mean = ReduceMean <keepdims = 0> (difference, axes)
+            column = Unsqueeze (mean, axis)
+            scores = Sigmoid (column)
+            zero = Cast <to = 7> (scores)
+            labels = Add (zero, one)
+            start = Sub (sizes, sizes)
+            end = Gather <axis = 1> (sizes, turned)
+            box = Concat <axis = 1> (start, end)
+            boxes = Unsqueeze (box, axis)
+        }
+        """
+    )
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, DETECTOR.to_json()
+    onnx.save(model, str(path))
+    return path
