@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.models.detectors import SingleStageDetector
+from mmdet.models.detectors import TwoStageDetector
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmseg.models.segmentors import EncoderDecoder
@@ -20,12 +20,18 @@ from effnet_dense import __version__
 from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.model_classes import test_dataset
 from effnet_dense.engine.run_folder import checkpoint_of
-from effnet_dense.exporting.decoding import Decoder
+from effnet_dense.exporting.accuracy import METRICS
+from effnet_dense.exporting.detectors import (
+    detector_parts,
+    detector_task,
+    masks_of,
+    panoptic_of,
+)
 from effnet_dense.exporting.formats import OUT, check_out, write
 from effnet_dense.exporting.input_size import input_size
 from effnet_dense.exporting.int8 import MAX_DROP
-from effnet_dense.exporting.network import DetectionNetwork, SegmentationNetwork
-from effnet_dense.exporting.onnx_file import Parts, detection_tail, to_onnx
+from effnet_dense.exporting.network import SegmentationNetwork
+from effnet_dense.exporting.onnx_file import Parts, to_onnx
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.inputs import IMAGES
@@ -33,8 +39,12 @@ from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.utils.counted import counted
 from effnet_dense.weights import fetch
 
-RAW = ('logits', 'deltas', 'centerness')
-POSTS = {'detection': ('nms', 'decoded', 'raw'), 'semantic': ('labels', 'raw')}
+POSTS = {
+    'detection': ('nms', 'decoded', 'raw'),
+    'instance': ('nms', 'raw'),
+    'panoptic': ('nms',),
+    'semantic': ('labels', 'raw'),
+}
 UNMEASURED = (('detection', 'raw'), ('detection', 'decoded'))
 """Tasks and ends of which no predictions are made."""
 OUTPUTS = {
@@ -45,6 +55,10 @@ OUTPUTS = {
     'logits': 'of the classes, before sigmoid or softmax',
     'deltas': 'of priors, as the head predicts them',
     'centerness': 'logits',
+    'kernels': "parameters of RTMDet-Ins' networks for masks",
+    'prototypes': 'features for masks',
+    'masks': 'of the boxes, (N, M, h, w): see the field masks',
+    'semantic_logits': 'of things and stuff, (N, C, h, w)',
 }
 
 
@@ -119,18 +133,32 @@ def _parts(
     precision: str,
 ) -> tuple[Parts, Metadata]:
     """Trace a model; return it in float32, with its metadata."""
-    task = 'semantic' if is_segmentation(predictor.config) else 'detection'
+    segments = is_segmentation(predictor.config)
+    task = 'semantic' if segments else detector_task(predictor.model)
     chosen = _post(task, post, predictor.config)
-    if precision == 'int8' and (task, chosen) in UNMEASURED:
-        raise ValueError(f'int8 needs post nms, to measure its accuracy, got {chosen}')
+    if precision == 'int8':
+        _check_measurable(predictor.model, task, chosen)
     sides = input_size(predictor.config, size)
     example = _example(predictor.channels, sides, batch)
-    trace = _segmentor if task == 'semantic' else _detector
+    trace = _segmentor if task == 'semantic' else detector_parts
     parts = trace(predictor.model, example, chosen, batch is None)
-    last = parts.tail or parts.network
-    outputs = [value.name for value in last.graph.output]
-    metadata = _metadata(predictor, task, sides, batch, chosen, outputs, checkpoint)
+    metadata = _metadata(predictor, task, sides, batch, chosen, parts.outputs, checkpoint)
     return parts, replace(metadata, precision=precision)
+
+
+def _check_measurable(model: Any, task: str, post: str) -> None:
+    """Check that int8's accuracy can be measured.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if task not in METRICS or isinstance(model, TwoStageDetector):
+        raise ValueError(
+            f'int8 is for single-stage detectors without masks and for segmentors, whose accuracy '
+            f'is measured, got {type(model).__name__} (try fp16 or int8-weights)'
+        )
+    if (task, post) in UNMEASURED:
+        raise ValueError(f'int8 needs post nms, to measure its accuracy, got {post}')
 
 
 def _summary(metadata: Metadata) -> str:
@@ -162,25 +190,6 @@ def _post(task: str, post: str | None, config: Config) -> str:
 def _example(channels: int, sides: tuple[int, int], batch: int | None) -> torch.Tensor:
     """Return images to trace with; torch.export takes a batch of one for a constant."""
     return torch.zeros(batch or 2, channels, *sides)
-
-
-def _detector(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Parts:
-    if not isinstance(model, SingleStageDetector) or not hasattr(model, 'bbox_head'):
-        raise ValueError(
-            f'{type(model).__name__} cannot be exported, only single-stage detectors and segmentors'
-        )
-    height, width = images.shape[2:]
-    decoder, network = Decoder(model.bbox_head, (height, width)), DetectionNetwork(model).eval()
-    with torch.no_grad():
-        raw: Sequence[torch.Tensor] = network(images)
-    graph = to_onnx(network, [images], [IMAGES], RAW[: len(raw)], any_batch)
-    if post == 'raw':
-        return Parts(graph)
-    test_cfg = model.test_cfg
-    nms = dict(test_cfg['nms']) if post == 'nms' else None
-    most = test_cfg['max_per_img']
-    tail = detection_tail(RAW[: len(raw)], decoder, nms, most, raw, any_batch)
-    return Parts(graph, tail)
 
 
 def _segmentor(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Parts:
@@ -226,12 +235,14 @@ def _metadata(
         else dict(scale=list(resize['scale']), keep_ratio=bool(resize.get('keep_ratio'))),
         post=post,
         outputs={name: OUTPUTS[name] for name in outputs},
-        nms=Config(dict(x=test_cfg)).to_dict()['x'] if task == 'detection' else {},
+        nms={} if task == 'semantic' else Config(dict(x=test_cfg)).to_dict()['x'],
         pipeline=_plain(steps),
         preprocessor=_plain(dict(preprocessor)),
         checkpoint=checkpoint.name,
         sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         version=__version__,
+        masks=None if task == 'semantic' else masks_of(predictor.model),
+        panoptic=None if task == 'semantic' else panoptic_of(predictor.model),
     )
 
 

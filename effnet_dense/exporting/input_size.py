@@ -56,8 +56,13 @@ def _padded(preprocessor: Any) -> tuple[int, int] | None:
 
 
 def _resized(config: Config) -> tuple[int, int] | None:
-    """Return the size to which images are resized, if it does not depend on them."""
-    for step in test_dataset(config)['pipeline']:
+    """Return the size to which images are resized or padded, if it does not depend on them."""
+    steps = test_dataset(config)['pipeline']
+    for step in steps:
+        if type_name(step) == 'Pad' and step.get('size'):
+            width, height = step['size']
+            return height, width
+    for step in steps:
         if type_name(step) == 'Resize' and step.get('scale'):
             width, height = step['scale']
             if width == height or not step.get('keep_ratio'):

@@ -5,8 +5,10 @@ Shapes: N images of H × W pixels, P priors of an image over all levels, C class
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from mmdet.models.dense_heads import RTMDetInsHead
 from torch import Tensor, nn
 
 from effnet_dense.deployment.deploy import folded
@@ -35,13 +37,56 @@ class DetectionNetwork(nn.Module):
 
         Returns:
             Class logits (N, P, C), box deltas or distances (N, P, 4), and from heads with a
-            centerness its logits (N, P, 1).
+            centerness its logits (N, P, 1); from RTMDet-Ins kernels (N, P, D) and prototypes
+            (N, B, H ÷ 8, W ÷ 8).
         """
-        levels = self.head(self.neck(self.backbone(images)))
-        widths = (self.head.cls_out_channels, self.head.bbox_coder.encode_size, 1)
+        levels = self.levels(images)
+        prototypes = levels[3:] if isinstance(self.head, RTMDetInsHead) else ()
+        return *self.joined(levels), *prototypes
+
+    def levels(self, images: Tensor) -> tuple[Any, ...]:
+        """Return the head's outputs: lists of the levels' maps."""
+        return tuple(self.head(self.neck(self.backbone(images))))
+
+    def joined(self, levels: Sequence[Any]) -> tuple[Tensor, ...]:
+        """Join the levels of each output but prototypes."""
+        last = self.head.num_gen_params if isinstance(self.head, RTMDetInsHead) else 1
+        widths = (self.head.cls_out_channels, self.head.bbox_coder.encode_size, last)
         return tuple(
-            flatten_levels(outputs, width) for outputs, width in zip(levels, widths, strict=False)
+            flatten_levels(maps, width) for maps, width in zip(levels, widths, strict=False)
         )
+
+
+class ProposalNetwork(nn.Module):
+    """The part of a two-stage detector whose result does not depend on proposals.
+
+    Args:
+        detector: Of mmdet's `TwoStageDetector`; already folded.
+        pooled: Number of levels, the finest first, from which regions are pooled.
+    """
+
+    def __init__(self, detector: Any, pooled: int) -> None:
+        super().__init__()
+        self.pooled = pooled
+        self.backbone = detector.backbone
+        self.neck = detector.neck if detector.with_neck else nn.Identity()
+        self.head = detector.rpn_head
+        self.semantic = getattr(detector, 'semantic_head', None)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Compute what the second stage needs.
+
+        Args:
+            images: (N, 3, H, W), normalised.
+
+        Returns:
+            Logits (N, P, 1) and deltas (N, P, 4) of the proposals, the features (N, C, h, w) of
+            the pooled levels, and from panoptic models logits of things and stuff (N, C, h, w).
+        """
+        features = tuple(self.neck(self.backbone(images)))
+        logits, deltas = self.head(features)
+        raw = flatten_levels(logits, 1), flatten_levels(deltas, 4), *features[: self.pooled]
+        return raw if self.semantic is None else (*raw, self.semantic(features)['seg_preds'])
 
 
 class SegmentationNetwork(nn.Module):

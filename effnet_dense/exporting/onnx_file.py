@@ -1,7 +1,4 @@
-"""Write a network, its decoding and its suppression as one ONNX model.
-
-Shapes: N images of H × W pixels, K candidates, M results of an image.
-"""
+"""Write modules as ONNX models, and keep the part that may be quantised apart from the rest."""
 
 from __future__ import annotations
 
@@ -10,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import onnx
-import onnx.compose
 import torch
 from torch import Tensor, nn
 
-from effnet_dense.exporting.suppression import CANDIDATES, IR_VERSION, OPSET, suppression
-from effnet_dense.runtimes.inputs import SIZES
+from effnet_dense.exporting.chain import chain
+from effnet_dense.exporting.suppression import IR_VERSION, OPSET
 
 
 class Parts(NamedTuple):
@@ -29,17 +25,25 @@ class Parts(NamedTuple):
     network: onnx.ModelProto
     tail: onnx.ModelProto | None = None
 
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the outputs: the tail's, and those of the network that it does not take."""
+        raw = [value.name for value in self.network.graph.output]
+        if self.tail is None:
+            return raw
+        taken = {value.name for value in self.tail.graph.input}
+        return [v.name for v in self.tail.graph.output] + [n for n in raw if n not in taken]
+
     def joined(self) -> onnx.ModelProto:
         """Return one model of both."""
         if self.tail is None:
             return self.network
-        names = [value.name for value in self.network.graph.output]
-        return _join(self.network, self.tail, names, 'network_')
+        return chain([self.network, self.tail], self.outputs)
 
 
 def to_onnx(
     module: nn.Module,
-    inputs: Sequence[Tensor],
+    inputs: Sequence[Tensor | list[Tensor]],
     names: Sequence[str],
     outputs: Sequence[str],
     dynamic_batch: bool = True,
@@ -48,9 +52,9 @@ def to_onnx(
 
     Args:
         module: In eval mode.
-        inputs: Examples, batch first; with `dynamic_batch` of at least two images, since
-            torch.export takes sizes of 0 and 1 for constants.
-        names: Of the inputs.
+        inputs: Examples of the arguments, batch first; with `dynamic_batch` of at least two images,
+            since torch.export takes sizes of 0 and 1 for constants.
+        names: Of the tensors among the inputs.
         outputs: Names of the outputs.
         dynamic_batch: Any number of images.
 
@@ -59,11 +63,12 @@ def to_onnx(
         ValueError: The module cannot be traced; the message has torch.export's reason.
     """
     batch = torch.export.Dim('batch', min=1, max=4096)
-    shapes = tuple({0: batch} if dynamic_batch else None for _ in inputs)
+    shape: dict[int, Any] = {0: batch} if dynamic_batch else {}
+    shapes = [[shape] * len(x) if isinstance(x, list) else shape for x in inputs]
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter('ignore')
-            program = torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
+            program = torch.export.export(module, tuple(inputs), dynamic_shapes=tuple(shapes))
             converted: Any = torch.onnx.export(
                 program,
                 input_names=list(names),
@@ -81,59 +86,3 @@ def to_onnx(
     model: onnx.ModelProto = converted.model_proto
     model.ir_version = IR_VERSION
     return model
-
-
-def detection_tail(
-    names: Sequence[str],
-    decoder: nn.Module,
-    nms: dict[str, Any] | None,
-    most: int,
-    raw: Sequence[Tensor],
-    dynamic_batch: bool,
-) -> onnx.ModelProto:
-    """Build the graph of decoding and, unless `nms` is None, suppression.
-
-    Args:
-        names: Of the network's outputs, those of `DetectionNetwork`.
-        decoder: A `Decoder`.
-        nms: mmdet's config, or None: candidates are the output.
-        most: M.
-        raw: Examples of the network's outputs.
-        dynamic_batch: Any number of images.
-    """
-    sizes = torch.full((raw[0].shape[0], 2), 64.0)
-    arguments = [*raw[:2], sizes, *raw[2:]]
-    given = [*names[:2], SIZES, *names[2:]]
-    found = ('boxes', 'scores', 'labels') if nms is None else CANDIDATES
-    decoding = to_onnx(decoder.eval(), arguments, given, found, dynamic_batch)
-    if nms is None:
-        return decoding
-    candidates = decoding.graph.output[1].type.tensor_type.shape.dim[1].dim_value
-    return _join(decoding, suppression(nms, candidates, most), found, 'decode_')
-
-
-def _join(
-    first: onnx.ModelProto, second: onnx.ModelProto, shared: Sequence[str], prefix: str
-) -> onnx.ModelProto:
-    """Connect outputs of the first model with inputs of the second of the same names.
-
-    The first one's values get a prefix. Not the second one's: `onnx.compose.add_prefix` does not
-    reach into the body of a Loop.
-    """
-    inputs = [value.name for value in first.graph.input]
-    first = onnx.compose.add_prefix(first, prefix)
-    merged = onnx.compose.merge_models(first, second, io_map=[(prefix + n, n) for n in shared])
-    for name in inputs:
-        _rename(merged.graph, prefix + name, name)
-    return merged
-
-
-def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    """Rename an input of a graph."""
-    for value in graph.input:
-        if value.name == old:
-            value.name = new
-    for node in graph.node:
-        for index, name in enumerate(node.input):
-            if name == old:
-                node.input[index] = new

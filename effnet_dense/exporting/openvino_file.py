@@ -13,7 +13,7 @@ from effnet_dense.runtimes.openvino_session import RT_INFO, SUFFIX, import_openv
 
 NAME = 'model'
 MODEL_TYPES = {'detection': 'ssd', 'semantic': 'Segmentation'}
-"""Task → what OpenVINO's model_api calls it."""
+"""Task → what OpenVINO's model_api calls it; it has none that reads the masks."""
 
 REASONS = ('While validating', '-- ')
 """How the lines of OpenVINO's errors begin that name an operator, best first."""
@@ -64,7 +64,6 @@ def model_info(metadata: Metadata) -> dict[str, str]:
     grey = sum(metadata.pad_value * s + m for m, s in zip(mean, std, strict=True)) / len(mean)
     keeps_ratio = metadata.resize is not None and metadata.resize['keep_ratio']
     info = dict(
-        model_type=MODEL_TYPES[metadata.task],
         labels=' '.join(name.replace(' ', '_') for name in metadata.classes),
         resize_type='fit_to_window' if keeps_ratio else 'standard',
         pad_value=str(round(min(max(grey, 0), 255))),
@@ -72,10 +71,13 @@ def model_info(metadata: Metadata) -> dict[str, str]:
         scale_values=' '.join(map(str, std)),
         reverse_input_channels=str(metadata.channels == 'RGB'),
     )
-    if metadata.task == 'detection':
-        nms = metadata.nms.get('nms') or {}
+    if metadata.task in MODEL_TYPES:
+        info['model_type'] = MODEL_TYPES[metadata.task]
+    if metadata.task != 'semantic':
+        numbers = metadata.nms.get('rcnn') or metadata.nms
+        nms = numbers.get('nms') or {}
         info['iou_threshold'] = str(nms.get('iou_threshold', nms.get('iou_thr', 0.5)))
-        info['confidence_threshold'] = str(metadata.nms.get('score_thr', 0.0))
+        info['confidence_threshold'] = str(numbers.get('score_thr', 0.0))
     return info
 
 

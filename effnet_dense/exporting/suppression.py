@@ -14,6 +14,7 @@ import onnx.parser
 OPSET = 20
 IR_VERSION = 10
 CANDIDATES = ('candidate_boxes', 'candidate_scores', 'candidate_labels')
+KEPT = ('boxes', 'scores', 'labels', 'places')
 
 HARD = """
     {apart}
@@ -48,7 +49,7 @@ SOFT = """
     wide = Sub (x2, x1)
     high = Sub (y2, y1)
     area = Mul (wide, high)
-    lowered, found, places = Loop <body = turn (
+    lowered, found, positions = Loop <body = turn (
         int64 number, bool unused, float[n, k] now
     ) => (bool again, float[n, k] next, float[n, 1] top, int64[n, 1] first) {{
         again = Identity (unused)
@@ -84,7 +85,7 @@ SOFT = """
     }}> (turns, yes, candidate_scores)
     columns = Squeeze (found, axis_2)
     best = Transpose <perm = [1, 0]> (columns)
-    columns_2 = Squeeze (places, axis_2)
+    columns_2 = Squeeze (positions, axis_2)
     order = Transpose <perm = [1, 0]> (columns_2)
 """
 """The definition (Bodla et al. 2017, arXiv:1704.04503), all images of a batch at once."""
@@ -114,6 +115,7 @@ RESULTS = """
     ordered = GatherElements <axis = 1> (candidate_boxes, corners)
     used_rows = Unsqueeze (used, axis_2)
     boxes = Where (used_rows, ordered, zero)
+    places = Identity (order)
 """
 
 
@@ -127,8 +129,9 @@ def suppression(nms: dict[str, Any], candidates: int, most: int) -> onnx.ModelPr
 
     Returns:
         A model with the inputs `CANDIDATES`: boxes (N, K, 4), scores (N, K), 0 where there is no
-        box, and labels (N, K) of int64; and the outputs boxes (N, M, 4), scores (N, M) and labels
-        (N, M) by descending score. Unused rows are 0, their label is -1.
+        box, and labels (N, K) of int64; and the outputs boxes (N, M, 4), scores (N, M) labels
+        (N, M) by descending score, and places (N, M) among the candidates. Unused rows are 0, their
+        label is -1, their place any.
 
     Raises:
         ValueError: The type or its method is unknown.
@@ -149,7 +152,8 @@ def suppression(nms: dict[str, Any], candidates: int, most: int) -> onnx.ModelPr
     <ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}]>
     suppression (float[N, {candidates}, 4] candidate_boxes,
                  float[N, {candidates}] candidate_scores, int64[N, {candidates}] candidate_labels)
-    => (float[N, {most}, 4] boxes, float[N, {most}] scores, int64[N, {most}] labels)
+    => (float[N, {most}, 4] boxes, float[N, {most}] scores, int64[N, {most}] labels,
+        int64[N, {most}] places)
     <{constants}>
     {{ {body} }}
     """

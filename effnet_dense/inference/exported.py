@@ -13,18 +13,24 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmdet.structures.bbox import scale_boxes
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS as ROOT
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor, nn
 
 from effnet_dense.engine.size_tuples import use_size_tuples
+from effnet_dense.inference.exported_masks import add_masks, merge
 from effnet_dense.registry import MODELS
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.runtimes.session import Session, open_session
 
-SCOPES = {'detection': 'mmdet', 'semantic': 'mmseg'}
-DATASETS = {'detection': 'CocoDataset', 'semantic': 'BaseSegDataset'}
+DATASETS = {
+    'detection': 'CocoDataset',
+    'instance': 'CocoDataset',
+    'panoptic': 'CocoPanopticDataset',
+    'semantic': 'BaseSegDataset',
+}
+SCOPES = {task: 'mmseg' if task == 'semantic' else 'mmdet' for task in DATASETS}
 RUNNABLE = ('nms', 'labels', 'raw')
 """Values of `post` from which predictions are made; 'raw' of segmentors only."""
 
@@ -45,7 +51,9 @@ class ExportedModel(nn.Module):
         if isinstance(session, str | os.PathLike):
             session = open_session(session)
         metadata = session.metadata
-        if metadata.post not in RUNNABLE or (metadata.task, metadata.post) == ('detection', 'raw'):
+        if metadata.post not in RUNNABLE or (
+            metadata.task != 'semantic' and metadata.post == 'raw'
+        ):
             raise ValueError(
                 f'this file was exported with --post {metadata.post}, whose outputs are no '
                 'predictions: export it with --post nms'
@@ -54,6 +62,9 @@ class ExportedModel(nn.Module):
         with ROOT.switch_scope_and_registry(SCOPES[metadata.task]) as registry:
             preprocessor = _without_batch_augments(metadata.preprocessor)
             self.data_preprocessor = registry.build(preprocessor)
+            self.panoptic_fusion_head = (
+                None if metadata.panoptic is None else registry.build(ConfigDict(metadata.panoptic))
+            )
 
     def test_step(self, data: Any) -> list[Any]:
         """Predict on a batch of the test pipeline; return its data samples with predictions."""
@@ -63,10 +74,23 @@ class ExportedModel(nn.Module):
         images = [self._place(image, height, width) for image in data['inputs']]
         sizes = [sample.metainfo['img_shape'][:2] for sample in samples]
         outputs = self._run(torch.stack(images), np.array(sizes, np.float32))
-        predict = _boxes if self.session.metadata.task == 'detection' else _label_map
         for index, sample in enumerate(samples):
-            predict({name: value[index] for name, value in outputs.items()}, sample)
+            found = {name: value[index] for name, value in outputs.items()}
+            self._predict(found, (height, width), sample)
         return samples
+
+    def _predict(self, outputs: dict[str, Any], size: tuple[int, int], sample: Any) -> None:
+        """Write what the outputs say of an image, in an input of `size`, into its sample."""
+        metadata = self.session.metadata
+        if metadata.task == 'semantic':
+            _label_map(outputs, sample)
+            return
+        _boxes(outputs, sample)
+        if metadata.masks is not None:
+            add_masks(outputs['masks'], metadata.masks, sample)
+        if self.panoptic_fusion_head is not None:
+            logits = torch.from_numpy(outputs['semantic_logits'])
+            merge(self.panoptic_fusion_head, logits, size, sample)
 
     def _place(self, image: Tensor, height: int, width: int) -> Tensor:
         """Pad an image (C, H, W) to the size of the file's input."""

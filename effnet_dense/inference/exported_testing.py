@@ -21,6 +21,7 @@ from effnet_dense.runtimes.session import is_exported
 
 TEMPLATES = {
     'detection': 'effnet_lite0_retinanet_finetune',
+    'instance': 'effnet_lite0_mask_rcnn_finetune',
     'semantic': 'effnet_lite0_fpn_camvid',
 }
 """Task → the shipped config whose dataset and metric are used with `--data`."""

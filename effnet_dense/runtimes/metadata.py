@@ -15,7 +15,7 @@ KEY = 'effnet_dense'
 SCHEMA = 1
 """Of the fields below. A reader refuses a later one."""
 
-TASKS = ('detection', 'semantic')
+TASKS = ('detection', 'instance', 'panoptic', 'semantic')
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class Metadata:
         sha256: Of that file.
         version: Of this package.
         licence: Of this package; weights may have another.
+        masks: How masks are read: {'within': 'box', 'threshold': t}, probabilities that fill their
+            box; or {'within': 'image', 'stride': s, 'threshold': t}, logits at that stride of the
+            input. None: there are none.
+        panoptic: mmdet's config of what merges masks and `semantic_logits`; None: nothing does.
         layout: 'NCHW'.
         dtype: Of the input.
         precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8'.
@@ -70,6 +74,8 @@ class Metadata:
     checkpoint: str
     sha256: str
     version: str
+    masks: dict[str, Any] | None = None
+    panoptic: dict[str, Any] | None = None
     licence: str = 'Apache-2.0'
     layout: str = 'NCHW'
     dtype: str = 'float32'

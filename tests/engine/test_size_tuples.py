@@ -30,6 +30,9 @@ from tests.helpers.tiny_models import DETECTOR
         ('ratio_range', [0.5, 2.0], [0.5, 2.0]),
         ('scale', ['a', 'b'], ['a', 'b']),
         ('size', None, None),
+        ('pad_val', [114, 114, 114], (114, 114, 114)),
+        ('pad_val', [0.5] * 5, (0.5,) * 5),
+        ('pad_val', 0, 0),
     ],
 )
 def test_pairs_under_size_keys_become_tuples(key: str, value: Any, expected: Any) -> None:
@@ -37,6 +40,13 @@ def test_pairs_under_size_keys_become_tuples(key: str, value: Any, expected: Any
     use_size_tuples(config)
     found = config.pipeline[0][key]
     assert found == expected and type(found) is type(expected)
+
+
+def test_colours_within_a_dict_become_tuples() -> None:
+    step = {'type': 'Pad', 'pad_val': {'img': [114, 114, 114], 'seg': 255}}
+    config = Config({'pipeline': [step]})
+    use_size_tuples(config)
+    assert config.pipeline[0].pad_val == {'img': (114, 114, 114), 'seg': 255}
 
 
 def test_options_may_be_lists() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from mmengine.dataset import pseudo_collate
 import effnet_dense
 from effnet_dense.engine.config import load_config
 from effnet_dense.exporting import export, exporter
+from effnet_dense.exporting.detectors import detector_task
 from effnet_dense.exporting.formats import write
 from effnet_dense.exporting.onnx_file import Parts, to_onnx
 from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
 from tests.helpers.exported_files import GRAPH
-from tests.helpers.tiny_models import CLASSES, detector, saved, segmentor
+from tests.helpers.tiny_models import CLASSES, detector, mask_rcnn, saved, segmentor
 
 RANDOM = np.random.default_rng(0)
 # Of one size after resizing, so that PyTorch pads them as the exported network does.
@@ -155,20 +157,16 @@ def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [taken]
 
 
-@pytest.mark.parametrize(
-    ('name', 'size', 'message'),
-    [
-        ('effnet_lite0_mask_rcnn_finetune', (64, 64), 'MaskRCNN cannot be exported, only single-'),
-        ('effnet_b0_rtmdet_ins_coco', (64, 64), 'RTMDetInsSepBNHead has its own predict_by_feat'),
-    ],
-)
-def test_other_models_are_refused(
-    tmp_path: Path, name: str, size: tuple[int, int], message: str
-) -> None:
-    config = load_config(name)
-    checkpoint = saved(config, tmp_path / 'x.pth')
-    with pytest.raises(ValueError, match=message):
-        export(config, str(checkpoint), tmp_path / 'a.onnx', size=size)
+def test_other_models_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = mask_rcnn()
+    checkpoint = str(saved(config, tmp_path / 'x.pth'))
+    with pytest.raises(ValueError, match=r"is exported with post='nms', .*, got 'raw'"):
+        export(config, checkpoint, tmp_path / 'a.onnx', post='raw')
+    monkeypatch.setattr(exporter, 'opened_data', lambda *_: nullcontext())
+    with pytest.raises(ValueError, match=r'int8 is for single-stage .*, got MaskRCNN'):
+        export(config, checkpoint, tmp_path / 'a.onnx', precision='int8')
+    with pytest.raises(ValueError, match='Identity cannot be exported, only single-stage detec'):
+        detector_task(torch.nn.Identity())
 
 
 class Silent(torch.nn.Module):

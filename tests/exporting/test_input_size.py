@@ -34,6 +34,12 @@ def test_of_the_test_pipeline() -> None:
     assert input_size(resizing(scale=(1333, 800), keep_ratio=True), (800, 1344)) == (800, 1344)
 
 
+def test_of_a_pad_after_resizing() -> None:
+    config = resizing(scale=(1333, 800), keep_ratio=True)
+    config.test_dataloader.dataset.pipeline.append(dict(type='Pad', size=(1344, 832)))
+    assert input_size(config) == (832, 1344)
+
+
 def test_errors() -> None:
     with pytest.raises(ValueError, match='different sizes: give the height and width'):
         input_size(resizing(scale=(1333, 800), keep_ratio=True))

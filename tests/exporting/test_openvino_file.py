@@ -103,3 +103,13 @@ def test_model_api_of_a_segmentor() -> None:
     info = model_info(replace(METADATA, channels='BGR'))
     assert (info['model_type'], info['resize_type']) == ('Segmentation', 'standard')
     assert info['reverse_input_channels'] == 'False' and 'iou_threshold' not in info
+
+
+def test_what_model_api_reads_of_models_with_masks_or_two_stages() -> None:
+    nms = dict(type='nms', iou_threshold=0.6)
+    single, double = dict(score_thr=0.05, nms=nms), dict(rpn={}, rcnn=dict(score_thr=0.05, nms=nms))
+    for task in ('detection', 'instance', 'panoptic'):
+        for numbers in (single, double):
+            info = model_info(replace(METADATA, task=task, nms=numbers))
+            assert (info['iou_threshold'], info['confidence_threshold']) == ('0.6', '0.05')
+            assert ('model_type' in info) == (task == 'detection')

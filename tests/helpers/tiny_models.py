@@ -38,6 +38,51 @@ def segmentor() -> Config:
     return load_config(SEGMENTOR)
 
 
+def rtmdet() -> Config:
+    """Return the config of a small RTMDet-Ins."""
+    return load_config(
+        'effnet_b0_rtmdet_ins_coco',
+        options={
+            'test_dataloader.dataset.pipeline.1.scale': (64, 64),
+            'test_dataloader.dataset.pipeline.2.size': (64, 64),
+            'model.backbone.arch': 'lite0',
+            'model.backbone.init_cfg': None,
+            'model.neck.out_channels': 16,
+            'model.neck.num_cells': 1,
+            'model.bbox_head.in_channels': 16,
+            'model.bbox_head.feat_channels': 16,
+            'model.bbox_head.stacked_convs': 1,
+            'model.test_cfg.max_per_img': 10,
+        },
+    )
+
+
+def mask_rcnn(name: str = 'effnet_lite0_mask_rcnn_finetune') -> Config:
+    """Return the config of a small Mask R-CNN, or Panoptic FPN."""
+    narrow = {
+        'test_dataloader.dataset.pipeline.1.scale': (64, 64),
+        'model.backbone.arch': 'lite0',
+        'model.backbone.init_cfg': None,
+        'model.data_preprocessor.batch_augments': None,
+        'model.neck.out_channels': 16,
+        'model.rpn_head.in_channels': 16,
+        'model.rpn_head.feat_channels': 16,
+        'model.test_cfg.rpn.max_per_img': 30,
+        'model.test_cfg.rcnn.max_per_img': 10,
+        'model.test_cfg.rcnn.score_thr': 0.05,
+        'model.roi_head.bbox_head.fc_out_channels': 32,
+        'model.roi_head.mask_head.conv_out_channels': 16,
+        **{f'model.roi_head.{k}_head.in_channels': 16 for k in ('bbox', 'mask')},
+        **{f'model.roi_head.{k}_roi_extractor.out_channels': 16 for k in ('bbox', 'mask')},
+    }
+    if 'panoptic' in name:
+        narrow['model.semantic_head.in_channels'] = 16
+        narrow['model.semantic_head.inner_channels'] = 32
+        narrow['model.test_cfg.panoptic.stuff_area_limit'] = 16
+        narrow['model.neck.in_channels'] = [24, 40, 112, 320]
+    return load_config(name, options=narrow)
+
+
 def saved(config: Config, path: Path, classes: tuple[str, ...] = CLASSES) -> Path:
     """Write a checkpoint as mmengine's runner does after a training with `--data`."""
     init_default_scope(config.default_scope)

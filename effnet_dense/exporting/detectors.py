@@ -1,0 +1,146 @@
+"""Detectors as ONNX models: network, decoding, suppression, and masks of what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmdet.models.dense_heads import RPNHead, RTMDetInsHead
+from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
+from torch import Tensor
+
+from effnet_dense.deployment.deploy import folded
+from effnet_dense.exporting.decoding import Decoder
+from effnet_dense.exporting.instance_masks import DynamicMasks
+from effnet_dense.exporting.network import DetectionNetwork, ProposalNetwork
+from effnet_dense.exporting.onnx_file import Parts
+from effnet_dense.exporting.regions import RegionBoxes, RegionMasks, check_roi_head
+from effnet_dense.exporting.stages import Stages
+from effnet_dense.exporting.suppression import CANDIDATES
+from effnet_dense.runtimes.inputs import IMAGES, SIZES
+
+RAW = ('logits', 'deltas', 'centerness')
+BOXES = ('boxes', 'scores', 'labels')
+KERNELS, PROTOTYPES, PRIORS = 'kernels', 'prototypes', 'candidate_priors'
+PROPOSED = 'proposed_'
+MASKS, SEMANTIC = 'masks', 'semantic_logits'
+
+
+def detector_task(model: Any) -> str:
+    """Return a detector's task: 'detection', 'instance' or 'panoptic'.
+
+    Raises:
+        ValueError: It is of a kind that cannot be exported.
+    """
+    if isinstance(model, SingleStageDetector) and hasattr(model, 'bbox_head'):
+        return 'instance' if isinstance(model.bbox_head, RTMDetInsHead) else 'detection'
+    if isinstance(model, TwoStageDetector) and type(getattr(model, 'rpn_head', None)) is RPNHead:
+        if hasattr(model, 'panoptic_fusion_head'):
+            return 'panoptic'
+        return 'instance' if model.roi_head.with_mask else 'detection'
+    raise ValueError(
+        f'{type(model).__name__} cannot be exported, only single-stage detectors, two-stage ones '
+        'with an RPNHead, and segmentors'
+    )
+
+
+def detector_parts(model: Any, images: Tensor, post: str, any_batch: bool) -> Parts:
+    """Export a detector.
+
+    Args:
+        model: Of `detector_task`'s kinds.
+        images: Examples, (N, C, H, W).
+        post: 'nms', 'decoded' or 'raw'.
+        any_batch: Whether the result takes any number of images.
+
+    Raises:
+        ValueError: A part of it cannot be exported, or not with `post`.
+    """
+    stages = Stages(images, any_batch)
+    if isinstance(model, SingleStageDetector):
+        return stages.parts(_single_stage(model, stages, post))
+    if post != 'nms':
+        raise ValueError(
+            f"a two-stage model is exported with post='nms', which it has inside, got {post!r}"
+        )
+    return stages.parts(_two_stage(model, stages))
+
+
+def masks_of(model: Any) -> dict[str, Any] | None:
+    """Return how the masks of an exported detector are read; None if it has none."""
+    if detector_task(model) == 'detection':
+        return None
+    if isinstance(model, SingleStageDetector):
+        stride = int(model.bbox_head.prior_generator.strides[0][0])
+        threshold = model.test_cfg.mask_thr_binary
+        return dict(within='image', stride=stride, threshold=float(threshold))
+    return dict(within='box', threshold=float(model.test_cfg.rcnn.mask_thr_binary))
+
+
+def panoptic_of(model: Any) -> dict[str, Any] | None:
+    """Return how masks and semantic logits are merged; None if the model is not panoptic."""
+    if detector_task(model) != 'panoptic':
+        return None
+    head = model.panoptic_fusion_head
+    return dict(
+        type=type(head).__name__,
+        num_things_classes=int(head.num_things_classes),
+        num_stuff_classes=int(head.num_stuff_classes),
+        test_cfg=dict(head.test_cfg),
+    )
+
+
+def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:
+    """Append the parts of a single-stage detector; return the names of the outputs."""
+    head = model.bbox_head
+    size = _size(stages)
+    decoder = Decoder(head, size)
+    instance = isinstance(head, RTMDetInsHead)
+    raw: tuple[str, ...] = (*RAW[:2], KERNELS, PROTOTYPES) if instance else RAW
+    stages.trace(DetectionNetwork(model), [IMAGES], raw)
+    raw = tuple(name for name in raw if name in stages.values)
+    if post == 'raw':
+        return raw
+    further = () if instance else raw[2:]
+    priors = (PRIORS,) if instance else ()
+    found = BOXES if post == 'decoded' else CANDIDATES
+    decoder.with_priors = instance
+    stages.trace(decoder, [*RAW[:2], SIZES, *further], [*found, *priors])
+    if post == 'decoded':
+        return BOXES
+    stages.suppress(dict(model.test_cfg['nms']), model.test_cfg['max_per_img'])
+    if not instance:
+        return BOXES
+    masks = DynamicMasks(head, size)
+    stages.trace(masks, ['places', PRIORS, KERNELS, PROTOTYPES], [MASKS])
+    return *BOXES, MASKS
+
+
+def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
+    """Append the parts of a two-stage detector; return the outputs of the last ones."""
+    check_roi_head(model.roi_head)
+    decoder = Decoder(model.rpn_head, _size(stages))
+    model = folded(model)
+    head = model.roi_head
+    pooled = head.bbox_roi_extractor.num_inputs
+    masked = head.mask_roi_extractor.num_inputs if head.with_mask else 0
+    network = ProposalNetwork(model, max(pooled, masked))
+    levels = [f'level_{number}' for number in range(network.pooled)]
+    outputs = [*RAW[:2], *levels]
+    outputs += [SEMANTIC] if network.semantic is not None else []
+    stages.trace(network, [IMAGES], outputs)
+    candidates = [PROPOSED + name for name in CANDIDATES]
+    stages.trace(decoder, [*RAW[:2], SIZES], candidates)
+    rpn, rcnn = model.test_cfg.rpn, model.test_cfg.rcnn
+    stages.suppress(dict(rpn.nms), rpn.max_per_img, PROPOSED)
+    given: list[str | list[str]] = [PROPOSED + 'boxes', PROPOSED + 'labels', SIZES, levels[:pooled]]
+    stages.trace(RegionBoxes(head), given, CANDIDATES)
+    stages.suppress(dict(rcnn.nms), rcnn.max_per_img)
+    if head.with_mask:
+        stages.trace(RegionMasks(head), ['boxes', 'labels', levels[:masked]], [MASKS])
+        return *BOXES, MASKS
+    return BOXES
+
+
+def _size(stages: Stages) -> tuple[int, int]:
+    height, width = stages.values[IMAGES].shape[2:]
+    return height, width

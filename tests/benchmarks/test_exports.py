@@ -1,0 +1,72 @@
+"""The table of exported models: what counts as equal, and small models of each kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from benchmarks.exports import Agreement, agreement, compare
+from tests.helpers.tiny_models import mask_rcnn, rtmdet
+
+BOXES = torch.tensor([[0.0, 0, 100, 100], [50, 50, 80, 90]])
+
+
+class Sample(SimpleNamespace):
+    """A data sample."""
+
+    def __contains__(self, name: str) -> bool:
+        return hasattr(self, name)
+
+
+def sample(**changes: Any) -> Any:
+    values = dict(bboxes=BOXES, labels=torch.tensor([0, 1]), scores=torch.tensor([0.9, 0.5]))
+    return Sample(pred_instances=InstanceData(**{**values, **changes}))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'equal'),
+    [
+        (dict(scores=torch.tensor([0.9005, 0.5])), 4),
+        (dict(scores=torch.tensor([0.9, 0.502])), 2),
+        (dict(labels=torch.tensor([0, 2])), 2),
+        (dict(bboxes=BOXES + 0.01), 4),
+        (dict(bboxes=BOXES + torch.tensor([[0.0], [1.0]])), 2),
+    ],
+)
+def test_what_agrees(changes: dict[str, Any], equal: int) -> None:
+    assert agreement(sample(), sample(**changes)) == Agreement(equal, 4)
+
+
+def test_masks_and_maps_agree() -> None:
+    masks = torch.zeros(2, 10, 10, dtype=torch.bool)
+    masks[0] = True
+    other = masks.clone()
+    other[0, 0] = False
+    found = agreement(sample(masks=masks), sample(masks=other))
+    assert found == Agreement(2, 4) and found.share == 0.5
+    other = masks.clone()
+    other[0, 0, 0] = False
+    assert agreement(sample(masks=masks), sample(masks=other)) == Agreement(4, 4)
+    other[0, 0, 1] = False
+    assert agreement(sample(masks=masks), sample(masks=other)) == Agreement(2, 4)
+    other[0, 0] = False
+    maps = [Sample(pred_sem_seg=SimpleNamespace(data=m)) for m in (masks, other)]
+    assert agreement(*maps) == Agreement(190, 200)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['rtmdet', 'mask_rcnn', 'panoptic'])
+def test_small_models(name: str, tmp_path: Path) -> None:
+    config = rtmdet() if name == 'rtmdet' else mask_rcnn()
+    if name == 'panoptic':
+        config = mask_rcnn('effnet_b3_panoptic_fpn_coco')
+    draw = np.random.default_rng(0)
+    images = [draw.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(3)]
+    found = compare(config, images, (1, 3), tmp_path)
+    assert found.total > 20 and found.share >= 0.999
