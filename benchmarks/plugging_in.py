@@ -289,6 +289,8 @@ def set_channels(node: Any, widths: list[int], channels: list[int]) -> None:
             start = [widths[i : i + len(value)] == list(value) for i in range(len(widths))]
             if True in start:
                 node[key] = type(value)(channels[start.index(True) :][: len(value)])
+            elif list(value) == widths[::-1]:  # from coarse to fine, as in YOLOv3's neck
+                node[key] = type(value)(channels[::-1])
         elif value in widths:
             index = node.get('in_index') if key == 'in_channels' else None
             node[key] = channels[index if isinstance(index, int) else widths.index(value)]

@@ -46,6 +46,7 @@ def test_last_layers_where_no_others_fit(strides: list[int]) -> None:
     [
         (dict(in_channels=WIDTHS), dict(in_channels=OURS)),
         (dict(in_channels=(512, 1024)), dict(in_channels=(40, 112))),
+        (dict(in_channels=WIDTHS[::-1]), dict(in_channels=OURS[::-1])),
         (dict(in_channels=2048, in_index=3), dict(in_channels=320, in_index=3)),
         (dict(in_channels=1024, c1_in_channels=256), dict(in_channels=112, c1_in_channels=24)),
         (

@@ -31,7 +31,12 @@ def test_the_script_needs_no_pytorch(tmp_path: Path) -> None:
     image.save(tmp_path / 'street.png')
     (tmp_path / 'street.png').rename(tmp_path / 'street.jpg')
     run = subprocess.run(
-        [sys.executable, 'page.py'], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, 'page.py'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding='utf-8',
+        timeout=120,
     )
     assert run.returncode == 0, run.stderr
     found = Predictor(path)(values).pred_instances
