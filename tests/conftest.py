@@ -16,6 +16,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from mmengine.registry import DefaultScope
+from torch.utils.data._utils import signal_handling
 
 import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
 from tests.helpers.config_text import FORMATTER, unformatted
@@ -77,6 +78,18 @@ def _default_signals() -> None:
     """`nohup` and a shell's `&` make children ignore signals that tests send to themselves."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _no_handler_of_ended_children() -> Iterator[None]:
+    """Keep torch's loaders from handling SIGCHLD in the process of the tests.
+
+    In a long run with OpenVINO on a CPU with AMX the kernel twice could not deliver that signal,
+    and ended the process. Loaders notice dead workers without it, when they wait for a batch.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signal_handling, '_set_SIGCHLD_handler', lambda: None)
+        yield
 
 
 @pytest.fixture(scope='session', autouse=True)

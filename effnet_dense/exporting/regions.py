@@ -6,6 +6,7 @@ Shapes: N images, M proposals or boxes of an image, C classes, K candidates of a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -50,15 +51,13 @@ class RegionPool(nn.Module):
         number = torch.arange(boxes.shape[0], dtype=boxes.dtype, device=boxes.device)
         image = number[:, None].expand(-1, boxes.shape[1]).reshape(-1, 1)
         level = self._level(corners)
-        pooled = None
+        pooled = []
         for index, (values, layer) in enumerate(zip(levels, self.layers, strict=False)):
             here = level == index
             regions = torch.cat([image, torch.where(here, corners, 0.0)], 1)
             found = torch.ops.torchvision.roi_align(values, regions, *layer)
-            found = torch.where(here[..., None, None], found, 0.0)
-            pooled = found if pooled is None else pooled + found
-        assert pooled is not None
-        return pooled
+            pooled.append(torch.where(here[..., None, None], found, 0.0))
+        return reduce(torch.add, pooled)
 
     def _level(self, corners: Tensor) -> Tensor:
         """Return the number of each region's level, (N · M, 1)."""
