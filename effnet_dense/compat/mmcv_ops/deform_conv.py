@@ -105,6 +105,17 @@ def _as_kernel_reads(values: Tensor, like: Tensor) -> Tensor:
     return values.flatten(1)[:, :needed].view(len(values), -1, height, width)
 
 
+def _release(*buffers: Tensor) -> None:
+    """Free the memory of mmcv's buffers, to which `_replace` gives that of the results."""
+    for buffer in buffers:
+        buffer.data = buffer.new_empty(0)
+
+
+def _replace(buffer: Tensor, result: Tensor) -> None:
+    """Make a released buffer the result, in its own dtype."""
+    buffer.data = result.to(buffer.dtype)
+
+
 def _write_gradient(grad: Tensor, result: Tensor) -> None:
     """Write the gradient of the values that `_as_kernel_reads` returned; 0 for the others."""
     flat = grad.new_zeros(len(grad), grad[0].numel())
@@ -158,9 +169,10 @@ def deform_conv_backward_input(
 ) -> None:
     """Write the gradients of input and offset."""
     geometry = (dH, dW, padH, padW, dilationH, dilationW, group, deformable_group)
+    _release(gradInput, gradOffset)
     grads = _backward(gradOutput, input, weight, offset, None, None, geometry)
-    gradInput.copy_(grads[0])
-    gradOffset.copy_(grads[2])
+    _replace(gradInput, grads[0])
+    _replace(gradOffset, grads[2])
     # torchvision computes all gradients at once. The weight's is kept in mmcv's buffer for
     # deform_conv_backward_parameters, which is called next and would compute them all again.
     columns.resize_(grads[1].shape).copy_(grads[1])
@@ -260,8 +272,9 @@ def modulated_deform_conv_backward(
     geometry = (*strides, group, deformable_group)
     bias_or_none = bias if with_bias else None
     offset, mask = _as_kernel_reads(offset, grad_output), _as_kernel_reads(mask, grad_output)
+    _release(grad_input)
     grads = _backward(grad_output, input, weight, offset, mask, bias_or_none, geometry)
-    grad_input.copy_(grads[0])
+    _replace(grad_input, grads[0])
     grad_weight.copy_(grads[1])
     _write_gradient(grad_offset, grads[2])
     _write_gradient(grad_mask, grads[3])
