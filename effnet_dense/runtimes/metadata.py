@@ -34,7 +34,7 @@ class Metadata:
         pad_value: Of normalised pixels to the right of an image and below it.
         channels: 'RGB', or 'BGR' as images are loaded; further bands follow in their order.
         resize: {'scale': [width, height], 'keep_ratio': bool}; None: images keep their size.
-        post: 'nms', 'decoded' or 'raw' for detectors, 'labels' or 'raw' for segmentors.
+        post: 'nms', 'decoded', 'dense' or 'raw' for detectors, 'labels' or 'raw' for segmentors.
         outputs: Name → what it is.
         nms: The numbers of decoding and suppression, as in mmdet's test_cfg.
         pipeline: The test pipeline as the config has it.
@@ -47,7 +47,8 @@ class Metadata:
             box; or {'within': 'image', 'stride': s, 'threshold': t}, logits at that stride of the
             input. None: there are none.
         panoptic: mmdet's config of what merges masks and `semantic_logits`; None: nothing does.
-        layout: 'NCHW'.
+        levels: Priors of each level, the rows of 'dense' outputs: `nms_pre` counts within each.
+        layout: Of the input: 'NCHW' or 'NHWC'.
         dtype: Of the input.
         precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8'.
         accuracy: Of an int8 file: {'metric': …, 'fp32': …, 'int8': …, 'images': …,
@@ -76,6 +77,7 @@ class Metadata:
     version: str
     masks: dict[str, Any] | None = None
     panoptic: dict[str, Any] | None = None
+    levels: list[int] | None = None
     licence: str = 'Apache-2.0'
     layout: str = 'NCHW'
     dtype: str = 'float32'
