@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmdet.models.dense_heads import RPNHead, RTMDetInsHead
-from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
+from mmdet.models.dense_heads import RTMDetInsHead
+from mmdet.models.detectors import SingleStageDetector
 from torch import Tensor
 
 from effnet_dense.deployment.deploy import folded
@@ -25,29 +25,11 @@ PROPOSED = 'proposed_'
 MASKS, SEMANTIC = 'masks', 'semantic_logits'
 
 
-def detector_task(model: Any) -> str:
-    """Return a detector's task: 'detection', 'instance' or 'panoptic'.
-
-    Raises:
-        ValueError: It is of a kind that cannot be exported.
-    """
-    if isinstance(model, SingleStageDetector) and hasattr(model, 'bbox_head'):
-        return 'instance' if isinstance(model.bbox_head, RTMDetInsHead) else 'detection'
-    if isinstance(model, TwoStageDetector) and type(getattr(model, 'rpn_head', None)) is RPNHead:
-        if hasattr(model, 'panoptic_fusion_head'):
-            return 'panoptic'
-        return 'instance' if model.roi_head.with_mask else 'detection'
-    raise ValueError(
-        f'{type(model).__name__} cannot be exported, only single-stage detectors, two-stage ones '
-        'with an RPNHead, and segmentors'
-    )
-
-
 def detector_parts(model: Any, images: Tensor, post: str, any_batch: bool) -> Parts:
     """Export a detector.
 
     Args:
-        model: Of `detector_task`'s kinds.
+        model: Of the kinds of `tasks.detector_task`.
         images: Examples, (N, C, H, W).
         post: 'nms', 'decoded' or 'raw'.
         any_batch: Whether the result takes any number of images.
@@ -63,30 +45,6 @@ def detector_parts(model: Any, images: Tensor, post: str, any_batch: bool) -> Pa
             f"a two-stage model is exported with post='nms', which it has inside, got {post!r}"
         )
     return stages.parts(_two_stage(model, stages))
-
-
-def masks_of(model: Any) -> dict[str, Any] | None:
-    """Return how the masks of an exported detector are read; None if it has none."""
-    if detector_task(model) == 'detection':
-        return None
-    if isinstance(model, SingleStageDetector):
-        stride = int(model.bbox_head.prior_generator.strides[0][0])
-        threshold = model.test_cfg.mask_thr_binary
-        return dict(within='image', stride=stride, threshold=float(threshold))
-    return dict(within='box', threshold=float(model.test_cfg.rcnn.mask_thr_binary))
-
-
-def panoptic_of(model: Any) -> dict[str, Any] | None:
-    """Return how masks and semantic logits are merged; None if the model is not panoptic."""
-    if detector_task(model) != 'panoptic':
-        return None
-    head = model.panoptic_fusion_head
-    return dict(
-        type=type(head).__name__,
-        num_things_classes=int(head.num_things_classes),
-        num_stuff_classes=int(head.num_stuff_classes),
-        test_cfg=dict(head.test_cfg),
-    )
 
 
 def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:

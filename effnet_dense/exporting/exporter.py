@@ -14,37 +14,23 @@ import torch
 from mmdet.models.detectors import TwoStageDetector
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmseg.models.segmentors import EncoderDecoder
 
 from effnet_dense import __version__
 from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.model_classes import test_dataset
 from effnet_dense.engine.run_folder import checkpoint_of
 from effnet_dense.exporting.accuracy import METRICS
-from effnet_dense.exporting.detectors import (
-    detector_parts,
-    detector_task,
-    masks_of,
-    panoptic_of,
-)
-from effnet_dense.exporting.formats import OUT, check_out, write
+from effnet_dense.exporting.formats import OUT, check_out, maker, write
 from effnet_dense.exporting.input_size import input_size
 from effnet_dense.exporting.int8 import MAX_DROP
-from effnet_dense.exporting.network import SegmentationNetwork
-from effnet_dense.exporting.onnx_file import Parts, to_onnx
+from effnet_dense.exporting.maker import Parts
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
+from effnet_dense.exporting.tasks import detector_task, masks_of, panoptic_of
 from effnet_dense.inference.predictor import Predictor
-from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.utils.counted import counted
 from effnet_dense.weights import fetch
 
-POSTS = {
-    'detection': ('nms', 'decoded', 'raw'),
-    'instance': ('nms', 'raw'),
-    'panoptic': ('nms',),
-    'semantic': ('labels', 'raw'),
-}
 UNMEASURED = (('detection', 'raw'), ('detection', 'decoded'))
 """Tasks and ends of which no predictions are made."""
 OUTPUTS = {
@@ -107,12 +93,14 @@ def export(
     if not hasattr(torch.compiler, 'is_exporting'):
         raise ImportError(f'export needs PyTorch 2.7 or later, got {torch.__version__}')
     path = Path(OUT.get(format, format) if out is None else out)
-    check_out(path, format)
-    check_precision(precision, format, data, max_drop)
+    check_precision(precision, data, max_drop)
+    check_out(path, format, precision)
     source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
     with opened_data(config, data) if precision == 'int8' else nullcontext() as own:
         predictor = Predictor(config, checkpoint, device='cpu')
-        parts, metadata = _parts(predictor, Path(fetch(source)), size, batch, post, precision)
+        parts, metadata = _parts(
+            predictor, Path(fetch(source)), size, batch, post, format, precision
+        )
         if own is not None:
             model, metadata = in_int8(parts, metadata, predictor, own, format, max_drop)
         elif precision != 'fp32':
@@ -130,20 +118,23 @@ def _parts(
     size: tuple[int, int] | None,
     batch: int | None,
     post: str | None,
+    form: str,
     precision: str,
 ) -> tuple[Parts, Metadata]:
     """Trace a model; return it in float32, with its metadata."""
     segments = is_segmentation(predictor.config)
     task = 'semantic' if segments else detector_task(predictor.model)
-    chosen = _post(task, post, predictor.config)
+    own = maker(form)
+    chosen = _post(task, post, predictor, form)
     if precision == 'int8':
         _check_measurable(predictor.model, task, chosen)
     sides = input_size(predictor.config, size)
+    if batch is None and not own.ANY_BATCH:
+        batch = 1
     example = _example(predictor.channels, sides, batch)
-    trace = _segmentor if task == 'semantic' else detector_parts
-    parts = trace(predictor.model, example, chosen, batch is None)
+    parts = own.trace(predictor.model, task, example, chosen, batch is None)
     metadata = _metadata(predictor, task, sides, batch, chosen, parts.outputs, checkpoint)
-    return parts, replace(metadata, precision=precision)
+    return parts, replace(metadata, precision=precision, **parts.details)
 
 
 def _check_measurable(model: Any, task: str, post: str) -> None:
@@ -175,14 +166,21 @@ def _summary(metadata: Metadata) -> str:
     return ', '.join(parts)
 
 
-def _post(task: str, post: str | None, config: Config) -> str:
+def _post(task: str, post: str | None, predictor: Predictor, form: str) -> str:
     """Return what the graph ends with."""
-    if post is None:
-        resized = any('Resize' in type_name(s) for s in test_dataset(config)['pipeline'])
-        return 'raw' if task == 'semantic' and resized else POSTS[task][0]
-    if post not in POSTS[task]:
+    posts = maker(form).POSTS.get(task)
+    if posts is None:
         raise ValueError(
-            f'expected post to be one of {POSTS[task]} for a {task} model, got {post!r}'
+            f'{type(predictor.model).__name__}, a model of the task {task}, cannot be exported as '
+            f'{form}: its second part needs operators of ONNX (--format onnx or openvino)'
+        )
+    if post is None:
+        steps = test_dataset(predictor.config)['pipeline']
+        resized = any('Resize' in type_name(step) for step in steps)
+        return 'raw' if task == 'semantic' and resized else posts[0]
+    if post not in posts:
+        raise ValueError(
+            f'expected post to be one of {posts} for a {task} model as {form}, got {post!r}'
         )
     return post
 
@@ -190,18 +188,6 @@ def _post(task: str, post: str | None, config: Config) -> str:
 def _example(channels: int, sides: tuple[int, int], batch: int | None) -> torch.Tensor:
     """Return images to trace with; torch.export takes a batch of one for a constant."""
     return torch.zeros(batch or 2, channels, *sides)
-
-
-def _segmentor(model: Any, images: torch.Tensor, post: str, any_batch: bool) -> Parts:
-    mode = model.test_cfg.get('mode', 'whole')
-    if not isinstance(model, EncoderDecoder) or mode != 'whole':
-        raise ValueError(
-            f"expected an EncoderDecoder with test_cfg.mode='whole', got "
-            f'{type(model).__name__} with {mode!r}'
-        )
-    network = SegmentationNetwork(model, labels=post == 'labels').eval()
-    name = 'label_map' if post == 'labels' else 'logits'
-    return Parts(to_onnx(network, [images], [IMAGES], [name], any_batch))
 
 
 def _metadata(

@@ -1,4 +1,4 @@
-"""The formats of exported files: what a file may be called, and how it is written.
+"""The formats of exported files: which module makes each, and how its files are written.
 
 A file is written beside its place and renamed, so that it is complete or absent.
 """
@@ -7,41 +7,70 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import onnx
+from effnet_dense.exporting.maker import Maker
+from effnet_dense.runtimes.metadata import Metadata
 
-from effnet_dense.exporting.openvino_file import save_openvino, to_openvino
-from effnet_dense.runtimes import onnx_session, openvino_session
-from effnet_dense.runtimes.metadata import KEY, Metadata
-
-OUT = {'onnx': 'model.onnx', 'openvino': 'model_openvino'}
-"""Format → the name that a file or folder has by default."""
 PARTIAL = '.partial'
 
 
-def check_out(path: Path, form: str) -> None:
+class Format(NamedTuple):
+    """A format: the name of its files by default, and what imports the module that makes them."""
+
+    out: str
+    maker: Callable[[], Maker]
+
+
+def _onnx() -> Maker:
+    from effnet_dense.exporting import onnx_format
+
+    return onnx_format
+
+
+def _openvino() -> Maker:
+    from effnet_dense.exporting import openvino_format
+
+    return openvino_format
+
+
+FORMATS = {
+    'onnx': Format('model.onnx', _onnx),
+    'openvino': Format('model_openvino', _openvino),
+}
+OUT = {name: form.out for name, form in FORMATS.items()}
+"""Format → the name that a file or folder has by default."""
+
+
+def maker(form: str) -> Maker:
+    """Return the module that makes files of a format.
+
+    Raises:
+        ImportError: What it needs is not installed.
+        ValueError: There is no such format.
+    """
+    if form not in FORMATS:
+        raise ValueError(f'expected format to be one of {", ".join(FORMATS)}, got {form!r}')
+    try:
+        return FORMATS[form].maker()
+    except ImportError as error:
+        raise ImportError(
+            f"exporting to {form} needs {error.name}: pip install 'effnet_dense[{form}]'"
+        ) from error
+
+
+def check_out(path: Path, form: str, precision: str = 'fp32') -> None:
     """Check where a file shall be written.
 
     Raises:
         FileExistsError: There is something already.
-        ImportError: The format's runtime is not installed.
+        ImportError: What the format or the precision needs is not installed.
         ValueError: There is no such format, or a file of it cannot have this name.
     """
-    if form not in OUT:
-        raise ValueError(f'expected format to be one of {", ".join(OUT)}, got {form!r}')
-    suffix = onnx_session.SUFFIX
-    if form == 'onnx' and path.suffix != suffix:
-        raise ValueError(f'expected out to be a name with {suffix}, got {str(path)!r}')
-    if form == 'openvino':
-        if path.suffix in (suffix, openvino_session.SUFFIX, openvino_session.WEIGHTS):
-            raise ValueError(
-                f'expected out to be the name of a folder, such as {OUT[form]}, got {str(path)!r}'
-            )
-        openvino_session.import_openvino()
+    maker(form).check(path, precision)
     if path.exists():
         raise FileExistsError(f'{path} exists: choose another file')
 
@@ -50,28 +79,17 @@ def write(model: Any, metadata: Metadata, path: Path, form: str) -> int:
     """Write a model with its metadata.
 
     Args:
-        model: An ONNX model; or OpenVINO's own, for that format.
+        model: In the format's own type; ONNX models also for OpenVINO.
         metadata: The file's.
-        path: A new file, or folder for OpenVINO; see `check_out`.
-        form: One of `OUT`.
+        path: A new file or folder; see `check_out`.
+        form: One of `FORMATS`.
 
     Returns:
         Its size in bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _beside(path) as partial:
-        if form == 'onnx':
-            others = [entry for entry in model.metadata_props if entry.key != KEY]
-            del model.metadata_props[:]
-            model.metadata_props.extend(others)
-            entry = model.metadata_props.add()
-            entry.key, entry.value = KEY, metadata.to_json()
-            onnx.checker.check_model(model)
-            onnx.save(model, str(partial))
-        else:
-            partial.mkdir()
-            own = to_openvino(model) if isinstance(model, onnx.ModelProto) else model
-            save_openvino(own, metadata, partial)
+        maker(form).save(model, metadata, partial)
     files = path.iterdir() if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)
 

@@ -7,32 +7,18 @@ layers that change the outputs most stay in float32, more of them at each attemp
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-import onnx
 from mmengine.logging import print_log
 
 from effnet_dense.exporting.accuracy import Accuracy
-from effnet_dense.exporting.onnx_file import Parts
+from effnet_dense.exporting.maker import Parts, Quantiser
 from effnet_dense.utils.counted import counted
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the layers that stay in float32, one attempt after the other."""
 MAX_DROP = 0.01
-
-
-class Quantiser(Protocol):
-    """Quantises one network in one format."""
-
-    def layers(self) -> Sequence[str]:
-        """Return the layers' names, the one that changes the outputs most first."""
-
-    def quantised(self, kept: Collection[str]) -> Any:
-        """Return the network in int8, but for the layers that are kept."""
-
-    def joined(self, network: Any, tail: onnx.ModelProto | None) -> Any:
-        """Return a complete model of a network and what follows it."""
 
 
 class Result(NamedTuple):

@@ -34,6 +34,11 @@ class Parts(NamedTuple):
         taken = {value.name for value in self.tail.graph.input}
         return [v.name for v in self.tail.graph.output] + [n for n in raw if n not in taken]
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """Further fields of the metadata: none."""
+        return {}
+
     def joined(self) -> onnx.ModelProto:
         """Return one model of both."""
         if self.tail is None:

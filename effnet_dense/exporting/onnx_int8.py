@@ -19,8 +19,9 @@ import onnx
 from mmengine.logging import print_log
 from numpy.typing import NDArray
 
+from effnet_dense.exporting.network_runner import runner
 from effnet_dense.exporting.onnx_file import Parts
-from effnet_dense.exporting.raw_outputs import mean_difference, runner
+from effnet_dense.exporting.raw_outputs import mean_difference
 from effnet_dense.exporting.suppression import IR_VERSION
 from effnet_dense.runtimes.inputs import IMAGES
 
@@ -36,7 +37,7 @@ X86 = ('x86_64', 'amd64', 'i686')
 
 
 class OnnxQuantiser:
-    """See `exporting.int8.Quantiser`.
+    """See `exporting.maker.Quantiser`.
 
     Args:
         network: Images → raw outputs.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
-from typing import Any, Protocol
+from collections.abc import Collection
+from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from effnet_dense.exporting.maker import Images
 from effnet_dense.exporting.onnx_int8 import OnnxQuantiser
 from effnet_dense.exporting.openvino_file import to_openvino
 from effnet_dense.runtimes.inputs import IMAGES
@@ -19,16 +18,8 @@ WITHOUT_BIAS = '/WithoutBiases'
 """What OpenVINO adds to the name of a convolution whose sum with the bias has the name."""
 
 
-class Images(Protocol):
-    """Images (1, C, H, W), which may be iterated several times."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[NDArray[np.float32]]: ...
-
-
 class OpenvinoQuantiser:
-    """See `exporting.int8.Quantiser`. Layers are compared by ONNX Runtime.
+    """See `exporting.maker.Quantiser`. Layers are compared by ONNX Runtime.
 
     Args:
         network: Images → raw outputs, in ONNX.

@@ -19,30 +19,23 @@ from effnet_dense.data import check_data_files
 from effnet_dense.engine.config import load_config
 from effnet_dense.exporting.accuracy import Accuracy, measure
 from effnet_dense.exporting.calibration import CalibrationImages, training_images
-from effnet_dense.exporting.formats import OUT, write
-from effnet_dense.exporting.int8 import Quantiser, quantise
-from effnet_dense.exporting.onnx_file import Parts
-from effnet_dense.exporting.onnx_int8 import OnnxQuantiser
-from effnet_dense.exporting.openvino_file import to_openvino
-from effnet_dense.exporting.openvino_int8 import OpenvinoQuantiser, import_nncf
-from effnet_dense.exporting.raw_outputs import largest_difference, runner
-from effnet_dense.exporting.stored_weights import STORED
+from effnet_dense.exporting.formats import OUT, maker, write
+from effnet_dense.exporting.int8 import quantise
+from effnet_dense.exporting.maker import Parts
+from effnet_dense.exporting.raw_outputs import largest_difference
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import Metadata
-from effnet_dense.runtimes.onnx_session import import_onnxruntime
 from effnet_dense.utils.counted import counted
 
 PRECISIONS = ('fp32', 'fp16', 'int8', 'int8-weights')
-QUANTISERS: dict[str, type[Any]] = {'onnx': OnnxQuantiser, 'openvino': OpenvinoQuantiser}
 FEW = 32
 """Calibration images below which is warned."""
 
 
-def check_precision(precision: str, form: str, data: Any, max_drop: float) -> None:
+def check_precision(precision: str, data: Any, max_drop: float) -> None:
     """Check a precision before any work.
 
     Raises:
-        ImportError: What it needs is not installed.
         ValueError: There is no such precision, or it takes no data.
     """
     if precision not in PRECISIONS:
@@ -53,10 +46,6 @@ def check_precision(precision: str, form: str, data: Any, max_drop: float) -> No
         raise ValueError(f'expected max_drop of at least 0 and below 1, got {max_drop!r:.60}')
     if precision != 'int8' and data is not None:
         raise ValueError(f'data is for precision int8 only, got it with {precision}')
-    if precision == 'int8' and form == 'openvino':
-        import_nncf()
-    if precision == 'int8' or (precision != 'fp32' and form == 'onnx'):
-        import_onnxruntime()
 
 
 @contextmanager
@@ -81,19 +70,17 @@ def opened_data(
 
 def stored(parts: Parts, metadata: Metadata, form: str) -> Parts:
     """Store the network's weights in the metadata's precision; log what it changes."""
-    network = STORED[metadata.precision](parts.network)
+    own = maker(form)
+    result = own.stored(parts, metadata.precision)
     shape = (metadata.batch or 1, len(metadata.mean), *metadata.size)
     images = np.random.default_rng(0).standard_normal(shape, np.float32)
-    both = (network, parts.network)
-    if form == 'openvino':
-        both = tuple(map(to_openvino, both))
-    found, expected = (runner(model)(images) for model in both)
+    found, expected = (own.runner(each.network)(images) for each in (result, parts))
     print_log(
         f'{metadata.precision}: raw outputs of noise differ from those of float32 by at most '
         f'{largest_difference(found, expected):.1e} of their largest',
         logger='current',
     )
-    return Parts(network, parts.tail)
+    return result
 
 
 def in_int8(
@@ -124,7 +111,7 @@ def in_int8(
     images = CalibrationImages(predictor, metadata, paths)
     few = f', fewer than {FEW}: ranges may be too narrow' if len(paths) < FEW else ''
     print_log(f'int8: calibrated with {counted(len(paths), "training image")}{few}', 'current')
-    quantiser: Quantiser = QUANTISERS[form](parts.network, images)
+    quantiser = maker(form).quantiser(parts, images)
     numbers = count()
     with TemporaryDirectory(prefix='effnet_dense-export-') as scratch:
 

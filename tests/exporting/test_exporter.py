@@ -16,10 +16,10 @@ from mmengine.dataset import pseudo_collate
 
 import effnet_dense
 from effnet_dense.engine.config import load_config
-from effnet_dense.exporting import export, exporter
-from effnet_dense.exporting.detectors import detector_task
+from effnet_dense.exporting import export, exporter, onnx_format
 from effnet_dense.exporting.formats import write
 from effnet_dense.exporting.onnx_file import Parts, to_onnx
+from effnet_dense.exporting.tasks import detector_task
 from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
@@ -128,7 +128,7 @@ def test_openvino(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     pytest.importorskip('openvino')
     config, checkpoint = files['fpn']
     parts = Parts(onnx.parser.parse_model(GRAPH))
-    monkeypatch.setattr(exporter, '_segmentor', lambda *_: parts)
+    monkeypatch.setattr(onnx_format, 'segmentor_parts', lambda *_: parts)
     monkeypatch.chdir(tmp_path)
     path = export(config, str(checkpoint), size=(32, 64), format='openvino')
     assert path == Path('model_openvino')

@@ -8,8 +8,9 @@ from pathlib import Path
 import onnx.parser
 import pytest
 
-from effnet_dense.exporting import formats
-from effnet_dense.exporting.formats import check_out, write
+from effnet_dense import exporting
+from effnet_dense.exporting import onnx_format, openvino_format
+from effnet_dense.exporting.formats import check_out, maker, write
 from tests.helpers.exported_files import GRAPH, METADATA
 
 
@@ -39,6 +40,16 @@ def test_a_missing_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         check_out(tmp_path / 'a', 'openvino')
 
 
+def test_what_an_export_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'onnx', None)
+    monkeypatch.delitem(sys.modules, 'effnet_dense.exporting.onnx_format')
+    monkeypatch.delattr(exporting, 'onnx_format')
+    with pytest.raises(
+        ImportError, match=r"to onnx needs onnx: pip install 'effnet_dense\[onnx\]'"
+    ):
+        maker('onnx')
+
+
 @pytest.mark.parametrize(('form', 'name'), [('onnx', 'a.onnx'), ('openvino', 'a')])
 def test_nothing_is_left_of_half_a_file(
     tmp_path: Path, form: str, name: str, monkeypatch: pytest.MonkeyPatch
@@ -50,8 +61,8 @@ def test_nothing_is_left_of_half_a_file(
         (path / 'model.xml' if path.is_dir() else path).write_text('<', encoding='utf-8')
         raise OSError('disk full')
 
-    monkeypatch.setattr(formats.onnx, 'save', half)
-    monkeypatch.setattr(formats, 'save_openvino', half)
+    monkeypatch.setattr(onnx_format.onnx, 'save', half)
+    monkeypatch.setattr(openvino_format, 'save_openvino', half)
     with pytest.raises(OSError, match='disk full'):
         write(onnx.parser.parse_model(GRAPH), METADATA, tmp_path / name, form)
     assert list(tmp_path.iterdir()) == []

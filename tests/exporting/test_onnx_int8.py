@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
+from effnet_dense.exporting.network_runner import runner
 from effnet_dense.exporting.onnx_int8 import OnnxQuantiser, saturates
-from effnet_dense.exporting.raw_outputs import mean_difference, runner
+from effnet_dense.exporting.raw_outputs import mean_difference
 from tests.helpers.small_network import convolutions, images
 
 IMAGES = images(6)

@@ -9,8 +9,9 @@ import numpy as np
 import onnx.parser
 import pytest
 
+from effnet_dense.exporting.network_runner import runner
 from effnet_dense.exporting.openvino_int8 import OpenvinoQuantiser
-from effnet_dense.exporting.raw_outputs import mean_difference, runner
+from effnet_dense.exporting.raw_outputs import mean_difference
 from effnet_dense.runtimes.openvino_session import EXACT
 from tests.helpers.small_network import convolutions, images
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from effnet_dense.exporting import export, exporter
+from effnet_dense.exporting import export, onnx_format
 from effnet_dense.exporting.onnx_file import Parts
 from effnet_dense.exporting.precision import check_precision
 from effnet_dense.inference import Predictor
@@ -29,7 +29,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the segmentor by a network that knows colours, in the time of tracing one."""
-    monkeypatch.setattr(exporter, '_segmentor', lambda *_: Parts(brightest(*SIZE)))
+    monkeypatch.setattr(onnx_format, 'segmentor_parts', lambda *_: Parts(brightest(*SIZE)))
 
 
 @pytest.mark.parametrize('form', ['onnx', 'openvino'])
@@ -72,9 +72,9 @@ def test_stored(precision: str, checkpoint: Path, traced: None, tmp_path: Path) 
 @pytest.mark.parametrize(
     ('given', 'message'),
     [
-        (('int4', 'onnx', None, 0.01), "one of fp32, fp16, int8, int8-weights, got 'int4'"),
-        (('fp16', 'onnx', 'data', 0.01), 'data is for precision int8 only, got it with fp16'),
-        (('int8', 'onnx', None, 1.5), r'max_drop of at least 0 and below 1, got 1\.5'),
+        (('int4', None, 0.01), "one of fp32, fp16, int8, int8-weights, got 'int4'"),
+        (('fp16', 'data', 0.01), 'data is for precision int8 only, got it with fp16'),
+        (('int8', None, 1.5), r'max_drop of at least 0 and below 1, got 1\.5'),
     ],
 )
 def test_mistakes(given: tuple[Any, ...], message: str) -> None:

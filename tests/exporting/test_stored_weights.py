@@ -7,8 +7,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from effnet_dense.exporting.network_runner import runner
 from effnet_dense.exporting.openvino_file import to_openvino
-from effnet_dense.exporting.raw_outputs import largest_difference, runner
+from effnet_dense.exporting.raw_outputs import largest_difference
 from effnet_dense.exporting.stored_weights import STORED, in_float16
 from tests.helpers.small_network import convolutions, images
 

@@ -1,0 +1,70 @@
+"""ONNX files; see `maker.Maker`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+from torch import Tensor
+
+from effnet_dense.exporting.detectors import detector_parts
+from effnet_dense.exporting.network import SegmentationNetwork
+from effnet_dense.exporting.network_runner import Outputs as Outputs
+from effnet_dense.exporting.network_runner import runner as runner
+from effnet_dense.exporting.onnx_file import Parts, to_onnx
+from effnet_dense.exporting.onnx_int8 import OnnxQuantiser
+from effnet_dense.exporting.stored_weights import STORED
+from effnet_dense.exporting.tasks import check_segmentor
+from effnet_dense.runtimes.inputs import IMAGES
+from effnet_dense.runtimes.metadata import KEY, Metadata
+from effnet_dense.runtimes.onnx_session import SUFFIX, import_onnxruntime
+
+POSTS: dict[str, tuple[str, ...]] = {
+    'detection': ('nms', 'decoded', 'raw'),
+    'instance': ('nms', 'raw'),
+    'panoptic': ('nms',),
+    'semantic': ('labels', 'raw'),
+}
+ANY_BATCH = True
+
+
+def check(path: Path, precision: str) -> None:
+    if path.suffix != SUFFIX:
+        raise ValueError(f'expected out to be a name with {SUFFIX}, got {str(path)!r}')
+    if precision != 'fp32':
+        import_onnxruntime()
+
+
+def trace(model: Any, task: str, images: Tensor, post: str, any_batch: bool) -> Parts:
+    if task != 'semantic':
+        return detector_parts(model, images, post, any_batch)
+    return segmentor_parts(model, images, post, any_batch)
+
+
+def segmentor_parts(model: Any, images: Tensor, post: str, any_batch: bool) -> Parts:
+    """Export a segmentor; see `trace`."""
+    check_segmentor(model)
+    network = SegmentationNetwork(model, labels=post == 'labels').eval()
+    name = 'label_map' if post == 'labels' else 'logits'
+    return Parts(to_onnx(network, [images], [IMAGES], [name], any_batch))
+
+
+def stored(parts: Parts, precision: str) -> Parts:
+    return Parts(STORED[precision](parts.network), parts.tail)
+
+
+def quantiser(parts: Parts, images: Iterable[NDArray[Any]]) -> OnnxQuantiser:
+    return OnnxQuantiser(parts.network, images)
+
+
+def save(model: onnx.ModelProto, metadata: Metadata, path: Path) -> None:
+    others = [entry for entry in model.metadata_props if entry.key != KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(others)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, metadata.to_json()
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
