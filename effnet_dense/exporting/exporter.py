@@ -149,7 +149,7 @@ def _check_measurable(model: Any, task: str, post: str) -> None:
             f'is measured, got {type(model).__name__} (try fp16 or int8-weights)'
         )
     if (task, post) in UNMEASURED:
-        raise ValueError(f'int8 needs post nms, to measure its accuracy, got {post}')
+        raise ValueError(f'int8 needs predictions, to measure its accuracy, got post {post}')
 
 
 def _summary(metadata: Metadata) -> str:

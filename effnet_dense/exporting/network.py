@@ -50,11 +50,18 @@ class DetectionNetwork(nn.Module):
 
     def joined(self, levels: Sequence[Any]) -> tuple[Tensor, ...]:
         """Join the levels of each output but prototypes."""
-        last = self.head.num_gen_params if isinstance(self.head, RTMDetInsHead) else 1
-        widths = (self.head.cls_out_channels, self.head.bbox_coder.encode_size, last)
-        return tuple(
-            flatten_levels(maps, width) for maps, width in zip(levels, widths, strict=False)
-        )
+        return join_levels(levels, output_widths(self.head))
+
+
+def output_widths(head: Any) -> tuple[int, ...]:
+    """Return the values that a head predicts for a prior, in each of its outputs."""
+    last = head.num_gen_params if isinstance(head, RTMDetInsHead) else 1
+    return head.cls_out_channels, head.bbox_coder.encode_size, last
+
+
+def join_levels(outputs: Sequence[Any], widths: Sequence[int]) -> tuple[Tensor, ...]:
+    """Join the levels' maps (N, priors · D, h, w) of each output to (N, P, D)."""
+    return tuple(flatten_levels(maps, width) for maps, width in zip(outputs, widths, strict=False))
 
 
 class ProposalNetwork(nn.Module):

@@ -31,7 +31,7 @@ DATASETS = {
     'semantic': 'BaseSegDataset',
 }
 SCOPES = {task: 'mmseg' if task == 'semantic' else 'mmdet' for task in DATASETS}
-RUNNABLE = ('nms', 'labels', 'raw')
+RUNNABLE = ('nms', 'dense', 'labels', 'raw')
 """Values of `post` from which predictions are made; 'raw' of segmentors only."""
 
 

@@ -1,5 +1,4 @@
-"""Boxes and logits of all priors → detections, in NumPy, for files that end before decoding's
-choice of the best.
+"""Boxes and logits of all priors → detections, in NumPy, for files that end with them.
 
 Shapes: N images, P priors of an image over all levels, C classes, K candidates of an image, M
 results of an image.
