@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 MAIN = 'effnet_dense.commands.main'
-TESTED = ('weights', 'onnx', 'openvino', 'docs', 'tests')
+TESTED = ('weights', 'onnx', 'openvino', 'litert', 'docs', 'tests')
 """Requirement files of the extra with which the tests run."""
 
 
@@ -153,6 +153,7 @@ def test_extras_are_those_of_the_requirement_files(metadata, repository):
         'weights': names['weights'],
         'onnx': names['onnx'],
         'openvino': names['openvino'],
+        'litert': names['litert'],
         'heif': names['heif'],
         'bands': names['bands'],
         'tensorboard': names['tensorboard'],
@@ -200,7 +201,7 @@ def test_constraints_pin_every_requirement(repository):
     folder = repository / 'requirements'
     pinned = {name.lower() for name in requirements(folder / 'constraints.txt')}
     for path in files(repository):
-        if path.stem not in ('constraints', 'lowest', 'onedl'):  # these pin themselves
+        if path.stem not in ('constraints', 'lowest', 'onedl', 'litert-export'):  # pin themselves
             assert {name.lower() for name in requirements(path)} <= pinned, path.name
 
 

@@ -14,7 +14,7 @@ import argparse
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
 from effnet_dense.commands.readers import given_path, score, whole
 
-FORMATS = ('onnx', 'openvino')
+FORMATS = ('onnx', 'openvino', 'litert')
 """Those of exporting.formats, which imports a framework."""
 PRECISIONS = ('fp32', 'fp16', 'int8', 'int8-weights')
 MAX_DROP = 0.01
@@ -36,10 +36,15 @@ def parser(prog: str | None = None) -> Parser:
         '--out',
         type=given_path,
         metavar='FILE',
-        help='a new .onnx file, or a new folder for OpenVINO (default: model.onnx or '
-        'model_openvino in the work folder, else here)',
+        help='a new file with the suffix of the format, or a new folder for OpenVINO (default: '
+        'model.onnx, model_openvino or model.tflite in the work folder, else here)',
     )
-    add('--format', choices=FORMATS, default='onnx', help='onnx (default), or openvino')
+    add(
+        '--format',
+        choices=FORMATS,
+        default='onnx',
+        help='onnx (default), openvino, or litert (.tflite)',
+    )
     add(
         '--size',
         nargs=2,
@@ -47,12 +52,18 @@ def parser(prog: str | None = None) -> Parser:
         metavar=('H', 'W'),
         help="height and width that the network takes; by default the test pipeline's",
     )
-    add('--batch', type=whole(1), metavar='N', help='images per pass; by default any number')
+    add(
+        '--batch',
+        type=whole(1),
+        metavar='N',
+        help='images per pass; by default any number, for litert 1',
+    )
     add(
         '--post',
-        choices=('nms', 'decoded', 'raw', 'labels'),
-        help='where the graph ends. Detectors: nms (default), decoded candidates, or raw outputs; '
-        'segmentors: labels, or raw logits (default if the test pipeline resizes images)',
+        choices=('nms', 'decoded', 'dense', 'raw', 'labels'),
+        help='where the graph ends. Detectors: nms (default), decoded candidates, dense boxes of '
+        'all priors (for litert, the default there), or raw outputs; segmentors: labels, or raw '
+        'logits (default if the test pipeline resizes images)',
     )
     add(
         '--precision',

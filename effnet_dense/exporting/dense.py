@@ -106,8 +106,8 @@ def dense(model: Any, task: str, images: Tensor, post: str) -> Dense:
         return Dense(module, ['label_map' if post == 'labels' else 'logits'], {})
     if not isinstance(model, SingleStageDetector):
         raise ValueError(
-            f'{type(model).__name__} cannot be exported to this format, whose runtime has no '
-            'operators for a second stage (try onnx or openvino)'
+            f'{type(model).__name__} cannot be exported to this format, whose files end before '
+            'suppression, after which its second stage comes (try onnx or openvino)'
         )
     decodes = post == 'dense'
     height, width = images.shape[2:]

@@ -65,14 +65,15 @@ def export(
     Args:
         config: A work folder, or a config with a checkpoint, as `Predictor` takes them.
         checkpoint: See there.
-        out: The file, or folder for OpenVINO, which must not exist; by default model.onnx or
-            model_openvino.
+        out: The file, or folder for OpenVINO, which must not exist; by default model.onnx,
+            model_openvino or model.tflite.
         size: Height and width that the network takes; by default the test pipeline's.
-        batch: Images per pass; by default any number.
-        post: 'nms', 'decoded' or 'raw' for detectors; 'labels' or 'raw' for segmentors. By default
-            the first, but 'raw' for segmentors whose test pipeline resizes images: logits are then
-            resized back before the best class is taken, as in PyTorch.
-        format: 'onnx' or 'openvino'.
+        batch: Images per pass; by default any number, for LiteRT 1.
+        post: 'nms', 'decoded' or 'raw' for detectors, for LiteRT 'dense' or 'raw'; 'labels' or
+            'raw' for segmentors. By default the first, but 'raw' for segmentors whose test
+            pipeline resizes images: logits are then resized back before the best class is taken,
+            as in PyTorch.
+        format: 'onnx', 'openvino' or 'litert'.
         precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8', in
             which the network computes: decoding and suppression never do.
         data: For int8, as in `effnet_dense.train`: training images give the ranges, the accuracy
@@ -86,7 +87,7 @@ def export(
     Raises:
         FileExistsError: `out` exists.
         FileNotFoundError: No such config or checkpoint.
-        ImportError: onnx, onnxscript or OpenVINO is not installed, or PyTorch is older than 2.7.
+        ImportError: What the format needs is not installed, or PyTorch is older than 2.7.
         ValueError: The model cannot be exported, or `out` has another suffix than the format; or
             int8 costs more accuracy than `max_drop`.
     """
@@ -171,8 +172,8 @@ def _post(task: str, post: str | None, predictor: Predictor, form: str) -> str:
     posts = maker(form).POSTS.get(task)
     if posts is None:
         raise ValueError(
-            f'{type(predictor.model).__name__}, a model of the task {task}, cannot be exported as '
-            f'{form}: its second part needs operators of ONNX (--format onnx or openvino)'
+            f'{type(predictor.model).__name__} cannot be exported as {form}, whose files end '
+            'before suppression, after which its masks are computed (try onnx or openvino)'
         )
     if post is None:
         steps = test_dataset(predictor.config)['pipeline']

@@ -37,9 +37,16 @@ def _openvino() -> Maker:
     return openvino_format
 
 
+def _litert() -> Maker:
+    from effnet_dense.exporting import litert_format
+
+    return litert_format
+
+
 FORMATS = {
     'onnx': Format('model.onnx', _onnx),
     'openvino': Format('model_openvino', _openvino),
+    'litert': Format('model.tflite', _litert),
 }
 OUT = {name: form.out for name, form in FORMATS.items()}
 """Format → the name that a file or folder has by default."""

@@ -48,7 +48,7 @@ class Metadata:
             input. None: there are none.
         panoptic: mmdet's config of what merges masks and `semantic_logits`; None: nothing does.
         levels: Priors of each level, the rows of 'dense' outputs: `nms_pre` counts within each.
-        layout: Of the input: 'NCHW' or 'NHWC'.
+        layout: Of maps, i.e. the input, logits of pixels and masks: 'NCHW' or 'NHWC'.
         dtype: Of the input.
         precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8'.
         accuracy: Of an int8 file: {'metric': …, 'fp32': …, 'int8': …, 'images': …,

@@ -6,18 +6,18 @@ Shapes: N images of H × W pixels.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes import onnx_session, openvino_session
+from effnet_dense.runtimes import litert_session, onnx_session, openvino_session
+from effnet_dense.runtimes.litert_session import LitertSession
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
-
-SUFFIXES = (onnx_session.SUFFIX, openvino_session.SUFFIX)
 
 ENDS = (openvino_session.SUFFIX, openvino_session.WEIGHTS)
 
@@ -48,12 +48,20 @@ class Session(Protocol):
         """
 
 
+SESSIONS: dict[str, Callable[[Path], Session]] = {
+    onnx_session.SUFFIX: OnnxSession,
+    openvino_session.SUFFIX: OpenvinoSession,
+    litert_session.SUFFIX: LitertSession,
+}
+"""End of a file's name → what opens it."""
+
+
 def is_exported(source: Any) -> bool:
     """Whether a source is an exported file: by its name, or a folder with an OpenVINO file."""
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)
-    return path.name.endswith(SUFFIXES) or _is_openvino_folder(path)
+    return path.name.endswith(tuple(SESSIONS)) or _is_openvino_folder(path)
 
 
 def _is_openvino_folder(path: Path) -> bool:
@@ -73,6 +81,5 @@ def open_session(path: str | os.PathLike[str]) -> Session:
         ImportError: Its runtime is not installed.
         ValueError: It is damaged, or was not exported by this package.
     """
-    if str(path).endswith(onnx_session.SUFFIX):
-        return OnnxSession(path)
-    return OpenvinoSession(path)
+    path = Path(path)
+    return SESSIONS.get(path.suffix, OpenvinoSession)(path)

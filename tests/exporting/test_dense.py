@@ -70,5 +70,5 @@ def test_segmentors() -> None:
 def test_two_stages_are_refused() -> None:
     init_default_scope('mmdet')
     built: Any = MODELS.build(mask_rcnn().model)
-    with pytest.raises(ValueError, match='MaskRCNN cannot be exported to this format, whose run'):
+    with pytest.raises(ValueError, match='MaskRCNN cannot be exported to this format, whose fil'):
         dense(built, 'detection', torch.zeros(1, 3, 64, 64), 'dense')

@@ -1,0 +1,133 @@
+"""Convert modules to LiteRT's files (.tflite), and write metadata into them.
+
+Shapes: N images of H × W pixels.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from effnet_dense.exporting.dense import Dense
+from effnet_dense.runtimes.inputs import IMAGES
+from effnet_dense.runtimes.litert_session import import_litert
+from effnet_dense.runtimes.metadata import KEY
+
+NEEDED = (
+    'exporting to LiteRT needs litert-torch and ai-edge-quantizer, which take an environment of '
+    'their own: bash tools/environment.sh litert'
+)
+
+
+class LitertParts(NamedTuple):
+    """A model in LiteRT's format; see `maker.Parts`.
+
+    Attributes:
+        network: The content of a file without metadata.
+        outputs: Names of the outputs.
+        details: Further fields of the metadata.
+        batch: Images that the file takes.
+        tail: None: what follows the network is no part of the file.
+    """
+
+    network: bytes
+    outputs: Sequence[str]
+    details: dict[str, Any]
+    batch: int = 1
+    tail: None = None
+
+    def joined(self) -> bytes:
+        """Return the network."""
+        return self.network
+
+
+class _ChannelsLast(nn.Module):
+    """A module with maps (N, h, w, D) as input and output, and names of its outputs."""
+
+    def __init__(self, dense: Dense) -> None:
+        super().__init__()
+        self.module = dense.module
+        self.names = dense.outputs
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        found = self.module(images.permute(0, 3, 1, 2))
+        values = (found,) if isinstance(found, Tensor) else found
+        moved = (value.permute(0, 2, 3, 1) if value.ndim == 4 else value for value in values)
+        return dict(zip(self.names, moved, strict=True))
+
+
+def to_litert(dense: Dense, images: Tensor) -> bytes:
+    """Convert a module; the file's input is `IMAGES` (N, H, W, C).
+
+    Args:
+        dense: The module, and the names of its outputs.
+        images: Examples, (N, C, H, W); the file takes as many.
+
+    Raises:
+        ImportError: See `import_converter`.
+        ValueError: It cannot be converted; the message has the converter's reason.
+    """
+    converter = import_converter()
+    module = _ChannelsLast(dense).eval()
+    example = images.permute(0, 2, 3, 1).contiguous()
+    try:
+        with warnings.catch_warnings(), torch.no_grad(), _quiet():
+            warnings.simplefilter('ignore')
+            found = converter.convert(module, sample_kwargs={IMAGES: example})
+            return bytes(found.model_content())
+    except ImportError:
+        raise
+    except Exception as error:  # whatever torch.export or the converter raises
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ValueError(f'LiteRT cannot convert this model: {reason:.300}') from error
+
+
+def with_metadata(content: bytes, text: str) -> bytes:
+    """Return a file's content with a text under `KEY`."""
+    import_litert()
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(content)
+    kept = [entry for entry in model.metadata or [] if entry.name != KEY.encode()]
+    entry, buffer = schema.MetadataT(), schema.BufferT()
+    buffer.data = list(text.encode())
+    entry.name, entry.buffer = KEY, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*kept, entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def import_converter() -> Any:
+    """Import litert-torch.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        with _quiet():
+            import litert_torch
+    except ImportError as error:
+        raise ImportError(NEEDED) from error
+    return litert_torch
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the converter's report of its steps."""
+    try:
+        from litert_torch import progress
+    except ImportError:
+        yield
+        return
+    before = progress.console.quiet
+    progress.console.quiet = True
+    try:
+        yield
+    finally:
+        progress.console.quiet = before

@@ -1,0 +1,68 @@
+"""Modules as LiteRT's files, with their metadata."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from effnet_dense.exporting.dense import Dense
+from effnet_dense.exporting.litert_file import import_converter, to_litert, with_metadata
+from effnet_dense.runtimes.litert_session import LitertSession, litert_runner, read_metadata
+from tests.helpers.litert_files import DENSE, three_priors
+
+pytest.importorskip('ai_edge_litert', reason='LiteRT is not installed')
+
+
+def test_metadata_is_replaced(tmp_path: Path) -> None:
+    path = three_priors(tmp_path / 'a.tflite')
+    content = with_metadata(path.read_bytes(), '{"name": "ä"}')
+    assert read_metadata(content) == '{"name": "ä"}'
+    path.write_bytes(with_metadata(content, DENSE.to_json()))
+    assert LitertSession(path).metadata == DENSE
+
+
+def test_a_missing_converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'litert_torch', None)
+    with pytest.raises(ImportError, match=r'own: bash tools/environment\.sh litert$'):
+        import_converter()
+
+
+class Network(torch.nn.Module):
+    """Images → a map, and a row for each place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 5, 3, stride=2, padding=1)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return (N, 5, H / 2, W / 2) and (N, H · W / 4, 5)."""
+        found = self.conv(images).sigmoid()
+        return found, found.flatten(2).transpose(1, 2)
+
+
+class Unknown(torch.nn.Module):
+    """Asks for values while it is traced."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the images, or not."""
+        return images if images.sum() > 0 else -images
+
+
+def test_maps_have_channels_last() -> None:
+    pytest.importorskip('litert_torch', reason='needs tools/environment.sh litert')
+    torch.manual_seed(0)
+    dense = Dense(Network().eval(), ['map', 'another'], {})
+    images = torch.randn(2, 3, 8, 12)
+    run = litert_runner(to_litert(dense, images))
+    found = run(images.numpy())
+    with torch.no_grad():
+        wanted = dense.module(images)
+    for name, value in zip(dense.outputs, wanted, strict=True):
+        np.testing.assert_allclose(found[name], value.numpy(), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r'^LiteRT cannot convert this model: ') as error:
+        to_litert(Dense(Unknown(), ['logits'], {}), images)
+    assert '\n' not in str(error.value)
