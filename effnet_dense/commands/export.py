@@ -4,6 +4,7 @@ Examples:
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune
   effnet-dense export work_dirs/effnet_lite0_fpn_camvid --size 384 480 --out camvid.onnx
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --format openvino
+  effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --multiple 128
   effnet-dense predict model.onnx street.jpg --out found
 """
 
@@ -51,6 +52,13 @@ def parser(prog: str | None = None) -> Parser:
         type=whole(1),
         metavar=('H', 'W'),
         help="height and width that the network takes; by default the test pipeline's",
+    )
+    add(
+        '--multiple',
+        type=whole(1),
+        metavar='M',
+        help='take every height and width that are multiples of M, instead of one size: of 32 for '
+        'most segmentors, 64 or 128 for detectors',
     )
     add(
         '--batch',
@@ -114,5 +122,6 @@ def main(args: argparse.Namespace) -> None:
         args.precision,
         args.data,
         args.max_drop,
+        args.multiple,
     )
     print(f'predict: effnet-dense predict {path} IMAGE')

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from effnet_dense.data.config_walk import loop_datasets
 from effnet_dense.inference.predictor import Predictor
+from effnet_dense.runtimes.inputs import input_sides
 from effnet_dense.runtimes.metadata import Metadata
 
 MOST = 300
@@ -66,7 +67,7 @@ class CalibrationImages:
         prepared = self._predictor.prepare(self._predictor.read(path), path)
         data = self._predictor.model.data_preprocessor(pseudo_collate([prepared]), False)
         image = data['inputs']
-        height, width = self._metadata.size
+        height, width = input_sides(self._metadata, *image.shape[2:])
         down, right = height - image.shape[2], width - image.shape[3]
         if down < 0 or right < 0:
             raise ValueError(

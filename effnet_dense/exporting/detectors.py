@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmdet.models.dense_heads import RTMDetInsHead
 from mmdet.models.detectors import SingleStageDetector
 from torch import Tensor
 
 from effnet_dense.deployment.deploy import folded
+from effnet_dense.exporting.any_size_decoding import AnySizeDecoder, priors_model
 from effnet_dense.exporting.decoding import Decoder
 from effnet_dense.exporting.instance_masks import DynamicMasks
 from effnet_dense.exporting.network import DetectionNetwork, ProposalNetwork
@@ -20,12 +22,15 @@ from effnet_dense.runtimes.inputs import IMAGES, SIZES
 
 RAW = ('logits', 'deltas', 'centerness')
 BOXES = ('boxes', 'scores', 'labels')
-KERNELS, PROTOTYPES, PRIORS = 'kernels', 'prototypes', 'candidate_priors'
+KERNELS, PROTOTYPES, PLACES = 'kernels', 'prototypes', 'candidate_priors'
+PRIORS = 'priors'
 PROPOSED = 'proposed_'
 MASKS, SEMANTIC = 'masks', 'semantic_logits'
 
 
-def detector_parts(model: Any, images: Tensor, post: str, any_batch: bool) -> Parts:
+def detector_parts(
+    model: Any, images: Tensor, post: str, any_batch: bool, multiple: int | None = None
+) -> Parts:
     """Export a detector.
 
     Args:
@@ -33,11 +38,12 @@ def detector_parts(model: Any, images: Tensor, post: str, any_batch: bool) -> Pa
         images: Examples, (N, C, H, W).
         post: 'nms', 'decoded' or 'raw'.
         any_batch: Whether the result takes any number of images.
+        multiple: See `Stages`.
 
     Raises:
         ValueError: A part of it cannot be exported, or not with `post`.
     """
-    stages = Stages(images, any_batch)
+    stages = Stages(images, any_batch, multiple)
     if isinstance(model, SingleStageDetector):
         return stages.parts(_single_stage(model, stages, post))
     if post != 'nms':
@@ -50,6 +56,8 @@ def detector_parts(model: Any, images: Tensor, post: str, any_batch: bool) -> Pa
 def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:
     """Append the parts of a single-stage detector; return the names of the outputs."""
     head = model.bbox_head
+    if stages.multiple is not None:
+        return _single_stage_of_any_size(model, stages, stages.multiple, post)
     size = _size(stages)
     decoder = Decoder(head, size)
     instance = isinstance(head, RTMDetInsHead)
@@ -59,7 +67,7 @@ def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:
     if post == 'raw':
         return raw
     further = () if instance else raw[2:]
-    priors = (PRIORS,) if instance else ()
+    priors = (PLACES,) if instance else ()
     found = BOXES if post == 'decoded' else CANDIDATES
     decoder.with_priors = instance
     stages.trace(decoder, [*RAW[:2], SIZES, *further], [*found, *priors])
@@ -69,14 +77,46 @@ def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:
     if not instance:
         return BOXES
     masks = DynamicMasks(head, size)
-    stages.trace(masks, ['places', PRIORS, KERNELS, PROTOTYPES], [MASKS])
+    stages.trace(masks, ['places', PLACES, KERNELS, PROTOTYPES], [MASKS])
     return *BOXES, MASKS
+
+
+def _single_stage_of_any_size(
+    model: Any, stages: Stages, multiple: int, post: str
+) -> tuple[str, ...]:
+    """Append the parts of a detector that takes every multiple; see `_single_stage`."""
+    head = model.bbox_head
+    if isinstance(head, RTMDetInsHead):
+        raise ValueError('RTMDet-Ins is exported with a fixed height and width, not with multiple')
+    decoder = AnySizeDecoder(head, multiple)
+    stages.trace(DetectionNetwork(model), [IMAGES], RAW)
+    raw = tuple(name for name in RAW if name in stages.values)
+    if post == 'raw':
+        return raw
+    _add_priors(head.prior_generator, stages)
+    found = BOXES if post == 'decoded' else CANDIDATES
+    stages.trace(decoder, [*RAW[:2], SIZES, PRIORS, *raw[2:]], found)
+    if post == 'nms':
+        stages.suppress(dict(model.test_cfg['nms']), model.test_cfg['max_per_img'])
+    return BOXES
+
+
+def _add_priors(generator: Any, stages: Stages) -> None:
+    """Append the computation of priors, (N, P, D), from the images' size."""
+    number = len(stages.values[IMAGES])
+    examples = []
+    for height, width in stages.sides():
+        shapes = [(height // down, width // right) for right, down in generator.strides]
+        priors = torch.cat(generator.grid_priors(shapes, device='cpu')).float()
+        examples.append(priors.expand(number, -1, -1))
+    stages.append(priors_model(generator), PRIORS, examples)
 
 
 def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
     """Append the parts of a two-stage detector; return the outputs of the last ones."""
     check_roi_head(model.roi_head)
-    decoder = Decoder(model.rpn_head, _size(stages))
+    rpn_head, multiple = model.rpn_head, stages.multiple
+    decoder = AnySizeDecoder(rpn_head, multiple) if multiple else Decoder(rpn_head, _size(stages))
     model = folded(model)
     head = model.roi_head
     pooled = head.bbox_roi_extractor.num_inputs
@@ -87,7 +127,9 @@ def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
     outputs += [SEMANTIC] if network.semantic is not None else []
     stages.trace(network, [IMAGES], outputs)
     candidates = [PROPOSED + name for name in CANDIDATES]
-    stages.trace(decoder, [*RAW[:2], SIZES], candidates)
+    if multiple:
+        _add_priors(rpn_head.prior_generator, stages)
+    stages.trace(decoder, [*RAW[:2], SIZES, *([PRIORS] if multiple else [])], candidates)
     rpn, rcnn = model.test_cfg.rpn, model.test_cfg.rcnn
     stages.suppress(dict(rpn.nms), rpn.max_per_img, PROPOSED)
     given: list[str | list[str]] = [PROPOSED + 'boxes', PROPOSED + 'labels', SIZES, levels[:pooled]]

@@ -20,8 +20,8 @@ from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.model_classes import test_dataset
 from effnet_dense.engine.run_folder import checkpoint_of
 from effnet_dense.exporting.accuracy import METRICS
-from effnet_dense.exporting.formats import OUT, check_out, maker, write
-from effnet_dense.exporting.input_size import input_size
+from effnet_dense.exporting.formats import OUT, any_size_trace, check_out, maker, write
+from effnet_dense.exporting.input_size import check_multiple, input_size
 from effnet_dense.exporting.int8 import MAX_DROP
 from effnet_dense.exporting.maker import Parts
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
@@ -59,6 +59,7 @@ def export(
     precision: str = 'fp32',
     data: str | os.PathLike[str] | None = None,
     max_drop: float = MAX_DROP,
+    multiple: int | None = None,
 ) -> Path:
     """Export a detector or segmentor to a file that other runtimes execute.
 
@@ -80,6 +81,9 @@ def export(
             is measured on the others. By default the config's own data.
         max_drop: For int8, the largest loss of AP or mIoU, relative to float32's. Where it is
             larger, layers stay in float32, at most half of them.
+        multiple: The file takes every height and width that are multiples of this one, instead of
+            one size: of the network's coarsest stride, or a multiple of it. Formats 'onnx' and
+            'openvino'.
 
     Returns:
         The file or folder.
@@ -99,9 +103,8 @@ def export(
     source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
     with opened_data(config, data) if precision == 'int8' else nullcontext() as own:
         predictor = Predictor(config, checkpoint, device='cpu')
-        parts, metadata = _parts(
-            predictor, Path(fetch(source)), size, batch, post, format, precision
-        )
+        found = Path(fetch(source))
+        parts, metadata = _parts(predictor, found, size, batch, post, format, precision, multiple)
         if own is not None:
             model, metadata = in_int8(parts, metadata, predictor, own, format, max_drop)
         elif precision != 'fp32':
@@ -121,6 +124,7 @@ def _parts(
     post: str | None,
     form: str,
     precision: str,
+    multiple: int | None,
 ) -> tuple[Parts, Metadata]:
     """Trace a model; return it in float32, with its metadata."""
     segments = is_segmentation(predictor.config)
@@ -129,13 +133,20 @@ def _parts(
     chosen = _post(task, post, predictor, form)
     if precision == 'int8':
         _check_measurable(predictor.model, task, chosen)
-    sides = input_size(predictor.config, size)
     if batch is None and not own.ANY_BATCH:
         batch = 1
+    if multiple is not None:
+        check_multiple(predictor.model, multiple, size)
+    sides = (multiple, multiple) if multiple else input_size(predictor.config, size)
     example = _example(predictor.channels, sides, batch)
-    parts = own.trace(predictor.model, task, example, chosen, batch is None)
+    if multiple is None:
+        parts = own.trace(predictor.model, task, example, chosen, batch is None)
+    else:
+        trace = any_size_trace(form)
+        parts = trace(predictor.model, task, example, chosen, batch is None, multiple)
     metadata = _metadata(predictor, task, sides, batch, chosen, parts.outputs, checkpoint)
-    return parts, replace(metadata, precision=precision, **parts.details)
+    free: dict[str, Any] = {} if multiple is None else dict(size=None, multiple=multiple)
+    return parts, replace(metadata, precision=precision, **free, **parts.details)
 
 
 def _check_measurable(model: Any, task: str, post: str) -> None:
@@ -155,9 +166,10 @@ def _check_measurable(model: Any, task: str, post: str) -> None:
 
 def _summary(metadata: Metadata) -> str:
     """Describe a file in a few words."""
-    height, width = metadata.size
+    size = f'multiples of {metadata.multiple}' if metadata.size is None else '{} × {}'
+    size = size.format(*metadata.size or ())
     many = counted(metadata.batch, 'image') if metadata.batch else 'any number of images'
-    parts = [metadata.model, f'{height} × {width} pixels', many]
+    parts = [metadata.model, f'{size} pixels', many]
     if metadata.precision != 'fp32':
         parts.append(metadata.precision)
     if metadata.accuracy:

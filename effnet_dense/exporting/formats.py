@@ -52,6 +52,10 @@ OUT = {name: form.out for name, form in FORMATS.items()}
 """Format → the name that a file or folder has by default."""
 
 
+ANY_SIZE = ('onnx', 'openvino')
+"""Formats of files that take images of every size."""
+
+
 def maker(form: str) -> Maker:
     """Return the module that makes files of a format.
 
@@ -67,6 +71,21 @@ def maker(form: str) -> Maker:
         raise ImportError(
             f"exporting to {form} needs {error.name}: pip install 'effnet_dense[{form}]'"
         ) from error
+
+
+def any_size_trace(form: str) -> Callable[..., Any]:
+    """Return `Maker.trace` with a further argument, `multiple`; see `exporting.any_size`.
+
+    Raises:
+        ValueError: Files of this format take one size.
+    """
+    if form not in ANY_SIZE:
+        raise ValueError(
+            f'{form} files take one size: expected multiple with format {" or ".join(ANY_SIZE)}'
+        )
+    from effnet_dense.exporting import onnx_format
+
+    return onnx_format.trace
 
 
 def check_out(path: Path, form: str, precision: str = 'fp32') -> None:

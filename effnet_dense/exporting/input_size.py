@@ -43,6 +43,24 @@ def input_size(config: Config, size: tuple[int, int] | None = None) -> tuple[int
     return height, width
 
 
+def check_multiple(model: Any, multiple: int, size: tuple[int, int] | None) -> None:
+    """Check the number of whose multiples a network takes every height and width.
+
+    Raises:
+        ValueError: It is no multiple of the network's coarsest stride, or there is a `size`, too.
+    """
+    if size is not None:
+        raise ValueError(f'expected size or multiple, got both: {size} and {multiple}')
+    head = getattr(model, 'rpn_head', None) or getattr(model, 'bbox_head', None)
+    strides = head.prior_generator.strides if head is not None else [[COARSEST]]
+    coarsest = max(COARSEST, *(max(stride) for stride in strides))
+    if multiple < 1 or multiple % coarsest:
+        raise ValueError(
+            f'expected multiple to be a multiple of {coarsest}, the coarsest stride of '
+            f'{type(model).__name__}, got {multiple}'
+        )
+
+
 def _multiple(preprocessor: Any) -> int:
     test = preprocessor.get('test_cfg') or {}
     return int(preprocessor.get('pad_size_divisor') or test.get('size_divisor') or COARSEST)

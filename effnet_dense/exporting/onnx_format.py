@@ -14,8 +14,9 @@ from effnet_dense.exporting.detectors import detector_parts
 from effnet_dense.exporting.network import SegmentationNetwork
 from effnet_dense.exporting.network_runner import Outputs as Outputs
 from effnet_dense.exporting.network_runner import runner as runner
-from effnet_dense.exporting.onnx_file import Parts, to_onnx
+from effnet_dense.exporting.onnx_file import Parts
 from effnet_dense.exporting.onnx_int8 import OnnxQuantiser
+from effnet_dense.exporting.stages import Stages
 from effnet_dense.exporting.stored_weights import STORED
 from effnet_dense.exporting.tasks import check_segmentor
 from effnet_dense.runtimes.inputs import IMAGES
@@ -38,18 +39,30 @@ def check(path: Path, precision: str) -> None:
         import_onnxruntime()
 
 
-def trace(model: Any, task: str, images: Tensor, post: str, any_batch: bool) -> Parts:
+def trace(
+    model: Any,
+    task: str,
+    images: Tensor,
+    post: str,
+    any_batch: bool,
+    multiple: int | None = None,
+) -> Parts:
+    """See `Maker`, and `Stages` for `multiple`."""
     if task != 'semantic':
-        return detector_parts(model, images, post, any_batch)
-    return segmentor_parts(model, images, post, any_batch)
+        return detector_parts(model, images, post, any_batch, multiple)
+    return segmentor_parts(model, images, post, any_batch, multiple)
 
 
-def segmentor_parts(model: Any, images: Tensor, post: str, any_batch: bool) -> Parts:
+def segmentor_parts(
+    model: Any, images: Tensor, post: str, any_batch: bool, multiple: int | None = None
+) -> Parts:
     """Export a segmentor; see `trace`."""
     check_segmentor(model)
     network = SegmentationNetwork(model, labels=post == 'labels').eval()
     name = 'label_map' if post == 'labels' else 'logits'
-    return Parts(to_onnx(network, [images], [IMAGES], [name], any_batch))
+    stages = Stages(images, any_batch, multiple)
+    stages.trace(network, [IMAGES], [name])
+    return stages.parts([name])
 
 
 def stored(parts: Parts, precision: str) -> Parts:

@@ -24,6 +24,7 @@ from effnet_dense.exporting.int8 import quantise
 from effnet_dense.exporting.maker import Parts
 from effnet_dense.exporting.raw_outputs import largest_difference
 from effnet_dense.inference.predictor import Predictor
+from effnet_dense.runtimes.inputs import input_sides
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.utils.counted import counted
 
@@ -72,7 +73,7 @@ def stored(parts: Parts, metadata: Metadata, form: str) -> Parts:
     """Store the network's weights in the metadata's precision; log what it changes."""
     own = maker(form)
     result = own.stored(parts, metadata.precision)
-    shape = (metadata.batch or 1, len(metadata.mean), *metadata.size)
+    shape = (metadata.batch or 1, len(metadata.mean), *input_sides(metadata, 1, 1))
     images = np.random.default_rng(0).standard_normal(shape, np.float32)
     found, expected = (own.runner(each.network)(images) for each in (result, parts))
     print_log(

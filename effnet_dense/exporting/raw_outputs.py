@@ -17,6 +17,14 @@ def largest_difference(found: Sequence[Any], expected: Sequence[Any]) -> float:
     return max(_largest(a, b) for a, b in zip(found, expected, strict=True))
 
 
+def share_apart(found: Sequence[Any], expected: Sequence[Any], tolerance: float = 1e-3) -> float:
+    """Return the share of values that differ by more than a share of the largest one.
+
+    Of several outputs, that of the output in which it is largest; 1 if shapes differ.
+    """
+    return max(_apart(a, b, tolerance) for a, b in zip(found, expected, strict=True))
+
+
 def mean_difference(found: Sequence[Any], expected: Sequence[Any]) -> float:
     """Return the root of the mean squared difference, relative to the outputs' own, averaged."""
     parts = [_relative(a, b) for a, b in zip(found, expected, strict=True)]
@@ -27,6 +35,15 @@ def _largest(found: NDArray[Any], expected: NDArray[Any]) -> float:
     if not np.issubdtype(expected.dtype, np.floating):
         return float(np.mean(found != expected))
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-12))
+
+
+def _apart(found: NDArray[Any], expected: NDArray[Any], tolerance: float) -> float:
+    if found.shape != expected.shape:
+        return 1.0
+    limit = tolerance * max(float(np.abs(expected).max(initial=0)), 1e-12)
+    if not np.issubdtype(expected.dtype, np.floating):
+        limit = 0.0
+    return float(np.mean(~(np.abs(found - expected) <= limit)))
 
 
 def _relative(found: NDArray[Any], expected: NDArray[Any]) -> float:

@@ -5,32 +5,50 @@ Shapes: N images, K candidates, M results of an image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
+from effnet_dense.exporting.any_size import CHECKED, TRACED, any_size
 from effnet_dense.exporting.chain import chain, renamed
 from effnet_dense.exporting.onnx_file import Parts, to_onnx
+from effnet_dense.exporting.raw_outputs import share_apart
 from effnet_dense.exporting.suppression import CANDIDATES, KEPT, suppression
 from effnet_dense.runtimes.inputs import IMAGES, SIZES
+from effnet_dense.runtimes.onnx_session import import_onnxruntime
+
+MOST_APART = 1e-3
+"""Share of values that may differ from PyTorch's, such as scores beside a threshold."""
 
 
 class Stages:
     """Models that are executed one after the other, and example values of what they return.
 
     Args:
-        images: Examples, (N, C, H, W).
+        images: Examples, (N, C, H, W); their size does not matter with `multiple`.
         any_batch: Whether the models take any number of images.
+        multiple: The models take every height and width that are multiples of it, in pixels; None:
+            those of the examples.
     """
 
-    def __init__(self, images: Tensor, any_batch: bool) -> None:
-        sizes = torch.full((len(images), 2), 64.0)
-        self.values: dict[str, Tensor] = {IMAGES: images, SIZES: sizes}
+    def __init__(self, images: Tensor, any_batch: bool, multiple: int | None = None) -> None:
         self.models: list[onnx.ModelProto] = []
+        self.multiple = multiple
         self._any_batch = any_batch
+        self._examples = [_values(images)]
+        if multiple is not None:
+            noise = torch.Generator().manual_seed(0)
+            shapes = [(*images.shape[:2], *(n * multiple for n in s)) for s in (*TRACED, CHECKED)]
+            self._examples = [_values(torch.randn(shape, generator=noise)) for shape in shapes]
+
+    @property
+    def values(self) -> Mapping[str, Tensor]:
+        """Example values by name."""
+        return self._examples[0]
 
     def trace(
         self, module: nn.Module, inputs: Sequence[str | list[str]], outputs: Sequence[str]
@@ -43,20 +61,67 @@ class Stages:
             outputs: Names of the results; further ones are left out, if it has fewer.
 
         Raises:
-            ValueError: It cannot be traced.
+            ValueError: It cannot be traced, or not for every size.
         """
-        given = [
-            self.values[name] if isinstance(name, str) else [self.values[each] for each in name]
-            for name in inputs
-        ]
         names = [each for name in inputs for each in ([name] if isinstance(name, str) else name)]
         module = module.eval()
-        with torch.no_grad():
-            found = module(*given)
-        found = (found,) if isinstance(found, Tensor) else tuple(found)
-        outputs = outputs[: len(found)]
-        self.models.append(to_onnx(module, given, names, outputs, self._any_batch))
-        self.values.update(zip(outputs, found, strict=True))
+        arguments = []
+        for values in self._examples:
+            given = [
+                values[name] if isinstance(name, str) else [values[each] for each in name]
+                for name in inputs
+            ]
+            with torch.no_grad():
+                found = module(*given)
+            found = (found,) if isinstance(found, Tensor) else tuple(found)
+            outputs = outputs[: len(found)]
+            values.update(zip(outputs, found, strict=True))
+            arguments.append(given)
+        traced = [
+            to_onnx(module, given, names, outputs, self._any_batch)
+            for given in arguments[: len(TRACED)]
+        ]
+        if self.multiple is None:
+            self.models.append(traced[0])
+        else:
+            self.models.append(any_size(*traced, self.multiple))
+            self._check(type(module).__name__)
+
+    def append(self, model: onnx.ModelProto, name: str, examples: Sequence[Tensor]) -> None:
+        """Append a model of one output, with that output at each of the examples' sizes."""
+        self.models.append(model)
+        for values, value in zip(self._examples, examples, strict=True):
+            values[name] = value
+        self._check(name)
+
+    def sides(self) -> list[tuple[int, int]]:
+        """Return height and width of each size at which there are examples."""
+        shapes = [values[IMAGES].shape for values in self._examples]
+        return [(shape[2], shape[3]) for shape in shapes]
+
+    def _check(self, name: str) -> None:
+        """Compare the last model with PyTorch at a size at which it was not traced.
+
+        Raises:
+            ValueError: They differ.
+        """
+        model, values = self.models[-1], self._examples[-1]
+        options = import_onnxruntime().SessionOptions()
+        options.log_severity_level = 3
+        session = import_onnxruntime().InferenceSession(model.SerializeToString(), options)
+        given = {value.name: values[value.name].numpy() for value in model.graph.input}
+        names = [value.name for value in model.graph.output]
+        try:
+            found = session.run(names, given)
+        except Exception as error:  # whatever ONNX Runtime raises
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f'{name} cannot be exported for every size: {reason:.300}') from error
+        apart = share_apart(found, [np.asarray(values[each]) for each in names])
+        if apart > MOST_APART:
+            raise ValueError(
+                f'{name} cannot be exported for every size: {apart:.2%} of its results differ from '
+                "PyTorch's (export it with a fixed height and width)"
+            )
 
     def suppress(self, nms: dict[str, Any], most: int, prefix: str = '') -> int:
         """Append the suppression of the candidates; return the number of results.
@@ -72,13 +137,19 @@ class Stages:
         self.models.append(renamed(model, names))
         most = min(most, boxes.shape[1])
         number = len(boxes)
-        self.values[prefix + 'boxes'] = torch.zeros(number, most, 4)
-        self.values[prefix + 'scores'] = torch.zeros(number, most)
-        for name in ('labels', 'places'):
-            self.values[prefix + name] = torch.zeros(number, most, dtype=torch.int64)
+        for values in self._examples:
+            values[prefix + 'boxes'] = torch.zeros(number, most, 4)
+            values[prefix + 'scores'] = torch.zeros(number, most)
+            for name in ('labels', 'places'):
+                values[prefix + name] = torch.zeros(number, most, dtype=torch.int64)
         return most
 
     def parts(self, outputs: Sequence[str]) -> Parts:
         """Return the first model, and the others as one with the given outputs."""
         network, *others = self.models
         return Parts(network, chain(others, outputs) if others else None)
+
+
+def _values(images: Tensor) -> dict[str, Tensor]:
+    sizes = torch.tensor(images.shape[2:], dtype=torch.float32)
+    return {IMAGES: images, SIZES: sizes.repeat(len(images), 1)}

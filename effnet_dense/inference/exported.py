@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from effnet_dense.engine.size_tuples import use_size_tuples
 from effnet_dense.inference.exported_masks import add_masks, merge
 from effnet_dense.registry import MODELS
+from effnet_dense.runtimes.inputs import input_sides
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.runtimes.session import Session, open_session
 
@@ -60,7 +61,7 @@ class ExportedModel(nn.Module):
             )
         self.session = session
         with ROOT.switch_scope_and_registry(SCOPES[metadata.task]) as registry:
-            preprocessor = _without_batch_augments(metadata.preprocessor)
+            preprocessor = _preprocessor(metadata)
             self.data_preprocessor = registry.build(preprocessor)
             self.panoptic_fusion_head = (
                 None if metadata.panoptic is None else registry.build(ConfigDict(metadata.panoptic))
@@ -70,7 +71,8 @@ class ExportedModel(nn.Module):
         """Predict on a batch of the test pipeline; return its data samples with predictions."""
         data = self.data_preprocessor(data, False)
         samples = list(data['data_samples'])
-        height, width = self.session.metadata.size
+        largest = [max(image.shape[axis] for image in data['inputs']) for axis in (1, 2)]
+        height, width = input_sides(self.session.metadata, *largest)
         images = [self._place(image, height, width) for image in data['inputs']]
         sizes = [sample.metainfo['img_shape'][:2] for sample in samples]
         outputs = self._run(torch.stack(images), np.array(sizes, np.float32))
@@ -138,9 +140,13 @@ def exported_config(metadata: Metadata) -> Config:
     return config
 
 
-def _without_batch_augments(preprocessor: dict[str, Any]) -> dict[str, Any]:
-    """Leave padding to `ExportedModel`."""
-    return {k: v for k, v in preprocessor.items() if k not in ('batch_augments', 'size')}
+def _preprocessor(metadata: Metadata) -> dict[str, Any]:
+    """Leave padding to `ExportedModel`, but for that to the file's own multiple."""
+    dropped = ('batch_augments', 'size')
+    preprocessor = {k: v for k, v in metadata.preprocessor.items() if k not in dropped}
+    if metadata.multiple and 'pad_size_divisor' in preprocessor:
+        preprocessor['pad_size_divisor'] = metadata.multiple
+    return preprocessor
 
 
 def _boxes(outputs: dict[str, Any], sample: Any) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 KEY = 'effnet_dense'
 """Under which files have it, such as ONNX's `metadata_props`."""
 
-SCHEMA = 1
-"""Of the fields below. A reader refuses a later one."""
+SCHEMA = 2
+"""Of the fields below. A reader refuses a later one. 2: `multiple`, where `size` is None."""
 
 TASKS = ('detection', 'instance', 'panoptic', 'semantic')
 
@@ -27,7 +27,7 @@ class Metadata:
         model: The network's type, such as 'RetinaNet'.
         classes: Names in the order of the labels.
         palette: Their colours, [R, G, B] each.
-        size: [height, width] of the input, in pixels.
+        size: [height, width] of the input, in pixels; None: see `multiple`.
         batch: Images per pass; None: any number.
         mean: Of each channel in the order of `channels`, which is subtracted from 0 … 255.
         std: By which the difference is divided.
@@ -53,6 +53,8 @@ class Metadata:
         precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8'.
         accuracy: Of an int8 file: {'metric': …, 'fp32': …, 'int8': …, 'images': …,
             'float_layers': [names that were not quantised]}.
+        multiple: Of which height and width of the input are multiples, in pixels; None: the input
+            has one size.
         schema: See `SCHEMA`.
     """
 
@@ -60,7 +62,7 @@ class Metadata:
     model: str
     classes: list[str]
     palette: list[list[int]]
-    size: list[int]
+    size: list[int] | None
     batch: int | None
     mean: list[float]
     std: list[float]
@@ -83,6 +85,7 @@ class Metadata:
     dtype: str = 'float32'
     precision: str = 'fp32'
     accuracy: dict[str, Any] = field(default_factory=dict)
+    multiple: int | None = None
     schema: int = field(default=SCHEMA)
 
     def to_json(self) -> str:

@@ -1,0 +1,214 @@
+"""Turn two ONNX graphs of one module, traced at two sizes, into one for every multiple.
+
+The graphs must be equal up to whole numbers that are proportional to height, width or their
+product; the result computes these from the shapes of its inputs. Whatever else differs depends on
+the size in a way that two sizes do not show, and is refused.
+
+A unit is `multiple` pixels; the sizes are counted in units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+TRACED = ((2, 3), (3, 5))
+"""Heights and widths of the two graphs, in units: both sides and areas grow by other factors."""
+CHECKED = (1, 2)
+"""Of the images on which the result is compared with PyTorch."""
+UNITS = {'height': (2, 3), 'width': (3, 5), 'area': (6, 15)}
+"""What a number may be proportional to, at the two sizes."""
+PREFIX = 'size_'
+"""Of the values that compute sizes."""
+
+Part = tuple[str, int]
+"""A whole number as a name of `UNITS` and its factor; ('', number) if it is constant."""
+
+
+class Pair(NamedTuple):
+    """Values of one constant at both sizes, and the node that takes it."""
+
+    first: NDArray[Any]
+    second: NDArray[Any]
+    node: onnx.NodeProto
+    position: int
+
+
+def any_size(first: onnx.ModelProto, second: onnx.ModelProto, multiple: int) -> onnx.ModelProto:
+    """Return a graph for every height and width that are multiples.
+
+    Args:
+        first: Traced with images of `TRACED[0]`; it is changed and returned.
+        second: The same module with images of `TRACED[1]`.
+        multiple: Pixels of a unit.
+
+    Raises:
+        ValueError: The graphs differ in more than sizes, the message names the node.
+    """
+    pairs = list(_differing(first.graph, second.graph))
+    sizes = _Sizes(first.graph, second.graph)
+    for pair in pairs:
+        pair.node.input[pair.position] = sizes.value(pair)
+    _loosen_shapes(first.graph, second.graph, multiple)
+    nodes = [*sizes.nodes, *first.graph.node]
+    del first.graph.node[:], first.graph.value_info[:]
+    first.graph.node.extend(nodes)
+    first.graph.initializer.extend(sizes.constants)
+    _drop_unused(first.graph)
+    return first
+
+
+def _differing(first: onnx.GraphProto, second: onnx.GraphProto) -> Iterator[Pair]:
+    """Compare two graphs; yield the constants that differ."""
+    constants = [
+        {tensor.name: tensor for tensor in graph.initializer} for graph in (first, second)
+    ]
+    known = {a.name: b.name for a, b in zip(first.input, second.input, strict=True)}
+    if len(first.node) != len(second.node):
+        raise ValueError(
+            f'no graph for every size: {len(first.node)} nodes at one, {len(second.node)} at another'
+        )
+    for node, other in zip(first.node, second.node, strict=True):
+        _check_alike(node, other)
+        for position, names in enumerate(zip(node.input, other.input, strict=True)):
+            tensors = [found.get(name) for found, name in zip(constants, names, strict=True)]
+            if tensors[0] is not None and tensors[1] is not None:
+                values = [numpy_helper.to_array(tensor) for tensor in tensors]
+                if not np.array_equal(*values):
+                    yield Pair(*values, node, position)
+            elif names[0] and known.get(names[0]) != names[1]:
+                raise _refusal(node)
+        known.update(zip(node.output, other.output, strict=True))
+
+
+def _check_alike(node: onnx.NodeProto, other: onnx.NodeProto) -> None:
+    described = [
+        (
+            found.domain,
+            found.op_type,
+            len(found.input),
+            len(found.output),
+            sorted(attribute.SerializeToString() for attribute in found.attribute),
+        )
+        for found in (node, other)
+    ]
+    if described[0] != described[1]:
+        raise _refusal(node)
+
+
+def _refusal(node: onnx.NodeProto) -> ValueError:
+    return ValueError(
+        f'no graph for every size: {node.op_type} {node.name!r:.80} depends on the size of images '
+        '(export it with a fixed height and width)'
+    )
+
+
+def part_of(first: int, second: int) -> Part | None:
+    """Explain a number by its values at both sizes; None: it is proportional to nothing."""
+    if first == second:
+        return '', first
+    for name, units in UNITS.items():
+        if first % units[0] == 0 and first // units[0] * units[1] == second:
+            return name, first // units[0]
+    return None
+
+
+class _Sizes:
+    """Nodes that compute numbers from the shapes of a graph's inputs."""
+
+    def __init__(self, first: onnx.GraphProto, second: onnx.GraphProto) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self._units: dict[str, str] = {}
+        self._known: dict[tuple[Any, ...], str] = {}
+        for values in zip(first.input, second.input, strict=True):
+            shapes = [_dims(value) for value in values]
+            for axis, dims in enumerate(zip(*shapes, strict=True)):
+                part = part_of(dims[0].dim_value, dims[1].dim_value)
+                if part and part[0] and part[0] not in self._units:
+                    self._units[part[0]] = self._unit(values[0].name, axis, part)
+        if 'area' not in self._units and {'height', 'width'} <= self._units.keys():
+            sides = self._units['height'], self._units['width']
+            self._units['area'] = self._add('Mul', sides, 'area')
+
+    def value(self, pair: Pair) -> str:
+        """Return the name of a constant that has its value at every size.
+
+        Raises:
+            ValueError: It is proportional to nothing, or to what the inputs do not tell.
+        """
+        first, second = pair.first, pair.second
+        if first.dtype != np.int64 or first.shape != second.shape:
+            raise _refusal(pair.node)
+        parts = [part_of(int(a), int(b)) for a, b in zip(first.flat, second.flat, strict=True)]
+        known = [part for part in parts if part is not None and part[0] in ('', *self._units)]
+        if len(known) < len(parts):
+            raise _refusal(pair.node)
+        key = (first.shape, *known)
+        if key not in self._known:
+            self._known[key] = self._sum(known, first.shape)
+        return self._known[key]
+
+    def _sum(self, parts: list[Part], shape: tuple[int, ...]) -> str:
+        """Add up the products of factors and units."""
+        terms = []
+        for name in dict.fromkeys(name for name, _ in parts):
+            factors = [factor if own == name else 0 for own, factor in parts]
+            term = self._constant(np.array(factors, np.int64).reshape(shape))
+            terms.append(self._add('Mul', (term, self._units[name])) if name else term)
+        total, *rest = terms
+        for term in rest:
+            total = self._add('Add', (total, term))
+        return total
+
+    def _unit(self, source: str, axis: int, part: Part) -> str:
+        """Divide a side of an input by its factor."""
+        shape = self._add('Shape', (source,))
+        side = self._add('Gather', (shape, self._constant(np.array(axis, np.int64))))
+        return self._add('Div', (side, self._constant(np.array(part[1], np.int64))), part[0])
+
+    def _add(self, kind: str, inputs: tuple[str, ...], name: str = '') -> str:
+        name = f'{PREFIX}{name or len(self.nodes)}'
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name))
+        return name
+
+    def _constant(self, values: NDArray[np.int64]) -> str:
+        name = f'{PREFIX}constant_{len(self.constants)}'
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+
+def _dims(value: onnx.ValueInfoProto) -> Any:
+    return value.type.tensor_type.shape.dim
+
+
+def _loosen_shapes(first: onnx.GraphProto, second: onnx.GraphProto, multiple: int) -> None:
+    """Give the sides of inputs and outputs that differ names instead of numbers."""
+    pairs = [*zip(first.input, second.input, strict=True)]
+    pairs += zip(first.output, second.output, strict=True)
+    for values in pairs:
+        for dim, other in zip(*map(_dims, values), strict=True):
+            if dim.dim_value == other.dim_value:
+                continue
+            part = part_of(dim.dim_value, other.dim_value)
+            if part is None:
+                raise ValueError(
+                    f'no graph for every size: {values[0].name} has {dim.dim_value} rows at one, '
+                    f'{other.dim_value} at another'
+                )
+            dim.dim_param = part[0] if part[1] == multiple else f'{part[0]}_{part[1]}'
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Drop the constants that no node takes any more."""
+    used = {name for node in graph.node for name in node.input}
+    bodies = [a.g for node in graph.node for a in node.attribute if a.HasField('g')]
+    used |= {name for body in bodies for node in body.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
