@@ -39,11 +39,11 @@ class Pair(NamedTuple):
     position: int
 
 
-def any_size(first: onnx.ModelProto, second: onnx.ModelProto, multiple: int) -> onnx.ModelProto:
-    """Return a graph for every height and width that are multiples.
+def any_size(first: onnx.ModelProto, second: onnx.ModelProto, multiple: int) -> None:
+    """Make a graph one for every height and width that are multiples.
 
     Args:
-        first: Traced with images of `TRACED[0]`; it is changed and returned.
+        first: Traced with images of `TRACED[0]`; it is changed.
         second: The same module with images of `TRACED[1]`.
         multiple: Pixels of a unit.
 
@@ -60,28 +60,28 @@ def any_size(first: onnx.ModelProto, second: onnx.ModelProto, multiple: int) -> 
     first.graph.node.extend(nodes)
     first.graph.initializer.extend(sizes.constants)
     _drop_unused(first.graph)
-    return first
 
 
 def _differing(first: onnx.GraphProto, second: onnx.GraphProto) -> Iterator[Pair]:
     """Compare two graphs; yield the constants that differ."""
-    constants = [
-        {tensor.name: tensor for tensor in graph.initializer} for graph in (first, second)
-    ]
+    constants = [{tensor.name: tensor for tensor in graph.initializer} for graph in (first, second)]
     known = {a.name: b.name for a, b in zip(first.input, second.input, strict=True)}
-    if len(first.node) != len(second.node):
+    known[''] = ''
+    counts = len(first.node), len(second.node)
+    if counts[0] != counts[1]:
         raise ValueError(
-            f'no graph for every size: {len(first.node)} nodes at one, {len(second.node)} at another'
+            f'no graph for every size: {counts[0]} nodes at one, {counts[1]} at another (export '
+            'it with a fixed height and width)'
         )
     for node, other in zip(first.node, second.node, strict=True):
         _check_alike(node, other)
-        for position, names in enumerate(zip(node.input, other.input, strict=True)):
-            tensors = [found.get(name) for found, name in zip(constants, names, strict=True)]
-            if tensors[0] is not None and tensors[1] is not None:
-                values = [numpy_helper.to_array(tensor) for tensor in tensors]
-                if not np.array_equal(*values):
-                    yield Pair(*values, node, position)
-            elif names[0] and known.get(names[0]) != names[1]:
+        for position, (name, name_2) in enumerate(zip(node.input, other.input, strict=True)):
+            if name in constants[0] and name_2 in constants[1]:
+                value = numpy_helper.to_array(constants[0][name])
+                value_2 = numpy_helper.to_array(constants[1][name_2])
+                if value.dtype != value_2.dtype or not np.array_equal(value, value_2):
+                    yield Pair(value, value_2, node, position)
+            elif known.get(name) != name_2:
                 raise _refusal(node)
         known.update(zip(node.output, other.output, strict=True))
 

@@ -1,4 +1,4 @@
-"""Decoding for images of any size: priors that are computed from it, and candidates of fixed number.
+"""Decoding for images of any size: priors are computed from it, the candidates are as many.
 
 Shapes: N images, P priors of an image over all levels, D numbers of a prior, C classes,
 K candidates of an image.
@@ -64,6 +64,8 @@ class AnySizeDecoder(nn.Module):
     Raises:
         ValueError: The config does not limit the candidates.
     """
+
+    level_of: Tensor
 
     def __init__(self, head: Any, multiple: int) -> None:
         super().__init__()

@@ -77,14 +77,11 @@ class Stages:
             outputs = outputs[: len(found)]
             values.update(zip(outputs, found, strict=True))
             arguments.append(given)
-        traced = [
-            to_onnx(module, given, names, outputs, self._any_batch)
-            for given in arguments[: len(TRACED)]
-        ]
-        if self.multiple is None:
-            self.models.append(traced[0])
-        else:
-            self.models.append(any_size(*traced, self.multiple))
+        model = to_onnx(module, arguments[0], names, outputs, self._any_batch)
+        self.models.append(model)
+        if self.multiple is not None:
+            second = to_onnx(module, arguments[1], names, outputs, self._any_batch)
+            any_size(model, second, self.multiple)
             self._check(type(module).__name__)
 
     def append(self, model: onnx.ModelProto, name: str, examples: Sequence[Tensor]) -> None:

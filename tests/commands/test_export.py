@@ -14,7 +14,7 @@ from effnet_dense.exporting import formats, int8, precision
 from effnet_dense.inference import converted
 from tests.helpers.exported_files import identity, identity_folder
 
-REST = ('onnx', 'fp32', None, 0.01)
+REST = ('onnx', 'fp32', None, 0.01, None)
 """The last arguments of `export`, by default."""
 
 
@@ -33,10 +33,10 @@ def test_arguments_reach_the_function(
     assert received == [(str(tmp_path), None, tmp_path / 'model.onnx', (64, 96), 2, 'raw', *REST)]
     assert 'effnet-dense predict out.onnx IMAGE' in capsys.readouterr().out
     words = ['efficientdet_d0_coco', 'x.pth', '--format', 'openvino']
-    words += ['--precision', 'int8', '--data', 'demo', '--max-drop', '0.05']
+    words += ['--precision', 'int8', '--data', 'demo', '--max-drop', '0.05', '--multiple', '64']
     assert run(export.main, export.parser(), words) == 0
     expected = ('efficientdet_d0_coco', 'x.pth', Path('model_openvino'), None, None, None)
-    assert received[1] == (*expected, 'openvino', 'int8', 'demo', 0.05)
+    assert received[1] == (*expected, 'openvino', 'int8', 'demo', 0.05, 64)
 
 
 def test_formats() -> None:

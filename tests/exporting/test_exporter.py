@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
 from tests.helpers.exported_files import GRAPH
-from tests.helpers.exported_models import IMAGES, Files, checkpoints, same_detections
+from tests.helpers.exported_models import IMAGES, Files, checkpoints, same_detections, spread
 from tests.helpers.tiny_models import CLASSES, mask_rcnn, saved
 
 
@@ -37,16 +39,26 @@ def test_an_older_pytorch(files: Any, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', ['retinanet', 'efficientdet'])
-def test_detections(files: Any, name: str, tmp_path: Path) -> None:
-    config, checkpoint = files[name]
-    path = effnet_dense.export(config, str(checkpoint), tmp_path / 'model.onnx')
+@pytest.mark.parametrize(('name', 'multiple'), [('retinanet', 128), ('efficientdet', None)])
+def test_detections(files: Any, name: str, multiple: int | None, tmp_path: Path) -> None:
+    config, checkpoint = copy.deepcopy(files[name][0]), files[name][1]
+    images = IMAGES
+    if multiple is not None:  # one image after the other is padded to 128 × 128 or 128 × 256
+        config.model.data_preprocessor.pad_size_divisor = multiple
+        config.test_dataloader.dataset.pipeline[1].scale = (200, 100)
+        images = [image[:rows] for image, rows in zip(IMAGES, (64, 30, 20), strict=True)]
+        checkpoint = Path(shutil.copy(checkpoint, tmp_path))
+        spread(config, checkpoint)
+    path = tmp_path / 'model.onnx'
+    effnet_dense.export(config, str(checkpoint), path, multiple=multiple)
     pytorch, exported = Predictor(config, checkpoint, 'cpu'), Predictor(path)
     assert exported.dataset_meta['classes'] == CLASSES
-    same_detections(pytorch, exported)
+    same_detections(pytorch, exported, images)
     pytest.importorskip('openvino')
-    write(onnx.load(path), OnnxSession(path).metadata, tmp_path / 'model_openvino', 'openvino')
-    same_detections(pytorch, Predictor(tmp_path / 'model_openvino'))
+    metadata = OnnxSession(path).metadata
+    assert (metadata.size is None, metadata.multiple) == (multiple is not None, multiple)
+    write(onnx.load(path), metadata, tmp_path / 'model_openvino', 'openvino')
+    same_detections(pytorch, Predictor(tmp_path / 'model_openvino'), images)
 
 
 @pytest.mark.slow
@@ -92,6 +104,10 @@ def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:
         export(config, str(checkpoint), out, post='labels')
     with pytest.raises(ValueError, match='multiples of 32, got 70 × 64'):
         export(config, str(checkpoint), out, size=(70, 64))
+    with pytest.raises(ValueError, match='of 128, the coarsest stride of RetinaNet, got 32'):
+        export(config, str(checkpoint), out, multiple=32)
+    with pytest.raises(ValueError, match=r'size or multiple, got both: \(64, 64\) and 128'):
+        export(config, str(checkpoint), out, size=(64, 64), multiple=128)
     with pytest.raises(ValueError, match=r"a name with \.onnx, got '.*model'"):
         export(config, str(checkpoint), tmp_path / 'model')
     assert list(tmp_path.iterdir()) == [taken]

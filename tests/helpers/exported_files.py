@@ -58,6 +58,15 @@ def identity(path: Path, **changes: Any) -> Path:
     return path
 
 
+def identity_of_any_size(path: Path) -> Path:
+    """Write `identity` for images whose sides are multiples of 32."""
+    model = onnx.parser.parse_model(GRAPH.replace('32, 64', 'height, width'))
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, replace(METADATA, size=None, multiple=32).to_json()
+    onnx.save(model, str(path))
+    return path
+
+
 def identity_folder(path: Path, **changes: Any) -> Path:
     """Write the same for OpenVINO."""
     from effnet_dense.exporting.formats import write

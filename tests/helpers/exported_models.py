@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,11 +65,11 @@ def checkpoints(folder: Path) -> Files:
     return found
 
 
-def same_detections(pytorch: Predictor, exported: Predictor) -> None:
-    """Compare what two predictors find in `IMAGES`."""
+def same_detections(pytorch: Predictor, exported: Predictor, images: Any = IMAGES) -> None:
+    """Compare what two predictors find."""
     for batch_size in (1, 3):
-        wanted = pytorch(IMAGES, batch_size)
-        for expected, sample in zip(wanted, exported(IMAGES, batch_size), strict=True):
+        wanted = pytorch(images, batch_size)
+        for expected, sample in zip(wanted, exported(images, batch_size), strict=True):
             one, other = expected.pred_instances, sample.pred_instances
             assert len(one) == len(other) >= 5
             torch.testing.assert_close(other.scores, one.scores, rtol=1e-4, atol=1e-6)

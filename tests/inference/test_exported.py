@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from effnet_dense.inference import Predictor
-from tests.helpers.exported_files import METADATA, identity
+from tests.helpers.exported_files import METADATA, identity, identity_of_any_size
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
 LABELS = ((IMAGE[..., ::-1] - np.array(METADATA.mean)) / np.array(METADATA.std)).argmax(-1)
@@ -24,6 +24,14 @@ def test_label_maps(tmp_path: Path, batch: int | None) -> None:
         np.testing.assert_array_equal(sample.pred_sem_seg.data[0].numpy(), LABELS)
     assert list(predictor.dataset_meta['classes']) == METADATA.classes
     assert set(samples[0].class_names) <= set(METADATA.classes)
+
+
+def test_images_of_every_size(tmp_path: Path) -> None:
+    predictor = Predictor(identity_of_any_size(tmp_path / 'a.onnx'))
+    images = [IMAGE, IMAGE.repeat(3, 0), IMAGE.repeat(2, 1)]
+    for image, sample in zip(images, predictor(images, batch_size=2), strict=True):
+        labels = LABELS.repeat(image.shape[0] // 20, 0).repeat(image.shape[1] // 50, 1)
+        np.testing.assert_array_equal(sample.pred_sem_seg.data[0].numpy(), labels)
 
 
 def test_a_resized_image_has_its_own_size_again(tmp_path: Path) -> None:

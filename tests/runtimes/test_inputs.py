@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from effnet_dense.runtimes.inputs import check_images
+from effnet_dense.runtimes.inputs import check_images, input_sides
 from tests.helpers.exported_files import METADATA
 
 
@@ -20,3 +20,14 @@ def test_bands_and_batch() -> None:
         check_images(np.zeros((2, 3, 32, 64), np.float32), bands)
     with pytest.raises(ValueError, match='expected 2 images per pass, got 3'):
         check_images(np.zeros((3, 5, 32, 64), np.float32), bands)
+
+
+def test_multiples() -> None:
+    free = replace(METADATA, size=None, multiple=32)
+    check_images(np.zeros((1, 3, 32, 96), np.float32), free)
+    message = r'images \(N, 3, H, W\) of float32, H and W multiples of 32, got \(1, 3, 32, 33\)'
+    with pytest.raises(ValueError, match=message):
+        check_images(np.zeros((1, 3, 32, 33), np.float32), free)
+    assert input_sides(free, 1, 33) == (32, 64)
+    assert input_sides(free, 64, 96) == (64, 96)
+    assert input_sides(METADATA, 1, 33) == (32, 64)
