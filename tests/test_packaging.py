@@ -154,6 +154,8 @@ def test_extras_are_those_of_the_requirement_files(metadata, repository):
         'onnx': names['onnx'],
         'openvino': names['openvino'],
         'litert': names['litert'],
+        'executorch': names['executorch'],
+        'coreml': names['coreml'],
         'heif': names['heif'],
         'bands': names['bands'],
         'tensorboard': names['tensorboard'],

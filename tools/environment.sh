@@ -7,6 +7,7 @@
 #   python3.12   the versions of requirements/constraints.txt
 #   python3.13
 #   onedl        OneDL's continuations instead of OpenMMLab's packages (requirements/onedl.txt)
+#   executorch   ExecuTorch and coremltools (requirements/executorch.txt); runs their formats' tests
 # The environment is .environments/NAME, about 7 GB, and is kept. PYTHON names its interpreter.
 # SHARED names a site-packages folder of the same Python, whose packages are used, not installed.
 set -euo pipefail
@@ -15,12 +16,15 @@ cd "$(dirname "$0")/.."
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
 
 name=${1:-}
-python=python3.11 pins='' CONSTRAINTS=requirements/constraints.txt
+python=python3.11 pins='' CONSTRAINTS=requirements/constraints.txt extras=tests tests=()
 case $name in
   torch2.6) CONSTRAINTS=requirements/lowest.txt ;;
   torch2.11) pins='torch==2.11.0 torchvision==0.26.0' ;;
   python3.12 | python3.13) python=$name ;;
   onedl) ;;
+  executorch)
+    extras=tests,executorch,coreml
+    tests=(tests/*/test_{executorch,coreml,torch}_*.py tests/exporting/test_program.py) ;;
   *) usage ;;
 esac
 shift
@@ -36,7 +40,7 @@ if [ -n "$pins" ]; then
   { grep -vE '^torch(vision)?==' "$CONSTRAINTS"; printf '%s\n' $pins; } > "$VENV/constraints.txt"
   CONSTRAINTS=$VENV/constraints.txt
 fi
-source tools/venv.sh tests
+source tools/venv.sh "$extras"
 source "$VENV/bin/activate"
 
 # Installed after the package, whose requirements would bring OpenMMLab's own back. Without torch in
@@ -50,4 +54,5 @@ fi
 say "$(python --version)"
 python -m pip list 2>/dev/null | grep -E '^(torch|torchvision|(onedl-)?mm[a-z-]+|numpy) ' || true
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+if [ $# -eq 0 ]; then set -- "${tests[@]}"; fi
 if [ $# -gt 0 ]; then python -m pytest "$@"; else python -m pytest -n logical --dist loadfile -m 'not slow'; fi

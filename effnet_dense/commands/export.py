@@ -5,6 +5,7 @@ Examples:
   effnet-dense export work_dirs/effnet_lite0_fpn_camvid --size 384 480 --out camvid.onnx
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --format openvino
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --multiple 128
+  effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --format executorch
   effnet-dense predict model.onnx street.jpg --out found
 """
 
@@ -15,7 +16,7 @@ import argparse
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
 from effnet_dense.commands.readers import given_path, score, whole
 
-FORMATS = ('onnx', 'openvino', 'litert')
+FORMATS = ('onnx', 'openvino', 'litert', 'executorch', 'coreml', 'torch')
 """Those of exporting.formats, which imports a framework."""
 PRECISIONS = ('fp32', 'fp16', 'int8', 'int8-weights')
 MAX_DROP = 0.01
@@ -38,13 +39,14 @@ def parser(prog: str | None = None) -> Parser:
         type=given_path,
         metavar='FILE',
         help='a new file with the suffix of the format, or a new folder for OpenVINO (default: '
-        'model.onnx, model_openvino or model.tflite in the work folder, else here)',
+        'model.onnx, model_openvino and so on, in the work folder, else here)',
     )
     add(
         '--format',
         choices=FORMATS,
         default='onnx',
-        help='onnx (default), openvino, or litert (.tflite)',
+        help='onnx (default), openvino, litert (.tflite), executorch (.pte), coreml (.mlpackage), '
+        'or torch (.pt2, a program of torch.export)',
     )
     add(
         '--size',
@@ -64,14 +66,14 @@ def parser(prog: str | None = None) -> Parser:
         '--batch',
         type=whole(1),
         metavar='N',
-        help='images per pass; by default any number, for litert 1',
+        help='images per pass; by default any number, but one for litert and those after it',
     )
     add(
         '--post',
         choices=('nms', 'decoded', 'dense', 'raw', 'labels'),
         help='where the graph ends. Detectors: nms (default), decoded candidates, dense boxes of '
-        'all priors (for litert, the default there), or raw outputs; segmentors: labels, or raw '
-        'logits (default if the test pipeline resizes images)',
+        'all priors (for litert and those after it, the default there), or raw outputs; '
+        'segmentors: labels, or raw logits (default if the test pipeline resizes images)',
     )
     add(
         '--precision',

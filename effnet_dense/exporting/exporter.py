@@ -67,14 +67,15 @@ def export(
         config: A work folder, or a config with a checkpoint, as `Predictor` takes them.
         checkpoint: See there.
         out: The file, or folder for OpenVINO, which must not exist; by default model.onnx,
-            model_openvino or model.tflite.
+            model_openvino, model.tflite, model.pte, model.mlpackage or model.pt2.
         size: Height and width that the network takes; by default the test pipeline's.
-        batch: Images per pass; by default any number, for LiteRT 1.
-        post: 'nms', 'decoded' or 'raw' for detectors, for LiteRT 'dense' or 'raw'; 'labels' or
-            'raw' for segmentors. By default the first, but 'raw' for segmentors whose test
-            pipeline resizes images: logits are then resized back before the best class is taken,
-            as in PyTorch.
-        format: 'onnx', 'openvino' or 'litert'.
+        batch: Images per pass; by default any number for ONNX and OpenVINO, else one.
+        post: 'nms', 'decoded' or 'raw' for detectors as ONNX and OpenVINO, else 'dense' or
+            'raw'; 'labels' or 'raw' for segmentors. By default the first, but 'raw' for segmentors
+            whose test pipeline resizes images: logits are then resized back before the best class
+            is taken, as in PyTorch.
+        format: 'onnx', 'openvino', 'litert', 'executorch', 'coreml', or 'torch': a program of
+            torch.export.
         precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8', in
             which the network computes: decoding and suppression never do.
         data: For int8, as in `effnet_dense.train`: training images give the ranges, the accuracy

@@ -43,10 +43,31 @@ def _litert() -> Maker:
     return litert_format
 
 
+def _executorch() -> Maker:
+    from effnet_dense.exporting import executorch_format
+
+    return executorch_format
+
+
+def _coreml() -> Maker:
+    from effnet_dense.exporting import coreml_format
+
+    return coreml_format
+
+
+def _torch() -> Maker:
+    from effnet_dense.exporting import torch_format
+
+    return torch_format
+
+
 FORMATS = {
     'onnx': Format('model.onnx', _onnx),
     'openvino': Format('model_openvino', _openvino),
     'litert': Format('model.tflite', _litert),
+    'executorch': Format('model.pte', _executorch),
+    'coreml': Format('model.mlpackage', _coreml),
+    'torch': Format('model.pt2', _torch),
 }
 OUT = {name: form.out for name, form in FORMATS.items()}
 """Format → the name that a file or folder has by default."""
@@ -116,8 +137,8 @@ def write(model: Any, metadata: Metadata, path: Path, form: str) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _beside(path) as partial:
         maker(form).save(model, metadata, partial)
-    files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)
+    files = path.rglob('*') if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 @contextmanager

@@ -102,8 +102,11 @@ class Maker(Protocol):
     def stored(self, parts: Any, precision: str) -> Any:
         """Return a model's parts with the network's weights in 'fp16' or 'int8-weights'."""
 
-    def runner(self, network: Any) -> Callable[[Any], Sequence[NDArray[Any]]]:
-        """Return a function that computes a network's outputs of images (N, C, H, W)."""
+    def runner(self, network: Any) -> Callable[[Any], Sequence[NDArray[Any]]] | None:
+        """Return a function that computes a network's outputs of images (N, C, H, W).
+
+        None: nothing on this system can.
+        """
 
     def quantiser(self, parts: Any, images: Images) -> Quantiser:
         """Return the quantiser of a model's network, with images that give the ranges."""

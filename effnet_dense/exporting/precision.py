@@ -73,9 +73,13 @@ def stored(parts: Parts, metadata: Metadata, form: str) -> Parts:
     """Store the network's weights in the metadata's precision; log what it changes."""
     own = maker(form)
     result = own.stored(parts, metadata.precision)
+    runners = [own.runner(each.network) for each in (result, parts)]
+    if None in runners:
+        print_log(f'{metadata.precision}: not compared: no {form} file runs here', 'current')
+        return result
     shape = (metadata.batch or 1, len(metadata.mean), *input_sides(metadata, 1, 1))
     images = np.random.default_rng(0).standard_normal(shape, np.float32)
-    found, expected = (own.runner(each.network)(images) for each in (result, parts))
+    found, expected = (run(images) for run in runners if run is not None)
     print_log(
         f'{metadata.precision}: raw outputs of noise differ from those of float32 by at most '
         f'{largest_difference(found, expected):.1e} of their largest',

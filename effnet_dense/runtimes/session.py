@@ -13,11 +13,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes import litert_session, onnx_session, openvino_session
+from effnet_dense.runtimes import (
+    coreml_session,
+    executorch_session,
+    litert_session,
+    onnx_session,
+    openvino_session,
+    torch_session,
+)
+from effnet_dense.runtimes.coreml_session import CoremlSession
+from effnet_dense.runtimes.executorch_session import ExecutorchSession
 from effnet_dense.runtimes.litert_session import LitertSession
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
+from effnet_dense.runtimes.torch_session import TorchSession
 
 ENDS = (openvino_session.SUFFIX, openvino_session.WEIGHTS)
 
@@ -52,6 +62,9 @@ SESSIONS: dict[str, Callable[[Path], Session]] = {
     onnx_session.SUFFIX: OnnxSession,
     openvino_session.SUFFIX: OpenvinoSession,
     litert_session.SUFFIX: LitertSession,
+    executorch_session.SUFFIX: ExecutorchSession,
+    coreml_session.SUFFIX: CoremlSession,
+    torch_session.SUFFIX: TorchSession,
 }
 """End of a file's name → what opens it."""
 

@@ -28,5 +28,12 @@ def test_by_name(tmp_path: Path) -> None:
 
 def test_opened_by_its_runtime(tmp_path: Path) -> None:
     assert isinstance(open_session(identity(tmp_path / 'a.onnx')), OnnxSession)
-    with pytest.raises(FileNotFoundError, match=r"no OpenVINO file '.*b\.xml'"):
-        open_session(tmp_path / 'b.xml')
+    for name, kind in (
+        ('b.xml', 'OpenVINO file'),
+        ('b.pte', 'ExecuTorch file'),
+        ('b.mlpackage', 'CoreML folder'),
+        ('b.pt2', r'\.pt2 file'),
+    ):
+        assert is_exported(name)
+        with pytest.raises(FileNotFoundError, match=f"no {kind} '.*{name}'"):
+            open_session(tmp_path / name)

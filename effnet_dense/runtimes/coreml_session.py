@@ -1,0 +1,91 @@
+"""Run CoreML's .mlpackage folders by coremltools, on macOS only. Untested: tests run on Linux.
+
+Shapes: N images of H × W pixels.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effnet_dense.runtimes.candidates import detections
+from effnet_dense.runtimes.inputs import IMAGES, check_images
+from effnet_dense.runtimes.metadata import KEY, Metadata
+
+SUFFIX = '.mlpackage'
+SYSTEM = 'darwin'
+
+
+class CoremlSession:
+    """An exported file, ready to run.
+
+    What follows the network, the choice of boxes and their suppression, is computed by NumPy.
+
+    Args:
+        path: The folder.
+
+    Attributes:
+        metadata: The file's.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ImportError: This is not macOS, or coremltools is not installed.
+        ValueError: The file is damaged, or was not exported by this package.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        path = Path(path)
+        if not path.is_dir():
+            raise FileNotFoundError(f'no CoreML folder {str(path)!r}')
+        if sys.platform != SYSTEM:
+            raise ImportError(f'{path} runs on macOS only, by CoreML; this is {sys.platform}')
+        tools = import_coremltools()
+        try:
+            self._model = tools.models.MLModel(str(path))
+        except Exception as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise ValueError(f'{path} is damaged, or no CoreML file: {reason:.200}') from error
+        if KEY not in self._model.user_defined_metadata:
+            raise ValueError(
+                f'{path} has no metadata of effnet_dense: expected a file that `effnet-dense '
+                'export` has written'
+            )
+        text = self._model.user_defined_metadata[KEY]
+        self.metadata = Metadata.from_json(text, str(path))
+
+    def __call__(
+        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
+    ) -> dict[str, NDArray[Any]]:
+        """Run the network and what follows it; see `Session`."""
+        check_images(images, self.metadata)
+        found = self._model.predict({IMAGES: images})
+        outputs = {name: np.asarray(found[name]) for name in self.metadata.outputs}
+        if self.metadata.post == 'dense':
+            return detections(outputs, sizes, self.metadata)
+        return outputs
+
+
+def import_coremltools() -> Any:
+    """Import coremltools.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    logger = logging.getLogger('coremltools')
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # it warns of all that it lacks and of untested versions
+    try:
+        import coremltools
+    except ImportError as error:
+        raise ImportError(
+            "CoreML files need coremltools: pip install 'effnet_dense[coreml]'"
+        ) from error
+    finally:
+        logger.setLevel(level)
+    return coremltools

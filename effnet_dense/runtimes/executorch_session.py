@@ -1,0 +1,89 @@
+"""Run .pte files by ExecuTorch, whose Python runtime needs PyTorch.
+
+Shapes: N images of H × W pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from effnet_dense.runtimes.candidates import detections
+from effnet_dense.runtimes.inputs import check_images
+from effnet_dense.runtimes.metadata import KEY, Metadata
+
+SUFFIX = '.pte'
+METHOD = 'forward'
+
+
+class ExecutorchSession:
+    """An exported file, ready to run.
+
+    What follows the network, the choice of boxes and their suppression, is computed by NumPy.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        metadata: The file's.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: ExecuTorch is not installed.
+        ValueError: The file is damaged, or was not exported by this package.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f'no ExecuTorch file {str(path)!r}')
+        runtime = import_executorch().Runtime.get()
+        try:
+            self._program = runtime.load_program(path)
+        except Exception as error:
+            raise ValueError(f'{path} is damaged, or no ExecuTorch file: {error}') from error
+        if not {KEY, METHOD} <= self._program.method_names:
+            raise ValueError(
+                f'{path} has no metadata of effnet_dense: expected a file that `effnet-dense '
+                'export` has written'
+            )
+        try:
+            (text,) = self._program.load_method(KEY).execute(())
+            self._method = self._program.load_method(METHOD)
+        except Exception as error:
+            raise ValueError(f'ExecuTorch cannot load {path}: {error}') from error
+        self.metadata = Metadata.from_json(text.numpy().tobytes().decode(), str(path))
+
+    def __call__(
+        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
+    ) -> dict[str, NDArray[Any]]:
+        """Run the network and what follows it; see `Session`."""
+        import torch
+
+        check_images(images, self.metadata)
+        given = torch.from_numpy(np.ascontiguousarray(images))
+        found = self._method.execute((given,))
+        pairs = zip(self.metadata.outputs, found, strict=True)
+        outputs = {name: value.numpy() for name, value in pairs}
+        if self.metadata.post == 'dense':
+            return detections(outputs, sizes, self.metadata)
+        return outputs
+
+
+def import_executorch() -> Any:
+    """Import ExecuTorch's runtime.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        import executorch.runtime
+    except ImportError as error:
+        raise ImportError(
+            "ExecuTorch files need ExecuTorch: pip install 'effnet_dense[executorch]'"
+        ) from error
+    return executorch.runtime
