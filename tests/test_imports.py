@@ -14,7 +14,7 @@ LINT = 'from importlinter.cli import lint_imports_command; lint_imports_command(
 
 
 def test_contracts_are_kept(repository: Path) -> None:
-    words = [sys.executable, '-c', LINT, '--no-cache', '--no-logo']
+    words = [sys.executable, '-c', LINT, '--no-cache']
     result = subprocess.run(
         words, cwd=repository, capture_output=True, text=True, encoding='utf-8', errors='replace'
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -24,8 +28,19 @@ def count_gflops(model: nn.Module, x: Tensor) -> float:
     """
     training = model.training
     model.eval()
-    without_onednn = torch.backends.mkldnn.flags(enabled=False, allow_tf32=None)
-    with torch.no_grad(), without_onednn, FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), _without_onednn(), FlopCounterMode(display=False) as counter:
         model(x)
     model.train(training)
     return counter.get_total_flops() / 2e9
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    """Switch oneDNN off; `flags` of PyTorch would reset its precision too."""
+    backend: Any = torch.backends.mkldnn
+    enabled = backend.enabled
+    backend.enabled = False
+    try:
+        yield
+    finally:
+        backend.enabled = enabled

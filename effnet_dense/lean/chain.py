@@ -66,13 +66,13 @@ def _run_in_order(modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Ten
 
 def _unpack_after_attention(modules: Sequence[nn.Module]) -> Iterator[nn.Module]:
     """Replace a layer after an attention by its sequence, unless it has hooks."""
-    for before, module in zip([None, *modules], modules, strict=False):
+    for before, module in zip([None, *modules[:-1]], modules, strict=True):
         unpack = isinstance(before, SqueezeExcite) and not has_hooks(module)
         yield from _sequence(module) if unpack else [module]
 
 
 def _sequence(module: nn.Module) -> list[nn.Module]:
-    return module.sequence() if isinstance(module, ConvNormAct | SeparableConv) else [module]
+    return module.sequence() if isinstance(module, (ConvNormAct, SeparableConv)) else [module]
 
 
 def segments(layers: Sequence[nn.Module], level: int) -> list[list[nn.Module]]:

@@ -57,7 +57,8 @@ def _library(source: Path) -> Any:
             'no C++ compiler was found; install g++, or name one in the environment variable CXX'
         )
     except CppCompileError as error:
-        reason = f'it could not be compiled: {_first_error(error.output)}'
+        output = str(error).partition('Output:')[2]
+        reason = f'it could not be compiled: {_first_error(output)}'
     except OSError as error:
         reason = f'it could not be compiled: {error}'
     text = f"using PyTorch's own, slower operators instead of {source.name}: {reason}"
@@ -68,4 +69,4 @@ def _library(source: Path) -> Any:
 def _first_error(output: str) -> str:
     """Return a compiler's first error; what it prints besides may be hundreds of lines."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return next((line for line in lines if 'error' in line), lines[0] if lines else 'no output')
+    return next((line for line in lines if 'error:' in line), lines[0] if lines else 'no output')

@@ -35,6 +35,7 @@ def progress_bar(
         transient: Remove the bars when they end.
     """
     console = console or Console(stderr=True)
+    drawn = console.is_terminal
     return Progress(
         TextColumn('{task.description}', markup=False),
         BarColumn(),
@@ -43,9 +44,10 @@ def progress_bar(
         TextColumn('left'),
         TimeRemainingColumn(),
         *columns,
-        console=console,
+        # Before rich 14.3, bars that are disabled print an empty line at their end.
+        console=console if drawn else Console(quiet=True),
         transient=transient,
-        disable=not console.is_terminal,
+        disable=not drawn,
     )
 
 

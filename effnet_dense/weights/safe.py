@@ -204,6 +204,8 @@ def _reason(error: Exception) -> str:
     refused = re.search(r'(?:Unsupported global: |unsupported )GLOBAL ([\w.]+)', text)
     if refused:
         return f'it requests {refused[1]}, which could run code'
+    # PyTorch 2.6 writes the fact behind the advice, later versions on a line of its own.
+    text = text.replace('WeightsUnpickler error: ', '\n')
     lines = [line for line in text.splitlines() if line.strip()]
     facts = [line for line in lines if line.startswith(('Unsupported', 'Can only', 'it requests'))]
     line = (facts or lines or [''])[0].split('. In PyTorch')[0].strip()

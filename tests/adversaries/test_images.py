@@ -32,6 +32,7 @@ from tests.helpers.label_folder import write_folder, write_image
 from tests.helpers.tiny import SIZE, write_data
 from tests.helpers.tiny_models import DETECTOR, SEGMENTOR, detector, saved
 from tests.helpers.tool import call
+from tests.helpers.versions import assert_drawn
 
 NOISE = np.random.default_rng(0).integers(0, 65536, (SIZE, SIZE, 4), dtype=np.uint16)
 BYTES = (NOISE >> 8).astype(np.uint8)
@@ -280,7 +281,7 @@ def test_the_tool_takes_a_range(weights: Path, tmp_path: Path, quiet_loggers: No
     for name, more in (('stated', ['--image-range', '4095']), ('default', [])):
         assert call('infer', *words, '--out', tmp_path / name, '--score-thr', 1, *more) == 0
         drawn[name] = cv2.imread(str(tmp_path / name / 'pictures' / 'a.png'))
-    np.testing.assert_array_equal(drawn['stated'][..., 0], TWELVE // 16)
+    assert_drawn(drawn['stated'], np.repeat((TWELVE // 16)[..., None], 3, 2))
     assert drawn['default'].max() == 15
 
 

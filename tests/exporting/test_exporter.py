@@ -24,6 +24,9 @@ from effnet_dense.runtimes.openvino_session import OpenvinoSession
 from tests.helpers.exported_files import GRAPH
 from tests.helpers.exported_models import IMAGES, Files, checkpoints, same_detections, spread
 from tests.helpers.tiny_models import CLASSES, mask_rcnn, saved
+from tests.helpers.versions import needs_export
+
+pytestmark = needs_export
 
 
 @pytest.fixture(scope='module')
