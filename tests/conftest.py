@@ -23,6 +23,7 @@ from tests.helpers.config_text import FORMATTER, unformatted
 from tests.helpers.tiny import write_data
 
 REASONS = dict(gpu='needs a CUDA device', compiler='needs a C++ compiler')
+EXPORTS = 'tests/exporting/'
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # The same examples in each run, however slow the machine.
@@ -45,12 +46,16 @@ DRAWN = ('tests.engine.test_browse', 'tests.engine.hooks.test_pictures')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `gpu` or `compiler` where there is none."""
+    """Skip tests marked `gpu` or `compiler` where there is none, and exports before PyTorch 2.7."""
     for mark, is_there in (('gpu', torch.cuda.is_available), ('compiler', _has_compiler)):
         marked = [item for item in items if item.get_closest_marker(mark)]
         if marked and not is_there():
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason=REASONS[mark]))
+    if not hasattr(torch.compiler, 'is_exporting'):
+        for item in items:
+            if item.nodeid.startswith(EXPORTS) and item.name != 'test_an_older_pytorch':
+                item.add_marker(pytest.mark.skip(reason='exports need PyTorch 2.7 or later'))
 
 
 def pytest_collection_finish() -> None:

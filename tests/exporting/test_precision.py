@@ -15,9 +15,6 @@ from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.session import open_session
 from tests.helpers.small_network import COLOURS, brightest, write_coloured
 from tests.helpers.tiny_models import saved, segmentor
-from tests.helpers.versions import needs_export
-
-pytestmark = needs_export
 
 NAMES = ('red', 'green', 'blue')
 SIZE = (64, 96)

@@ -5,14 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 
 import numpy as np
-import pytest
-import torch
 from numpy.typing import NDArray
 from packaging.version import Version
-
-needs_export = pytest.mark.skipif(
-    not hasattr(torch.compiler, 'is_exporting'), reason='export needs PyTorch 2.7 or later'
-)
 
 
 def is_before(package: str, number: str) -> bool:
