@@ -1,10 +1,11 @@
-"""Compare exported files with PyTorch on COCO's images: the same detections, the same label maps.
+"""Compare exported files with PyTorch on real images: the same detections, the same label maps.
 
 python -m benchmarks.exports --data ../shared/data/coco128 --images 32
-python -m benchmarks.exports --models effnet_lite0_retinanet_finetune --batches 1 --side 160
+python -m benchmarks.exports --models effnet_lite0_retinanet_finetune --batches 1 --side 320
 
-Weights are random, but norms have the statistics of the images, and the last layers are scaled so
-that scores and boxes differ: no training is needed, and no detection is a matter of course.
+Needs no training: see `benchmarks.spread_weights`. Files in fp16 and int8-weights are compared with
+PyTorch on weights that are rounded in the same way: that their graph is right, is shown here, what
+rounding costs, is not. int8 is measured at its export: here is only whether it is refused.
 """
 
 from __future__ import annotations
@@ -12,25 +13,27 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
-from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torchvision.ops import box_iou
 
+from benchmarks.agreement import Agreement, agreement
+from benchmarks.spread_weights import spread_weights
 from effnet_dense.data.config_walk import is_segmentation
+from effnet_dense.deployment.deploy import folded
 from effnet_dense.engine.config import load_config
 from effnet_dense.exporting import export
+from effnet_dense.exporting.detectors import detector_task
+from effnet_dense.exporting.exporter import POSTS, check_measurable
+from effnet_dense.exporting.formats import OUT, check_out
 from effnet_dense.exporting.input_size import input_size
+from effnet_dense.exporting.stored_weights import FEWEST, STEPS
 from effnet_dense.inference import Predictor
 from effnet_dense.utils.console import print_table
 
@@ -51,200 +54,174 @@ MODELS_SHOWN = (
     'effnet_b3_deeplabv3plus_ade20k',
 )
 BATCHES = (1, 3, 8)
-IOU, SCORE = 0.99, 1e-3
-PIXELS = 1
-"""By which masks may differ at any IoU: one pixel of a mask below 100 pixels is more than 1 %, and
-a probability next to the threshold changes sides by rounding alone."""
-SHARE = 0.999
-"""Of detections, or pixels, that must agree."""
-SPREAD = {
-    'cls_predict.pointwise': 2.0,
-    'reg_predict.pointwise': 0.5,
-    'retina_cls': 2.0,
-    'retina_reg': 0.5,
-    'conv_cls': 2.0,
-    'conv_reg': 1.0,
-    'rtm_cls': 2.0,
-    'rtm_reg': 3.0,
-    'rtm_kernel': 1.0,
-    'rpn_cls': 2.0,
-    'rpn_reg': 0.5,
-    'fc_cls': 3.0,
-    'fc_reg': 1.0,
-    'conv_logits': 2.0,
-    'conv_seg': 2.0,
-}
-"""Standard deviations that the last layers' outputs get."""
+MEASURED_ON = 4
+"""Images from which weights are spread."""
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How far a file agrees with PyTorch.
+def _half(values: Tensor) -> Tensor:
+    return values.half().float()
+
+
+def _channels(values: Tensor) -> Tensor:
+    largest = values.flatten(1).abs().amax(1).reshape(-1, *[1] * (values.dim() - 1))
+    scale = torch.where(largest > 0, largest / STEPS, 1.0)
+    return (values / scale).round() * scale
+
+
+ROUNDED: dict[str, Callable[[Tensor], Tensor]] = {'fp16': _half, 'int8-weights': _channels}
+PRECISIONS = ('fp32', *ROUNDED, 'int8')
+
+
+@dataclass
+class Subject:
+    """A model with its weights, and what PyTorch predicts.
 
     Attributes:
-        equal: Detections, or pixels, that agree.
-        total: Of both.
+        config: The model's.
+        size: (H, W) of its input.
+        checkpoint: Its weights.
+        images: Which it is given.
     """
 
-    equal: int
-    total: int
+    config: Config
+    size: tuple[int, int]
+    checkpoint: Path
+    images: list[Any]
+    _found: dict[str, list[Any]] = field(default_factory=dict)
 
-    @property
-    def share(self) -> float:
-        """The share that agrees; 0 if there is nothing to compare."""
-        return self.equal / self.total if self.total else 0.0
-
-    def __add__(self, other: Agreement) -> Agreement:
-        return Agreement(self.equal + other.equal, self.total + other.total)
-
-
-def spread_weights(config: Config, images: Sequence[Any], path: Path) -> Path:
-    """Write a checkpoint of random weights whose outputs are spread on the given images."""
-    init_default_scope(config.default_scope)
-    torch.manual_seed(0)
-    model: Any = MODELS.build(config.model)
-    torch.save({'meta': {}, 'state_dict': model.state_dict()}, path)
-    predictor = Predictor(config, path, 'cpu')
-    model = predictor.model
-    batch = model.data_preprocessor(pseudo_collate([predictor.prepare(i) for i in images]))
-    samples = batch['data_samples']
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            module.reset_running_stats()
-            module.momentum = None
-            module.train()
-    with torch.no_grad():
-        model(batch['inputs'], samples, mode='predict')
-        model.eval()
-        with _outputs(model) as found:
-            model(batch['inputs'], samples, mode='predict')
-        for module, outputs in found.items():
-            layer: Any = module
-            name = next(n for n, m in model.named_modules() if m is module)
-            width = next(value for key, value in SPREAD.items() if key in name)
-            layer.weight *= width / torch.cat([o.flatten() for o in outputs]).std()
-            if layer.bias is not None and 'reg' not in name:
-                layer.bias.zero_()
-    torch.save({'meta': {}, 'state_dict': model.state_dict()}, path)
-    return path
+    def predictions(self, precision: str) -> list[Any]:
+        """Return PyTorch's predictions with weights of a precision."""
+        if precision not in self._found:
+            predictor = Predictor(self.config, self.checkpoint, 'cpu')
+            if precision in ROUNDED:
+                predictor.model = rounded(predictor.model, ROUNDED[precision])
+            self._found[precision] = predictor(self.images)
+        return self._found[precision]
 
 
-@contextmanager
-def _outputs(model: nn.Module) -> Iterator[dict[nn.Module, list[Tensor]]]:
-    """Collect what the last layers return."""
-    found: dict[nn.Module, list[Tensor]] = {}
-    hooks = [
-        module.register_forward_hook(
-            lambda module, _, output: found.setdefault(module, []).append(output)
-        )
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear) and any(key in name for key in SPREAD)
-    ]
-    try:
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
+def rounded(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
+    """Copy a model, fold its norms, and round the weights that an export stores in fewer bits."""
+    copied = folded(model)
+    for name, weight in copied.named_parameters():
+        second_stage = name.startswith('roi_head')
+        if weight.dim() > 1 and weight.numel() >= FEWEST and not second_stage:
+            weight.data = change(weight.data)
+    return copied
 
 
-def agreement(one: Any, other: Any) -> Agreement:
-    """Compare the predictions on an image.
-
-    Detections agree if the other sample has one of the same label, with an IoU above `IOU` and a
-    score within `SCORE`, and for masks an IoU above `IOU`, too, or at most `PIXELS` of difference.
-    """
-    for key in ('pred_sem_seg', 'pred_panoptic_seg'):
-        if key in one:
-            field = 'data' if key == 'pred_sem_seg' else 'sem_seg'
-            first, second = (getattr(getattr(sample, key), field) for sample in (one, other))
-            same = first == second
-            return Agreement(int(same.sum()), same.numel())
-    a, b = one.pred_instances, other.pred_instances
-    if not len(a) or not len(b):
-        return Agreement(0, len(a) + len(b))
-    near = (box_iou(a.bboxes, b.bboxes) > IOU) & (a.labels[:, None] == b.labels)
-    near &= (a.scores[:, None] - b.scores).abs() <= SCORE
-    if 'masks' in a:
-        near &= _same_masks(a.masks, b.masks)
-    return Agreement(int(near.any(1).sum() + near.any(0).sum()), len(a) + len(b))
-
-
-def _same_masks(a: Tensor, b: Tensor) -> Tensor:
-    """Compare masks (K, H, W) with (L, H, W): (K, L), see `IOU` and `PIXELS`."""
-    one, two = a.flatten(1).float(), b.flatten(1).float()
-    common = one @ two.T
-    union = one.sum(1)[:, None] + two.sum(1) - common
-    return (common > IOU * union) | (union - common <= PIXELS)
-
-
-def compare(
-    config: Config, images: Sequence[Any], batches: Sequence[int], folder: Path
-) -> Agreement:
-    """Export a model and compare its predictions in batches of these sizes with PyTorch's."""
+def subject(config: Config, images: Sequence[Any], folder: Path) -> Subject:
+    """Give a model weights."""
     size = input_size(config)
     if is_segmentation(config):
         images = [cv2.resize(image, size[::-1]) for image in images]
     else:  # PyTorch pads as the file does
         config.model.data_preprocessor.pad_size_divisor = max(size)
-    checkpoint = spread_weights(config, images[:2], folder / 'model.pth')
-    path = export(config, str(checkpoint), folder / 'model.onnx', size=size)
-    pytorch, exported = Predictor(config, checkpoint, 'cpu'), Predictor(path)
-    wanted = pytorch(list(images))
+    checkpoint = spread_weights(config, images[:MEASURED_ON], folder / 'model.pth')
+    return Subject(config, size, checkpoint, list(images))
+
+
+def compare(
+    model: Subject, form: str, precision: str, batches: Sequence[int], folder: Path
+) -> Agreement:
+    """Export a model and compare its predictions in batches of these sizes with PyTorch's."""
+    path = folder / f'{precision}_{OUT[form]}'
+    given: dict[str, Any] = dict(size=model.size, format=form, precision=precision)
+    export(model.config, str(model.checkpoint), path, **given)
+    exported = Predictor(path)
     pairs = [
         (one, other)
         for batch in batches
-        for one, other in zip(wanted, exported(list(images), batch), strict=True)
+        for one, other in zip(
+            model.predictions(precision), exported(model.images, batch), strict=True
+        )
     ]
-    path.unlink()
     return sum((agreement(*pair) for pair in pairs), Agreement(0, 0))
 
 
 def shipped(name: str, side: int | None) -> Config:
     """Load a shipped config, for images of a side if it is given."""
     config = load_config(name)
-    if is_segmentation(config):
-        if side is not None:
-            config.model.data_preprocessor.size = (side, side)
-        return config
     config.model.backbone.init_cfg = None
+    if side is None:
+        return config
     for step in config.test_dataloader.dataset.pipeline:
-        if step.get('type') == 'Resize' and side is not None:
+        if step.get('type') == 'Resize':
             step.scale = (side, side)
-    if side is not None:
+        if step.get('type') == 'Pad':
+            step.size = (side, side)
+    if is_segmentation(config):
+        config.model.data_preprocessor.size = (side, side)
+    else:
         config.model.data_preprocessor.update(batch_augments=None, pad_size_divisor=side)
     return config
 
 
-def row(name: str, images: Sequence[Any], batches: Sequence[int], side: int | None) -> list[str]:
-    """Return a row of the table: a model that cannot be exported has the reason."""
-    config = shipped(name, side)
+def verdict(model: Subject, form: str, precision: str, batches: Sequence[int], folder: Path) -> str:
+    """Return a cell of the table: what agrees, or why there is nothing to compare."""
     try:
-        size = ' × '.join(map(str, input_size(config)))
-        with tempfile.TemporaryDirectory() as folder:
-            found = compare(config, images, batches, Path(folder))
+        if precision == 'int8':
+            check_measurable(*_kind(model))
+            return 'measured at export'
+        found = compare(model, form, precision, batches, folder)
     except ValueError as error:
-        return [name, '', '', f'refused: {error}']
-    verdict = 'validated' if found.share >= SHARE else 'differs'
-    return [name, size, f'{found.equal} of {found.total}', verdict]
+        return f'refused: {error}'
+    return f'{"validated" if found.validated else "differs"}: {found}'
+
+
+def _kind(model: Subject) -> tuple[Any, str, str]:
+    """Return the network, its task, and where its file ends."""
+    network = Predictor(model.config, model.checkpoint, 'cpu').model
+    task = 'semantic' if is_segmentation(model.config) else detector_task(network)
+    return network, task, POSTS[task][0]
+
+
+def rows(name: str, images: Sequence[Any], args: argparse.Namespace) -> Iterator[list[str]]:
+    """Yield a model's rows, one for each format."""
+    config = shipped(name, args.side)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        model = subject(config, images, folder)
+        size = ' × '.join(map(str, model.size))
+        for form in args.format:
+            try:
+                check_out(folder / OUT[form], form)
+            except ImportError as error:
+                yield [name, size, form, *[f'absent: {error}'] * len(args.precision)]
+                continue
+            cells = [
+                verdict(model, form, precision, batches_of(precision, args.batches), folder)
+                for precision in args.precision
+            ]
+            yield [name, size, form, *cells]
+
+
+def batches_of(precision: str, batches: Sequence[int]) -> Sequence[int]:
+    """Return batch sizes: weights of fewer bits are no other graph, one size will do."""
+    return batches if precision == 'fp32' else batches[:1]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog='python -m benchmarks.exports', description=__doc__)
-    parser.add_argument('--data', type=Path, required=True, help='folder with images below it')
-    parser.add_argument('--images', type=int, default=32)
-    parser.add_argument('--models', nargs='+', default=MODELS_SHOWN)
-    parser.add_argument('--batches', nargs='+', type=int, default=BATCHES)
-    parser.add_argument('--side', type=int, help='smaller images than those of the configs')
+    add = parser.add_argument
+    add('--data', type=Path, required=True, help='folder with images below it')
+    add('--images', type=int, default=32)
+    add('--models', nargs='+', default=MODELS_SHOWN)
+    add('--format', nargs='+', choices=tuple(OUT), default=tuple(OUT))
+    add('--precision', nargs='+', choices=PRECISIONS, default=PRECISIONS)
+    add('--batches', nargs='+', type=int, default=BATCHES)
+    add('--side', type=int, help='smaller images than those of the configs')
     args = parser.parse_args()
     paths = sorted(args.data.rglob('*.jpg'))[: args.images]
     images = [cv2.imread(str(path)) for path in paths]
-    rows = []
+    found = []
     for name in args.models:
-        rows.append(row(name, images, args.batches, args.side))
-        print(' | '.join(rows[-1]), flush=True)
-    print_table('Exported files beside PyTorch', ['model', 'input', 'agree', 'ONNX'], rows, 'lrrl')
-    sys.exit(any(each[-1] == 'differs' for each in rows))
+        for row in rows(name, images, args):
+            found.append(row)
+            print(' | '.join(row), flush=True)
+    heads = ['model', 'input', 'format', *args.precision]
+    print_table('Exported files beside PyTorch', heads, found, 'lrl' + 'l' * len(args.precision))
+    sys.exit(any(cell.startswith('differs') for row in found for cell in row))
 
 
 if __name__ == '__main__':

@@ -133,7 +133,7 @@ def _parts(
     own = maker(form)
     chosen = _post(task, post, predictor, form)
     if precision == 'int8':
-        _check_measurable(predictor.model, task, chosen)
+        check_measurable(predictor.model, task, chosen)
     if batch is None and not own.ANY_BATCH:
         batch = 1
     if multiple is not None:
@@ -150,7 +150,7 @@ def _parts(
     return parts, replace(metadata, precision=precision, **free, **parts.details)
 
 
-def _check_measurable(model: Any, task: str, post: str) -> None:
+def check_measurable(model: Any, task: str, post: str) -> None:
     """Check that int8's accuracy can be measured.
 
     Raises:

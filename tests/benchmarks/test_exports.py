@@ -11,7 +11,9 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from benchmarks.exports import Agreement, agreement, compare
+from benchmarks.agreement import Agreement, agreement
+from benchmarks.exports import compare, shipped, subject
+from effnet_dense.exporting.input_size import input_size
 from tests.helpers.tiny_models import mask_rcnn, rtmdet
 
 BOXES = torch.tensor([[0.0, 0, 100, 100], [50, 50, 80, 90]])
@@ -43,6 +45,23 @@ def test_what_agrees(changes: dict[str, Any], equal: int) -> None:
     assert agreement(sample(), sample(**changes)) == Agreement(equal, 4)
 
 
+def test_boxes_of_no_area_agree_by_their_edges() -> None:
+    flat = torch.tensor([[0.0, 5, 100, 5]])
+    one = dict(labels=torch.tensor([0]), scores=torch.tensor([0.9]))
+    for shift, equal in [(0.01, 2), (1.0, 0)]:
+        found = agreement(sample(bboxes=flat, **one), sample(bboxes=flat + shift, **one))
+        assert found == Agreement(equal, 2)
+
+
+def test_side_is_that_of_every_step() -> None:
+    config = shipped('effnet_b0_rtmdet_ins_coco', 96)
+    steps = config.test_dataloader.dataset.pipeline
+    assert {tuple(s.get('scale', s.get('size'))) for s in steps[1:3]} == {(96, 96)}
+    assert input_size(config) == (96, 96)
+    config = shipped('effnet_lite0_fpn_camvid', 96)
+    assert input_size(config) == (96, 96)
+
+
 def test_masks_and_maps_agree() -> None:
     masks = torch.zeros(2, 10, 10, dtype=torch.bool)
     masks[0] = True
@@ -68,5 +87,6 @@ def test_small_models(name: str, tmp_path: Path) -> None:
         config = mask_rcnn('effnet_b3_panoptic_fpn_coco')
     draw = np.random.default_rng(0)
     images = [draw.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(3)]
-    found = compare(config, images, (1, 3), tmp_path)
-    assert found.total > 20 and found.share >= 0.999
+    model = subject(config, images, tmp_path)
+    found = compare(model, 'onnx', 'fp32', (1, 3), tmp_path)
+    assert found.total > 20 and found.validated
