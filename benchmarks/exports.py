@@ -29,11 +29,11 @@ from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.deployment.deploy import folded
 from effnet_dense.engine.config import load_config
 from effnet_dense.exporting import export
-from effnet_dense.exporting.detectors import detector_task
-from effnet_dense.exporting.exporter import POSTS, check_measurable
-from effnet_dense.exporting.formats import OUT, check_out
+from effnet_dense.exporting.exporter import check_measurable
+from effnet_dense.exporting.formats import OUT, check_out, maker
 from effnet_dense.exporting.input_size import input_size
 from effnet_dense.exporting.stored_weights import FEWEST, STEPS
+from effnet_dense.exporting.tasks import detector_task
 from effnet_dense.inference import Predictor
 from effnet_dense.utils.console import print_table
 
@@ -160,7 +160,7 @@ def verdict(model: Subject, form: str, precision: str, batches: Sequence[int], f
     """Return a cell of the table: what agrees, or why there is nothing to compare."""
     try:
         if precision == 'int8':
-            check_measurable(*_kind(model))
+            check_measurable(*_kind(model, form))
             return 'measured at export'
         found = compare(model, form, precision, batches, folder)
     except ValueError as error:
@@ -168,11 +168,11 @@ def verdict(model: Subject, form: str, precision: str, batches: Sequence[int], f
     return f'{"validated" if found.validated else "differs"}: {found}'
 
 
-def _kind(model: Subject) -> tuple[Any, str, str]:
+def _kind(model: Subject, form: str) -> tuple[Any, str, str]:
     """Return the network, its task, and where its file ends."""
     network = Predictor(model.config, model.checkpoint, 'cpu').model
     task = 'semantic' if is_segmentation(model.config) else detector_task(network)
-    return network, task, POSTS[task][0]
+    return network, task, maker(form).POSTS[task][0]
 
 
 def rows(name: str, images: Sequence[Any], args: argparse.Namespace) -> Iterator[list[str]]:
