@@ -1,56 +1,23 @@
-"""The table of exported models: what counts as equal, and small models of each kind."""
+"""The table of exported models: its conditions, and small models of each kind."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from mmengine.structures import InstanceData
+from torch import nn
 
-from benchmarks.agreement import Agreement, agreement
-from benchmarks.exports import compare, shipped, subject
+from benchmarks.exports import ROUNDED, compare, rounded, shipped, subject, verdict
 from effnet_dense.exporting.input_size import input_size
-from tests.helpers.tiny_models import mask_rcnn, rtmdet
-
-BOXES = torch.tensor([[0.0, 0, 100, 100], [50, 50, 80, 90]])
+from tests.helpers.tiny_models import detector, mask_rcnn, rtmdet
 
 
-class Sample(SimpleNamespace):
-    """A data sample."""
-
-    def __contains__(self, name: str) -> bool:
-        return hasattr(self, name)
-
-
-def sample(**changes: Any) -> Any:
-    values = dict(bboxes=BOXES, labels=torch.tensor([0, 1]), scores=torch.tensor([0.9, 0.5]))
-    return Sample(pred_instances=InstanceData(**{**values, **changes}))
-
-
-@pytest.mark.parametrize(
-    ('changes', 'equal'),
-    [
-        (dict(scores=torch.tensor([0.9005, 0.5])), 4),
-        (dict(scores=torch.tensor([0.9, 0.502])), 2),
-        (dict(labels=torch.tensor([0, 2])), 2),
-        (dict(bboxes=BOXES + 0.01), 4),
-        (dict(bboxes=BOXES + torch.tensor([[0.0], [1.0]])), 2),
-    ],
-)
-def test_what_agrees(changes: dict[str, Any], equal: int) -> None:
-    assert agreement(sample(), sample(**changes)) == Agreement(equal, 4)
-
-
-def test_boxes_of_no_area_agree_by_their_edges() -> None:
-    flat = torch.tensor([[0.0, 5, 100, 5]])
-    one = dict(labels=torch.tensor([0]), scores=torch.tensor([0.9]))
-    for shift, equal in [(0.01, 2), (1.0, 0)]:
-        found = agreement(sample(bboxes=flat, **one), sample(bboxes=flat + shift, **one))
-        assert found == Agreement(equal, 2)
+def images(count: int = 3) -> list[Any]:
+    draw = np.random.default_rng(0)
+    return [draw.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(count)]
 
 
 def test_side_is_that_of_every_step() -> None:
@@ -62,21 +29,29 @@ def test_side_is_that_of_every_step() -> None:
     assert input_size(config) == (96, 96)
 
 
-def test_masks_and_maps_agree() -> None:
-    masks = torch.zeros(2, 10, 10, dtype=torch.bool)
-    masks[0] = True
-    other = masks.clone()
-    other[0, 0] = False
-    found = agreement(sample(masks=masks), sample(masks=other))
-    assert found == Agreement(2, 4) and found.share == 0.5
-    other = masks.clone()
-    other[0, 0, 0] = False
-    assert agreement(sample(masks=masks), sample(masks=other)) == Agreement(4, 4)
-    other[0, 0, 1] = False
-    assert agreement(sample(masks=masks), sample(masks=other)) == Agreement(2, 4)
-    other[0, 0] = False
-    maps = [Sample(pred_sem_seg=SimpleNamespace(data=m)) for m in (masks, other)]
-    assert agreement(*maps) == Agreement(190, 200)
+def test_weights_are_rounded_as_files_store_them() -> None:
+    layer = nn.Conv2d(64, 2, 1, bias=False)
+    values = torch.full((2, 64, 1, 1), 0.5)
+    values[:, 0], values[1, 1] = 127.0, 1.4 + 2**-12
+    layer.weight.data = values
+    found = {name: rounded(nn.Sequential(layer), ROUNDED[name])[0].weight for name in ROUNDED}
+    assert found['fp16'][1, 1] == values[1, 1].half().float() != values[1, 1]
+    assert found['int8-weights'][1, 1] == 1.0 and found['int8-weights'][1, 0] == 127.0
+    second = nn.ModuleDict({'roi_head': layer})
+    assert torch.equal(rounded(second, ROUNDED['fp16'])['roi_head'].weight, values)
+
+
+def test_int8_is_refused_without_an_export(tmp_path: Path) -> None:
+    model = subject(rtmdet(), images(), tmp_path)
+    found = verdict(model, 'onnx', 'int8', (1,), tmp_path)
+    assert found.startswith('refused: int8 is for single-stage detectors without masks')
+
+
+@pytest.mark.slow
+def test_rounded_weights(tmp_path: Path) -> None:
+    model = subject(detector(), images(), tmp_path)
+    found = compare(model, 'onnx', 'int8-weights', (3,), tmp_path)
+    assert found.total >= 20 and found.validated
 
 
 @pytest.mark.slow
@@ -85,8 +60,6 @@ def test_small_models(name: str, tmp_path: Path) -> None:
     config = rtmdet() if name == 'rtmdet' else mask_rcnn()
     if name == 'panoptic':
         config = mask_rcnn('effnet_b3_panoptic_fpn_coco')
-    draw = np.random.default_rng(0)
-    images = [draw.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(3)]
-    model = subject(config, images, tmp_path)
+    model = subject(config, images(), tmp_path)
     found = compare(model, 'onnx', 'fp32', (1, 3), tmp_path)
     assert found.total > 20 and found.validated

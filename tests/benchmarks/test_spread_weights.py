@@ -1,0 +1,36 @@
+"""Random weights with the statistics of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from torch import Tensor
+
+from benchmarks.spread_weights import spread_weights
+from effnet_dense.inference import Predictor
+from tests.helpers.tiny_models import detector
+
+
+def test_last_layers_have_the_wished_statistics(tmp_path: Path) -> None:
+    config = detector()
+    config.model.data_preprocessor.pad_size_divisor = 64
+    draw = np.random.default_rng(0)
+    images = [draw.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(2)]
+    path = spread_weights(config, images, tmp_path / 'model.pth')
+    predictor = Predictor(config, path, 'cpu')
+    model: Any = predictor.model
+    batch = model.data_preprocessor(pseudo_collate([predictor.prepare(i) for i in images]))
+    with torch.no_grad():
+        logits, deltas = model(batch['inputs'], batch['data_samples'], mode='tensor')
+    for outputs, mean, deviation in ((logits, -4.0, 1.0), (deltas, 0.0, 0.5)):
+        values = torch.cat([_by_channel(output) for output in outputs], 1)
+        torch.testing.assert_close(values.mean(1), torch.full((len(values),), mean))
+        torch.testing.assert_close(values.std(1), torch.full((len(values),), deviation))
+
+
+def _by_channel(output: Tensor) -> Tensor:
+    return output.transpose(0, 1).flatten(1)
