@@ -160,9 +160,12 @@ def verdict(model: Subject, form: str, precision: str, batches: Sequence[int], f
     """Return a cell of the table: what agrees, or why there is nothing to compare."""
     try:
         if precision == 'int8':
+            check_out(folder / OUT[form], form, precision)
             check_measurable(*_kind(model, form))
             return 'measured at export'
         found = compare(model, form, precision, batches, folder)
+    except ImportError as error:
+        return f'absent: {error}'
     except ValueError as error:
         return f'refused: {error}'
     return f'{"validated" if found.validated else "differs"}: {found}'
@@ -172,27 +175,20 @@ def _kind(model: Subject, form: str) -> tuple[Any, str, str]:
     """Return the network, its task, and where its file ends."""
     network = Predictor(model.config, model.checkpoint, 'cpu').model
     task = 'semantic' if is_segmentation(model.config) else detector_task(network)
-    return network, task, maker(form).POSTS[task][0]
+    return network, task, maker(form).POSTS.get(task, ('nms',))[0]
 
 
 def rows(name: str, images: Sequence[Any], args: argparse.Namespace) -> Iterator[list[str]]:
     """Yield a model's rows, one for each format."""
     config = shipped(name, args.side)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        model = subject(config, images, folder)
-        size = ' × '.join(map(str, model.size))
+        model = subject(config, images, Path(scratch))
         for form in args.format:
-            try:
-                check_out(folder / OUT[form], form)
-            except ImportError as error:
-                yield [name, size, form, *[f'absent: {error}'] * len(args.precision)]
-                continue
             cells = [
-                verdict(model, form, precision, batches_of(precision, args.batches), folder)
+                verdict(model, form, precision, batches_of(precision, args.batches), Path(scratch))
                 for precision in args.precision
             ]
-            yield [name, size, form, *cells]
+            yield [name, ' × '.join(map(str, model.size)), form, *cells]
 
 
 def batches_of(precision: str, batches: Sequence[int]) -> Sequence[int]:

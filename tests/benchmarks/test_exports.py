@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 
-from benchmarks.exports import ROUNDED, compare, rounded, shipped, subject, verdict
+from benchmarks.exports import ROUNDED, Subject, compare, rounded, shipped, subject, verdict
 from effnet_dense.exporting.input_size import input_size
-from tests.helpers.tiny_models import detector, mask_rcnn, rtmdet
+from tests.helpers.tiny_models import mask_rcnn, rtmdet
 
 
 def images(count: int = 3) -> list[Any]:
@@ -47,19 +49,24 @@ def test_int8_is_refused_without_an_export(tmp_path: Path) -> None:
     assert found.startswith('refused: int8 is for single-stage detectors without masks')
 
 
-@pytest.mark.slow
-def test_rounded_weights(tmp_path: Path) -> None:
-    model = subject(detector(), images(), tmp_path)
-    found = compare(model, 'onnx', 'int8-weights', (3,), tmp_path)
-    assert found.total >= 20 and found.validated
+def test_a_format_that_is_not_installed_is_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    model = Subject(Config(), (64, 64), tmp_path / 'model.pth', [])
+    for precision in ('fp32', 'int8'):
+        found = verdict(model, 'openvino', precision, (1,), tmp_path)
+        assert found.startswith('absent: OpenVINO files need OpenVINO')
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', ['rtmdet', 'mask_rcnn', 'panoptic'])
-def test_small_models(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ('name', 'precision'), [('rtmdet', 'fp32'), ('mask_rcnn', 'int8-weights'), ('panoptic', 'fp32')]
+)
+def test_small_models(name: str, precision: str, tmp_path: Path) -> None:
     config = rtmdet() if name == 'rtmdet' else mask_rcnn()
     if name == 'panoptic':
         config = mask_rcnn('effnet_b3_panoptic_fpn_coco')
     model = subject(config, images(), tmp_path)
-    found = compare(model, 'onnx', 'fp32', (1, 3), tmp_path)
+    found = compare(model, 'onnx', precision, (1, 3), tmp_path)
     assert found.total > 20 and found.validated
