@@ -11,6 +11,7 @@ rounding costs, is not. int8 is measured at its export: here is only whether it 
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
@@ -69,7 +71,11 @@ def _channels(values: Tensor) -> Tensor:
 
 
 ROUNDED: dict[str, Callable[[Tensor], Tensor]] = {'fp16': _half, 'int8-weights': _channels}
-PRECISIONS = ('fp32', *ROUNDED, 'int8')
+ANY_SIZE = 'any-size'
+"""In the place of a precision: fp32, any height and width that are multiples of `MULTIPLE`."""
+MULTIPLE = {True: 32, False: 128}
+"""Whether a model is a segmentor → the multiple."""
+PRECISIONS = ('fp32', ANY_SIZE, *ROUNDED, 'int8')
 
 
 @dataclass
@@ -87,16 +93,30 @@ class Subject:
     size: tuple[int, int]
     checkpoint: Path
     images: list[Any]
-    _found: dict[str, list[Any]] = field(default_factory=dict)
+    _found: dict[tuple[str, int], list[Any]] = field(default_factory=dict)
 
-    def predictions(self, precision: str) -> list[Any]:
+    @property
+    def multiple(self) -> int:
+        """Of which height and width are multiples in files of `ANY_SIZE`."""
+        return MULTIPLE[is_segmentation(self.config)]
+
+    def given(self, precision: str) -> list[Any]:
+        """Return the images: for files of any size, every second one is turned on its side."""
+        if precision != ANY_SIZE:
+            return self.images
+        return [np.rot90(image, n % 2).copy() for n, image in enumerate(self.images)]
+
+    def predictions(self, precision: str, batch: int = 1) -> list[Any]:
         """Return PyTorch's predictions with weights of a precision."""
-        if precision not in self._found:
-            predictor = Predictor(self.config, self.checkpoint, 'cpu')
+        if (precision, batch) not in self._found:
+            config = copy.deepcopy(self.config)
+            if precision == ANY_SIZE and not is_segmentation(config):
+                config.model.data_preprocessor.pad_size_divisor = self.multiple
+            predictor = Predictor(config, self.checkpoint, 'cpu')
             if precision in ROUNDED:
                 predictor.model = rounded(predictor.model, ROUNDED[precision])
-            self._found[precision] = predictor(self.images)
-        return self._found[precision]
+            self._found[precision, batch] = predictor(self.given(precision), batch)
+        return self._found[precision, batch]
 
 
 def rounded(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
@@ -125,17 +145,18 @@ def compare(
 ) -> Agreement:
     """Export a model and compare its predictions in batches of these sizes with PyTorch's."""
     path = folder / f'{precision}_{OUT[form]}'
-    given: dict[str, Any] = dict(size=model.size, format=form, precision=precision)
-    export(model.config, str(model.checkpoint), path, **given)
-    exported = Predictor(path)
-    pairs = [
-        (one, other)
-        for batch in batches
-        for one, other in zip(
-            model.predictions(precision), exported(model.images, batch), strict=True
-        )
-    ]
-    return sum((agreement(*pair) for pair in pairs), Agreement(0, 0))
+    if precision == ANY_SIZE:
+        given: dict[str, Any] = dict(multiple=model.multiple)
+    else:
+        given = dict(size=model.size, precision=precision)
+    export(model.config, str(model.checkpoint), path, format=form, **given)
+    exported, found = Predictor(path), Agreement(0, 0)
+    for batch in batches:
+        # Images of any size are padded to the largest of their batch.
+        wanted = model.predictions(precision, batch if precision == ANY_SIZE else 1)
+        pairs = zip(wanted, exported(model.given(precision), batch), strict=True)
+        found = sum((agreement(*pair) for pair in pairs), found)
+    return found
 
 
 def shipped(name: str, side: int | None) -> Config:
@@ -185,15 +206,25 @@ def rows(name: str, images: Sequence[Any], args: argparse.Namespace) -> Iterator
         model = subject(config, images, Path(scratch))
         for form in args.format:
             cells = [
-                verdict(model, form, precision, batches_of(precision, args.batches), Path(scratch))
+                verdict(
+                    model,
+                    form,
+                    precision,
+                    batches_of(precision, config, args.batches),
+                    Path(scratch),
+                )
                 for precision in args.precision
             ]
             yield [name, ' × '.join(map(str, model.size)), form, *cells]
 
 
-def batches_of(precision: str, batches: Sequence[int]) -> Sequence[int]:
-    """Return batch sizes: weights of fewer bits are no other graph, one size will do."""
-    return batches if precision == 'fp32' else batches[:1]
+def batches_of(precision: str, config: Config, batches: Sequence[int]) -> Sequence[int]:
+    """Return batch sizes: one will do for weights of fewer bits, which are no other graph.
+
+    Segmentors take no batches of images of different sizes.
+    """
+    several = precision == 'fp32' or (precision == ANY_SIZE and not is_segmentation(config))
+    return batches if several else batches[:1]
 
 
 def main() -> None:
