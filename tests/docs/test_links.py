@@ -29,7 +29,11 @@ REGISTRIES = (
 )
 TOOLS = sorted(path.stem for path in (documents.ROOT / 'tools').glob('*.py'))
 PIP_FLAGS = {'--no-deps', '--force-reinstall'}
-SCRIPTS = (*documents.ROOT.glob('tools/*.sh'), documents.ROOT / 'tests/helpers/kill_training.py')
+SCRIPTS = (
+    *documents.ROOT.glob('tools/*.sh'),
+    documents.ROOT / 'tests/helpers/kill_training.py',
+    documents.ROOT / 'benchmarks/exports.py',
+)
 
 
 @pages
