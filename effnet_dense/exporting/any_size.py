@@ -1,10 +1,11 @@
 """Turn two ONNX graphs of one module, traced at two sizes, into one for every multiple.
 
-The graphs must be equal up to whole numbers that are proportional to height, width or their
-product; the result computes these from the shapes of its inputs. Whatever else differs depends on
-the size in a way that two sizes do not show, and is refused.
+The graphs must be equal up to whole numbers that are proportional to a level's height, width or
+their product; the result computes these from the shapes of its inputs. Whatever else differs
+depends on the size in a way that two sizes do not show, and is refused.
 
-A unit is `multiple` pixels; the sizes are counted in units.
+A unit is `multiple` pixels; the sizes are counted in units. Levels that are coarser than a unit
+have half of it, rounded up, once or several times: `height_2` = ⌈height / 2⌉, and so on.
 """
 
 from __future__ import annotations
@@ -17,17 +18,56 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-TRACED = ((2, 3), (3, 5))
-"""Heights and widths of the two graphs, in units: both sides and areas grow by other factors."""
 CHECKED = (1, 2)
-"""Of the images on which the result is compared with PyTorch."""
-UNITS = {'height': (2, 3), 'width': (3, 5), 'area': (6, 15)}
-"""What a number may be proportional to, at the two sizes."""
+"""Height and width of the images on which the result is compared with PyTorch, in units."""
 PREFIX = 'size_'
 """Of the values that compute sizes."""
 
 Part = tuple[str, int]
-"""A whole number as a name of `UNITS` and its factor; ('', number) if it is constant."""
+"""A whole number as a name of `Plan.units` and its factor; ('', number) if it is constant."""
+
+
+class Plan(NamedTuple):
+    """Which sizes are traced.
+
+    Attributes:
+        multiple: Pixels of a unit.
+        halvings: How often a unit is halved down to the coarsest level's cell.
+    """
+
+    multiple: int
+    halvings: int = 0
+
+    @property
+    def traced(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Heights and widths of the two graphs, in units: all of `units` grow by other factors."""
+        return ((5, 8), (9, 13)) if self.halvings else ((2, 3), (3, 5))
+
+    @property
+    def units(self) -> dict[str, tuple[int, int]]:
+        """What a number may be proportional to, and its value at the two sizes."""
+        sides = self.traced
+        found = {}
+        for times in range(self.halvings + 1):
+            end = f'_{2**times}' if times else ''
+            found[f'height{end}'] = sides[0][0], sides[1][0]
+            found[f'width{end}'] = sides[0][1], sides[1][1]
+            found[f'area{end}'] = sides[0][0] * sides[0][1], sides[1][0] * sides[1][1]
+            sides = _halved(sides[0]), _halved(sides[1])
+        return found
+
+    def part_of(self, first: int, second: int) -> Part | None:
+        """Explain a number by its values at both sizes; None: it is proportional to nothing."""
+        if first == second:
+            return '', first
+        for name, units in self.units.items():
+            if first % units[0] == 0 and first // units[0] * units[1] == second:
+                return name, first // units[0]
+        return None
+
+
+def _halved(sides: tuple[int, int]) -> tuple[int, int]:
+    return -(-sides[0] // 2), -(-sides[1] // 2)
 
 
 class Pair(NamedTuple):
@@ -39,22 +79,22 @@ class Pair(NamedTuple):
     position: int
 
 
-def any_size(first: onnx.ModelProto, second: onnx.ModelProto, multiple: int) -> None:
+def any_size(first: onnx.ModelProto, second: onnx.ModelProto, plan: Plan) -> None:
     """Make a graph one for every height and width that are multiples.
 
     Args:
-        first: Traced with images of `TRACED[0]`; it is changed.
-        second: The same module with images of `TRACED[1]`.
-        multiple: Pixels of a unit.
+        first: Traced with images of `plan.traced[0]`; it is changed.
+        second: The same module with images of `plan.traced[1]`.
+        plan: Of the sizes.
 
     Raises:
         ValueError: The graphs differ in more than sizes, the message names the node.
     """
     pairs = list(_differing(first.graph, second.graph))
-    sizes = _Sizes(first.graph, second.graph)
+    sizes = _Sizes(first.graph, second.graph, plan)
     for pair in pairs:
         pair.node.input[pair.position] = sizes.value(pair)
-    _loosen_shapes(first.graph, second.graph, multiple)
+    _loosen_shapes(first.graph, second.graph, plan)
     nodes = [*sizes.nodes, *first.graph.node]
     del first.graph.node[:], first.graph.value_info[:]
     first.graph.node.extend(nodes)
@@ -108,20 +148,11 @@ def _refusal(node: onnx.NodeProto) -> ValueError:
     )
 
 
-def part_of(first: int, second: int) -> Part | None:
-    """Explain a number by its values at both sizes; None: it is proportional to nothing."""
-    if first == second:
-        return '', first
-    for name, units in UNITS.items():
-        if first % units[0] == 0 and first // units[0] * units[1] == second:
-            return name, first // units[0]
-    return None
-
-
 class _Sizes:
     """Nodes that compute numbers from the shapes of a graph's inputs."""
 
-    def __init__(self, first: onnx.GraphProto, second: onnx.GraphProto) -> None:
+    def __init__(self, first: onnx.GraphProto, second: onnx.GraphProto, plan: Plan) -> None:
+        self._plan = plan
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._units: dict[str, str] = {}
@@ -129,12 +160,11 @@ class _Sizes:
         for values in zip(first.input, second.input, strict=True):
             shapes = [_dims(value) for value in values]
             for axis, dims in enumerate(zip(*shapes, strict=True)):
-                part = part_of(dims[0].dim_value, dims[1].dim_value)
+                part = plan.part_of(dims[0].dim_value, dims[1].dim_value)
                 if part and part[0] and part[0] not in self._units:
                     self._units[part[0]] = self._unit(values[0].name, axis, part)
-        if 'area' not in self._units and {'height', 'width'} <= self._units.keys():
-            sides = self._units['height'], self._units['width']
-            self._units['area'] = self._add('Mul', sides, 'area')
+        for name in plan.units:
+            self._derive(name)
 
     def value(self, pair: Pair) -> str:
         """Return the name of a constant that has its value at every size.
@@ -145,7 +175,8 @@ class _Sizes:
         first, second = pair.first, pair.second
         if first.dtype != np.int64 or first.shape != second.shape:
             raise _refusal(pair.node)
-        parts = [part_of(int(a), int(b)) for a, b in zip(first.flat, second.flat, strict=True)]
+        pairs = zip(first.flat, second.flat, strict=True)
+        parts = [self._plan.part_of(int(a), int(b)) for a, b in pairs]
         known = [part for part in parts if part is not None and part[0] in ('', *self._units)]
         if len(known) < len(parts):
             raise _refusal(pair.node)
@@ -172,6 +203,20 @@ class _Sizes:
         side = self._add('Gather', (shape, self._constant(np.array(axis, np.int64))))
         return self._add('Div', (side, self._constant(np.array(part[1], np.int64))), part[0])
 
+    def _derive(self, name: str) -> None:
+        """Compute a unit from others that are known, if it is not known itself."""
+        kind, _, times = name.partition('_')
+        before = f'{kind}_{int(times) // 2}' if times and times != '2' else kind
+        sides = [name.replace('area', side) for side in ('height', 'width')]
+        if name in self._units:
+            return
+        if kind == 'area' and set(sides) <= self._units.keys():
+            self._units[name] = self._add('Mul', (self._units[sides[0]], self._units[sides[1]]))
+        elif kind != 'area' and times and before in self._units:
+            one, two = (self._constant(np.array(n, np.int64)) for n in (1, 2))
+            more = self._add('Add', (self._units[before], one))
+            self._units[name] = self._add('Div', (more, two))
+
     def _add(self, kind: str, inputs: tuple[str, ...], name: str = '') -> str:
         name = f'{PREFIX}{name or len(self.nodes)}'
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name))
@@ -187,21 +232,17 @@ def _dims(value: onnx.ValueInfoProto) -> Any:
     return value.type.tensor_type.shape.dim
 
 
-def _loosen_shapes(first: onnx.GraphProto, second: onnx.GraphProto, multiple: int) -> None:
+def _loosen_shapes(first: onnx.GraphProto, second: onnx.GraphProto, plan: Plan) -> None:
     """Give the sides of inputs and outputs that differ names instead of numbers."""
     pairs = [*zip(first.input, second.input, strict=True)]
     pairs += zip(first.output, second.output, strict=True)
     for values in pairs:
-        for dim, other in zip(*map(_dims, values), strict=True):
+        for axis, (dim, other) in enumerate(zip(*map(_dims, values), strict=True)):
             if dim.dim_value == other.dim_value:
                 continue
-            part = part_of(dim.dim_value, other.dim_value)
-            if part is None:
-                raise ValueError(
-                    f'no graph for every size: {values[0].name} has {dim.dim_value} rows at one, '
-                    f'{other.dim_value} at another'
-                )
-            dim.dim_param = part[0] if part[1] == multiple else f'{part[0]}_{part[1]}'
+            part = plan.part_of(dim.dim_value, other.dim_value)
+            side = part is not None and part[1] == plan.multiple
+            dim.dim_param = part[0] if part and side else f'{values[0].name}_{axis}'
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

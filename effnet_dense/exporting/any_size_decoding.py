@@ -16,10 +16,13 @@ from torch import Tensor, nn
 
 from effnet_dense.exporting.decoding import Decoder, take
 from effnet_dense.exporting.suppression import IR_VERSION, OPSET
+from effnet_dense.models.efficientdet_head import EfficientDetHead
 
 LEVEL = """
-    rows_{n} = Div (height, stride_y_{n})
-    columns_{n} = Div (width, stride_x_{n})
+    more_rows_{n} = Add (height, rest_y_{n})
+    more_columns_{n} = Add (width, rest_x_{n})
+    rows_{n} = Div (more_rows_{n}, stride_y_{n})
+    columns_{n} = Div (more_columns_{n}, stride_x_{n})
     row_numbers_{n} = Range (zero, rows_{n}, one)
     column_numbers_{n} = Range (zero, columns_{n}, one)
     row_values_{n} = Cast <to = 1> (row_numbers_{n})
@@ -31,22 +34,21 @@ LEVEL = """
     shift_{n} = Add (below_{n}, beside_{n})
     grid_{n} = Add (shift_{n}, base_{n})
     level_{n} = Reshape (grid_{n}, flat)
+    priors_{n} = Expand (level_{n}, each)
 """
 """The first cell's priors, (priors of a cell, D), moved to the cells of all rows and columns."""
 
 WHOLE = """
 <ir_version: {version}, opset_import: ["" : {opset}]>
-priors (float[N, C, height, width] images) => (float[N, P, {numbers}] priors)
+priors (float[N, C, height, width] images) => ({outputs})
 <{constants}>
 {{
     shape = Shape (images)
     number = Gather (shape, axis_n)
     height = Gather (shape, axis_y)
     width = Gather (shape, axis_x)
-    {levels}
-    joined = Concat <axis = 0> ({names})
     each = Concat <axis = 0> (number, one_one)
-    priors = Expand (joined, each)
+    {levels}
 }}
 """
 
@@ -54,8 +56,8 @@ priors (float[N, C, height, width] images) => (float[N, P, {numbers}] priors)
 class AnySizeDecoder(nn.Module):
     """Decode the best candidates of images of any size; see `Decoder`.
 
-    As many candidates of each level as `nms_pre` allows are taken at every size; where a level has
-    fewer, the others have score 0.
+    Unlike there, priors are given, and the levels' sizes with them. As many candidates of each
+    level as `nms_pre` allows are taken at every size; where it has fewer, the others have score 0.
 
     Args:
         head: See `Decoder`.
@@ -71,6 +73,7 @@ class AnySizeDecoder(nn.Module):
         super().__init__()
         self.decoder = Decoder(head, (multiple, multiple))
         self.before = self.decoder.before
+        self.joined = isinstance(head, EfficientDetHead)
         if self.before == 2**31:
             raise ValueError('a detector for every size needs test_cfg.nms_pre, got none')
         numbers = torch.arange(len(self.decoder.levels)).repeat_interleave(self.before)
@@ -81,39 +84,45 @@ class AnySizeDecoder(nn.Module):
         logits: Tensor,
         deltas: Tensor,
         sizes: Tensor,
-        priors: Tensor,
+        priors: list[Tensor],
         centerness: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decode; `priors` are (N, P, D), the rest as `Decoder.forward` has it."""
-        decoder = self.decoder
-        scores, index = self._best(logits)
-        anchor = torch.div(index, decoder.classes, rounding_mode='floor')
-        labels = index - anchor * decoder.classes
-        if decoder.proposes:
+        """Decode; `priors` are (N, P_l, D) for each level, the rest as in `Decoder.forward`."""
+        if self.joined:
+            priors = [torch.cat(priors, 1)]
+        counts = [level.shape[1] for level in priors]
+        whole = [values for values in (logits, deltas, centerness) if values is not None]
+        levels = [values.split(counts, 1) for values in whole]
+        found = zip(self.decoder.levels, priors, *levels, strict=True)
+        chosen = zip(*[self._best(*level) for level in found], strict=True)
+        scores, labels, anchors, deltas, *further = (torch.cat(part, 1) for part in chosen)
+        if self.decoder.proposes:
             labels = labels + self.level_of
-        further = () if centerness is None else (take(centerness, anchor),)
-        chosen = take(priors, anchor), take(deltas, anchor)
-        return decoder.decoded(scores, labels, *chosen, sizes, *further)
+        return self.decoder.decoded(scores, labels, anchors, deltas, sizes, *further)
 
-    def _best(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Decoder`; the priors of a level are as many as at the smallest size, times area."""
+    def _best(
+        self, smallest: int, priors: Tensor, logits: Tensor, *further: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Return scores, labels, priors, deltas, and centerness of a level's best candidates.
+
+        Args:
+            smallest: Number of priors at the smallest size.
+            priors, logits, further: Those of the level.
+        """
         classes = self.decoder.classes
-        area = logits.shape[1] // sum(self.decoder.levels)
-        scores, positions, start = [], [], 0
-        for smallest in self.decoder.levels:
-            level = logits[:, start : start + smallest * area].flatten(1)
-            missing = max(0, self.before - smallest * classes)
-            if missing:
-                level = F.pad(level, (missing, 0), value=float('-inf'))
-            best, index = level.topk(self.before)
-            scores.append(best.sigmoid())
-            positions.append((index - missing).clamp(min=0) + start * classes)
-            start += smallest * area
-        return torch.cat(scores, 1), torch.cat(positions, 1)
+        values = logits.flatten(1)
+        missing = max(0, self.before - smallest * classes)
+        if missing:
+            values = F.pad(values, (missing, 0), value=float('-inf'))
+        best, index = values.topk(self.before)
+        index = (index - missing).clamp(min=0)
+        place = torch.div(index, classes, rounding_mode='floor')
+        chosen = [take(each, place) for each in (priors, *further)]
+        return best.sigmoid(), index - place * classes, *chosen
 
 
 def priors_model(generator: Any) -> onnx.ModelProto:
-    """Build the graph that computes priors: images (N, C, H, W) → priors (N, P, D).
+    """Build the graph that computes each level's priors: images (N, C, H, W) → (N, P_l, D).
 
     Args:
         generator: mmdet's, whose priors are the same in every cell, but for a shift.
@@ -132,17 +141,18 @@ def priors_model(generator: Any) -> onnx.ModelProto:
     for n, (stride, shape, level) in enumerate(zip(strides, shapes, priors, strict=True)):
         cells = level.reshape(*shape, -1, numbers)
         right, down = (cells[at] - cells[0, 0] for at in ((0, 1), (1, 0)))
-        constants += [f'int64 stride_x_{n} = {{{stride[0]}}}, int64 stride_y_{n} = {{{stride[1]}}}']
+        for axis, pixels in zip('xy', stride, strict=True):
+            constants += [f'int64 stride_{axis}_{n} = {{{pixels}}}']
+            constants += [f'int64 rest_{axis}_{n} = {{{pixels - 1}}}']
         constants += [_declared(f'right_{n}', right[0].round())]
         constants += [_declared(f'down_{n}', down[0].round())]
         constants += [_declared(f'base_{n}', cells[0, 0])]
     text = WHOLE.format(
         version=IR_VERSION,
         opset=OPSET,
-        numbers=numbers,
+        outputs=', '.join(f'float[N, P{n}, {numbers}] priors_{n}' for n in range(len(strides))),
         constants=', '.join(constants),
         levels=''.join(LEVEL.format(n=n) for n in range(len(strides))),
-        names=', '.join(f'level_{n}' for n in range(len(strides))),
     )
     model = onnx.parser.parse_model(text)
     onnx.checker.check_model(model, full_check=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import torch
 from mmdet.models.dense_heads import RTMDetInsHead
 from mmdet.models.detectors import SingleStageDetector
 from torch import Tensor
 
 from effnet_dense.deployment.deploy import folded
+from effnet_dense.exporting.any_size import Plan
 from effnet_dense.exporting.any_size_decoding import AnySizeDecoder, priors_model
 from effnet_dense.exporting.decoding import Decoder
 from effnet_dense.exporting.instance_masks import DynamicMasks
@@ -29,7 +30,7 @@ MASKS, SEMANTIC = 'masks', 'semantic_logits'
 
 
 def detector_parts(
-    model: Any, images: Tensor, post: str, any_batch: bool, multiple: int | None = None
+    model: Any, images: Tensor, post: str, any_batch: bool, plan: Plan | None = None
 ) -> Parts:
     """Export a detector.
 
@@ -38,12 +39,12 @@ def detector_parts(
         images: Examples, (N, C, H, W).
         post: 'nms', 'decoded' or 'raw'.
         any_batch: Whether the result takes any number of images.
-        multiple: See `Stages`.
+        plan: See `Stages`.
 
     Raises:
         ValueError: A part of it cannot be exported, or not with `post`.
     """
-    stages = Stages(images, any_batch, multiple)
+    stages = Stages(images, any_batch, plan)
     if isinstance(model, SingleStageDetector):
         return stages.parts(_single_stage(model, stages, post))
     if post != 'nms':
@@ -56,8 +57,8 @@ def detector_parts(
 def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:
     """Append the parts of a single-stage detector; return the names of the outputs."""
     head = model.bbox_head
-    if stages.multiple is not None:
-        return _single_stage_of_any_size(model, stages, stages.multiple, post)
+    if stages.plan is not None:
+        return _single_stage_of_any_size(model, stages, stages.plan.multiple, post)
     size = _size(stages)
     decoder = Decoder(head, size)
     instance = isinstance(head, RTMDetInsHead)
@@ -93,30 +94,35 @@ def _single_stage_of_any_size(
     raw = tuple(name for name in RAW if name in stages.values)
     if post == 'raw':
         return raw
-    _add_priors(head.prior_generator, stages)
+    priors = _add_priors(head.prior_generator, stages)
     found = BOXES if post == 'decoded' else CANDIDATES
-    stages.trace(decoder, [*RAW[:2], SIZES, PRIORS, *raw[2:]], found)
+    stages.trace(decoder, [*RAW[:2], SIZES, priors, *raw[2:]], found)
     if post == 'nms':
         stages.suppress(dict(model.test_cfg['nms']), model.test_cfg['max_per_img'])
     return BOXES
 
 
-def _add_priors(generator: Any, stages: Stages) -> None:
-    """Append the computation of priors, (N, P, D), from the images' size."""
+def _add_priors(generator: Any, stages: Stages) -> list[str]:
+    """Append the computation of each level's priors, (N, P_l, D); return their names."""
+    names = [f'{PRIORS}_{number}' for number in range(len(generator.strides))]
     number = len(stages.values[IMAGES])
     examples = []
     for height, width in stages.sides():
-        shapes = [(height // down, width // right) for right, down in generator.strides]
-        priors = torch.cat(generator.grid_priors(shapes, device='cpu')).float()
-        examples.append(priors.expand(number, -1, -1))
-    stages.append(priors_model(generator), PRIORS, examples)
+        strides = generator.strides
+        shapes = [(math.ceil(height / down), math.ceil(width / right)) for right, down in strides]
+        priors = generator.grid_priors(shapes, device='cpu')
+        examples.append([level.float().repeat(number, 1, 1) for level in priors])
+    stages.append(priors_model(generator), names, examples)
+    return names
 
 
 def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
     """Append the parts of a two-stage detector; return the outputs of the last ones."""
     check_roi_head(model.roi_head)
-    rpn_head, multiple = model.rpn_head, stages.multiple
-    decoder = AnySizeDecoder(rpn_head, multiple) if multiple else Decoder(rpn_head, _size(stages))
+    rpn_head, plan = model.rpn_head, stages.plan
+    decoder: Any = Decoder(rpn_head, _size(stages))
+    if plan is not None:
+        decoder = AnySizeDecoder(rpn_head, plan.multiple)
     model = folded(model)
     head = model.roi_head
     pooled = head.bbox_roi_extractor.num_inputs
@@ -127,9 +133,8 @@ def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
     outputs += [SEMANTIC] if network.semantic is not None else []
     stages.trace(network, [IMAGES], outputs)
     candidates = [PROPOSED + name for name in CANDIDATES]
-    if multiple:
-        _add_priors(rpn_head.prior_generator, stages)
-    stages.trace(decoder, [*RAW[:2], SIZES, *([PRIORS] if multiple else [])], candidates)
+    priors = [] if plan is None else [_add_priors(rpn_head.prior_generator, stages)]
+    stages.trace(decoder, [*RAW[:2], SIZES, *priors], candidates)
     rpn, rcnn = model.test_cfg.rpn, model.test_cfg.rcnn
     stages.suppress(dict(rpn.nms), rpn.max_per_img, PROPOSED)
     given: list[str | list[str]] = [PROPOSED + 'boxes', PROPOSED + 'labels', SIZES, levels[:pooled]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from mmdet.models.necks import FPN
 from mmengine.config import Config
 
 from effnet_dense.data.config_walk import type_name
@@ -47,18 +48,33 @@ def check_multiple(model: Any, multiple: int, size: tuple[int, int] | None) -> N
     """Check the number of whose multiples a network takes every height and width.
 
     Raises:
-        ValueError: It is no multiple of the network's coarsest stride, or there is a `size`, too.
+        ValueError: It is no multiple of 32, or there is a `size`, too.
     """
     if size is not None:
         raise ValueError(f'expected size or multiple, got both: {size} and {multiple}')
-    head = getattr(model, 'rpn_head', None) or getattr(model, 'bbox_head', None)
-    strides = head.prior_generator.strides if head is not None else [[COARSEST]]
-    coarsest = max(COARSEST, *(max(stride) for stride in strides))
-    if multiple < 1 or multiple % coarsest:
+    needed = COARSEST if halvings(model, COARSEST) == 0 or _rounds_up(model) else coarsest(model)
+    if multiple < 1 or multiple % needed:
         raise ValueError(
-            f'expected multiple to be a multiple of {coarsest}, the coarsest stride of '
-            f'{type(model).__name__}, got {multiple}'
+            f'expected multiple to be a multiple of {needed}, as {type(model).__name__} with '
+            f'{type(getattr(model, "neck", None)).__name__} needs it, got {multiple}'
         )
+
+
+def coarsest(model: Any) -> int:
+    """Return the largest stride of a detector's or segmentor's levels, in pixels."""
+    head = getattr(model, 'rpn_head', None) or getattr(model, 'bbox_head', None)
+    strides = head.prior_generator.strides if head is not None else ()
+    return max(COARSEST, *(max(stride) for stride in strides), COARSEST)
+
+
+def halvings(model: Any, multiple: int) -> int:
+    """Return how often a multiple is halved, rounded up, down to the coarsest level."""
+    return max(0, math.ceil(math.log2(coarsest(model) / multiple)))
+
+
+def _rounds_up(model: Any) -> bool:
+    """Whether the levels above a stride of 32 are computed alike for even and odd sides."""
+    return type(getattr(model, 'neck', None)) is FPN
 
 
 def _multiple(preprocessor: Any) -> int:

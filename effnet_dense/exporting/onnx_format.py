@@ -10,7 +10,9 @@ import onnx
 from numpy.typing import NDArray
 from torch import Tensor
 
+from effnet_dense.exporting.any_size import Plan
 from effnet_dense.exporting.detectors import detector_parts
+from effnet_dense.exporting.input_size import halvings
 from effnet_dense.exporting.network import SegmentationNetwork
 from effnet_dense.exporting.network_runner import Outputs as Outputs
 from effnet_dense.exporting.network_runner import runner as runner
@@ -47,20 +49,21 @@ def trace(
     any_batch: bool,
     multiple: int | None = None,
 ) -> Parts:
-    """See `Maker`, and `Stages` for `multiple`."""
+    """See `Maker`; `multiple` as in `exporting.any_size`."""
+    plan = None if multiple is None else Plan(multiple, halvings(model, multiple))
     if task != 'semantic':
-        return detector_parts(model, images, post, any_batch, multiple)
-    return segmentor_parts(model, images, post, any_batch, multiple)
+        return detector_parts(model, images, post, any_batch, plan)
+    return segmentor_parts(model, images, post, any_batch, plan)
 
 
 def segmentor_parts(
-    model: Any, images: Tensor, post: str, any_batch: bool, multiple: int | None = None
+    model: Any, images: Tensor, post: str, any_batch: bool, plan: Plan | None = None
 ) -> Parts:
     """Export a segmentor; see `trace`."""
     check_segmentor(model)
     network = SegmentationNetwork(model, labels=post == 'labels').eval()
     name = 'label_map' if post == 'labels' else 'logits'
-    stages = Stages(images, any_batch, multiple)
+    stages = Stages(images, any_batch, plan)
     stages.trace(network, [IMAGES], [name])
     return stages.parts([name])
 

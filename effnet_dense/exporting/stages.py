@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from effnet_dense.exporting.any_size import CHECKED, TRACED, any_size
+from effnet_dense.exporting.any_size import CHECKED, Plan, any_size
 from effnet_dense.exporting.chain import chain, renamed
 from effnet_dense.exporting.onnx_file import Parts, to_onnx
 from effnet_dense.exporting.raw_outputs import share_apart
@@ -29,20 +29,21 @@ class Stages:
     """Models that are executed one after the other, and example values of what they return.
 
     Args:
-        images: Examples, (N, C, H, W); their size does not matter with `multiple`.
+        images: Examples, (N, C, H, W); their size does not matter with a plan.
         any_batch: Whether the models take any number of images.
-        multiple: The models take every height and width that are multiples of it, in pixels; None:
-            those of the examples.
+        plan: The models take every height and width that are multiples; None: those of the
+            examples.
     """
 
-    def __init__(self, images: Tensor, any_batch: bool, multiple: int | None = None) -> None:
+    def __init__(self, images: Tensor, any_batch: bool, plan: Plan | None = None) -> None:
         self.models: list[onnx.ModelProto] = []
-        self.multiple = multiple
+        self.plan = plan
         self._any_batch = any_batch
         self._examples = [_values(images)]
-        if multiple is not None:
+        if plan is not None:
             noise = torch.Generator().manual_seed(0)
-            shapes = [(*images.shape[:2], *(n * multiple for n in s)) for s in (*TRACED, CHECKED)]
+            sizes = [[n * plan.multiple for n in size] for size in (*plan.traced, CHECKED)]
+            shapes = [(*images.shape[:2], *size) for size in sizes]
             self._examples = [_values(torch.randn(shape, generator=noise)) for shape in shapes]
 
     @property
@@ -79,17 +80,22 @@ class Stages:
             arguments.append(given)
         model = to_onnx(module, arguments[0], names, outputs, self._any_batch)
         self.models.append(model)
-        if self.multiple is not None:
+        if self.plan is not None:
             second = to_onnx(module, arguments[1], names, outputs, self._any_batch)
-            any_size(model, second, self.multiple)
+            any_size(model, second, self.plan)
             self._check(type(module).__name__)
+            if len(self.models) == 1:
+                for name, values in zip(outputs, found, strict=True):
+                    self._examples[-1][name] = _distinct(values)
 
-    def append(self, model: onnx.ModelProto, name: str, examples: Sequence[Tensor]) -> None:
-        """Append a model of one output, with that output at each of the examples' sizes."""
+    def append(
+        self, model: onnx.ModelProto, outputs: Sequence[str], examples: Sequence[Sequence[Tensor]]
+    ) -> None:
+        """Append a model, with its outputs at each of the examples' sizes."""
         self.models.append(model)
-        for values, value in zip(self._examples, examples, strict=True):
-            values[name] = value
-        self._check(name)
+        for values, found in zip(self._examples, examples, strict=True):
+            values.update(zip(outputs, found, strict=True))
+        self._check(model.graph.name)
 
     def sides(self) -> list[tuple[int, int]]:
         """Return height and width of each size at which there are examples."""
@@ -150,3 +156,10 @@ class Stages:
 def _values(images: Tensor) -> dict[str, Tensor]:
     sizes = torch.tensor(images.shape[2:], dtype=torch.float32)
     return {IMAGES: images, SIZES: sizes.repeat(len(images), 1)}
+
+
+def _distinct(values: Tensor) -> Tensor:
+    """Replace values by as many different ones, whose order does not depend on the runtime."""
+    count = values.numel()
+    mixed = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return (mixed * (8 / count) - 4).to(values.dtype).view_as(values)

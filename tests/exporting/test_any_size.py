@@ -8,7 +8,7 @@ import onnx.parser
 import onnxruntime
 import pytest
 
-from effnet_dense.exporting.any_size import any_size, part_of
+from effnet_dense.exporting.any_size import Plan, any_size
 
 GRAPH = """
     <ir_version: 10, opset_import: ["" : 20]>
@@ -33,7 +33,7 @@ def graph(
 
 def test_numbers_are_computed_from_the_size() -> None:
     model = graph(2, 3)
-    any_size(model, graph(3, 5), 8)
+    any_size(model, graph(3, 5), Plan(8))
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     images = np.arange(2 * 3 * 16 * 40, dtype=np.float32).reshape(2, 3, 16, 40)
@@ -41,7 +41,7 @@ def test_numbers_are_computed_from_the_size() -> None:
     np.testing.assert_array_equal(rows, images.reshape(2, -1, 2))
     np.testing.assert_array_equal(small, images[:, :, ::2, ::2] * 2)
     assert [value.shape[2] for value in session.get_inputs()] == ['height']
-    assert session.get_outputs()[1].shape == ['N', 3, 'height_4', 'width_4']
+    assert session.get_outputs()[1].shape == ['N', 3, 'small_2', 'small_3']
 
 
 @pytest.mark.parametrize(
@@ -54,20 +54,20 @@ def test_numbers_are_computed_from_the_size() -> None:
 )
 def test_other_differences_are_refused(second: onnx.ModelProto, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        any_size(graph(2, 3), second, 8)
+        any_size(graph(2, 3), second, Plan(8))
 
 
 def test_further_nodes_are_refused() -> None:
     second = graph(3, 5)
     second.graph.node.append(second.graph.node[0])
     with pytest.raises(ValueError, match='no graph for every size: 3 nodes at one, 4 at another'):
-        any_size(graph(2, 3), second, 8)
+        any_size(graph(2, 3), second, Plan(8))
 
 
 def test_parts() -> None:
-    assert part_of(7, 7) == ('', 7)
-    assert part_of(-1, -1) == ('', -1)
-    assert part_of(64, 96) == ('height', 32)
-    assert part_of(96, 160) == ('width', 32)
-    assert part_of(6 * 9, 15 * 9) == ('area', 9)
-    assert part_of(65, 97) is part_of(3, 5 * 7) is None
+    assert Plan(32).part_of(7, 7) == ('', 7)
+    assert Plan(32).part_of(-1, -1) == ('', -1)
+    assert Plan(32).part_of(64, 96) == ('height', 32)
+    assert Plan(32).part_of(96, 160) == ('width', 32)
+    assert Plan(32).part_of(6 * 9, 15 * 9) == ('area', 9)
+    assert Plan(32).part_of(65, 97) is Plan(32).part_of(3, 5 * 7) is None

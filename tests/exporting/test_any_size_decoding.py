@@ -23,8 +23,9 @@ def test_candidates(name: str, before: int) -> None:
     expected = Decoder(head, SIDES)(*raw[:2], sizes, *raw[2:])
     strides = [stride for stride, _ in head.prior_generator.strides]
     shapes = [(SIDES[0] // stride, SIDES[1] // stride) for stride in strides]
-    priors = torch.cat(head.prior_generator.grid_priors(shapes, device='cpu')).float()
-    found = AnySizeDecoder(head, 128)(*raw[:2], sizes, priors.expand(2, -1, -1), *raw[2:])
+    grids = head.prior_generator.grid_priors(shapes, device='cpu')
+    priors = [level.float().expand(2, -1, -1) for level in grids]
+    found = AnySizeDecoder(head, 128)(*raw[:2], sizes, priors, *raw[2:])
     levels = 1 if name.startswith('efficientdet') else len(strides)
     assert found[1].shape == (2, before * levels)
     for image in range(2):
@@ -41,10 +42,10 @@ def test_priors(name: str) -> None:
     for height, width in ((128, 128), (384, 256)):
         images = np.zeros((2, 3, height, width), np.float32)
         shapes = [(height // stride, width // stride) for stride, _ in generator.strides]
-        expected = torch.cat(generator.grid_priors(shapes, device='cpu')).numpy()
-        (found,) = session.run(None, {'images': images})
-        assert found.shape == (2, *expected.shape)
-        np.testing.assert_allclose(found[1], expected, rtol=0, atol=1e-4)
+        expected = generator.grid_priors(shapes, device='cpu')
+        for level, grid in zip(session.run(None, {'images': images}), expected, strict=True):
+            assert level.shape == (2, *grid.shape)
+            np.testing.assert_allclose(level[1], grid.numpy(), rtol=0, atol=1e-4)
 
 
 def test_a_limit_is_needed() -> None:

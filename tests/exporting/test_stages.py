@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from effnet_dense.exporting.any_size import Plan
 from effnet_dense.exporting.stages import Stages
 
 
@@ -25,7 +26,7 @@ class Sums(nn.Module):
 
 
 def test_every_size() -> None:
-    stages = Stages(torch.zeros(2, 3, 8, 8), True, multiple=8)
+    stages = Stages(torch.zeros(2, 3, 8, 8), True, plan=Plan(8))
     stages.trace(Sums(odd=0), ['images'], ['rows'])
     session = onnxruntime.InferenceSession(stages.models[0].SerializeToString())
     images = np.random.default_rng(0).standard_normal((3, 3, 40, 8), np.float32)
@@ -34,12 +35,12 @@ def test_every_size() -> None:
 
 
 def test_what_two_sizes_do_not_show() -> None:
-    stages = Stages(torch.zeros(2, 3, 8, 8), True, multiple=8)
+    stages = Stages(torch.zeros(2, 3, 8, 8), True, plan=Plan(8))
     with pytest.raises(ValueError, match=r'Sums .* every size: \d+\.\d+% of its results'):
         stages.trace(Sums(odd=8), ['images'], ['rows'])
 
 
 def test_what_they_show() -> None:
-    stages = Stages(torch.zeros(2, 3, 8, 8), True, multiple=8)
+    stages = Stages(torch.zeros(2, 3, 8, 8), True, plan=Plan(8))
     with pytest.raises(ValueError, match='no graph for every size'):
         stages.trace(Sums(odd=16), ['images'], ['rows'])
