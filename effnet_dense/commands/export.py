@@ -4,7 +4,7 @@ Examples:
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune
   effnet-dense export work_dirs/effnet_lite0_fpn_camvid --size 384 480 --out camvid.onnx
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --format openvino
-  effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --multiple 128
+  effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --multiple 32
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --format executorch
   effnet-dense predict model.onnx street.jpg --out found
 """
@@ -59,8 +59,8 @@ def parser(prog: str | None = None) -> Parser:
         '--multiple',
         type=whole(1),
         metavar='M',
-        help='take every height and width that are multiples of M, instead of one size: of 32 for '
-        'most segmentors, 64 or 128 for detectors',
+        help='take every height and width that are multiples of M, instead of one size: of 32, '
+        'with a BiFPN of 128',
     )
     add(
         '--batch',

@@ -20,9 +20,9 @@ from effnet_dense.utils.counted import counted
 if TYPE_CHECKING:
     from effnet_dense.inference import Predictor
 
-FOR_CHECKPOINTS = ('cfg_options', 'deploy', 'channels_last', 'device', 'runtime')
+FOR_CHECKPOINTS = ('cfg_options', 'deploy', 'channels_last', 'device')
 """Arguments that an exported file does not take."""
-RUNTIMES = ('onnxruntime', 'openvino')
+RUNTIMES = ('auto', 'pytorch', 'onnxruntime', 'openvino')
 """Those of inference.converted, which imports a framework."""
 
 
@@ -76,8 +76,10 @@ def parser(prog: str | None = None) -> Parser:
     add(
         '--runtime',
         choices=RUNTIMES,
-        help='run the checkpoint by ONNX Runtime or OpenVINO instead of PyTorch; it is converted '
-        'once, the file is kept beside it',
+        default='auto',
+        help='onnxruntime and openvino run the checkpoint by it instead of PyTorch; it is '
+        'converted once, the file is kept beside it. auto (default) takes such a file on a CPU, if '
+        'there is one with equal results, else PyTorch',
     )
     add(
         '--image-range',
@@ -144,6 +146,7 @@ def open_exported(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
     if not sources:
         raise ValueError(f'expected images, folders or videos after {args.config}')
     given = [f'--{name.replace("_", "-")}' for name in FOR_CHECKPOINTS if getattr(args, name)]
+    given += ['--runtime'] if args.runtime != 'auto' else []
     given += ['--image-size'] if settings_of(args, PREDICT).given() else []
     if given:
         raise ValueError(f'{args.config} is exported: expected it without {", ".join(given)}')

@@ -144,7 +144,7 @@ def _check_alike(node: onnx.NodeProto, other: onnx.NodeProto) -> None:
 def _refusal(node: onnx.NodeProto) -> ValueError:
     return ValueError(
         f'no graph for every size: {node.op_type} {node.name!r:.80} depends on the size of images '
-        '(export it with a fixed height and width)'
+        '(export it with a fixed height and width, or with a larger multiple, such as 128)'
     )
 
 

@@ -67,8 +67,6 @@ class AnySizeDecoder(nn.Module):
         ValueError: The config does not limit the candidates.
     """
 
-    level_of: Tensor
-
     def __init__(self, head: Any, multiple: int) -> None:
         super().__init__()
         self.decoder = Decoder(head, (multiple, multiple))
@@ -76,8 +74,6 @@ class AnySizeDecoder(nn.Module):
         self.joined = isinstance(head, EfficientDetHead)
         if self.before == 2**31:
             raise ValueError('a detector for every size needs test_cfg.nms_pre, got none')
-        numbers = torch.arange(len(self.decoder.levels)).repeat_interleave(self.before)
-        self.register_buffer('level_of', numbers)
 
     def forward(
         self,
@@ -96,8 +92,6 @@ class AnySizeDecoder(nn.Module):
         found = zip(self.decoder.levels, priors, *levels, strict=True)
         chosen = zip(*[self._best(*level) for level in found], strict=True)
         scores, labels, anchors, deltas, *further = (torch.cat(part, 1) for part in chosen)
-        if self.decoder.proposes:
-            labels = labels + self.level_of
         return self.decoder.decoded(scores, labels, anchors, deltas, sizes, *further)
 
     def _best(

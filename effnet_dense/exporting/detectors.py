@@ -87,8 +87,6 @@ def _single_stage_of_any_size(
 ) -> tuple[str, ...]:
     """Append the parts of a detector that takes every multiple; see `_single_stage`."""
     head = model.bbox_head
-    if isinstance(head, RTMDetInsHead):
-        raise ValueError('RTMDet-Ins is exported with a fixed height and width, not with multiple')
     decoder = AnySizeDecoder(head, multiple)
     stages.trace(DetectionNetwork(model), [IMAGES], RAW)
     raw = tuple(name for name in RAW if name in stages.values)
@@ -119,10 +117,7 @@ def _add_priors(generator: Any, stages: Stages) -> list[str]:
 def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
     """Append the parts of a two-stage detector; return the outputs of the last ones."""
     check_roi_head(model.roi_head)
-    rpn_head, plan = model.rpn_head, stages.plan
-    decoder: Any = Decoder(rpn_head, _size(stages))
-    if plan is not None:
-        decoder = AnySizeDecoder(rpn_head, plan.multiple)
+    decoder = Decoder(model.rpn_head, _size(stages))
     model = folded(model)
     head = model.roi_head
     pooled = head.bbox_roi_extractor.num_inputs
@@ -133,8 +128,7 @@ def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
     outputs += [SEMANTIC] if network.semantic is not None else []
     stages.trace(network, [IMAGES], outputs)
     candidates = [PROPOSED + name for name in CANDIDATES]
-    priors = [] if plan is None else [_add_priors(rpn_head.prior_generator, stages)]
-    stages.trace(decoder, [*RAW[:2], SIZES, *priors], candidates)
+    stages.trace(decoder, [*RAW[:2], SIZES], candidates)
     rpn, rcnn = model.test_cfg.rpn, model.test_cfg.rcnn
     stages.suppress(dict(rpn.nms), rpn.max_per_img, PROPOSED)
     given: list[str | list[str]] = [PROPOSED + 'boxes', PROPOSED + 'labels', SIZES, levels[:pooled]]

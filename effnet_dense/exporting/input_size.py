@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from mmdet.models.dense_heads import RTMDetInsHead
+from mmdet.models.detectors import TwoStageDetector
 from mmdet.models.necks import FPN
 from mmengine.config import Config
 
@@ -48,8 +50,16 @@ def check_multiple(model: Any, multiple: int, size: tuple[int, int] | None) -> N
     """Check the number of whose multiples a network takes every height and width.
 
     Raises:
-        ValueError: It is no multiple of 32, or there is a `size`, too.
+        ValueError: The model takes one size, or the number is no multiple of 32, or there is a
+            `size`, too.
     """
+    if isinstance(model, TwoStageDetector) or isinstance(
+        getattr(model, 'bbox_head', None), RTMDetInsHead
+    ):
+        raise ValueError(
+            f'{type(model).__name__} is exported with one height and width: expected it without '
+            'multiple'
+        )
     if size is not None:
         raise ValueError(f'expected size or multiple, got both: {size} and {multiple}')
     needed = COARSEST if halvings(model, COARSEST) == 0 or _rounds_up(model) else coarsest(model)
@@ -62,7 +72,7 @@ def check_multiple(model: Any, multiple: int, size: tuple[int, int] | None) -> N
 
 def coarsest(model: Any) -> int:
     """Return the largest stride of a detector's or segmentor's levels, in pixels."""
-    head = getattr(model, 'rpn_head', None) or getattr(model, 'bbox_head', None)
+    head = getattr(model, 'bbox_head', None)
     strides = head.prior_generator.strides if head is not None else ()
     return max(COARSEST, *(max(stride) for stride in strides), COARSEST)
 

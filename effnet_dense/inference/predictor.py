@@ -39,7 +39,7 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
 from effnet_dense.engine.run_folder import checkpoint_of, is_run
 from effnet_dense.evaluation.captions import ImageArray
-from effnet_dense.inference.converted import check_runtime, converted
+from effnet_dense.inference.converted import AUTO, FORMATS, check_runtime, converted, ready
 from effnet_dense.inference.drawer import Drawer
 from effnet_dense.inference.exported import ExportedModel, exported_config
 from effnet_dense.inference.images import ImageInput, ImageReader
@@ -85,8 +85,10 @@ class Predictor:
         score_thr: Detections with lower scores are dropped; by default those of the config's
             test_cfg remain.
         runtime: 'onnxruntime' or 'openvino': run the checkpoint by it instead of PyTorch, converted
-            once and kept beside the checkpoint (see `inference.converted`). As any exported file
-            it takes images of one size, and no `device`, `deploy` or `channels_last`.
+            once and kept beside the checkpoint (see `inference.converted`); then there is no
+            `device`, `deploy` or `channels_last`. 'auto' takes a file that was converted before and
+            has equal results, on a CPU if none of these three is given, else PyTorch; it converts
+            nothing. 'pytorch' never does.
 
     Attributes:
         config: The config.
@@ -108,26 +110,40 @@ class Predictor:
         channels_last: bool = False,
         image_range: ImageRange = None,
         score_thr: float | None = None,
-        runtime: str | None = None,
+        runtime: str = AUTO,
     ) -> None:
         if score_thr is not None:
             check_share('score_thr', score_thr)
-        if runtime is not None:
-            check_runtime(runtime)
+        check_runtime(runtime)
         self._score_thr = score_thr
         self._watched = False
         self.model: Any = None
         unused = dict(device=device, deploy=deploy or None, channels_last=channels_last or None)
         if is_exported(config):
-            given = dict(checkpoint=checkpoint, runtime=runtime, **unused)
-            _refuse(f'{config} is exported', given)
+            given = dict(checkpoint=checkpoint, runtime=None if runtime == AUTO else runtime)
+            _refuse(f'{config} is exported', {**given, **unused})
             self._open(open_session(str(config)), image_range)
-        elif runtime is not None:
+        elif runtime in FORMATS:
             _refuse(f'runtime={runtime} is given', unused)
-            self._open(self._converted(config, checkpoint, runtime), image_range)
+            self._open(converted(*_local(config, checkpoint), runtime), image_range)
+        elif (session := self._ready(config, checkpoint, runtime, unused)) is not None:
+            self._open(session, image_range)
         else:
             self._load(config, checkpoint, device, deploy, channels_last, image_range)
         self._finish()
+
+    def _ready(
+        self,
+        config: str | PathLike[str] | Config,
+        checkpoint: Source | None,
+        runtime: str,
+        unused: dict[str, Any],
+    ) -> Session | None:
+        """Open a converted file if the runtime may be chosen and the device is a CPU."""
+        free = runtime == AUTO and all(value is None for value in unused.values())
+        if not free or get_device() != 'cpu':
+            return None
+        return ready(*_local(config, checkpoint))
 
     def _load(
         self,
@@ -163,14 +179,6 @@ class Predictor:
         self.model.to(chosen)
         if channels_last:
             use_channels_last(self.model)
-
-    def _converted(
-        self, config: str | PathLike[str] | Config, checkpoint: Source | None, runtime: str
-    ) -> Session:
-        """Convert a checkpoint for a runtime, or open what was converted before."""
-        checkpoint = _check_sources(config, checkpoint)
-        loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
-        return converted(loaded, Path(fetch(checkpoint)), runtime)
 
     def _open(self, session: Session, image_range: ImageRange) -> None:
         """Take an exported file as the model."""
@@ -365,6 +373,13 @@ def _check_sources(config: Any, checkpoint: Any) -> Source:
             f'{type(checkpoint).__name__}'
         )
     return checkpoint
+
+
+def _local(config: str | PathLike[str] | Config, checkpoint: Source | None) -> tuple[Config, Path]:
+    """Return a config and the local file of its checkpoint."""
+    checkpoint = _check_sources(config, checkpoint)
+    loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
+    return loaded, Path(fetch(checkpoint))
 
 
 def _refuse(reason: str, given: dict[str, Any]) -> None:

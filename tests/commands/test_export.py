@@ -43,7 +43,7 @@ def test_formats() -> None:
     assert tuple(formats.OUT) == export.FORMATS
     assert precision.PRECISIONS == export.PRECISIONS
     assert int8.MAX_DROP == export.MAX_DROP
-    assert tuple(converted.FORMATS) == predict.RUNTIMES
+    assert (converted.AUTO, converted.PYTORCH, *converted.FORMATS) == predict.RUNTIMES
 
 
 def test_a_name_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,11 +39,11 @@ def test_an_older_pytorch(files: Any, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('name', 'multiple'), [('retinanet', 128), ('efficientdet', None)])
+@pytest.mark.parametrize(('name', 'multiple'), [('retinanet', 32), ('efficientdet', None)])
 def test_detections(files: Any, name: str, multiple: int | None, tmp_path: Path) -> None:
     config, checkpoint = copy.deepcopy(files[name][0]), files[name][1]
     images = IMAGES
-    if multiple is not None:  # one image after the other is padded to 128 × 128 or 128 × 256
+    if multiple is not None:  # to 128 × 128, 96 × 224, 64 × 224
         config.model.data_preprocessor.pad_size_divisor = multiple
         config.test_dataloader.dataset.pipeline[1].scale = (200, 100)
         images = [image[:rows] for image, rows in zip(IMAGES, (64, 30, 20), strict=True)]
@@ -104,8 +104,10 @@ def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:
         export(config, str(checkpoint), out, post='labels')
     with pytest.raises(ValueError, match='multiples of 32, got 70 × 64'):
         export(config, str(checkpoint), out, size=(70, 64))
-    with pytest.raises(ValueError, match='of 128, the coarsest stride of RetinaNet, got 32'):
-        export(config, str(checkpoint), out, multiple=32)
+    with pytest.raises(ValueError, match='multiple of 32, as RetinaNet with FPN needs it, got 16'):
+        export(config, str(checkpoint), out, multiple=16)
+    with pytest.raises(ValueError, match=r'multiple of 128, as .* with BiFPN needs it, got 64'):
+        export(files['efficientdet'][0], str(files['efficientdet'][1]), out, multiple=64)
     with pytest.raises(ValueError, match=r'size or multiple, got both: \(64, 64\) and 128'):
         export(config, str(checkpoint), out, size=(64, 64), multiple=128)
     with pytest.raises(ValueError, match=r"a name with \.onnx, got '.*model'"):
@@ -118,6 +120,8 @@ def test_other_models_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     checkpoint = str(saved(config, tmp_path / 'x.pth'))
     with pytest.raises(ValueError, match=r"is exported with post='nms', .*, got 'raw'"):
         export(config, checkpoint, tmp_path / 'a.onnx', post='raw')
+    with pytest.raises(ValueError, match='MaskRCNN is exported with one height and width'):
+        export(config, checkpoint, tmp_path / 'a.onnx', multiple=128)
     monkeypatch.setattr(exporter, 'opened_data', lambda *_: nullcontext())
     with pytest.raises(ValueError, match=r'int8 is for single-stage .*, got MaskRCNN'):
         export(config, checkpoint, tmp_path / 'a.onnx', precision='int8')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import onnx
 import pytest
 
 import effnet_dense
+from effnet_dense.engine.config import load_config
 from effnet_dense.inference import Predictor, converted
+from effnet_dense.inference.exported import ExportedModel
 from effnet_dense.runtimes.metadata import KEY
-from tests.helpers.exported_files import identity, identity_folder
+from tests.helpers.exported_files import METADATA, identity, identity_folder, identity_of_any_size
 from tests.helpers.tiny_models import saved, segmentor
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
@@ -24,8 +27,12 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Replace `export` by one that takes no time; list what it was given."""
     given: list[Any] = []
 
-    def export(config: Any, checkpoint: str, out: Path, format: str) -> Path:
-        given.append((checkpoint, format))
+    def export(
+        config: Any, checkpoint: str, out: Path, format: str, multiple: int | None = None
+    ) -> Path:
+        given.append((checkpoint, format, multiple))
+        if multiple is not None and format == 'onnx':
+            return identity_of_any_size(out)
         return identity(out) if format == 'onnx' else identity_folder(out)
 
     monkeypatch.setattr(effnet_dense, 'export', export, raising=False)
@@ -45,7 +52,7 @@ def test_converted_once(checkpoint: Path, exports: list[Any], runtime: str) -> N
     for _ in range(2):
         sample = Predictor(segmentor(), checkpoint, runtime=runtime)(IMAGE)
         assert sample.pred_sem_seg.data.shape == (1, 20, 50)
-    assert exports == [(str(checkpoint), converted.FORMATS[runtime])]
+    assert exports == [(str(checkpoint), converted.FORMATS[runtime], 32)]
     first, second = sorted(checkpoint.parent.iterdir(), key=lambda path: len(path.name))
     assert first == checkpoint and second.name.startswith('best.')
 
@@ -94,7 +101,7 @@ def test_a_folder_that_cannot_be_written_to(
 
 
 def test_nothing_is_left_of_a_failure(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(config: Any, checkpoint: str, out: Path, format: str) -> Path:
+    def fail(config: Any, checkpoint: str, out: Path, format: str, **_: int) -> Path:
         out.write_bytes(b'0')
         raise ValueError('such a model cannot be exported')
 
@@ -105,7 +112,9 @@ def test_nothing_is_left_of_a_failure(checkpoint: Path, monkeypatch: pytest.Monk
 
 
 def test_mistakes(checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="one of onnxruntime, openvino, got 'tensorrt'"):
+    with pytest.raises(
+        ValueError, match="one of auto, pytorch, onnxruntime, openvino, got 'tensorrt'"
+    ):
         Predictor(segmentor(), checkpoint, runtime='tensorrt')
     with pytest.raises(
         ValueError, match=r'runtime=openvino is given: .* without device=cpu, deploy'
@@ -113,3 +122,56 @@ def test_mistakes(checkpoint: Path, tmp_path: Path) -> None:
         Predictor(segmentor(), checkpoint, 'cpu', deploy=True, runtime='openvino')
     with pytest.raises(ValueError, match='is exported: expected it without runtime=onnxruntime'):
         Predictor(identity(tmp_path / 'a.onnx'), runtime='onnxruntime')
+
+
+def test_auto_takes_what_is_there(checkpoint: Path, exports: list[Any]) -> None:
+    assert not isinstance(Predictor(segmentor(), checkpoint).model, ExportedModel)
+    Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    assert isinstance(Predictor(segmentor(), checkpoint).model, ExportedModel)
+    for arguments in (dict(device='cpu'), dict(deploy=True), dict(runtime='pytorch')):
+        predictor = Predictor(segmentor(), checkpoint, **arguments)
+        assert not isinstance(predictor.model, ExportedModel)
+    other = segmentor()
+    other.model.data_preprocessor.test_cfg.size_divisor = 64
+    assert not isinstance(Predictor(other, checkpoint).model, ExportedModel)
+    assert len(exports) == 1
+
+
+def test_auto_leaves_a_gpu_to_pytorch(
+    checkpoint: Path, exports: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    monkeypatch.setattr('effnet_dense.inference.predictor.get_device', lambda: 'cuda')
+    monkeypatch.setattr('effnet_dense.inference.predictor.checked_device', lambda _: 'cpu')
+    assert not isinstance(Predictor(segmentor(), checkpoint).model, ExportedModel)
+
+
+def test_padding() -> None:
+    free = replace(METADATA, size=None, multiple=32)
+    assert converted.padding_multiple(segmentor()) == 32
+    assert converted.pads_alike(segmentor(), free)
+    assert not converted.pads_alike(segmentor(), replace(free, multiple=64))
+    assert not converted.pads_alike(segmentor(), METADATA)
+    assert not converted.pads_alike(segmentor(), replace(free, task='instance'))
+    assert not converted.pads_alike(segmentor(), replace(free, nms={'rcnn': {}}))
+    square = load_config('efficientdet_lite0_finetune')
+    assert converted.pads_alike(square, replace(METADATA, size=[320, 320]))
+    assert not converted.pads_alike(square, replace(METADATA, size=[320, 640]))
+    square.model.data_preprocessor.pad_size_divisor = 1
+    assert not converted.pads_alike(square, replace(METADATA, size=[320, 320]))
+
+
+def test_one_size_where_a_multiple_cannot_be(
+    checkpoint: Path, exports: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = effnet_dense.export
+
+    def fail(*given: Any, **options: Any) -> Path:
+        if 'multiple' in options:
+            raise ValueError('no graph for every size')
+        return export(*given, **options)
+
+    monkeypatch.setattr(effnet_dense, 'export', fail)
+    Predictor(segmentor(), checkpoint, runtime='onnxruntime')
+    assert exports == [(str(checkpoint), 'onnx', None)]
+    assert not isinstance(Predictor(segmentor(), checkpoint).model, ExportedModel)
