@@ -7,6 +7,7 @@
 #   python3.12   the versions of requirements/constraints.txt
 #   python3.13
 #   onedl        OneDL's continuations instead of OpenMMLab's packages (requirements/onedl.txt)
+#   litert       what exports to LiteRT (requirements/litert-export.txt); runs that format's tests
 #   executorch   ExecuTorch and coremltools (requirements/executorch.txt); runs their formats' tests
 # The environment is .environments/NAME, about 7 GB, and is kept. PYTHON names its interpreter.
 # SHARED names a site-packages folder of the same Python, whose packages are used, not installed.
@@ -22,6 +23,7 @@ case $name in
   torch2.11) pins='torch==2.11.0 torchvision==0.26.0' ;;
   python3.12 | python3.13) python=$name ;;
   onedl) ;;
+  litert) tests=(tests/*/test_litert_*.py) ;;
   executorch)
     extras=tests,executorch,coreml
     tests=(tests/*/test_{executorch,coreml,torch}_*.py tests/exporting/test_program.py) ;;
@@ -49,6 +51,11 @@ if [ "$name" = onedl ] && ! python -m pip show --quiet onedl-mmsegmentation 2>/d
   python -m pip uninstall --quiet --yes mmdet mmsegmentation mmengine mmcv-lite
   python -m pip install --quiet --no-deps -r requirements/onedl.txt
   python -m pip install --quiet -c "$CONSTRAINTS" imaug  # onedl-mmdetection imports it
+fi
+
+# Installed last, because it takes older versions of what others bring.
+if [ "$name" = litert ]; then
+  python -m pip install --quiet -c "$CONSTRAINTS" -r requirements/litert-export.txt
 fi
 
 say "$(python --version)"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -93,10 +94,14 @@ def with_metadata(content: bytes, text: str) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
 
-    model = flatbuffer_utils.convert_bytearray_to_object(content)
+    # The quantiser's files have weights after the model, which this takes into it.
+    model = flatbuffer_utils.read_model_from_bytearray(content)
+    for buffer in model.buffers:
+        if isinstance(buffer.data, bytes):
+            buffer.data = np.frombuffer(buffer.data, np.uint8)  # packed at once, not byte by byte
     kept = [entry for entry in model.metadata or [] if entry.name != KEY.encode()]
     entry, buffer = schema.MetadataT(), schema.BufferT()
-    buffer.data = list(text.encode())
+    buffer.data = np.frombuffer(text.encode(), np.uint8)
     entry.name, entry.buffer = KEY, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*kept, entry]

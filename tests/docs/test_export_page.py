@@ -1,17 +1,24 @@
-"""The script of docs/export.md finds what `Predictor` finds, where PyTorch is not installed."""
+"""The scripts of the pages on exports find what `Predictor` finds, without PyTorch."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from effnet_dense.inference import Predictor
 from tests.helpers import documents
 from tests.helpers.exported_files import DETECTOR, whole_image
+from tests.helpers.litert_files import DENSE, three_priors
+
+HARD: dict[str, Any] = dict(type='nms', iou_threshold=0.5)
+SOFT: dict[str, Any] = dict(type='soft_nms', method='gaussian', sigma=0.5, min_score=0.001)
 
 WITHOUT = """
 import sys
@@ -20,26 +27,48 @@ for name in ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'effnet_dense'
 """
 
 
-def test_the_script_needs_no_pytorch(tmp_path: Path) -> None:
-    blocks = documents.blocks(documents.ROOT / 'docs/export.md', 'python')
-    script = next(code for code in blocks if 'import onnxruntime' in code)
-    (tmp_path / 'page.py').write_text(WITHOUT + script, encoding='utf-8')
-    path = whole_image(tmp_path / 'model.onnx')
-    values = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
-    values[..., 0] //= 3  # little blue: channels in the wrong order change the score
-    image = Image.fromarray(values[..., ::-1].copy())
-    image.save(tmp_path / 'street.png')
-    (tmp_path / 'street.png').rename(tmp_path / 'street.jpg')
+def run_script(page: str, word: str, folder: Path, values: NDArray[np.uint8]) -> str:
+    """Run a page's script that has a word, in a folder with an image; return what it prints."""
+    blocks = documents.blocks(documents.ROOT / page, 'python')
+    script = next(code for code in blocks if word in code)
+    (folder / 'page.py').write_text(WITHOUT + script, encoding='utf-8')
+    Image.fromarray(values[..., ::-1].copy()).save(folder / 'street.png')
+    (folder / 'street.png').rename(folder / 'street.jpg')
     run = subprocess.run(
         [sys.executable, 'page.py'],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         encoding='utf-8',
         timeout=120,
     )
     assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_the_script_needs_no_pytorch(tmp_path: Path) -> None:
+    path = whole_image(tmp_path / 'model.onnx')
+    values = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
+    values[..., 0] //= 3  # little blue: channels in the wrong order change the score
+    printed = run_script('docs/export.md', 'import onnxruntime', tmp_path, values)
     found = Predictor(path)(values).pred_instances
     score, box = found.scores.item(), found.bboxes[0].numpy()
     assert score > 0.6 and box.tolist() == [0, 0, 64, 40]
-    assert run.stdout == f'{DETECTOR.classes[1]} {score:.2f} {box.round(1)}\n'
+    assert printed == f'{DETECTOR.classes[1]} {score:.2f} {box.round(1)}\n'
+
+
+@pytest.mark.parametrize('nms', [HARD, SOFT], ids=lambda nms: nms['type'])
+def test_the_script_for_phones(tmp_path: Path, nms: dict[str, Any]) -> None:
+    pytest.importorskip('ai_edge_litert')
+    numbers = dict(score_thr=0.3, nms_pre=4, min_bbox_size=20, max_per_img=5, nms=nms)
+    path = three_priors(tmp_path / 'model.tflite', nms=numbers)
+    values = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
+    values[..., 0] //= 3
+    printed = run_script('docs/export-mobile.md', 'ai_edge_litert', tmp_path, values)
+    found = Predictor(path)(values).pred_instances
+    assert len(found) == (3 if nms is HARD else 4)
+    assert printed == ''.join(
+        f'{DENSE.classes[label]} {score:.2f} {box.numpy().round(1)}\n'
+        for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True)
+        if score > 0.3
+    )

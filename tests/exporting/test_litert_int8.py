@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from effnet_dense.exporting.dense import Dense
-from effnet_dense.exporting.litert_file import to_litert
+from effnet_dense.exporting.litert_file import to_litert, with_metadata
 from effnet_dense.exporting.litert_int8 import (
     STORED,
     LitertQuantiser,
@@ -82,6 +82,9 @@ def test_stored(network: bytes, precision: str, saved: int, most: float) -> None
     assert len(stored) < len(network) - saved  # of 26,600 bytes of weights
     data = images(1)[0]
     assert 0 < mean_difference(listed(stored)(data), listed(network)(data)) < most
+    written = with_metadata(stored, '{}')
+    assert abs(len(written) - len(stored)) < 3_000  # its weights are within
+    np.testing.assert_array_equal(listed(written)(data), listed(stored)(data))
 
 
 def test_what_follows_the_layers() -> None:
