@@ -15,7 +15,6 @@ import torch
 from mmdet.models.detectors import PanopticFPN
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.hub import get_config
 from mmengine.structures import PixelData
 from pycocotools import mask as rle
 
@@ -33,6 +32,7 @@ from tests.helpers.panoptic_data import (
     things,
     write_panoptic,
 )
+from tests.helpers.stock_config import stock_config
 from tests.helpers.tiny import as_arguments, options
 from tests.helpers.tool import call
 
@@ -127,7 +127,7 @@ def test_mask_rcnn_trains_and_tests_on_a_data_folder(tiny_data: Path, tmp_path: 
 def test_rtmdet_recipe_equals_mmdets() -> None:
     """mmdet 3.3, configs/rtmdet/rtmdet-ins_s_8xb32-300e_coco.py; only backbone and neck differ."""
     ours = load(MOSAIC)
-    theirs = get_config('mmdet::rtmdet/rtmdet-ins_s_8xb32-300e_coco.py')
+    theirs = stock_config('mmdet::rtmdet/rtmdet-ins_s_8xb32-300e_coco.py')
     for key in ('train_cfg', 'test_cfg'):
         assert ours.model[key] == theirs.model[key]
     assert ours.model.bbox_head == theirs.model.bbox_head

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.hub import get_config
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.weights import check_normalisation
 from tests.helpers.build import FOLDER, build
+from tests.helpers.stock_config import stock_config
 from tests.helpers.tiny import write_data
 
 LEAVES = sorted(path.name for path in FOLDER.glob('*.py'))
@@ -167,7 +167,7 @@ def test_data_folder_is_refused_by_panoptic_configs(name: str, tmp_path: Path) -
 def test_main_recipe_equals_mmdets() -> None:
     """mmdet 3.3, configs/efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py: 40.5 AP."""
     ours = load_config(FOLDER / 'effnet_b3_retinanet_coco.py')
-    theirs = get_config('mmdet::efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py')
+    theirs = stock_config('mmdet::efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py')
     for key in ('optimizer', 'paramwise_cfg'):
         assert ours.optim_wrapper[key] == theirs.optim_wrapper[key]
     for key in ('param_scheduler', 'train_cfg'):

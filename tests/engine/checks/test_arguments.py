@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
-from mmengine.hub import get_config
 
 from effnet_dense.engine.checks.arguments import check_arguments, check_train_loop
 from effnet_dense.engine.config import load_config, shipped_configs
+from tests.helpers.stock_config import stock_config
 
 
 @pytest.mark.parametrize('name', shipped_configs())
@@ -27,7 +27,7 @@ def test_shipped_configs_are_accepted(name: str) -> None:
     ],
 )
 def test_stock_configs_are_accepted(name: str) -> None:
-    check_arguments(get_config(name))
+    check_arguments(stock_config(name))
 
 
 @pytest.mark.parametrize(
