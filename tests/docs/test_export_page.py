@@ -15,6 +15,7 @@ from PIL import Image
 from effnet_dense.inference import Predictor
 from tests.helpers import documents
 from tests.helpers.exported_files import DETECTOR, whole_image
+from tests.helpers.exported_programs import three_priors_program
 from tests.helpers.litert_files import DENSE, three_priors
 
 HARD: dict[str, Any] = dict(type='nms', iou_threshold=0.5)
@@ -29,9 +30,18 @@ for name in ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'effnet_dense'
 
 def run_script(page: str, word: str, folder: Path, values: NDArray[np.uint8]) -> str:
     """Run a page's script that has a word, in a folder with an image; return what it prints."""
+    return run_text(WITHOUT + block(page, word), folder, values)
+
+
+def block(page: str, word: str) -> str:
+    """Return a page's script that has a word."""
     blocks = documents.blocks(documents.ROOT / page, 'python')
-    script = next(code for code in blocks if word in code)
-    (folder / 'page.py').write_text(WITHOUT + script, encoding='utf-8')
+    return next(code for code in blocks if word in code)
+
+
+def run_text(script: str, folder: Path, values: NDArray[np.uint8]) -> str:
+    """Run a script in a folder with an image; return what it prints."""
+    (folder / 'page.py').write_text(script, encoding='utf-8')
     Image.fromarray(values[..., ::-1].copy()).save(folder / 'street.png')
     (folder / 'street.png').rename(folder / 'street.jpg')
     run = subprocess.run(
@@ -67,6 +77,28 @@ def test_the_script_for_phones(tmp_path: Path, nms: dict[str, Any]) -> None:
     printed = run_script('docs/export-mobile.md', 'ai_edge_litert', tmp_path, values)
     found = Predictor(path)(values).pred_instances
     assert len(found) == (3 if nms is HARD else 4)
+    assert printed == ''.join(
+        f'{DENSE.classes[label]} {score:.2f} {box.numpy().round(1)}\n'
+        for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True)
+        if score > 0.3
+    )
+
+
+def test_the_lines_for_executorch(tmp_path: Path) -> None:
+    reason = 'ExecuTorch is in an environment of its own: bash tools/environment.sh executorch'
+    pytest.importorskip('executorch', reason=reason)
+    path = three_priors_program('executorch', tmp_path / 'model.pte')
+    page = 'docs/export-mobile.md'
+    script = block(page, 'ai_edge_litert').splitlines(keepends=True)
+    own = next(i for i, line in enumerate(script) if line.startswith('rules'))
+    run = next(i for i, line in enumerate(script) if line.startswith('found ='))
+    kept = [line for line in script[:own] if 'ai_edge' not in line and 'import ' in line]
+    lines = [*kept, block(page, 'executorch.runtime'), *script[own:run]]
+    lines += [block(page, "load_method('forward')"), *script[run + 1 :]]
+    values = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
+    found = Predictor(path)(values).pred_instances
+    printed = run_text(''.join(lines), tmp_path, values)
+    assert len(found) == 3
     assert printed == ''.join(
         f'{DENSE.classes[label]} {score:.2f} {box.numpy().round(1)}\n'
         for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True)
