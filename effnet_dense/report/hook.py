@@ -74,7 +74,7 @@ class ReportHook(Hook):
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the page about a test."""
         dataset = runner.test_dataloader.dataset
-        self._write(runner, f'{TEST} {runner._load_from}', dataset, metrics or {})
+        self._write(runner, f'{TEST} {_tested(runner)}', dataset, metrics or {})
 
     def _write(self, runner: Runner, what: str, dataset: Any, metrics: dict[str, float]) -> None:
         if not is_main_process():
@@ -126,6 +126,11 @@ def _validation(runner: Runner) -> str:
     if isinstance(runner._train_loop, BaseLoop):
         return f'Validation after step {runner.iter} of {runner.max_iters}'
     return f'Validation of {runner._load_from}'
+
+
+def _tested(runner: Runner) -> str | None:
+    """Return the checkpoint's name; or the exported file's, which is an argument of the model."""
+    return runner._load_from or runner.cfg.get('model', {}).get('session')
 
 
 def _name(runner: Runner) -> str:

@@ -38,7 +38,8 @@ def test_a_file_and_a_folder_are_enough(tmp_path: Path, order: int) -> None:
         path, data=data, work_dir=tmp_path / 'work', workers=0, show_dir=tmp_path / 'shown'
     )
     assert figures['mIoU'] == 100
-    assert (tmp_path / 'work' / 'report' / 'index.html').is_file()
+    page = (tmp_path / 'work' / 'report' / 'index.html').read_text(encoding='utf-8')
+    assert f'Test of {path}' in page
     assert len(list((tmp_path / 'shown').rglob('*.png'))) == 2
 
 
