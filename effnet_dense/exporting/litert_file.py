@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from effnet_dense.deployment.deploy import FixedFusion
 from effnet_dense.exporting.dense import Dense
+from effnet_dense.models.bifpn import resample
 from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.litert_session import import_litert
 from effnet_dense.runtimes.metadata import KEY
@@ -47,6 +49,25 @@ class LitertParts(NamedTuple):
         return self.network
 
 
+class PlainFusion(FixedFusion):
+    """`FixedFusion` without sums of products, which the converter does not have as one operator."""
+
+    def forward(self, *features: Tensor) -> Tensor:
+        size = (features[0].shape[-2], features[0].shape[-1])
+        total = features[0] * self.shares[0]
+        for x, share in zip(features[1:], self.shares[1:], strict=True):
+            total = total + resample(x, size, self.padding) * share
+        return total
+
+
+def use_plain_fusions(module: nn.Module) -> None:
+    """Replace every `FixedFusion` within a module."""
+    for parent in module.modules():
+        for name, child in parent.named_children():
+            if type(child) is FixedFusion:
+                setattr(parent, name, PlainFusion(child.shares, child.padding).eval())
+
+
 class _ChannelsLast(nn.Module):
     """A module with maps (N, h, w, D) as input and output, and names of its outputs."""
 
@@ -75,6 +96,7 @@ def to_litert(dense: Dense, images: Tensor) -> bytes:
     """
     converter = import_converter()
     module = _ChannelsLast(dense).eval()
+    use_plain_fusions(module)
     example = images.permute(0, 2, 3, 1).contiguous()
     try:
         with warnings.catch_warnings(), torch.no_grad(), _quiet():

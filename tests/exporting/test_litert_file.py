@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from effnet_dense.deployment.deploy import FixedFusion
 from effnet_dense.exporting.dense import Dense
-from effnet_dense.exporting.litert_file import import_converter, to_litert, with_metadata
+from effnet_dense.exporting.litert_file import (
+    PlainFusion,
+    import_converter,
+    to_litert,
+    use_plain_fusions,
+    with_metadata,
+)
 from effnet_dense.runtimes.litert_session import LitertSession, litert_runner, read_metadata
 from tests.helpers.litert_files import DENSE, three_priors
 
@@ -23,6 +30,17 @@ def test_metadata_is_replaced(tmp_path: Path) -> None:
     assert read_metadata(content) == '{"name": "ä"}'
     path.write_bytes(with_metadata(content, DENSE.to_json()))
     assert LitertSession(path).metadata == DENSE
+
+
+def test_fusions_are_plain_sums_and_products() -> None:
+    network = torch.nn.Sequential(FixedFusion([0.25, 0.7, 0.05], 'symmetric'), torch.nn.ReLU())
+    features = [torch.randn(1, 2, side, side) for side in (8, 4, 16)]
+    wanted = network[0](*features)
+    use_plain_fusions(network)
+    assert type(network[0]) is PlainFusion
+    torch.testing.assert_close(network[0](*features), wanted)
+    graph = torch.export.export(network[0], tuple(features)).graph
+    assert not any('alpha' in node.kwargs for node in graph.nodes)
 
 
 def test_a_missing_converter(monkeypatch: pytest.MonkeyPatch) -> None:
