@@ -1,5 +1,8 @@
 """Run OpenVINO files by OpenVINO.
 
+A network compiled for one shape of its input is faster than one for any shape: a file of one size
+is compiled for its usual number of images, and for any number only when another one comes.
+
 Shapes: N images of H × W pixels.
 """
 
@@ -52,23 +55,23 @@ class OpenvinoSession:
     ) -> None:
         xml = network_file(path)
         runtime = import_openvino()
-        core = runtime.Core()
-        settings = dict(EXACT)
+        self._core: Any = runtime.Core()
+        self._device, self._settings = device, dict(EXACT)
         if threads:
-            settings['INFERENCE_NUM_THREADS'] = threads
+            self._settings['INFERENCE_NUM_THREADS'] = threads
         try:
-            model = core.read_model(str(xml))
+            model = self._core.read_model(str(xml))
         except Exception as error:
             raise ValueError(f'{xml} is damaged, or no OpenVINO file{_reason(error)}') from error
         if not model.has_rt_info(RT_INFO):
             raise ValueError(FOREIGN.format(path=xml))
         self.metadata = Metadata.from_json(model.get_rt_info(RT_INFO).astype(str), str(xml))
-        try:
-            self._compiled: Any = core.compile_model(model, device, settings)
-        except Exception as error:
-            raise ValueError(f'OpenVINO cannot run {xml} on {device}{_reason(error)}') from error
-        self._inputs = {value.get_any_name() for value in self._compiled.inputs}
-        self._outputs = [value.get_any_name() for value in self._compiled.outputs]
+        self._path, self._model = xml, model
+        self._inputs = [value.get_any_name() for value in model.inputs]
+        self._outputs = [value.get_any_name() for value in model.outputs]
+        self._usual = _usual_shapes(self.metadata)
+        self._compiled: dict[bool, Any] = {}
+        self._network(self._usual is not None)
 
     def __call__(
         self, images: NDArray[np.float32], sizes: NDArray[np.float32]
@@ -76,8 +79,27 @@ class OpenvinoSession:
         """Run the network; see `Session`."""
         check_images(images, self.metadata)
         given = {IMAGES: images, SIZES: sizes}
-        found = self._compiled({name: given[name] for name in given if name in self._inputs})
+        network = self._network(self._usual is not None and images.shape == self._usual[IMAGES])
+        found = network({name: given[name] for name in self._inputs})
         return {name: found[name] for name in self._outputs}
+
+    def _network(self, usual: bool) -> Any:
+        """Return the network for the usual shapes or for all, which is compiled once.
+
+        Raises:
+            ValueError: OpenVINO cannot run it.
+        """
+        if usual not in self._compiled:
+            model = self._model.clone()
+            try:
+                if usual and self._usual is not None:
+                    model.reshape({name: self._usual[name] for name in self._inputs})
+                network = self._core.compile_model(model, self._device, self._settings)
+            except Exception as error:
+                where = f'{self._path} on {self._device}'
+                raise ValueError(f'OpenVINO cannot run {where}{_reason(error)}') from error
+            self._compiled[usual] = network
+        return self._compiled[usual]
 
 
 def network_file(path: str | os.PathLike[str]) -> Path:
@@ -119,3 +141,11 @@ def _reason(error: Exception) -> str:
     """Return the last line of an error, where OpenVINO has the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f': {lines[-1]:.200}' if lines else ''
+
+
+def _usual_shapes(metadata: Metadata) -> dict[str, tuple[int, ...]] | None:
+    """Return the inputs' shapes of most passes; None if images have no usual size."""
+    if metadata.size is None:
+        return None
+    count = metadata.batch or 1
+    return {IMAGES: (count, len(metadata.mean), *metadata.size), SIZES: (count, 2)}
