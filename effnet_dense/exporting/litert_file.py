@@ -16,15 +16,19 @@ from torch import Tensor, nn
 
 from effnet_dense.deployment.deploy import FixedFusion
 from effnet_dense.exporting.dense import Dense
+from effnet_dense.exporting.raw_outputs import largest_difference
 from effnet_dense.models.bifpn import resample
 from effnet_dense.runtimes.inputs import IMAGES
-from effnet_dense.runtimes.litert_session import import_litert
+from effnet_dense.runtimes.litert_session import import_litert, litert_runner
 from effnet_dense.runtimes.metadata import KEY
 
 NEEDED = (
     'exporting to LiteRT needs litert-torch and ai-edge-quantizer, which take an environment of '
     'their own: bash tools/environment.sh litert'
 )
+
+MOST = 1e-3
+"""Difference of a file's outputs from PyTorch's, as a share of their largest value."""
 
 
 class LitertParts(NamedTuple):
@@ -108,6 +112,36 @@ def to_litert(dense: Dense, images: Tensor) -> bytes:
     except Exception as error:  # whatever torch.export or the converter raises
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ValueError(f'LiteRT cannot convert this model: {reason:.300}') from error
+
+
+def check_outputs(content: bytes, dense: Dense, images: Tensor) -> None:
+    """Compare a converted file with its module on noise.
+
+    So is known what the converter changes in silence: resizing by the nearest pixel, where a side
+    is no multiple of the other.
+
+    Args:
+        content: The file.
+        dense: What it was converted from.
+        images: Of the shape that it takes.
+
+    Raises:
+        ValueError: The outputs differ by more than rounding.
+    """
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    found = litert_runner(content)(noise.numpy())
+    with torch.no_grad():
+        values = dense.module(noise)
+    values = (values,) if isinstance(values, Tensor) else values
+    expected = dict(zip(dense.outputs, values, strict=True))
+    for name, value in expected.items():
+        difference = largest_difference([found[name]], [value.numpy()])
+        if not difference < MOST:
+            height, width = images.shape[2:]
+            raise ValueError(
+                f'LiteRT gives other {name} than PyTorch, by {difference:.1%}, at {height} × '
+                f'{width} pixels: choose a size that is a multiple of the coarsest stride (--size)'
+            )
 
 
 def with_metadata(content: bytes, text: str) -> bytes:

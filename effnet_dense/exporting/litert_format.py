@@ -13,6 +13,7 @@ from effnet_dense.exporting.dense import POSTS as POSTS
 from effnet_dense.exporting.dense import dense
 from effnet_dense.exporting.litert_file import (
     LitertParts,
+    check_outputs,
     import_converter,
     to_litert,
     with_metadata,
@@ -37,6 +38,7 @@ def check(path: Path, precision: str) -> None:
 def trace(model: Any, task: str, images: Tensor, post: str, any_batch: bool) -> LitertParts:
     traced = dense(model, task, images, post)
     content = to_litert(traced, images)
+    check_outputs(content, traced, images)
     details = {**traced.details, 'layout': 'NHWC'}
     return LitertParts(content, traced.outputs, details, len(images))
 

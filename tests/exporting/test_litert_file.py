@@ -13,6 +13,7 @@ from effnet_dense.deployment.deploy import FixedFusion
 from effnet_dense.exporting.dense import Dense
 from effnet_dense.exporting.litert_file import (
     PlainFusion,
+    check_outputs,
     import_converter,
     to_litert,
     use_plain_fusions,
@@ -75,8 +76,10 @@ def test_maps_have_channels_last() -> None:
     torch.manual_seed(0)
     dense = Dense(Network().eval(), ['map', 'another'], {})
     images = torch.randn(2, 3, 8, 12)
-    run = litert_runner(to_litert(dense, images))
+    content = to_litert(dense, images)
+    run = litert_runner(content)
     found = run(images.numpy())
+    check_outputs(content, dense, images)
     with torch.no_grad():
         wanted = dense.module(images)
     for name, value in zip(dense.outputs, wanted, strict=True):
@@ -84,3 +87,18 @@ def test_maps_have_channels_last() -> None:
     with pytest.raises(ValueError, match=r'^LiteRT cannot convert this model: ') as error:
         to_litert(Dense(Unknown(), ['logits'], {}), images)
     assert '\n' not in str(error.value)
+
+
+class Enlarged(torch.nn.Module):
+    """Three pixels as five, which LiteRT takes from other places."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, 3, 3) → (N, C, 5, 5)."""
+        return torch.nn.functional.interpolate(images, (5, 5), mode='nearest')
+
+
+def test_what_the_converter_changes_is_refused() -> None:
+    pytest.importorskip('litert_torch', reason='needs tools/environment.sh litert')
+    dense, images = Dense(Enlarged(), ['logits'], {}), torch.zeros(1, 4, 3, 3)
+    with pytest.raises(ValueError, match=r'^LiteRT gives other logits .* at 3 × 3 pixels: choose'):
+        check_outputs(to_litert(dense, images), dense, images)
