@@ -17,6 +17,7 @@ from effnet_dense.exporting.instance_masks import DynamicMasks
 from effnet_dense.exporting.network import DetectionNetwork, ProposalNetwork
 from effnet_dense.exporting.onnx_file import Parts
 from effnet_dense.exporting.regions import RegionBoxes, RegionMasks, check_roi_head
+from effnet_dense.exporting.soft_nms_default import with_method
 from effnet_dense.exporting.stages import Stages
 from effnet_dense.exporting.suppression import CANDIDATES
 from effnet_dense.runtimes.inputs import IMAGES, SIZES
@@ -74,7 +75,7 @@ def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:
     stages.trace(decoder, [*RAW[:2], SIZES, *further], [*found, *priors])
     if post == 'decoded':
         return BOXES
-    stages.suppress(dict(model.test_cfg['nms']), model.test_cfg['max_per_img'])
+    stages.suppress(with_method(model, model.test_cfg['nms']), model.test_cfg['max_per_img'])
     if not instance:
         return BOXES
     masks = DynamicMasks(head, size)
@@ -96,7 +97,7 @@ def _single_stage_of_any_size(
     found = BOXES if post == 'decoded' else CANDIDATES
     stages.trace(decoder, [*RAW[:2], SIZES, priors, *raw[2:]], found)
     if post == 'nms':
-        stages.suppress(dict(model.test_cfg['nms']), model.test_cfg['max_per_img'])
+        stages.suppress(with_method(model, model.test_cfg['nms']), model.test_cfg['max_per_img'])
     return BOXES
 
 
@@ -130,10 +131,10 @@ def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
     candidates = [PROPOSED + name for name in CANDIDATES]
     stages.trace(decoder, [*RAW[:2], SIZES], candidates)
     rpn, rcnn = model.test_cfg.rpn, model.test_cfg.rcnn
-    stages.suppress(dict(rpn.nms), rpn.max_per_img, PROPOSED)
+    stages.suppress(with_method(model, rpn.nms), rpn.max_per_img, PROPOSED)
     given: list[str | list[str]] = [PROPOSED + 'boxes', PROPOSED + 'labels', SIZES, levels[:pooled]]
     stages.trace(RegionBoxes(head), given, CANDIDATES)
-    stages.suppress(dict(rcnn.nms), rcnn.max_per_img)
+    stages.suppress(with_method(model, rcnn.nms), rcnn.max_per_img)
     if head.with_mask:
         stages.trace(RegionMasks(head), ['boxes', 'labels', levels[:masked]], [MASKS])
         return *BOXES, MASKS

@@ -25,6 +25,7 @@ from effnet_dense.exporting.input_size import check_multiple, input_size
 from effnet_dense.exporting.int8 import MAX_DROP
 from effnet_dense.exporting.maker import Parts
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
+from effnet_dense.exporting.soft_nms_default import with_method
 from effnet_dense.exporting.tasks import detector_task, masks_of, panoptic_of
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import Metadata
@@ -218,7 +219,6 @@ def _metadata(
     steps = [dict(step) for step in test_dataset(config)['pipeline']]
     resize = next((s for s in steps if type_name(s) == 'Resize'), None)
     meta = predictor.dataset_meta
-    test_cfg = config.model.get('test_cfg') or {}
     return Metadata(
         task=task,
         model=type_name(config.model),
@@ -235,7 +235,7 @@ def _metadata(
         else dict(scale=list(resize['scale']), keep_ratio=bool(resize.get('keep_ratio'))),
         post=post,
         outputs={name: OUTPUTS[name] for name in outputs},
-        nms={} if task == 'semantic' else Config(dict(x=test_cfg)).to_dict()['x'],
+        nms={} if task == 'semantic' else _numbers(predictor.model, config),
         pipeline=_plain(steps),
         preprocessor=_plain(dict(preprocessor)),
         checkpoint=checkpoint.name,
@@ -244,6 +244,14 @@ def _metadata(
         masks=None if task == 'semantic' else masks_of(predictor.model),
         panoptic=None if task == 'semantic' else panoptic_of(predictor.model),
     )
+
+
+def _numbers(model: Any, config: Config) -> dict[str, Any]:
+    """Return the numbers of a detector's decoding and suppression."""
+    numbers: dict[str, Any] = Config(dict(x=config.model.get('test_cfg') or {})).to_dict()['x']
+    if 'nms' in numbers:
+        numbers['nms'] = with_method(model, numbers['nms'])
+    return numbers
 
 
 def _plain(value: Any) -> Any:

@@ -163,7 +163,7 @@ def suppression(nms: dict[str, Any], candidates: int, most: int) -> onnx.ModelPr
 
 
 def _decay(nms: dict[str, Any]) -> str:
-    method = nms.get('method', 'gaussian')
+    method = nms.get('method', 'linear')
     if method not in DECAYS:
         raise ValueError(f'expected nms.method to be one of {sorted(DECAYS)}, got {method!r}')
     return DECAYS[method]

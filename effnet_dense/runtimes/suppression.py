@@ -109,7 +109,7 @@ def _decay(nms: dict[str, Any]) -> Callable[[Floats], Floats]:
         'linear': lambda iou: np.where(iou >= threshold, 1 - iou, np.float32(1)),
         'naive': lambda iou: (iou < threshold).astype(np.float32),
     }
-    method = nms.get('method', 'gaussian')
+    method = nms.get('method', 'linear')
     if method not in decays:
         raise ValueError(f'expected nms.method to be one of {sorted(decays)}, got {method!r}')
     return decays[method]
