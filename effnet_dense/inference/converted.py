@@ -77,6 +77,12 @@ def converted(config: Config, checkpoint: Path, runtime: str) -> Session:
     return open_session(path)
 
 
+def was_converted(checkpoint: str | os.PathLike[str]) -> bool:
+    """Whether there is a file that was made from a local checkpoint, with whatever config."""
+    path = Path(checkpoint)
+    return os.path.isfile(path) and any(_files(path, end) for end in ENDS.values())
+
+
 def ready(config: Config, checkpoint: Path) -> Session | None:
     """Open a file that was converted before and pads images as PyTorch does, if there is one.
 
@@ -85,7 +91,7 @@ def ready(config: Config, checkpoint: Path) -> Session | None:
         checkpoint: A local file.
     """
     for runtime, form in FORMATS.items():
-        if not any(_folder(checkpoint).glob(f'{glob.escape(checkpoint.stem)}.*{ENDS[form]}')):
+        if not _files(checkpoint, ENDS[form]):
             continue
         path = _path(config, checkpoint, form)
         try:
@@ -140,6 +146,10 @@ def _export(config: Config, checkpoint: Path, out: Path, form: str) -> None:
 def _path(config: Config, checkpoint: Path, form: str) -> Path:
     name = f'{checkpoint.stem}.{digest(config, checkpoint, form)}{ENDS[form]}'
     return _folder(checkpoint) / name
+
+
+def _files(checkpoint: Path, end: str) -> list[Path]:
+    return list(_folder(checkpoint).glob(f'{glob.escape(checkpoint.stem)}.*{end}'))
 
 
 def digest(config: Config, checkpoint: Path, form: str) -> str:

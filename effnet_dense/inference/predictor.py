@@ -39,7 +39,14 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
 from effnet_dense.engine.run_folder import checkpoint_of, is_run
 from effnet_dense.evaluation.captions import ImageArray
-from effnet_dense.inference.converted import AUTO, FORMATS, check_runtime, converted, ready
+from effnet_dense.inference.converted import (
+    AUTO,
+    FORMATS,
+    check_runtime,
+    converted,
+    ready,
+    was_converted,
+)
 from effnet_dense.inference.drawer import Drawer
 from effnet_dense.inference.exported import ExportedModel, exported_config
 from effnet_dense.inference.images import ImageInput, ImageReader
@@ -142,6 +149,8 @@ class Predictor:
         """Open a converted file if the runtime may be chosen and the device is a CPU."""
         free = runtime == AUTO and all(value is None for value in unused.values())
         if not free or get_device() != 'cpu':
+            return None
+        if not was_converted(_check_sources(config, checkpoint)):
             return None
         return ready(*_local(config, checkpoint))
 
