@@ -9,8 +9,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 from effnet_dense.exporting.maker import Maker
 from effnet_dense.runtimes.metadata import Metadata
@@ -18,61 +19,15 @@ from effnet_dense.runtimes.metadata import Metadata
 PARTIAL = '.partial'
 
 
-class Format(NamedTuple):
-    """A format: the name of its files by default, and what imports the module that makes them."""
-
-    out: str
-    maker: Callable[[], Maker]
-
-
-def _onnx() -> Maker:
-    from effnet_dense.exporting import onnx_format
-
-    return onnx_format
-
-
-def _openvino() -> Maker:
-    from effnet_dense.exporting import openvino_format
-
-    return openvino_format
-
-
-def _litert() -> Maker:
-    from effnet_dense.exporting import litert_format
-
-    return litert_format
-
-
-def _executorch() -> Maker:
-    from effnet_dense.exporting import executorch_format
-
-    return executorch_format
-
-
-def _coreml() -> Maker:
-    from effnet_dense.exporting import coreml_format
-
-    return coreml_format
-
-
-def _torch() -> Maker:
-    from effnet_dense.exporting import torch_format
-
-    return torch_format
-
-
-FORMATS = {
-    'onnx': Format('model.onnx', _onnx),
-    'openvino': Format('model_openvino', _openvino),
-    'litert': Format('model.tflite', _litert),
-    'executorch': Format('model.pte', _executorch),
-    'coreml': Format('model.mlpackage', _coreml),
-    'torch': Format('model.pt2', _torch),
+OUT = {
+    'onnx': 'model.onnx',
+    'openvino': 'model_openvino',
+    'litert': 'model.tflite',
+    'executorch': 'model.pte',
+    'coreml': 'model.mlpackage',
+    'torch': 'model.pt2',
 }
-OUT = {name: form.out for name, form in FORMATS.items()}
-"""Format → the name that a file or folder has by default."""
-
-
+"""Format → the name that a file or folder has by default. `exporting/NAME_format.py` makes it."""
 ANY_SIZE = ('onnx', 'openvino')
 """Formats of files that take images of every size."""
 
@@ -84,10 +39,10 @@ def maker(form: str) -> Maker:
         ImportError: What it needs is not installed.
         ValueError: There is no such format.
     """
-    if form not in FORMATS:
-        raise ValueError(f'expected format to be one of {", ".join(FORMATS)}, got {form!r}')
+    if form not in OUT:
+        raise ValueError(f'expected format to be one of {", ".join(OUT)}, got {form!r}')
     try:
-        return FORMATS[form].maker()
+        return cast(Maker, import_module(f'effnet_dense.exporting.{form}_format'))
     except ImportError as error:
         raise ImportError(
             f"exporting to {form} needs {error.name}: pip install 'effnet_dense[{form}]'"
@@ -129,7 +84,7 @@ def write(model: Any, metadata: Metadata, path: Path, form: str) -> int:
         model: In the format's own type; ONNX models also for OpenVINO.
         metadata: The file's.
         path: A new file or folder; see `check_out`.
-        form: One of `FORMATS`.
+        form: One of `OUT`.
 
     Returns:
         Its size in bytes.

@@ -19,6 +19,13 @@ MARGIN = 0.01
 """Of logits, below which no sigmoid is computed: more than float32's rounding."""
 
 
+def completed(
+    outputs: dict[str, NDArray[Any]], sizes: Floats, metadata: Metadata
+) -> dict[str, NDArray[Any]]:
+    """Return a file's outputs, or the detections in them if it ends with all priors."""
+    return detections(outputs, sizes, metadata) if metadata.post == 'dense' else outputs
+
+
 def detections(
     outputs: dict[str, NDArray[Any]], sizes: Floats, metadata: Metadata
 ) -> dict[str, NDArray[Any]]:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.candidates import detections
+from effnet_dense.runtimes.candidates import completed
 from effnet_dense.runtimes.inputs import IMAGES, check_images
-from effnet_dense.runtimes.metadata import KEY, Metadata
+from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.mlpackage'
 SYSTEM = 'darwin'
@@ -52,10 +52,7 @@ class CoremlSession:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise ValueError(f'{path} is damaged, or no CoreML file: {reason:.200}') from error
         if KEY not in self._model.user_defined_metadata:
-            raise ValueError(
-                f'{path} has no metadata of effnet_dense: expected a file that `effnet-dense '
-                'export` has written'
-            )
+            raise ValueError(FOREIGN.format(path=path))
         text = self._model.user_defined_metadata[KEY]
         self.metadata = Metadata.from_json(text, str(path))
 
@@ -66,9 +63,7 @@ class CoremlSession:
         check_images(images, self.metadata)
         found = self._model.predict({IMAGES: images})
         outputs = {name: np.asarray(found[name]) for name in self.metadata.outputs}
-        if self.metadata.post == 'dense':
-            return detections(outputs, sizes, self.metadata)
-        return outputs
+        return completed(outputs, sizes, self.metadata)
 
 
 def import_coremltools() -> Any:

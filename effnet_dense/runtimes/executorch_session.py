@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.candidates import detections
+from effnet_dense.runtimes.candidates import completed
 from effnet_dense.runtimes.inputs import check_images
-from effnet_dense.runtimes.metadata import KEY, Metadata
+from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.pte'
 METHOD = 'forward'
@@ -47,10 +47,7 @@ class ExecutorchSession:
         except Exception as error:
             raise ValueError(f'{path} is damaged, or no ExecuTorch file: {error}') from error
         if not {KEY, METHOD} <= self._program.method_names:
-            raise ValueError(
-                f'{path} has no metadata of effnet_dense: expected a file that `effnet-dense '
-                'export` has written'
-            )
+            raise ValueError(FOREIGN.format(path=path))
         try:
             (text,) = self._program.load_method(KEY).execute(())
             self._method = self._program.load_method(METHOD)
@@ -69,9 +66,7 @@ class ExecutorchSession:
         found = self._method.execute((given,))
         pairs = zip(self.metadata.outputs, found, strict=True)
         outputs = {name: value.numpy() for name, value in pairs}
-        if self.metadata.post == 'dense':
-            return detections(outputs, sizes, self.metadata)
-        return outputs
+        return completed(outputs, sizes, self.metadata)
 
 
 def import_executorch() -> Any:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.candidates import detections
+from effnet_dense.runtimes.candidates import completed
 from effnet_dense.runtimes.inputs import IMAGES, check_images
-from effnet_dense.runtimes.metadata import KEY, Metadata
+from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.tflite'
 IDENTIFIER = b'TFL3'
@@ -54,10 +54,7 @@ class LitertSession:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise ValueError(f'{path} is damaged, or no LiteRT file: {reason:.200}') from error
         if text is None:
-            raise ValueError(
-                f'{path} has no metadata of effnet_dense: expected a file that `effnet-dense '
-                'export` has written'
-            )
+            raise ValueError(FOREIGN.format(path=path))
         self.metadata = Metadata.from_json(text, str(path))
 
     def __call__(
@@ -66,9 +63,7 @@ class LitertSession:
         """Run the network and what follows it; see `Session`."""
         check_images(images, self.metadata)
         found = self._run(images)
-        if self.metadata.post == 'dense':
-            return detections(found, sizes, self.metadata)
-        return found
+        return completed(found, sizes, self.metadata)
 
 
 def litert_runner(content: bytes, threads: int | None = None) -> Any:

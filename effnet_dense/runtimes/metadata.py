@@ -15,6 +15,11 @@ KEY = 'effnet_dense'
 SCHEMA = 2
 """Of the fields below. A reader refuses a later one. 2: `multiple`, where `size` is None."""
 
+FOREIGN = (
+    '{path} has no metadata of effnet_dense: expected a file that `effnet-dense export` has written'
+)
+"""What is answered to a file without `KEY`."""
+
 TASKS = ('detection', 'instance', 'panoptic', 'semantic')
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effnet_dense.runtimes.inputs import IMAGES, SIZES, check_images
-from effnet_dense.runtimes.metadata import KEY, Metadata
+from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.onnx'
 PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
@@ -60,10 +60,7 @@ class OnnxSession:
             raise ValueError(f'{path} is damaged, or no ONNX file: {reason:.200}') from error
         found = self._session.get_modelmeta().custom_metadata_map
         if KEY not in found:
-            raise ValueError(
-                f'{path} has no metadata of effnet_dense: expected a file that `effnet-dense '
-                'export` has written'
-            )
+            raise ValueError(FOREIGN.format(path=path))
         self.metadata = Metadata.from_json(found[KEY], str(path))
         self._inputs = {value.name for value in self._session.get_inputs()}
         self._outputs = [value.name for value in self._session.get_outputs()]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effnet_dense.runtimes.inputs import IMAGES, SIZES, check_images
-from effnet_dense.runtimes.metadata import KEY, Metadata
+from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.xml'
 WEIGHTS = '.bin'
@@ -26,9 +26,6 @@ EXACT: dict[str, Any] = {'INFERENCE_PRECISION_HINT': 'f32', 'DYNAMIC_QUANTIZATIO
 that have it, nor with activations in 8 bits wherever weights are stored in 8 bits."""
 RT_INFO = [KEY, 'metadata']
 """Where a file has its metadata: `KEY` alone is a section of the XML."""
-FOREIGN = (
-    '{path} has no metadata of effnet_dense: expected a file that `effnet-dense export` has written'
-)
 
 
 class OpenvinoSession:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.candidates import detections
+from effnet_dense.runtimes.candidates import completed
 from effnet_dense.runtimes.inputs import check_images
-from effnet_dense.runtimes.metadata import Metadata
+from effnet_dense.runtimes.metadata import FOREIGN, Metadata
 from effnet_dense.runtimes.pt2_archive import checked_metadata
 
 SUFFIX = '.pt2'
@@ -50,10 +50,7 @@ class TorchSession:
                 f'{path} is damaged, or not of effnet-dense export: {error}'
             ) from error
         if text is None:
-            raise ValueError(
-                f'{path} has no metadata of effnet_dense: expected a file that `effnet-dense '
-                'export` has written'
-            )
+            raise ValueError(FOREIGN.format(path=path))
         self.metadata = Metadata.from_json(text, str(path))
         self._device = device or chosen_device()
         try:
@@ -76,9 +73,7 @@ class TorchSession:
             name: value.cpu().numpy()
             for name, value in zip(self.metadata.outputs, found, strict=True)
         }
-        if self.metadata.post == 'dense':
-            return detections(outputs, sizes, self.metadata)
-        return outputs
+        return completed(outputs, sizes, self.metadata)
 
 
 def chosen_device() -> str:
