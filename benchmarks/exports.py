@@ -31,9 +31,9 @@ from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.deployment.deploy import folded
 from effnet_dense.engine.config import load_config
 from effnet_dense.exporting import export
-from effnet_dense.exporting.exporter import check_measurable
 from effnet_dense.exporting.formats import OUT, check_out, maker
 from effnet_dense.exporting.input_size import input_size
+from effnet_dense.exporting.request import check_measurable
 from effnet_dense.exporting.stored_weights import FEWEST, STEPS
 from effnet_dense.exporting.tasks import detector_task
 from effnet_dense.inference import Predictor

@@ -1,4 +1,4 @@
-"""Export a trained detector or segmentor to a file that other runtimes execute.
+"""Export a trained detector or segmentor, or a backbone, to a file that other runtimes execute.
 
 Examples:
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune
@@ -6,6 +6,8 @@ Examples:
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --format openvino
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --multiple 32
   effnet-dense export work_dirs/effnet_lite0_retinanet_finetune --format executorch
+  effnet-dense export b0 timm://tf_efficientnet_b0.aa_in1k --out classifier.onnx
+  effnet-dense export b0 --post features --out backbone.onnx
   effnet-dense predict model.onnx street.jpg --out found
 """
 
@@ -21,6 +23,7 @@ FORMATS = ('onnx', 'openvino', 'litert', 'executorch', 'coreml', 'torch')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'int8-weights')
 MAX_DROP = 0.01
 """As in exporting.precision and exporting.int8."""
+WITHOUT_PREDICTIONS = ('decoded', 'raw')
 
 
 def parser(prog: str | None = None) -> Parser:
@@ -31,7 +34,8 @@ def parser(prog: str | None = None) -> Parser:
         'config',
         type=given_path,
         help='work folder or checkpoint of a training; or a config file, or the name of one that '
-        'the package ships, before a checkpoint',
+        'the package ships, before a checkpoint; or a backbone such as b0, lite2 or v2_s, with its '
+        'ImageNet weights if no checkpoint follows',
     )
     add('checkpoint', nargs='?', type=given_path, help='file, URL or named source')
     add(
@@ -70,10 +74,11 @@ def parser(prog: str | None = None) -> Parser:
     )
     add(
         '--post',
-        choices=('nms', 'decoded', 'dense', 'raw', 'labels'),
+        choices=('nms', 'decoded', 'dense', 'raw', 'labels', 'features'),
         help='where the graph ends. Detectors: nms (default), decoded candidates, dense boxes of '
         'all priors (for litert and those after it, the default there), or raw outputs; '
-        'segmentors: labels, or raw logits (default if the test pipeline resizes images)',
+        'segmentors: labels, or raw logits (default if the test pipeline resizes images); '
+        'backbones: raw logits of the classifier (default), or features C3 to C5',
     )
     add(
         '--precision',
@@ -97,6 +102,15 @@ def parser(prog: str | None = None) -> Parser:
         help='largest loss of AP or mIoU by int8, relative to float32 (0.01 by default); else the '
         'layers that change the outputs most stay in float32, at most half of them',
     )
+    for name in ('mean', 'std'):
+        add(
+            f'--{name}',
+            nargs='+',
+            type=float,
+            metavar='V',
+            help=f"{name} of a backbone's images, 0 to 255, in the order R G B; by default what "
+            'its named weights are known to need',
+        )
     add_debug(arguments)
     return arguments
 
@@ -108,22 +122,16 @@ def main(args: argparse.Namespace) -> None:
     from effnet_dense.engine.config import check_source
     from effnet_dense.exporting import export
     from effnet_dense.exporting.formats import OUT
+    from effnet_dense.exporting.networks import is_name
 
-    check_source(args.config)
+    network = is_name(args.config)
+    if not network:
+        check_source(args.config)
     folder = Path(args.config) if Path(args.config).is_dir() else Path()
     out = args.out or folder / OUT[args.format]
+    names = ('batch', 'post', 'format', 'precision', 'data', 'max_drop', 'multiple', 'mean', 'std')
+    options = {name: getattr(args, name) for name in names}
     size = tuple(args.size) if args.size else None
-    path = export(
-        args.config,
-        args.checkpoint,
-        out,
-        size,
-        args.batch,
-        args.post,
-        args.format,
-        args.precision,
-        args.data,
-        args.max_drop,
-        args.multiple,
-    )
-    print(f'predict: effnet-dense predict {path} IMAGE')
+    path = export(args.config, args.checkpoint, out, size=size, **options)
+    if not network and args.post not in WITHOUT_PREDICTIONS:
+        print(f'predict: effnet-dense predict {path} IMAGE')

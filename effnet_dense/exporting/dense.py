@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from effnet_dense.exporting.decoding import Decoder, decode
 from effnet_dense.exporting.network import (
+    WHOLE_POSTS,
     DetectionNetwork,
-    SegmentationNetwork,
     join_levels,
     output_widths,
+    whole_network,
 )
-from effnet_dense.exporting.tasks import check_segmentor
 
-POSTS: dict[str, tuple[str, ...]] = {'detection': ('dense', 'raw'), 'semantic': ('labels', 'raw')}
+POSTS: dict[str, tuple[str, ...]] = {'detection': ('dense', 'raw'), **WHOLE_POSTS}
 """Task → where files may end, the default first."""
 RAW = ('logits', 'deltas', 'centerness')
 DENSE = {
@@ -92,7 +92,7 @@ def dense(model: Any, task: str, images: Tensor, post: str) -> Dense:
     """Return a model as one module.
 
     Args:
-        model: A detector or segmentor.
+        model: A detector, or what `whole_network` takes.
         task: One of `POSTS`.
         images: Examples, (N, 3, H, W).
         post: One of the task's `POSTS`.
@@ -100,10 +100,8 @@ def dense(model: Any, task: str, images: Tensor, post: str) -> Dense:
     Raises:
         ValueError: The model cannot be exported so.
     """
-    if task == 'semantic':
-        check_segmentor(model)
-        module = SegmentationNetwork(model, labels=post == 'labels').eval()
-        return Dense(module, ['label_map' if post == 'labels' else 'logits'], {})
+    if task != 'detection':
+        return Dense(*whole_network(model, task, post), {})
     if not isinstance(model, SingleStageDetector):
         raise ValueError(
             f'{type(model).__name__} cannot be exported to this format, whose files end before '

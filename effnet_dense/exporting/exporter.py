@@ -1,8 +1,7 @@
-"""Export a trained model: network, decoding, suppression and metadata in one file."""
+"""Export a model: network, decoding, suppression and metadata in one file."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,46 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.models.detectors import TwoStageDetector
 from mmengine.config import Config
 from mmengine.logging import print_log
+from torch import nn
 
-from effnet_dense import __version__
-from effnet_dense.data.config_walk import is_segmentation, type_name
-from effnet_dense.data.model_classes import test_dataset
 from effnet_dense.engine.run_folder import checkpoint_of
-from effnet_dense.exporting.accuracy import METRICS
 from effnet_dense.exporting.formats import OUT, any_size_trace, check_out, maker, write
-from effnet_dense.exporting.input_size import check_multiple, input_size
 from effnet_dense.exporting.int8 import MAX_DROP
 from effnet_dense.exporting.maker import Parts
+from effnet_dense.exporting.networks import is_name, network
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
-from effnet_dense.exporting.soft_nms_default import with_method
-from effnet_dense.exporting.tasks import detector_task, masks_of, panoptic_of
+from effnet_dense.exporting.request import Request, Settled, Subject, settle
+from effnet_dense.exporting.trained import Trained
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.utils.counted import counted
 from effnet_dense.weights import fetch
 
-UNMEASURED = (('detection', 'raw'), ('detection', 'decoded'))
-"""Tasks and ends of which no predictions are made."""
-OUTPUTS = {
-    'boxes': 'x1, y1, x2, y2 in pixels of the input, (N, M, 4)',
-    'scores': 'descending; 0 in unused rows, (N, M)',
-    'labels': 'positions in classes; -1 in unused rows, (N, M)',
-    'label_map': 'positions in classes, (N, H, W)',
-    'logits': 'of the classes, before sigmoid or softmax',
-    'deltas': 'of priors, as the head predicts them',
-    'centerness': 'logits',
-    'kernels': "parameters of RTMDet-Ins' networks for masks",
-    'prototypes': 'features for masks',
-    'masks': 'of the boxes, (N, M, h, w): see the field masks',
-    'semantic_logits': 'of things and stuff, (N, C, h, w)',
-}
-
 
 def export(
-    config: str | os.PathLike[str] | Config,
+    config: str | os.PathLike[str] | Config | nn.Module,
     checkpoint: str | None = None,
     out: str | os.PathLike[str] | None = None,
     size: tuple[int, int] | None = None,
@@ -61,20 +40,24 @@ def export(
     data: str | os.PathLike[str] | None = None,
     max_drop: float = MAX_DROP,
     multiple: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Path:
-    """Export a detector or segmentor to a file that other runtimes execute.
+    """Export a detector, segmentor, classifier or backbone to a file that other runtimes execute.
 
     Args:
-        config: A work folder, or a config with a checkpoint, as `Predictor` takes them.
-        checkpoint: See there.
+        config: A work folder, or a config with a checkpoint, as `Predictor` takes them. Or the name
+            of a network, such as 'b0', or an `EfficientNetClassifier` or `EfficientNet`.
+        checkpoint: See `Predictor`; for the name of a network its weights, by default ImageNet's.
         out: The file, or folder for OpenVINO, which must not exist; by default model.onnx,
             model_openvino, model.tflite, model.pte, model.mlpackage or model.pt2.
         size: Height and width that the network takes; by default the test pipeline's.
         batch: Images per pass; by default any number for ONNX and OpenVINO, else one.
         post: 'nms', 'decoded' or 'raw' for detectors as ONNX and OpenVINO, else 'dense' or
-            'raw'; 'labels' or 'raw' for segmentors. By default the first, but 'raw' for segmentors
-            whose test pipeline resizes images: logits are then resized back before the best class
-            is taken, as in PyTorch.
+            'raw'; 'labels' or 'raw' for segmentors; 'raw' for classifiers, whose name also takes
+            'features', as backbones end. By default the first, but 'raw' for segmentors whose test
+            pipeline resizes images: logits are then resized back before the best class is taken,
+            as in PyTorch.
         format: 'onnx', 'openvino', 'litert', 'executorch', 'coreml', or 'torch': a program of
             torch.export.
         precision: 'fp32'; 'fp16' or 'int8-weights', in which weights are stored; or 'int8', in
@@ -86,6 +69,8 @@ def export(
         multiple: The file takes every height and width that are multiples of this one, instead of
             one size: of the network's coarsest stride, or a multiple of it. Formats 'onnx' and
             'openvino'.
+        mean, std: Of a classifier's or backbone's images, in units of 0 … 255 and in the order R,
+            G, B; by default those that its named weights are known to need.
 
     Returns:
         The file or folder.
@@ -102,68 +87,57 @@ def export(
     path = Path(OUT.get(format, format) if out is None else out)
     check_precision(precision, data, max_drop)
     check_out(path, format, precision)
-    source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
-    with opened_data(config, data) if precision == 'int8' else nullcontext() as own:
-        predictor = Predictor(config, checkpoint, device='cpu')
-        found = Path(fetch(source))
-        parts, metadata = _parts(predictor, found, size, batch, post, format, precision, multiple)
-        if own is not None:
-            model, metadata = in_int8(parts, metadata, predictor, own, format, max_drop)
-        elif precision != 'fp32':
-            model = stored(parts, metadata, format).joined()
+    request = Request(size, batch, post, format, precision, multiple)
+    subject = _subject(config, checkpoint, post, mean, std)
+    settled = settle(subject, request)
+    source: Any = config
+    with opened_data(source, data) if precision == 'int8' else nullcontext() as own:
+        parts, metadata = _traced(subject, settled)
+        if own is not None and isinstance(subject, Trained):
+            found = in_int8(parts, metadata, subject.predictor, own, format, max_drop)
+            model, metadata = found
         else:
-            model = parts.joined()
+            model = _stored(parts, metadata, format)
     written = write(model, metadata, path, format)
     print_log(f'{path}: {_summary(metadata)}, {written / 1e6:.1f} MB', logger='current')
     return path
 
 
-def _parts(
-    predictor: Predictor,
-    checkpoint: Path,
-    size: tuple[int, int] | None,
-    batch: int | None,
+def _subject(
+    config: str | os.PathLike[str] | Config | nn.Module,
+    checkpoint: str | None,
     post: str | None,
-    form: str,
-    precision: str,
-    multiple: int | None,
-) -> tuple[Parts, Metadata]:
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+) -> Subject:
+    if isinstance(config, nn.Module) or is_name(config):
+        return network(config, checkpoint, post, mean, std)
+    if mean is not None or std is not None:
+        raise ValueError('mean and std are those of the config: expected export without them')
+    predictor = Predictor(config, checkpoint, device='cpu')
+    source = checkpoint if checkpoint is not None else checkpoint_of(str(config))
+    return Trained(predictor, Path(fetch(source)))
+
+
+def _traced(subject: Subject, settled: Settled) -> tuple[Parts, Metadata]:
     """Trace a model; return it in float32, with its metadata."""
-    segments = is_segmentation(predictor.config)
-    task = 'semantic' if segments else detector_task(predictor.model)
-    own = maker(form)
-    chosen = _post(task, post, predictor, form)
-    if precision == 'int8':
-        check_measurable(predictor.model, task, chosen)
-    if batch is None and not own.ANY_BATCH:
-        batch = 1
-    if multiple is not None:
-        check_multiple(predictor.model, multiple, size)
-    sides = (multiple, multiple) if multiple else input_size(predictor.config, size)
-    example = _example(predictor.channels, sides, batch)
+    multiple, any_batch = settled.multiple, settled.batch is None
+    # torch.export takes a batch of one for a constant.
+    images = torch.zeros(settled.batch or 2, subject.channels, *settled.sides)
+    given = subject.model, subject.task, images, settled.post, any_batch
     if multiple is None:
-        parts = own.trace(predictor.model, task, example, chosen, batch is None)
+        parts = maker(settled.format).trace(*given)
     else:
-        trace = any_size_trace(form)
-        parts = trace(predictor.model, task, example, chosen, batch is None, multiple)
-    metadata = _metadata(predictor, task, sides, batch, chosen, parts.outputs, checkpoint)
+        parts = any_size_trace(settled.format)(*given, multiple)
+    metadata = subject.metadata(settled, parts.outputs)
     free: dict[str, Any] = {} if multiple is None else dict(size=None, multiple=multiple)
-    return parts, replace(metadata, precision=precision, **free, **parts.details)
+    return parts, replace(metadata, precision=settled.precision, **free, **parts.details)
 
 
-def check_measurable(model: Any, task: str, post: str) -> None:
-    """Check that int8's accuracy can be measured.
-
-    Raises:
-        ValueError: It cannot.
-    """
-    if task not in METRICS or isinstance(model, TwoStageDetector):
-        raise ValueError(
-            f'int8 is for single-stage detectors without masks and for segmentors, whose accuracy '
-            f'is measured, got {type(model).__name__} (try fp16 or int8-weights)'
-        )
-    if (task, post) in UNMEASURED:
-        raise ValueError(f'int8 needs predictions, to measure its accuracy, got post {post}')
+def _stored(parts: Parts, metadata: Metadata, form: str) -> Any:
+    """Return a complete model with weights of the metadata's precision."""
+    whole = parts if metadata.precision == 'fp32' else stored(parts, metadata, form)
+    return whole.joined()
 
 
 def _summary(metadata: Metadata) -> str:
@@ -179,87 +153,3 @@ def _summary(metadata: Metadata) -> str:
         figures = ', '.join(f'{found[name]:.4f} in {name}' for name in ('fp32', 'int8'))
         parts.append(f'{found["metric"]} {figures} on {counted(found["images"], "image")}')
     return ', '.join(parts)
-
-
-def _post(task: str, post: str | None, predictor: Predictor, form: str) -> str:
-    """Return what the graph ends with."""
-    posts = maker(form).POSTS.get(task)
-    if posts is None:
-        raise ValueError(
-            f'{type(predictor.model).__name__} cannot be exported as {form}, whose files end '
-            'before suppression, after which its masks are computed (try onnx or openvino)'
-        )
-    if post is None:
-        steps = test_dataset(predictor.config)['pipeline']
-        resized = any('Resize' in type_name(step) for step in steps)
-        return 'raw' if task == 'semantic' and resized else posts[0]
-    if post not in posts:
-        raise ValueError(
-            f'expected post to be one of {posts} for a {task} model as {form}, got {post!r}'
-        )
-    return post
-
-
-def _example(channels: int, sides: tuple[int, int], batch: int | None) -> torch.Tensor:
-    """Return images to trace with; torch.export takes a batch of one for a constant."""
-    return torch.zeros(batch or 2, channels, *sides)
-
-
-def _metadata(
-    predictor: Predictor,
-    task: str,
-    sides: tuple[int, int],
-    batch: int | None,
-    post: str,
-    outputs: Sequence[str],
-    checkpoint: Path,
-) -> Metadata:
-    config = predictor.config
-    preprocessor: Any = config.model.get('data_preprocessor') or config.data_preprocessor
-    steps = [dict(step) for step in test_dataset(config)['pipeline']]
-    resize = next((s for s in steps if type_name(s) == 'Resize'), None)
-    meta = predictor.dataset_meta
-    return Metadata(
-        task=task,
-        model=type_name(config.model),
-        classes=list(meta['classes']),
-        palette=[list(map(int, colour)) for colour in meta.get('palette') or []],
-        size=list(sides),
-        batch=batch,
-        mean=list(preprocessor.get('mean') or [0.0] * predictor.channels),
-        std=list(preprocessor.get('std') or [1.0] * predictor.channels),
-        pad_value=float(preprocessor.get('pad_value', preprocessor.get('pad_val', 0)) or 0),
-        channels='RGB' if preprocessor.get('bgr_to_rgb') and predictor.channels == 3 else 'BGR',
-        resize=None
-        if resize is None
-        else dict(scale=list(resize['scale']), keep_ratio=bool(resize.get('keep_ratio'))),
-        post=post,
-        outputs={name: OUTPUTS[name] for name in outputs},
-        nms={} if task == 'semantic' else _numbers(predictor.model, config),
-        pipeline=_plain(steps),
-        preprocessor=_plain(dict(preprocessor)),
-        checkpoint=checkpoint.name,
-        sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        version=__version__,
-        masks=None if task == 'semantic' else masks_of(predictor.model),
-        panoptic=None if task == 'semantic' else panoptic_of(predictor.model),
-    )
-
-
-def _numbers(model: Any, config: Config) -> dict[str, Any]:
-    """Return the numbers of a detector's decoding and suppression."""
-    numbers: dict[str, Any] = Config(dict(x=config.model.get('test_cfg') or {})).to_dict()['x']
-    if 'nms' in numbers:
-        numbers['nms'] = with_method(model, numbers['nms'])
-    return numbers
-
-
-def _plain(value: Any) -> Any:
-    """Return a config's value as JSON has it."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    raise ValueError(f'expected numbers, texts and lists in the test pipeline, got {value!r:.80}')

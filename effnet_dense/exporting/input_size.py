@@ -46,12 +46,11 @@ def input_size(config: Config, size: tuple[int, int] | None = None) -> tuple[int
     return height, width
 
 
-def check_multiple(model: Any, multiple: int, size: tuple[int, int] | None) -> None:
+def check_multiple(model: Any, multiple: int) -> None:
     """Check the number of whose multiples a network takes every height and width.
 
     Raises:
-        ValueError: The model takes one size, or the number is no multiple of 32, or there is a
-            `size`, too.
+        ValueError: The model takes one size, or the number is no multiple of what it needs.
     """
     if isinstance(model, TwoStageDetector) or isinstance(
         getattr(model, 'bbox_head', None), RTMDetInsHead
@@ -60,13 +59,12 @@ def check_multiple(model: Any, multiple: int, size: tuple[int, int] | None) -> N
             f'{type(model).__name__} is exported with one height and width: expected it without '
             'multiple'
         )
-    if size is not None:
-        raise ValueError(f'expected size or multiple, got both: {size} and {multiple}')
     needed = COARSEST if halvings(model, COARSEST) == 0 or _rounds_up(model) else coarsest(model)
     if multiple < 1 or multiple % needed:
+        neck = getattr(model, 'neck', None)
+        name = type(model).__name__ + (f' with {type(neck).__name__}' if neck else '')
         raise ValueError(
-            f'expected multiple to be a multiple of {needed}, as {type(model).__name__} with '
-            f'{type(getattr(model, "neck", None)).__name__} needs it, got {multiple}'
+            f'expected multiple to be a multiple of {needed}, as {name} needs it, got {multiple}'
         )
 
 

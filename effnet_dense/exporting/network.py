@@ -12,7 +12,16 @@ from mmdet.models.dense_heads import RTMDetInsHead
 from torch import Tensor, nn
 
 from effnet_dense.deployment.deploy import folded
+from effnet_dense.exporting.tasks import check_segmentor
+from effnet_dense.models import EfficientNet
 from effnet_dense.models.efficientdet_head import flatten_levels
+
+WHOLE_POSTS: dict[str, tuple[str, ...]] = {
+    'semantic': ('labels', 'raw'),
+    'classification': ('raw',),
+    'features': ('features',),
+}
+"""Tasks of `whole_network` → where they may end, the default first."""
 
 
 class DetectionNetwork(nn.Module):
@@ -119,3 +128,22 @@ class SegmentationNetwork(nn.Module):
             threshold = self.segmentor.decode_head.threshold
             return (logits.sigmoid() > threshold).long()[:, 0]
         return logits.argmax(1)
+
+
+def whole_network(model: Any, task: str, post: str) -> tuple[nn.Module, list[str]]:
+    """Return a module after which nothing comes, and the names of its outputs.
+
+    Args:
+        model: A segmentor, classifier or backbone.
+        task: Its own.
+        post: Where it ends.
+
+    Raises:
+        ValueError: See `check_segmentor`.
+    """
+    if task == 'semantic':
+        check_segmentor(model)
+        labels = post == 'labels'
+        return SegmentationNetwork(model, labels).eval(), ['label_map' if labels else 'logits']
+    indices = model.out_indices if isinstance(model, EfficientNet) else ()
+    return folded(model), [f'c{index}' for index in indices] or ['logits']

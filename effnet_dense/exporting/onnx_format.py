@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import onnx
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from effnet_dense.exporting.any_size import Plan
 from effnet_dense.exporting.detectors import detector_parts
 from effnet_dense.exporting.input_size import halvings
-from effnet_dense.exporting.network import SegmentationNetwork
+from effnet_dense.exporting.network import WHOLE_POSTS, whole_network
 from effnet_dense.exporting.network_runner import Outputs as Outputs
 from effnet_dense.exporting.network_runner import runner as runner
 from effnet_dense.exporting.onnx_file import Parts
 from effnet_dense.exporting.onnx_int8 import OnnxQuantiser
 from effnet_dense.exporting.stages import Stages
 from effnet_dense.exporting.stored_weights import STORED
-from effnet_dense.exporting.tasks import check_segmentor
 from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.metadata import KEY, Metadata
 from effnet_dense.runtimes.onnx_session import SUFFIX, import_onnxruntime
@@ -29,7 +28,7 @@ POSTS: dict[str, tuple[str, ...]] = {
     'detection': ('nms', 'decoded', 'raw'),
     'instance': ('nms', 'raw'),
     'panoptic': ('nms',),
-    'semantic': ('labels', 'raw'),
+    **WHOLE_POSTS,
 }
 ANY_BATCH = True
 
@@ -51,21 +50,22 @@ def trace(
 ) -> Parts:
     """See `Maker`; `multiple` as in `exporting.any_size`."""
     plan = None if multiple is None else Plan(multiple, halvings(model, multiple))
-    if task != 'semantic':
+    if task not in WHOLE_POSTS:
         return detector_parts(model, images, post, any_batch, plan)
-    return segmentor_parts(model, images, post, any_batch, plan)
+    return whole_parts(*whole_network(model, task, post), images, any_batch, plan)
 
 
-def segmentor_parts(
-    model: Any, images: Tensor, post: str, any_batch: bool, plan: Plan | None = None
+def whole_parts(
+    network: nn.Module,
+    outputs: Sequence[str],
+    images: Tensor,
+    any_batch: bool,
+    plan: Plan | None = None,
 ) -> Parts:
-    """Export a segmentor; see `trace`."""
-    check_segmentor(model)
-    network = SegmentationNetwork(model, labels=post == 'labels').eval()
-    name = 'label_map' if post == 'labels' else 'logits'
+    """Export a module after which nothing comes; see `trace`."""
     stages = Stages(images, any_batch, plan)
-    stages.trace(network, [IMAGES], [name])
-    return stages.parts([name])
+    stages.trace(network, [IMAGES], outputs)
+    return stages.parts(outputs)
 
 
 def stored(parts: Parts, precision: str) -> Parts:

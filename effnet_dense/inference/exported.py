@@ -32,8 +32,8 @@ DATASETS = {
     'semantic': 'BaseSegDataset',
 }
 SCOPES = {task: 'mmseg' if task == 'semantic' else 'mmdet' for task in DATASETS}
-RUNNABLE = ('nms', 'dense', 'labels', 'raw')
-"""Values of `post` from which predictions are made; 'raw' of segmentors only."""
+RUNNABLE = {**dict.fromkeys(DATASETS, ('nms', 'dense')), 'semantic': ('labels', 'raw')}
+"""Task → values of `post` from which predictions are made."""
 
 
 @MODELS.register_module()
@@ -52,13 +52,7 @@ class ExportedModel(nn.Module):
         if isinstance(session, str | os.PathLike):
             session = open_session(session)
         metadata = session.metadata
-        if metadata.post not in RUNNABLE or (
-            metadata.task != 'semantic' and metadata.post == 'raw'
-        ):
-            raise ValueError(
-                f'this file was exported with --post {metadata.post}, whose outputs are no '
-                'predictions: export it with --post nms'
-            )
+        check_predicts(metadata)
         self.session = session
         with ROOT.switch_scope_and_registry(SCOPES[metadata.task]) as registry:
             preprocessor = _preprocessor(metadata)
@@ -120,8 +114,32 @@ class ExportedModel(nn.Module):
         return {name: value[: len(array)] for name, value in joined.items()}
 
 
+def check_predicts(metadata: Metadata) -> None:
+    """Check that predictions can be made from a file's outputs.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    task, post = metadata.task, metadata.post
+    if task not in RUNNABLE:
+        raise ValueError(
+            f'this file is of {metadata.model}, which gives {", ".join(metadata.outputs)} and no '
+            'predictions: run it by effnet_dense.runtimes.session.open_session'
+        )
+    if post not in RUNNABLE[task]:
+        raise ValueError(
+            f'this file was exported with --post {post}, whose outputs are no predictions: export '
+            f'it with --post {" or ".join(RUNNABLE[task])}'
+        )
+
+
 def exported_config(metadata: Metadata) -> Config:
-    """Return a config that has what predicting needs: pipeline, classes, preprocessor."""
+    """Return a config that has what predicting needs: pipeline, classes, preprocessor.
+
+    Raises:
+        ValueError: See `check_predicts`.
+    """
+    check_predicts(metadata)
     dataset = dict(
         type=DATASETS[metadata.task],
         pipeline=metadata.pipeline,

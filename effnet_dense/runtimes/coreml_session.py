@@ -14,24 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.candidates import completed
-from effnet_dense.runtimes.inputs import IMAGES, check_images
+from effnet_dense.runtimes.base import Outputs, Session
+from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.mlpackage'
 SYSTEM = 'darwin'
 
 
-class CoremlSession:
-    """An exported file, ready to run.
-
-    What follows the network, the choice of boxes and their suppression, is computed by NumPy.
+class CoremlSession(Session):
+    """See `Session`.
 
     Args:
         path: The folder.
-
-    Attributes:
-        metadata: The file's.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -56,14 +51,9 @@ class CoremlSession:
         text = self._model.user_defined_metadata[KEY]
         self.metadata = Metadata.from_json(text, str(path))
 
-    def __call__(
-        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
-        """Run the network and what follows it; see `Session`."""
-        check_images(images, self.metadata)
+    def _run(self, images: NDArray[np.float32], sizes: NDArray[np.float32]) -> Outputs:
         found = self._model.predict({IMAGES: images})
-        outputs = {name: np.asarray(found[name]) for name in self.metadata.outputs}
-        return completed(outputs, sizes, self.metadata)
+        return {name: np.asarray(found[name]) for name in self.metadata.outputs}
 
 
 def import_coremltools() -> Any:

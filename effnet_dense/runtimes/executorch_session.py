@@ -12,24 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.candidates import completed
-from effnet_dense.runtimes.inputs import check_images
+from effnet_dense.runtimes.base import Outputs, Session
 from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.pte'
 METHOD = 'forward'
 
 
-class ExecutorchSession:
-    """An exported file, ready to run.
-
-    What follows the network, the choice of boxes and their suppression, is computed by NumPy.
+class ExecutorchSession(Session):
+    """See `Session`.
 
     Args:
         path: The file.
-
-    Attributes:
-        metadata: The file's.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -55,18 +49,13 @@ class ExecutorchSession:
             raise ValueError(f'ExecuTorch cannot load {path}: {error}') from error
         self.metadata = Metadata.from_json(text.numpy().tobytes().decode(), str(path))
 
-    def __call__(
-        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
-        """Run the network and what follows it; see `Session`."""
+    def _run(self, images: NDArray[np.float32], sizes: NDArray[np.float32]) -> Outputs:
         import torch
 
-        check_images(images, self.metadata)
         given = torch.from_numpy(np.ascontiguousarray(images))
         found = self._method.execute((given,))
         pairs = zip(self.metadata.outputs, found, strict=True)
-        outputs = {name: value.numpy() for name, value in pairs}
-        return completed(outputs, sizes, self.metadata)
+        return {name: value.numpy() for name, value in pairs}
 
 
 def import_executorch() -> Any:

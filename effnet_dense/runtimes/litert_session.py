@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.candidates import completed
-from effnet_dense.runtimes.inputs import IMAGES, check_images
+from effnet_dense.runtimes.base import Outputs, Session
+from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.tflite'
@@ -22,8 +22,8 @@ IDENTIFIER = b'TFL3'
 """Of the file format, in bytes 4 to 7."""
 
 
-class LitertSession:
-    """An exported file, ready to run.
+class LitertSession(Session):
+    """See `Session`.
 
     The network takes and returns channels last; this class first. What follows the network, the
     choice of boxes and their suppression, is computed by NumPy.
@@ -31,9 +31,6 @@ class LitertSession:
     Args:
         path: The file.
         threads: By default the cores that this process may use.
-
-    Attributes:
-        metadata: The file's.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -48,7 +45,7 @@ class LitertSession:
         import_litert()
         content = path.read_bytes()
         try:
-            self._run: Any = litert_runner(content, threads)
+            self._runner: Any = litert_runner(content, threads)
             text = read_metadata(content)
         except (ValueError, RuntimeError, IndexError, struct.error) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -57,13 +54,9 @@ class LitertSession:
             raise ValueError(FOREIGN.format(path=path))
         self.metadata = Metadata.from_json(text, str(path))
 
-    def __call__(
-        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
-        """Run the network and what follows it; see `Session`."""
-        check_images(images, self.metadata)
-        found = self._run(images)
-        return completed(found, sizes, self.metadata)
+    def _run(self, images: NDArray[np.float32], sizes: NDArray[np.float32]) -> Outputs:
+        found: Outputs = self._runner(images)
+        return found
 
 
 def litert_runner(content: bytes, threads: int | None = None) -> Any:

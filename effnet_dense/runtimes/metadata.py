@@ -20,7 +20,7 @@ FOREIGN = (
 )
 """What is answered to a file without `KEY`."""
 
-TASKS = ('detection', 'instance', 'panoptic', 'semantic')
+TASKS = ('detection', 'instance', 'panoptic', 'semantic', 'classification', 'features')
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Metadata:
 
     Attributes:
         task: One of `TASKS`.
-        model: The network's type, such as 'RetinaNet'.
-        classes: Names in the order of the labels.
+        model: The network's type, such as 'RetinaNet' or 'EfficientNetClassifier b0'.
+        classes: Names in the order of the labels; [] if they are not known.
         palette: Their colours, [R, G, B] each.
         size: [height, width] of the input, in pixels; None: see `multiple`.
         batch: Images per pass; None: any number.
@@ -38,8 +38,10 @@ class Metadata:
         std: By which the difference is divided.
         pad_value: Of normalised pixels to the right of an image and below it.
         channels: 'RGB', or 'BGR' as images are loaded; further bands follow in their order.
-        resize: {'scale': [width, height], 'keep_ratio': bool}; None: images keep their size.
-        post: 'nms', 'decoded', 'dense' or 'raw' for detectors, 'labels' or 'raw' for segmentors.
+        resize: {'scale': [width, height], 'keep_ratio': bool}; None: images keep their size, or
+            nothing is known, of classifiers and backbones.
+        post: 'nms', 'decoded', 'dense' or 'raw' for detectors, 'labels' or 'raw' for segmentors,
+            'raw' for classifiers, 'features' for backbones.
         outputs: Name → what it is.
         nms: The numbers of decoding and suppression, as in mmdet's test_cfg.
         pipeline: The test pipeline as the config has it.

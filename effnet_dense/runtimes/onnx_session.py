@@ -12,24 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.inputs import IMAGES, SIZES, check_images
+from effnet_dense.runtimes.base import Outputs, Session
+from effnet_dense.runtimes.inputs import IMAGES, SIZES
 from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.onnx'
 PROVIDERS = ('CUDAExecutionProvider', 'CPUExecutionProvider')
 
 
-class OnnxSession:
-    """An exported file, ready to run.
+class OnnxSession(Session):
+    """See `Session`.
 
     Args:
         path: The file.
         providers: ONNX Runtime's, the preferred first; by default CUDA where it is installed for
             it, else the CPU.
         threads: Of one operator; by default ONNX Runtime's choice.
-
-    Attributes:
-        metadata: The file's.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -65,11 +63,7 @@ class OnnxSession:
         self._inputs = {value.name for value in self._session.get_inputs()}
         self._outputs = [value.name for value in self._session.get_outputs()]
 
-    def __call__(
-        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
-        """Run the network; see `Session`."""
-        check_images(images, self.metadata)
+    def _run(self, images: NDArray[np.float32], sizes: NDArray[np.float32]) -> Outputs:
         given = {IMAGES: images, SIZES: sizes}
         found = self._session.run(
             self._outputs, {name: given[name] for name in given if name in self._inputs}

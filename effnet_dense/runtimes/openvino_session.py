@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.inputs import IMAGES, SIZES, check_images
+from effnet_dense.runtimes.base import Outputs, Session
+from effnet_dense.runtimes.inputs import IMAGES, SIZES
 from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
 
 SUFFIX = '.xml'
@@ -28,8 +29,8 @@ RT_INFO = [KEY, 'metadata']
 """Where a file has its metadata: `KEY` alone is a section of the XML."""
 
 
-class OpenvinoSession:
-    """An exported file, ready to run.
+class OpenvinoSession(Session):
+    """See `Session`.
 
     Results are those of PyTorch: see `EXACT`.
 
@@ -37,9 +38,6 @@ class OpenvinoSession:
         path: The folder of a network and its weights (.xml and .bin), or the .xml file.
         device: OpenVINO's name, such as 'CPU' or 'GPU'.
         threads: By default OpenVINO's choice.
-
-    Attributes:
-        metadata: The file's.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -70,11 +68,7 @@ class OpenvinoSession:
         self._compiled: dict[bool, Any] = {}
         self._network(self._usual is not None)
 
-    def __call__(
-        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
-        """Run the network; see `Session`."""
-        check_images(images, self.metadata)
+    def _run(self, images: NDArray[np.float32], sizes: NDArray[np.float32]) -> Outputs:
         given = {IMAGES: images, SIZES: sizes}
         network = self._network(self._usual is not None and images.shape == self._usual[IMAGES])
         found = network({name: given[name] for name in self._inputs})

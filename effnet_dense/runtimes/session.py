@@ -1,17 +1,11 @@
-"""Open exported files, each by its own runtime.
-
-Shapes: N images of H × W pixels.
-"""
+"""Open exported files, each by its own runtime."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from effnet_dense.runtimes import (
     coreml_session,
@@ -21,41 +15,15 @@ from effnet_dense.runtimes import (
     openvino_session,
     torch_session,
 )
+from effnet_dense.runtimes.base import Session
 from effnet_dense.runtimes.coreml_session import CoremlSession
 from effnet_dense.runtimes.executorch_session import ExecutorchSession
 from effnet_dense.runtimes.litert_session import LitertSession
-from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
 from effnet_dense.runtimes.torch_session import TorchSession
 
 ENDS = (openvino_session.SUFFIX, openvino_session.WEIGHTS)
-
-
-class Session(Protocol):
-    """An exported file, ready to run.
-
-    Attributes:
-        metadata: The file's.
-    """
-
-    metadata: Metadata
-
-    def __call__(
-        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
-        """Run the network.
-
-        Args:
-            images: (N, 3, H, W), normalised, of the metadata's size.
-            sizes: (N, 2), height and width of each image without padding.
-
-        Returns:
-            The outputs by name; see `Metadata.outputs`.
-
-        Raises:
-            ValueError: The images have another shape or type.
-        """
 
 
 SESSIONS: dict[str, Callable[[Path], Session]] = {

@@ -13,25 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from effnet_dense.runtimes.candidates import completed
-from effnet_dense.runtimes.inputs import check_images
+from effnet_dense.runtimes.base import Outputs, Session
 from effnet_dense.runtimes.metadata import FOREIGN, Metadata
 from effnet_dense.runtimes.pt2_archive import checked_metadata
 
 SUFFIX = '.pt2'
 
 
-class TorchSession:
-    """An exported file, ready to run.
-
-    What follows the network, the choice of boxes and their suppression, is computed by NumPy.
+class TorchSession(Session):
+    """See `Session`.
 
     Args:
         path: The file.
         device: By default CUDA's if there is one, else the CPU.
-
-    Attributes:
-        metadata: The file's.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -59,21 +53,16 @@ class TorchSession:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise ValueError(f'{path} is damaged, or of another PyTorch: {reason:.200}') from error
 
-    def __call__(
-        self, images: NDArray[np.float32], sizes: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
-        """Run the network and what follows it; see `Session`."""
+    def _run(self, images: NDArray[np.float32], sizes: NDArray[np.float32]) -> Outputs:
         import torch
 
-        check_images(images, self.metadata)
         with torch.no_grad():
             found = self._module(torch.from_numpy(images).to(self._device))
         found = (found,) if isinstance(found, torch.Tensor) else found
-        outputs = {
+        return {
             name: value.cpu().numpy()
             for name, value in zip(self.metadata.outputs, found, strict=True)
         }
-        return completed(outputs, sizes, self.metadata)
 
 
 def chosen_device() -> str:

@@ -14,8 +14,19 @@ from effnet_dense.exporting import formats, int8, precision
 from effnet_dense.inference import converted
 from tests.helpers.exported_files import identity, identity_folder
 
-REST = ('onnx', 'fp32', None, 0.01, None)
-"""The last arguments of `export`, by default."""
+DEFAULTS: dict[str, object] = dict(
+    size=None,
+    batch=None,
+    post=None,
+    format='onnx',
+    precision='fp32',
+    data=None,
+    max_drop=0.01,
+    multiple=None,
+    mean=None,
+    std=None,
+)
+"""Arguments of `export`."""
 
 
 def test_arguments_reach_the_function(
@@ -23,20 +34,29 @@ def test_arguments_reach_the_function(
 ) -> None:
     received: list[object] = []
 
-    def record(*given: object) -> Path:
-        received.append(given)
+    def record(*given: object, **options: object) -> Path:
+        assert options.keys() == DEFAULTS.keys()
+        changed = {name: value for name, value in options.items() if value != DEFAULTS[name]}
+        received.append((*given, changed))
         return Path('out.onnx')
 
     monkeypatch.setattr('effnet_dense.exporting.export', record)
-    words = ['--size', '64', '96', '--batch', '2', '--post', 'raw']
+    words = ['--size', '64', '96', '--batch', '2', '--post', 'labels']
     assert run(export.main, export.parser(), [str(tmp_path), *words]) == 0
-    assert received == [(str(tmp_path), None, tmp_path / 'model.onnx', (64, 96), 2, 'raw', *REST)]
+    changed = dict(size=(64, 96), batch=2, post='labels')
+    assert received == [(str(tmp_path), None, tmp_path / 'model.onnx', changed)]
     assert 'effnet-dense predict out.onnx IMAGE' in capsys.readouterr().out
-    words = ['efficientdet_d0_coco', 'x.pth', '--format', 'openvino']
+    words = ['efficientdet_d0_coco', 'x.pth', '--format', 'openvino', '--post', 'raw']
     words += ['--precision', 'int8', '--data', 'demo', '--max-drop', '0.05', '--multiple', '64']
     assert run(export.main, export.parser(), words) == 0
-    expected = ('efficientdet_d0_coco', 'x.pth', Path('model_openvino'), None, None, None)
-    assert received[1] == (*expected, 'openvino', 'int8', 'demo', 0.05, 64)
+    changed = dict(format='openvino', post='raw', precision='int8', data='demo')
+    changed |= dict(max_drop=0.05, multiple=64)
+    assert received[1] == ('efficientdet_d0_coco', 'x.pth', Path('model_openvino'), changed)
+    words = ['b0', 'x.pth', '--mean', '1', '2', '3', '--std', '4', '5', '6']
+    assert run(export.main, export.parser(), words) == 0
+    changed = dict(mean=[1, 2, 3], std=[4, 5, 6])
+    assert received[2] == ('b0', 'x.pth', Path('model.onnx'), changed)
+    assert 'IMAGE' not in capsys.readouterr().out
 
 
 def test_formats() -> None:

@@ -80,7 +80,7 @@ def test_openvino(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     pytest.importorskip('openvino')
     config, checkpoint = files['fpn']
     parts = Parts(onnx.parser.parse_model(GRAPH))
-    monkeypatch.setattr(onnx_format, 'segmentor_parts', lambda *_: parts)
+    monkeypatch.setattr(onnx_format, 'whole_parts', lambda *_: parts)
     monkeypatch.chdir(tmp_path)
     path = export(config, str(checkpoint), size=(32, 64), format='openvino')
     assert path == Path('model_openvino')

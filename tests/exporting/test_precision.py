@@ -29,7 +29,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the segmentor by a network that knows colours, in the time of tracing one."""
-    monkeypatch.setattr(onnx_format, 'segmentor_parts', lambda *_: Parts(brightest(*SIZE)))
+    monkeypatch.setattr(onnx_format, 'whole_parts', lambda *_: Parts(brightest(*SIZE)))
 
 
 @pytest.mark.parametrize('form', ['onnx', 'openvino'])

@@ -54,6 +54,13 @@ def test_errors(tmp_path: Path) -> None:
         Predictor(path, 'x.pth')
     with pytest.raises(ValueError, match=r'without device=cpu, deploy=True$'):
         Predictor(path, device='cpu', deploy=True)
+    network = identity(
+        tmp_path / 'c.onnx', task='classification', model='EfficientNetClassifier b0'
+    )
+    with pytest.raises(
+        ValueError, match='of EfficientNetClassifier b0, which gives logits and no p'
+    ):
+        Predictor(network)
     raw = identity(tmp_path / 'b.onnx', task='detection', post='raw')
     with pytest.raises(ValueError, match='exported with --post raw, whose outputs are no pred'):
         Predictor(raw)

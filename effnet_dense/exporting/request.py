@@ -1,0 +1,133 @@
+"""What the user asks of an export, what is exported, and whether the one can have the other.
+
+All that can be refused is refused here, before anything is traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from mmdet.models.detectors import TwoStageDetector
+
+from effnet_dense.exporting.accuracy import METRICS
+from effnet_dense.exporting.formats import any_size_trace, maker
+from effnet_dense.runtimes.metadata import Metadata
+
+UNMEASURED = (('detection', 'raw'), ('detection', 'decoded'))
+"""Tasks and ends of which no predictions are made."""
+
+
+class Request(NamedTuple):
+    """See the arguments of `exporting.export` of these names."""
+
+    size: tuple[int, int] | None = None
+    batch: int | None = None
+    post: str | None = None
+    format: str = 'onnx'
+    precision: str = 'fp32'
+    multiple: int | None = None
+
+
+class Settled(NamedTuple):
+    """A request without questions.
+
+    Attributes:
+        sides: Height and width of the example images, in pixels: those of the file, or `multiple`.
+        batch: Images per pass; None: any number.
+        post: What the file ends with.
+        format, precision, multiple: See `Request`.
+    """
+
+    sides: tuple[int, int]
+    batch: int | None
+    post: str
+    format: str
+    precision: str
+    multiple: int | None
+
+
+class Subject(Protocol):
+    """What is exported.
+
+    Attributes:
+        model: The network.
+        task: One of `runtimes.metadata.TASKS`.
+        channels: Of images.
+    """
+
+    model: Any
+    task: str
+    channels: int
+
+    def default_post(self, posts: Sequence[str]) -> str:
+        """Return where the file ends if the user does not say; one of `posts`."""
+
+    def sides(self, size: tuple[int, int] | None) -> tuple[int, int]:
+        """Return height and width of the file's images.
+
+        Raises:
+            ValueError: See `input_size`.
+        """
+
+    def check_multiple(self, multiple: int) -> None:
+        """Check that a file can take every height and width that are multiples of a number.
+
+        Raises:
+            ValueError: It cannot.
+        """
+
+    def metadata(self, settled: Settled, outputs: Sequence[str]) -> Metadata:
+        """Return the metadata of a file of one size in float32."""
+
+
+def settle(subject: Subject, request: Request) -> Settled:
+    """Fill in what the user does not say.
+
+    Raises:
+        ValueError: The subject cannot be exported so; the message says what can be.
+    """
+    size, batch, _, form, precision, multiple = request
+    post = _post(subject, request)
+    if precision == 'int8':
+        check_measurable(subject.model, subject.task, post)
+    if batch is None and not maker(form).ANY_BATCH:
+        batch = 1
+    if multiple is None:
+        return Settled(subject.sides(size), batch, post, form, precision, None)
+    any_size_trace(form)
+    if size is not None:
+        raise ValueError(f'expected size or multiple, got both: {size} and {multiple}')
+    subject.check_multiple(multiple)
+    return Settled((multiple, multiple), batch, post, form, precision, multiple)
+
+
+def check_measurable(model: Any, task: str, post: str) -> None:
+    """Check that int8's accuracy can be measured.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if task not in METRICS or isinstance(model, TwoStageDetector):
+        raise ValueError(
+            f'int8 is for single-stage detectors without masks and for segmentors, whose accuracy '
+            f'is measured, got {type(model).__name__} (try fp16 or int8-weights)'
+        )
+    if (task, post) in UNMEASURED:
+        raise ValueError(f'int8 needs predictions, to measure its accuracy, got post {post}')
+
+
+def _post(subject: Subject, request: Request) -> str:
+    """Return what the graph ends with."""
+    form, post = request.format, request.post
+    posts = maker(form).POSTS.get(subject.task)
+    if posts is None:
+        raise ValueError(
+            f'{type(subject.model).__name__} cannot be exported as {form}, whose files end '
+            'before suppression, after which its masks are computed (try onnx or openvino)'
+        )
+    if post is not None and post not in posts:
+        raise ValueError(
+            f'expected post to be one of {posts} for a {subject.task} model as {form}, got {post!r}'
+        )
+    return subject.default_post(posts) if post is None else post

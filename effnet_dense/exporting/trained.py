@@ -1,0 +1,118 @@
+"""A trained detector or segmentor, which is exported with its config."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from effnet_dense import __version__
+from effnet_dense.data.config_walk import is_segmentation, type_name
+from effnet_dense.data.model_classes import test_dataset
+from effnet_dense.exporting.input_size import check_multiple, input_size
+from effnet_dense.exporting.request import Settled
+from effnet_dense.exporting.soft_nms_default import with_method
+from effnet_dense.exporting.tasks import detector_task, masks_of, panoptic_of
+from effnet_dense.inference.predictor import Predictor
+from effnet_dense.runtimes.metadata import Metadata
+
+OUTPUTS = {
+    'boxes': 'x1, y1, x2, y2 in pixels of the input, (N, M, 4)',
+    'scores': 'descending; 0 in unused rows, (N, M)',
+    'labels': 'positions in classes; -1 in unused rows, (N, M)',
+    'label_map': 'positions in classes, (N, H, W)',
+    'logits': 'of the classes, before sigmoid or softmax',
+    'deltas': 'of priors, as the head predicts them',
+    'centerness': 'logits',
+    'kernels': "parameters of RTMDet-Ins' networks for masks",
+    'prototypes': 'features for masks',
+    'masks': 'of the boxes, (N, M, h, w): see the field masks',
+    'semantic_logits': 'of things and stuff, (N, C, h, w)',
+}
+
+
+class Trained:
+    """See `exporting.request.Subject`.
+
+    Args:
+        predictor: The model in PyTorch.
+        checkpoint: The file of its weights.
+
+    Raises:
+        ValueError: It is of a kind that cannot be exported.
+    """
+
+    def __init__(self, predictor: Predictor, checkpoint: Path) -> None:
+        self.predictor = predictor
+        self.model = predictor.model
+        self.channels = predictor.channels
+        segments = is_segmentation(predictor.config)
+        self.task = 'semantic' if segments else detector_task(predictor.model)
+        self._checkpoint = checkpoint
+
+    def default_post(self, posts: Sequence[str]) -> str:
+        """Return the first; logits if the test pipeline resizes a segmentor's images."""
+        steps = test_dataset(self.predictor.config)['pipeline']
+        resized = any('Resize' in type_name(step) for step in steps)
+        return 'raw' if self.task == 'semantic' and resized else posts[0]
+
+    def sides(self, size: tuple[int, int] | None) -> tuple[int, int]:
+        return input_size(self.predictor.config, size)
+
+    def check_multiple(self, multiple: int) -> None:
+        check_multiple(self.model, multiple)
+
+    def metadata(self, settled: Settled, outputs: Sequence[str]) -> Metadata:
+        config, channels = self.predictor.config, self.channels
+        preprocessor: Any = config.model.get('data_preprocessor') or config.data_preprocessor
+        steps = [dict(step) for step in test_dataset(config)['pipeline']]
+        resize = next((s for s in steps if type_name(s) == 'Resize'), None)
+        meta = self.predictor.dataset_meta
+        detects = self.task != 'semantic'
+        return Metadata(
+            task=self.task,
+            model=type_name(config.model),
+            classes=list(meta['classes']),
+            palette=[list(map(int, colour)) for colour in meta.get('palette') or []],
+            size=list(settled.sides),
+            batch=settled.batch,
+            mean=list(preprocessor.get('mean') or [0.0] * channels),
+            std=list(preprocessor.get('std') or [1.0] * channels),
+            pad_value=float(preprocessor.get('pad_value', preprocessor.get('pad_val', 0)) or 0),
+            channels='RGB' if preprocessor.get('bgr_to_rgb') and channels == 3 else 'BGR',
+            resize=None
+            if resize is None
+            else dict(scale=list(resize['scale']), keep_ratio=bool(resize.get('keep_ratio'))),
+            post=settled.post,
+            outputs={name: OUTPUTS[name] for name in outputs},
+            nms=_numbers(self.model, config) if detects else {},
+            pipeline=_plain(steps),
+            preprocessor=_plain(dict(preprocessor)),
+            checkpoint=self._checkpoint.name,
+            sha256=hashlib.sha256(self._checkpoint.read_bytes()).hexdigest(),
+            version=__version__,
+            masks=masks_of(self.model) if detects else None,
+            panoptic=panoptic_of(self.model) if detects else None,
+        )
+
+
+def _numbers(model: Any, config: Config) -> dict[str, Any]:
+    """Return the numbers of a detector's decoding and suppression."""
+    numbers: dict[str, Any] = Config(dict(x=config.model.get('test_cfg') or {})).to_dict()['x']
+    if 'nms' in numbers:
+        numbers['nms'] = with_method(model, numbers['nms'])
+    return numbers
+
+
+def _plain(value: Any) -> Any:
+    """Return a config's value as JSON has it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise ValueError(f'expected numbers, texts and lists in the test pipeline, got {value!r:.80}')
