@@ -136,7 +136,7 @@ def network(
             raise ValueError(
                 f'{type(config).__name__} has its weights: expected it without {checkpoint}'
             )
-        return Network(config.eval(), *_normalisation(type(config).__name__, None, mean, std))
+        return Network(config, *_normalisation(type(config).__name__, None, mean, std))
     source = IMAGENET_WEIGHTS[config] if checkpoint is None else checkpoint
     info, weights = source_info(source), (source, fetch(source))
     given = _normalisation(public_name(source), info, mean, std)
@@ -152,7 +152,7 @@ def network(
             'features)'
         )
     classes = () if features or info is None else imagenet_classes()
-    return Network(model.eval(), *given, classes, weights)
+    return Network(model, *given, classes, weights)
 
 
 def _normalisation(
