@@ -13,6 +13,8 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 IOU, SCORE = 0.99, 1e-3
+INSTANCE_OFFSET = 1000
+"""mmdet's: a segment's id is its class + 1,000 × the instance's number."""
 PIXELS = 1
 """By which masks may differ at any IoU: one pixel of a mask below 100 pixels is more than 1 %, and
 a probability next to the threshold changes sides by rounding alone."""
@@ -58,12 +60,11 @@ def agreement(one: Any, other: Any) -> Agreement:
     Detections agree if the other sample has one of the same label, with an IoU above `IOU` and a
     score within `SCORE`, and for masks an IoU above `IOU`, too, or at most `PIXELS` of difference.
     """
-    for key in ('pred_sem_seg', 'pred_panoptic_seg'):
-        if key in one:
-            field = 'data' if key == 'pred_sem_seg' else 'sem_seg'
-            first, second = (getattr(getattr(sample, key), field) for sample in (one, other))
-            same = first == second
-            return Agreement(int(same.sum()), same.numel())
+    if 'pred_sem_seg' in one:
+        same = one.pred_sem_seg.data == other.pred_sem_seg.data
+        return Agreement(int(same.sum()), same.numel())
+    if 'pred_panoptic_seg' in one:
+        return _same_segments(*(s.pred_panoptic_seg.sem_seg for s in (one, other)))
     a, b = one.pred_instances, other.pred_instances
     if not len(a) or not len(b):
         return Agreement(0, len(a) + len(b))
@@ -72,6 +73,20 @@ def agreement(one: Any, other: Any) -> Agreement:
     if 'masks' in a:
         near &= _same_masks(a.masks, b.masks)
     return Agreement(int(near.any(1).sum() + near.any(0).sum()), len(a) + len(b))
+
+
+def _same_segments(a: Tensor, b: Tensor) -> Agreement:
+    """Compare segment ids (1, H, W), whose instances may be numbered in another order.
+
+    A pixel agrees if its segments have the same class, and each is what the other overlaps most.
+    """
+    pairs, where, count = torch.unique(
+        torch.stack([a.flatten(), b.flatten()]), dim=1, return_inverse=True, return_counts=True
+    )
+    first, second = (pairs[row] == pairs[row][:, None] for row in (0, 1))
+    largest = (count == (count * first).amax(1)) & (count == (count * second).amax(1))
+    same_class = pairs[0] % INSTANCE_OFFSET == pairs[1] % INSTANCE_OFFSET
+    return Agreement(int((largest & same_class)[where].sum()), a.numel())
 
 
 def _same_boxes(a: Tensor, b: Tensor) -> Tensor:

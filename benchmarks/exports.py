@@ -56,8 +56,6 @@ MODELS_SHOWN = (
     'effnet_b3_deeplabv3plus_ade20k',
 )
 BATCHES = (1, 3, 8)
-MEASURED_ON = 4
-"""Images from which weights are spread."""
 
 
 def _half(values: Tensor) -> Tensor:
@@ -136,7 +134,7 @@ def subject(config: Config, images: Sequence[Any], folder: Path) -> Subject:
         images = [cv2.resize(image, size[::-1]) for image in images]
     else:  # PyTorch pads as the file does
         config.model.data_preprocessor.pad_size_divisor = max(size)
-    checkpoint = spread_weights(config, images[:MEASURED_ON], folder / 'model.pth')
+    checkpoint = spread_weights(config, images, folder / 'model.pth')
     return Subject(config, size, checkpoint, list(images))
 
 

@@ -63,3 +63,15 @@ def test_masks_and_maps_agree() -> None:
     other[0, 0] = False
     maps = [Sample(pred_sem_seg=SimpleNamespace(data=m)) for m in (masks, other)]
     assert agreement(*maps) == Agreement(190, 200)
+
+
+def test_instances_may_be_numbered_in_another_order() -> None:
+    def compare(*maps: list[int]) -> Agreement:
+        segments = [SimpleNamespace(sem_seg=torch.tensor([[ids]])) for ids in maps]
+        return agreement(*(Sample(pred_panoptic_seg=each) for each in segments))
+
+    one = [80, 80, 1001, 1001, 1001, 2001]
+    assert compare(one, [80, 80, 2001, 2001, 2001, 1001]) == Agreement(6, 6)
+    assert compare(one, [80, 80, 2001, 2001, 1001, 1001]) == Agreement(5, 6)
+    assert compare(one, [80, 80, 1002, 1002, 1002, 2001]) == Agreement(3, 6)
+    assert compare(one, [80, 80, 1001, 1001, 1001, 1001]) == Agreement(5, 6)
