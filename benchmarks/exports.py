@@ -71,8 +71,8 @@ def _channels(values: Tensor) -> Tensor:
 ROUNDED: dict[str, Callable[[Tensor], Tensor]] = {'fp16': _half, 'int8-weights': _channels}
 ANY_SIZE = 'any-size'
 """In the place of a precision: fp32, any height and width that are multiples of `MULTIPLE`."""
-MULTIPLE = {True: 32, False: 128}
-"""Whether a model is a segmentor → the multiple."""
+MULTIPLE = 128
+"""Pixels: the coarsest stride of a BiFPN, and enough for detectors without one."""
 PRECISIONS = ('fp32', ANY_SIZE, *ROUNDED, 'int8')
 
 
@@ -93,28 +93,33 @@ class Subject:
     images: list[Any]
     _found: dict[tuple[str, int], list[Any]] = field(default_factory=dict)
 
-    @property
-    def multiple(self) -> int:
-        """Of which height and width are multiples in files of `ANY_SIZE`."""
-        return MULTIPLE[is_segmentation(self.config)]
-
     def given(self, precision: str) -> list[Any]:
-        """Return the images: for files of any size, every second one is turned on its side."""
+        """Return the images: for files of any size, every second one is turned on its side.
+
+        Segmentors take images as they are: theirs are enlarged to multiples.
+        """
         if precision != ANY_SIZE:
             return self.images
-        return [np.rot90(image, n % 2).copy() for n, image in enumerate(self.images)]
+        turned = [np.rot90(image, n % 2).copy() for n, image in enumerate(self.images)]
+        return [_enlarged(i) for i in turned] if is_segmentation(self.config) else turned
 
     def predictions(self, precision: str, batch: int = 1) -> list[Any]:
         """Return PyTorch's predictions with weights of a precision."""
         if (precision, batch) not in self._found:
             config = copy.deepcopy(self.config)
             if precision == ANY_SIZE and not is_segmentation(config):
-                config.model.data_preprocessor.pad_size_divisor = self.multiple
+                config.model.data_preprocessor.pad_size_divisor = MULTIPLE
             predictor = Predictor(config, self.checkpoint, 'cpu')
             if precision in ROUNDED:
                 predictor.model = rounded(predictor.model, ROUNDED[precision])
             self._found[precision, batch] = predictor(self.given(precision), batch)
         return self._found[precision, batch]
+
+
+def _enlarged(image: Any) -> Any:
+    """Resize an image (H, W, 3) to the next multiples."""
+    height, width = (-(-side // MULTIPLE) * MULTIPLE for side in image.shape[:2])
+    return cv2.resize(image, (width, height))
 
 
 def rounded(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
@@ -144,7 +149,7 @@ def compare(
     """Export a model and compare its predictions in batches of these sizes with PyTorch's."""
     path = folder / f'{precision}_{OUT[form]}'
     if precision == ANY_SIZE:
-        given: dict[str, Any] = dict(multiple=model.multiple)
+        given: dict[str, Any] = dict(multiple=MULTIPLE)
     else:
         given = dict(size=model.size, precision=precision)
     export(model.config, str(model.checkpoint), path, format=form, **given)
