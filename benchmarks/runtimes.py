@@ -28,7 +28,7 @@ from benchmarks.detectors import peers as detector_peers
 from benchmarks.features import PEERS
 from effnet_dense.analysis.detector import DetectorNetwork
 from effnet_dense.deployment import deploy
-from effnet_dense.deployment.deploy import folded
+from effnet_dense.exporting.attention import folded_for_export
 from effnet_dense.exporting.network import DetectionNetwork
 from effnet_dense.exporting.onnx_file import to_onnx
 from effnet_dense.models import EfficientNet
@@ -126,7 +126,7 @@ def forms(case: Case, images: Tensor, threads: int, folder: Path) -> Iterator[Fo
     last = images.to(memory_format=CHANNELS_LAST)
     yield Form('eager', _torch_run(network.to(memory_format=CHANNELS_LAST), last))
     yield Form('deploy', _torch_run(deploy(network), last))
-    plain = folded(network).to(memory_format=torch.contiguous_format)
+    plain = folded_for_export(network).to(memory_format=torch.contiguous_format)
     yield from _exported('', plain, images, threads, folder / 'ours.onnx')
     if case.peer is not None:
         theirs = Flat(case.peer()).eval()

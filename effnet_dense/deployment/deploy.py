@@ -65,6 +65,9 @@ def deploy(model: nn.Module, compile: bool = False) -> nn.Module:
         FileNotFoundError: `compile` is set and there is no C++ compiler.
     """
     model = folded(model)
+    for block in model.modules():
+        if runs_as(block, MBConv, FusedMBConv):
+            _attend_in_place(block)
     fuse_mbconvs(model)
     if compile:
         _compile(model)
@@ -101,7 +104,6 @@ def _prepare(module: Any) -> None:
         _fold_norm(module, 'pointwise')
     elif runs_as(module, MBConv, FusedMBConv):
         module.drop_path = nn.Identity()
-        _attend_in_place(module)
     elif runs_as(module, BiFPNNode):
         _freeze_fusion_weights(module)
         _activate_in_place(module)

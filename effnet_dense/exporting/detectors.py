@@ -9,9 +9,9 @@ from mmdet.models.dense_heads import RTMDetInsHead
 from mmdet.models.detectors import SingleStageDetector
 from torch import Tensor
 
-from effnet_dense.deployment.deploy import folded
 from effnet_dense.exporting.any_size import Plan
 from effnet_dense.exporting.any_size_decoding import AnySizeDecoder, priors_model
+from effnet_dense.exporting.attention import folded_for_export
 from effnet_dense.exporting.decoding import Decoder
 from effnet_dense.exporting.instance_masks import DynamicMasks
 from effnet_dense.exporting.network import DetectionNetwork, ProposalNetwork
@@ -119,7 +119,7 @@ def _two_stage(model: Any, stages: Stages) -> tuple[str, ...]:
     """Append the parts of a two-stage detector; return the outputs of the last ones."""
     check_roi_head(model.roi_head)
     decoder = Decoder(model.rpn_head, _size(stages))
-    model = folded(model)
+    model = folded_for_export(model)
     head = model.roi_head
     pooled = head.bbox_roi_extractor.num_inputs
     masked = head.mask_roi_extractor.num_inputs if head.with_mask else 0

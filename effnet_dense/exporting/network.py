@@ -11,7 +11,7 @@ from typing import Any
 from mmdet.models.dense_heads import RTMDetInsHead
 from torch import Tensor, nn
 
-from effnet_dense.deployment.deploy import folded
+from effnet_dense.exporting.attention import folded_for_export
 from effnet_dense.exporting.tasks import check_segmentor
 from effnet_dense.models import EfficientNet
 from effnet_dense.models.efficientdet_head import flatten_levels
@@ -33,7 +33,7 @@ class DetectionNetwork(nn.Module):
 
     def __init__(self, detector: Any) -> None:
         super().__init__()
-        copied: Any = folded(detector)
+        copied: Any = folded_for_export(detector)
         self.backbone = copied.backbone
         self.neck = copied.neck if copied.with_neck else nn.Identity()
         self.head = copied.bbox_head
@@ -115,7 +115,7 @@ class SegmentationNetwork(nn.Module):
 
     def __init__(self, segmentor: Any, labels: bool) -> None:
         super().__init__()
-        self.segmentor: Any = folded(segmentor)
+        self.segmentor: Any = folded_for_export(segmentor)
         self.labels = labels
 
     def forward(self, images: Tensor) -> Tensor:
@@ -146,4 +146,4 @@ def whole_network(model: Any, task: str, post: str) -> tuple[nn.Module, list[str
         labels = post == 'labels'
         return SegmentationNetwork(model, labels).eval(), ['label_map' if labels else 'logits']
     indices = model.out_indices if isinstance(model, EfficientNet) else ()
-    return folded(model), [f'c{index}' for index in indices] or ['logits']
+    return folded_for_export(model), [f'c{index}' for index in indices] or ['logits']

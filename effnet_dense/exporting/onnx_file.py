@@ -10,6 +10,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from effnet_dense.exporting.attention import name_pooling
 from effnet_dense.exporting.chain import chain
 from effnet_dense.exporting.suppression import IR_VERSION, OPSET
 
@@ -90,4 +91,5 @@ def to_onnx(
         raise ValueError(f'{type(module).__name__} cannot be exported: {reason:.300}') from error
     model: onnx.ModelProto = converted.model_proto
     model.ir_version = IR_VERSION
+    name_pooling(model)
     return model

@@ -1,0 +1,64 @@
+"""Channel attention in operators that runtimes have, and keep in their own memory layouts.
+
+Shapes: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+from torch import Tensor, nn
+
+from effnet_dense.deployment.deploy import folded
+from effnet_dense.models.layers import SqueezeExcite
+from effnet_dense.utils.modules import runs_as
+
+
+def folded_for_export(model: Any) -> Any:
+    """Copy a model, fold its norms, and let its channel attention average by one operator."""
+    model = folded(model)
+    for module in model.modules():
+        se: Any = getattr(module, 'se', None)
+        if isinstance(se, SqueezeExcite) and runs_as(se, SqueezeExcite):
+            module.se = PooledSqueezeExcite(se)
+    return model
+
+
+class PooledSqueezeExcite(nn.Module):
+    """`SqueezeExcite` whose means are not a sum and a quotient, as in training."""
+
+    def __init__(self, se: SqueezeExcite) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = se.conv1, se.conv2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → the same shape."""
+        return x * self.conv2(self.conv1(x.mean((2, 3), keepdim=True))).sigmoid()
+
+
+def name_pooling(model: onnx.ModelProto) -> None:
+    """Turn means over height and width into `GlobalAveragePool`, in place.
+
+    ONNX Runtime runs it in the layout of convolutions, and converts features for `ReduceMean`.
+    """
+    graph = model.graph
+    axes = {each.name: each for each in graph.initializer}
+    dimensions = {v.name: len(v.type.tensor_type.shape.dim) for v in graph.value_info}
+    renamed = []
+    for node in graph.node:
+        if node.op_type == 'ReduceMean' and dimensions.get(node.input[0]) == 4:
+            settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            over = axes.get(node.input[1]) if len(node.input) > 1 else None
+            if over is not None and settings.get('keepdims', 1) and _is_image(over):
+                renamed.append(over)
+                node.op_type = 'GlobalAveragePool'
+                del node.attribute[:], node.input[1:]
+    used = {name for node in graph.node for name in node.input}
+    for name in {each.name for each in renamed} - used:  # ONNX Runtime warns of unused ones
+        graph.initializer.remove(axes[name])
+
+
+def _is_image(axes: onnx.TensorProto) -> bool:
+    """Whether axes of a feature are those of height and width."""
+    return {int(axis) % 4 for axis in onnx.numpy_helper.to_array(axes)} == {2, 3}

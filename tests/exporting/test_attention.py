@@ -1,0 +1,58 @@
+"""Channel attention as runtimes have it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+import pytest
+import torch
+
+from effnet_dense.exporting.attention import folded_for_export, name_pooling
+from effnet_dense.models import EfficientNet
+from tests.helpers.peers import randomise_
+
+pytest.importorskip('onnxscript', reason='the extra onnx is not installed')
+
+
+def test_attention_is_one_pooling_and_convolutions() -> None:
+    from effnet_dense.exporting.onnx_file import to_onnx
+
+    network = randomise_(EfficientNet('b0')).eval()
+    images = torch.randn(2, 3, 64, 64)
+    exported = folded_for_export(network)
+    with torch.no_grad():
+        for found, expected in zip(exported(images), network(images), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    graph = to_onnx(exported, [images], ['images'], ['c3', 'c4', 'c5']).graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count('GlobalAveragePool') == 16
+    assert not {'ReduceMean', 'ReduceSum', 'Gemm', 'Div'} & set(kinds)
+
+
+@pytest.mark.parametrize(
+    'axes, keepdims, expected',
+    [
+        ([2, 3], 1, 'GlobalAveragePool'),
+        ([-1, -2], 1, 'GlobalAveragePool'),
+        ([3], 1, 'ReduceMean'),
+        ([1, 2], 1, 'ReduceMean'),
+        ([2, 3], 0, 'ReduceMean'),
+    ],
+)
+def test_only_means_over_the_image_are_renamed(
+    axes: list[int], keepdims: int, expected: str
+) -> None:
+    helper: Any = onnx.helper
+    values = [helper.make_tensor_value_info(name, 1, (1, 4, 8, 8)) for name in ('x', 'y')]
+    out = helper.make_tensor_value_info('z', 1, None)
+    nodes = [
+        helper.make_node('Relu', ['x'], ['y']),
+        helper.make_node('ReduceMean', ['y', 'axes'], ['z'], keepdims=keepdims),
+    ]
+    constant = helper.make_tensor('axes', 7, [len(axes)], axes)
+    graph = helper.make_graph(nodes, 'g', values[:1], [out], [constant], value_info=values[1:])
+    model = helper.make_model(graph)
+    name_pooling(model)
+    assert model.graph.node[1].op_type == expected
+    assert len(model.graph.initializer) == (expected == 'ReduceMean')
