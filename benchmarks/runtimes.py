@@ -4,9 +4,9 @@
 
 Every form of a network runs in one process, on the same images, in turns. Printed as Markdown: the
 best time, the median over the rounds of time ÷ `deploy`'s in the same round, the file's size, and
-the largest difference to eager PyTorch as a share of the largest value. Peers (timm's backbones,
-effdet's detectors) are exported by the same exporter and run in the same runtimes; their own mode
-for export is set where they have one.
+the largest difference to eager PyTorch of the same network, as a share of the largest value. Peers
+(timm's backbones, effdet's detectors) are exported as they advise, by torch.onnx in their own mode
+for export, and run in the same runtimes.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from effnet_dense.exporting.onnx_file import to_onnx
 from effnet_dense.models import EfficientNet
 
 CHANNELS_LAST = torch.channels_last
+PEER = 'peer: '
 RETINANET = 'effnet_lite0_retinanet_coco'
 Run = Callable[[], Sequence[Any]]
 
@@ -130,7 +131,9 @@ def forms(case: Case, images: Tensor, threads: int, folder: Path) -> Iterator[Fo
     yield from _exported('', plain, images, threads, folder / 'ours.onnx')
     if case.peer is not None:
         theirs = Flat(case.peer()).eval()
-        yield from _exported('peer: ', theirs, images, threads, folder / 'peer.onnx')
+        yield Form(f'{PEER}eager', _torch_run(theirs.to(memory_format=CHANNELS_LAST), last))
+        theirs = theirs.to(memory_format=torch.contiguous_format)
+        yield from _exported(PEER, theirs, images, threads, folder / 'peer.onnx')
 
 
 def _torch_run(network: nn.Module, images: Tensor) -> Run:
@@ -146,7 +149,12 @@ def _exported(
 ) -> Iterator[Form]:
     with torch.no_grad():
         names = [f'output{index}' for index in range(len(network(images)))]
-    onnx.save(to_onnx(network, [images], ['images'], names, dynamic_batch=False), str(path))
+        if prefix == PEER:
+            model: Any = torch.onnx.export(network, (images,), input_names=['images'], verbose=False)
+            model.save(path)
+        else:
+            model = to_onnx(network, [images], ['images'], names, dynamic_batch=False)
+            onnx.save(model, str(path))
     size = path.stat().st_size
     yield Form(f'{prefix}ONNX Runtime', _onnx_run(path, images, threads), size)
     yield Form(f'{prefix}OpenVINO', _openvino_run(path, images, threads), size)
@@ -186,10 +194,11 @@ def measure(case: Case, batch: int, threads: int, rounds: int) -> list[list[str]
         all_forms = list(forms(case, images, threads, Path(folder)))
         outputs = [[_array(output) for output in form.run()] for form in all_forms]
         times = _times([form.run for form in all_forms], rounds)
-    rows = []
+    rows, expected = [], outputs[0]
     for form, seconds, found in zip(all_forms, times, outputs, strict=True):
+        expected = found if form.name.endswith('eager') else expected
         ratio = statistics.median(a / b for a, b in zip(seconds, times[1], strict=True))
-        difference = '' if form.name.startswith('peer') else f'{_difference(found, outputs[0]):.0e}'
+        difference = f'{_difference(found, expected):.0e}'
         size = f'{form.size / 1e6:.1f}' if form.size else ''
         milliseconds = f'{1e3 * min(seconds) / batch:.1f}'
         rows.append(
