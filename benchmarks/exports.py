@@ -134,8 +134,9 @@ def rounded(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
 
 def subject(config: Config, images: Sequence[Any], folder: Path) -> Subject:
     """Give a model weights."""
-    size = input_size(config)
-    if is_segmentation(config):
+    segments = is_segmentation(config)
+    size = tuple(config.model.data_preprocessor.size) if segments else input_size(config)
+    if segments:
         images = [cv2.resize(image, size[::-1]) for image in images]
     else:  # PyTorch pads as the file does
         config.model.data_preprocessor.pad_size_divisor = max(size)

@@ -150,7 +150,9 @@ def _exported(
     with torch.no_grad():
         names = [f'output{index}' for index in range(len(network(images)))]
         if prefix == PEER:
-            model: Any = torch.onnx.export(network, (images,), input_names=['images'], verbose=False)
+            model: Any = torch.onnx.export(
+                network, (images,), input_names=['images'], verbose=False
+            )
             model.save(path)
         else:
             model = to_onnx(network, [images], ['images'], names, dynamic_batch=False)

@@ -68,7 +68,8 @@ def export(
             larger, layers stay in float32, at most half of them.
         multiple: The file takes every height and width that are multiples of this one, instead of
             one size: of the network's coarsest stride, or a multiple of it. Formats 'onnx' and
-            'openvino'.
+            'openvino', where it is the default if the test pipeline gives images of different
+            sizes.
         mean, std: Of a classifier's or backbone's images, in units of 0 … 255 and in the order R,
             G, B; by default those that its named weights are known to need.
 

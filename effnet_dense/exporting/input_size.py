@@ -25,7 +25,7 @@ def input_size(config: Config, size: tuple[int, int] | None = None) -> tuple[int
         size: Height and width that the user wishes; by default those of the test pipeline.
 
     Raises:
-        ValueError: The test pipeline gives no single size, or `size` is no multiple of the stride.
+        ValueError: `size` is no multiple of the stride, or there is none, and no `fixed_size`.
     """
     preprocessor: Any = config.model.get('data_preprocessor') or {}
     multiple = _multiple(preprocessor)
@@ -36,12 +36,22 @@ def input_size(config: Config, size: tuple[int, int] | None = None) -> tuple[int
                 f'{size[0]} × {size[1]}'
             )
         return size
-    wanted = _padded(preprocessor) or _resized(config) or _cropped(preprocessor)
-    if wanted is None:
+    fixed = fixed_size(config)
+    if fixed is None:
         raise ValueError(
             'the test pipeline gives images of different sizes: give the height and width that '
             f'the exported network takes (--size H W), multiples of {multiple}'
         )
+    return fixed
+
+
+def fixed_size(config: Config) -> tuple[int, int] | None:
+    """Return the height and width of all images after padding; None if they differ."""
+    preprocessor: Any = config.model.get('data_preprocessor') or {}
+    wanted = _padded(preprocessor) or _resized(config)
+    if wanted is None:
+        return None
+    multiple = _multiple(preprocessor)
     height, width = (math.ceil(side / multiple) * multiple for side in wanted)
     return height, width
 
@@ -52,20 +62,27 @@ def check_multiple(model: Any, multiple: int) -> None:
     Raises:
         ValueError: The model takes one size, or the number is no multiple of what it needs.
     """
-    if isinstance(model, TwoStageDetector) or isinstance(
-        getattr(model, 'bbox_head', None), RTMDetInsHead
-    ):
+    needed = smallest_multiple(model)
+    if needed is None:
         raise ValueError(
             f'{type(model).__name__} is exported with one height and width: expected it without '
             'multiple'
         )
-    needed = COARSEST if halvings(model, COARSEST) == 0 or _rounds_up(model) else coarsest(model)
     if multiple < 1 or multiple % needed:
         neck = getattr(model, 'neck', None)
         name = type(model).__name__ + (f' with {type(neck).__name__}' if neck else '')
         raise ValueError(
             f'expected multiple to be a multiple of {needed}, as {name} needs it, got {multiple}'
         )
+
+
+def smallest_multiple(model: Any) -> int | None:
+    """Return of what sides must be multiples in a file of every size; None if there is none."""
+    if isinstance(model, TwoStageDetector) or isinstance(
+        getattr(model, 'bbox_head', None), RTMDetInsHead
+    ):
+        return None
+    return COARSEST if halvings(model, COARSEST) == 0 or _rounds_up(model) else coarsest(model)
 
 
 def coarsest(model: Any) -> int:
@@ -111,8 +128,3 @@ def _resized(config: Config) -> tuple[int, int] | None:
                 return height, width
             return None
     return None
-
-
-def _cropped(preprocessor: Any) -> tuple[int, int] | None:
-    size = preprocessor.get('size')
-    return tuple(size) if size else None

@@ -72,6 +72,9 @@ class Network:
         resolution = self._backbone.architecture.resolution
         return size or (resolution, resolution)
 
+    def default_multiple(self) -> int | None:
+        return None
+
     def check_multiple(self, multiple: int) -> None:
         check_multiple(self.model, multiple)
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from mmdet.models.detectors import TwoStageDetector
+from mmengine.logging import print_log
 
 from effnet_dense.exporting.accuracy import METRICS
-from effnet_dense.exporting.formats import any_size_trace, maker
+from effnet_dense.exporting.formats import ANY_SIZE, any_size_trace, maker
 from effnet_dense.runtimes.metadata import Metadata
 
 UNMEASURED = (('detection', 'raw'), ('detection', 'decoded'))
@@ -63,6 +64,9 @@ class Subject(Protocol):
     def default_post(self, posts: Sequence[str]) -> str:
         """Return where the file ends if the user does not say; one of `posts`."""
 
+    def default_multiple(self) -> int | None:
+        """Return the multiple of a file without size and multiple; None if it has one size."""
+
     def sides(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """Return height and width of the file's images.
 
@@ -93,6 +97,14 @@ def settle(subject: Subject, request: Request) -> Settled:
         check_measurable(subject.model, subject.task, post)
     if batch is None and not maker(form).ANY_BATCH:
         batch = 1
+    if size is None and multiple is None and form in ANY_SIZE:
+        multiple = subject.default_multiple()
+        if multiple is not None:
+            print_log(
+                'the test pipeline gives images of different sizes: the file takes every height '
+                f'and width that are multiples of {multiple} (--size H W: one size)',
+                logger='current',
+            )
     if multiple is None:
         return Settled(subject.sides(size), batch, post, form, precision, None)
     any_size_trace(form)

@@ -12,7 +12,12 @@ from mmengine.config import Config
 from effnet_dense import __version__
 from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.model_classes import test_dataset
-from effnet_dense.exporting.input_size import check_multiple, input_size
+from effnet_dense.exporting.input_size import (
+    check_multiple,
+    fixed_size,
+    input_size,
+    smallest_multiple,
+)
 from effnet_dense.exporting.request import Settled
 from effnet_dense.exporting.soft_nms_default import with_method
 from effnet_dense.exporting.tasks import detector_task, masks_of, panoptic_of
@@ -58,6 +63,10 @@ class Trained:
         steps = test_dataset(self.predictor.config)['pipeline']
         resized = any('Resize' in type_name(step) for step in steps)
         return 'raw' if self.task == 'semantic' and resized else posts[0]
+
+    def default_multiple(self) -> int | None:
+        differ = fixed_size(self.predictor.config) is None
+        return smallest_multiple(self.model) if differ else None
 
     def sides(self, size: tuple[int, int] | None) -> tuple[int, int]:
         return input_size(self.predictor.config, size)

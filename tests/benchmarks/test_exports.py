@@ -28,7 +28,7 @@ def test_side_is_that_of_every_step() -> None:
     assert {tuple(s.get('scale', s.get('size'))) for s in steps[1:3]} == {(96, 96)}
     assert input_size(config) == (96, 96)
     config = shipped('effnet_lite0_fpn_camvid', 96)
-    assert input_size(config) == (96, 96)
+    assert config.model.data_preprocessor.size == (96, 96)
 
 
 def test_weights_are_rounded_as_files_store_them() -> None:

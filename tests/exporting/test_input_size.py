@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from effnet_dense.engine.config import load_config
-from effnet_dense.exporting.input_size import input_size
+from effnet_dense.exporting.input_size import fixed_size, input_size
 
 
 @pytest.mark.parametrize(
@@ -15,11 +15,16 @@ from effnet_dense.exporting.input_size import input_size
         ('efficientdet_lite0_finetune', (320, 320)),
         ('effnet_lite0_retinanet_finetune', (320, 320)),
         ('effnet_b0_fcos_coco', (640, 640)),
-        ('effnet_lite0_fpn_camvid', (320, 416)),
     ],
 )
 def test_of_shipped_configs(name: str, size: tuple[int, int]) -> None:
     assert input_size(load_config(name)) == size
+
+
+@pytest.mark.parametrize('name', ['effnet_lite0_fpn_camvid', 'effnet_b3_fpn_ade20k'])
+def test_images_of_different_sizes_have_none(name: str) -> None:
+    """The crop of training is no size of test images."""
+    assert fixed_size(load_config(name)) is None
 
 
 def resizing(**step: object) -> Config:
