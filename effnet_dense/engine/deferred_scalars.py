@@ -49,9 +49,14 @@ class DeferredScalars(MessageHub):
         return MessageHub.log_scalars.fget(self)
 
     def get_scalar(self, key: str) -> HistoryBuffer:
-        """Return a key's history."""
-        self._fetch()
-        return super().get_scalar(key)
+        """Return a key's history; others wait on, since mmengine reads its timer at each step."""
+        if any(key == waiting for waiting, *_ in self._waiting):
+            self._fetch()
+        return self._log_scalars[key] if key in self._log_scalars else super().get_scalar(key)
+
+    def fetched_scalars(self) -> dict[str, HistoryBuffer]:
+        """Return every key's history so far, without what waits."""
+        return self._log_scalars
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""

@@ -97,3 +97,22 @@ def test_cpu_values_are_logged_at_once(hub: MessageHub) -> None:
     hub.update_scalar('a', torch.tensor(1.5))
     assert not hub._waiting
     assert hub.get_scalar('a').current() == 1.5
+
+
+def test_reading_another_key_fetches_nothing(hub: MessageHub) -> None:
+    hub.update_scalar('train/time', 0.5)
+    hub.update_scalar('train/loss', on_device(1.0))
+    assert hub.get_scalar('train/time').current() == 0.5  # mmengine's timer, at each step
+    assert OnDevice.transfers == 0
+    with pytest.raises(KeyError):
+        hub.get_scalar('unknown')
+
+
+def test_what_is_known_without_fetching(hub: MessageHub) -> None:
+    assert isinstance(hub, DeferredScalars)
+    hub.update_scalar('train/loss', on_device(1.0))
+    assert 'train/loss' not in hub.fetched_scalars()
+    assert hub.get_scalar('train/loss').current() == 1
+    hub.update_scalar('train/loss', on_device(2.0))
+    assert hub.fetched_scalars()['train/loss'].current() == 1
+    assert OnDevice.transfers == 1

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.file_proxy import FileProxy
 from rich.progress import Progress, TextColumn
 
+from effnet_dense.engine.deferred_scalars import DeferredScalars
 from effnet_dense.registry import HOOKS
 from effnet_dense.utils.progress import progress_bar
 
@@ -122,8 +123,9 @@ class ProgressHook(Hook):
 
 
 def _loss(runner: Runner) -> str:
-    """Return the last step's loss."""
-    scalars = runner.message_hub.log_scalars
+    """Return the last loss that is known on the host: reading a GPU's would wait for the step."""
+    hub = runner.message_hub
+    scalars = hub.fetched_scalars() if isinstance(hub, DeferredScalars) else hub.log_scalars
     return f'loss {scalars["train/loss"].current():.4g}  ' if 'train/loss' in scalars else ''
 
 

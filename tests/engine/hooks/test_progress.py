@@ -7,9 +7,12 @@ from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from mmengine.logging import MessageHub
 from rich.console import Console
 
-from effnet_dense.engine.hooks.progress import ProgressHook, is_interactive
+from effnet_dense.engine.deferred_scalars import DeferredScalars
+from effnet_dense.engine.hooks.progress import ProgressHook, _loss, is_interactive
 
 
 class Terminal(StringIO):
@@ -31,6 +34,15 @@ def fake_runner(logger: logging.Logger) -> Any:
 def test_only_in_a_terminal() -> None:
     assert is_interactive(Terminal())
     assert not is_interactive(StringIO())
+
+
+def test_the_loss_of_a_gpu_is_not_waited_for() -> None:
+    loss = SimpleNamespace(current=lambda: 0.625)
+    hub: Any = DeferredScalars.adopt(MessageHub.get_instance('progress'))
+    hub._log_scalars['train/loss'] = loss
+    hub._fetch = lambda: pytest.fail('the bar waits for the GPU')
+    runner: Any = SimpleNamespace(message_hub=hub)
+    assert _loss(runner) == 'loss 0.625  '
 
 
 def test_bars_losses_and_complete_log_lines() -> None:
