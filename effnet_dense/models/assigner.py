@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from mmdet.models.task_modules.assigners import AssignResult, BaseAssigner
-from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from effnet_dense.registry import TASK_UTILS
 
@@ -65,10 +65,11 @@ def argmax_match(priors: Tensor, boxes: Tensor, iou_threshold: float) -> tuple[T
     """
     if not len(boxes):
         return priors.new_full((len(priors),), -1, dtype=torch.long), priors.new_zeros(len(priors))
-    iou = bbox_overlaps(boxes, priors)
+    iou = box_iou(boxes, priors)
     overlaps, matched = iou.max(0)
-    matched[overlaps < iou_threshold] = -1
-    # In reverse order, so that the first of two boxes keeps an anchor that is best for both.
-    best = iou.argmax(1).flip(0)
-    matched[best] = torch.arange(len(boxes) - 1, -1, -1, device=matched.device)
-    return matched, overlaps
+    matched = torch.where(overlaps < iou_threshold, -1, matched)
+    # The smallest index, so that the first of two boxes keeps an anchor that is best for both.
+    index = torch.arange(len(boxes), device=matched.device)
+    forced = matched.new_full(matched.shape, len(boxes))
+    forced.scatter_reduce_(0, iou.argmax(1), index, 'amin')
+    return torch.where(forced < len(boxes), forced, matched), overlaps

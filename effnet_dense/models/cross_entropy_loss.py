@@ -77,6 +77,9 @@ class CrossEntropyLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.class_weight = None if class_weight is None else list(class_weight)
+        weights = None if class_weight is None else torch.tensor(self.class_weight).float()
+        self._weights: Tensor | None
+        self.register_buffer('_weights', weights, persistent=False)  # on the model's device
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
@@ -95,6 +98,5 @@ class CrossEntropyLoss(nn.Module):
             raise ValueError(
                 f'class_weight must have {pred.shape[1]} numbers, one per class, got {classes}'
             )
-        by_class = None if classes is None else pred.new_tensor(classes, dtype=torch.float32)
-        loss = weighted_cross_entropy(pred, target, by_class, weight, ignore_index)
+        loss = weighted_cross_entropy(pred, target, self._weights, weight, ignore_index)
         return self.loss_weight * loss

@@ -13,12 +13,14 @@ from typing import Any, cast
 import torch
 from mmcv.cnn import build_norm_layer
 from mmdet.models.dense_heads import AnchorHead
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
 from mmdet.utils import reduce_mean
 from mmengine.model import bias_init_with_prob, normal_init
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from effnet_dense.models.acceleration import apply_lean
+from effnet_dense.models.box_deltas import box_deltas
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
@@ -28,6 +30,7 @@ from effnet_dense.models.layers import (
 )
 from effnet_dense.ops.soft_nms import batched_soft_nms
 from effnet_dense.registry import MODELS
+from effnet_dense.utils.modules import is_exactly
 
 DEFAULT_ANCHORS: Config = dict(
     type='effnet_dense.EfficientDetAnchorGenerator', strides=[8, 16, 32, 64, 128]
@@ -87,6 +90,7 @@ class EfficientDetHead(AnchorHead):
         self.conv_bias = conv_bias
         self.norm_cfg = norm_cfg
         self.act_cfg = act_cfg
+        self._last_priors: tuple[Any, Tensor] | None = None
         super().__init__(
             num_classes,
             in_channels,
@@ -184,36 +188,44 @@ class EfficientDetHead(AnchorHead):
         Returns:
             loss_cls and loss_bbox, scalars.
         """
-        priors = self._priors(cls_scores)
+        priors = self._kept_priors(cls_scores)
         logits = flatten_levels(cls_scores, self.cls_out_channels)
         deltas = flatten_levels(bbox_preds, self.bbox_coder.encode_size)
         ignored = batch_gt_instances_ignore or [None] * len(batch_gt_instances)
-        labels, matched, boxes = [], [], []
+        targets = []
         for truth, ignore in zip(batch_gt_instances, ignored, strict=True):
-            assigned = self.assigner.assign(InstanceData(priors=priors), truth, ignore).gt_inds
-            positive = assigned > 0
-            label = assigned.new_full(assigned.shape, self.num_classes)
-            label[positive] = truth.labels[assigned[positive] - 1]
-            labels.append(label)
-            matched.append(assigned)
-            boxes.append(truth.bboxes[assigned[positive] - 1])
-        return self._losses(
-            priors, logits, deltas, torch.stack(labels), torch.stack(matched), torch.cat(boxes)
-        )
+            matched = self.assigner.assign(InstanceData(priors=priors), truth, ignore).gt_inds
+            targets.append((matched, *self._targets(matched, truth, priors)))
+        stacked = [torch.stack(parts) for parts in zip(*targets, strict=True)]
+        return self._losses(priors, logits, deltas, *stacked)
+
+    def _targets(
+        self, matched: Tensor, truth: InstanceData, priors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return each anchor's label (P,) and box (P, 4): itself, if it is not positive.
+
+        Nothing is selected by a mask: the host would have to wait for a GPU to count it.
+        """
+        positive = matched > 0
+        if not len(truth.labels):
+            return matched.new_full(matched.shape, self.num_classes), priors
+        index = matched.clamp(min=1) - 1
+        labels = torch.where(positive, truth.labels[index], self.num_classes)
+        return labels, torch.where(positive[:, None], truth.bboxes[index], priors)
 
     def _losses(
         self,
         priors: Tensor,
         logits: Tensor,
         deltas: Tensor,
-        labels: Tensor,
         matched: Tensor,
+        labels: Tensor,
         boxes: Tensor,
     ) -> dict[str, Tensor]:
         """Compute the losses from priors (P, 4), logits (N, P, C) and deltas (N, P, 4).
 
-        `matched` (N, P) is positive for positive anchors, whose ground truths are `boxes`, and
-        negative for ignored ones.
+        `matched` (N, P) is positive for positive anchors, whose ground truths are `labels` and
+        `boxes` (N, P, 4), and negative for ignored ones.
         """
         positive = matched > 0
         # Plus one, as in google/automl: a batch without objects has a loss, too.
@@ -224,15 +236,23 @@ class EfficientDetHead(AnchorHead):
             (matched >= 0).flatten().to(logits.dtype),
             avg_factor=normaliser,
         )
-        anchors = priors.expand(len(positive), -1, -1)[positive]
-        pred, target = deltas[positive].float(), boxes
+        anchors = priors.expand_as(boxes).flatten(0, 1)
+        pred, target = deltas.flatten(0, 1).float(), boxes.flatten(0, 1)
         if self.reg_decoded_bbox:
             pred = self.bbox_coder.decode(anchors, pred)
         else:
-            target = self.bbox_coder.encode(anchors, boxes)
+            target = self._encode(anchors, target)
+        weight = positive.flatten()[:, None].expand_as(pred).to(pred.dtype)
         return dict(
-            loss_cls=loss_cls, loss_bbox=self.loss_bbox(pred, target, avg_factor=normaliser)
+            loss_cls=loss_cls, loss_bbox=self.loss_bbox(pred, target, weight, avg_factor=normaliser)
         )
+
+    def _encode(self, anchors: Tensor, boxes: Tensor) -> Tensor:
+        """Return the deltas (A, 4) of boxes, by `box_deltas` where the coder computes the same."""
+        coder = self.bbox_coder
+        if is_exactly(coder, DeltaXYWHBBoxCoder):
+            return box_deltas(anchors, boxes, coder.means, coder.stds)
+        return coder.encode(anchors, boxes)
 
     def predict_by_feat(
         self,
@@ -298,6 +318,14 @@ class EfficientDetHead(AnchorHead):
         results = results[kept]
         results.scores = scores
         return results
+
+    def _kept_priors(self, levels: Sequence[Tensor]) -> Tensor:
+        """Return the anchors (P, 4) of all levels, those of the last sizes without a new copy."""
+        sizes = tuple(level.shape[-2:] for level in levels)
+        key = levels[0].device, sizes, torch.is_inference_mode_enabled()
+        if self._last_priors is None or self._last_priors[0] != key:
+            self._last_priors = key, self._priors(levels)
+        return self._last_priors[1]
 
     def _priors(self, levels: Sequence[Tensor]) -> Tensor:
         """Return the anchors (P, 4) of all levels, always in float32."""

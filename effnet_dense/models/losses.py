@@ -47,29 +47,35 @@ class _FocalLoss(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(logits, labels, weight)
         ctx.alpha, ctx.gamma = alpha, gamma
-        x, own = _prepare(logits, labels)
+        x, own, positive = _prepare(logits, labels)
         # For a negative, 1 − p_t = σ(x) and −log p_t = softplus(x); for a positive, those of −x.
         loss = x.sigmoid().pow_(gamma).mul_(F.softplus(x)).mul_(1 - alpha)
-        x = x[own]
-        loss[own] = alpha * (-x).sigmoid() ** gamma * F.softplus(-x)
+        x = x.gather(1, own)
+        of_positive = alpha * (-x).sigmoid() ** gamma * F.softplus(-x)
+        loss.scatter_(1, own, torch.where(positive, of_positive, loss.gather(1, own)))
         return loss.sum() if weight is None else (loss.sum(1) * weight).sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
         logits, labels, weight = ctx.saved_tensors
-        x, own = _prepare(logits, labels)
+        x, own, positive = _prepare(logits, labels)
         slope = (1 - ctx.alpha) * _slope(x, ctx.gamma)
-        slope[own] = -ctx.alpha * _slope(-x[own], ctx.gamma)
+        of_positive = -ctx.alpha * _slope(-x.gather(1, own), ctx.gamma)
+        slope.scatter_(1, own, torch.where(positive, of_positive, slope.gather(1, own)))
         slope *= grad if weight is None else grad * weight[:, None]
         return slope.to(logits.dtype), None, None, None, None
 
 
-def _prepare(logits: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Return the logits in at least float32, and the indices of each positive anchor's class."""
+def _prepare(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the logits in at least float32, each anchor's class, and whether it has one.
+
+    Both are (A, 1). Anchors without one get any class: to select the others, the host would have to
+    wait for a GPU to count them.
+    """
     x = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    (positive,) = (labels < logits.shape[1]).nonzero(as_tuple=True)
-    return x, (positive, labels[positive])
+    labels, classes = labels[:, None], logits.shape[1]
+    return x, labels.clamp(max=classes - 1), labels < classes
 
 
 def _slope(x: Tensor, gamma: float) -> Tensor:
