@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 
 from effnet_dense.data.coco.label_order import use_label_order
 from effnet_dense.data.seeding import seed_draws, set_loader_seed
+from effnet_dense.engine.asynchronous_copies import copy_asynchronously, with_pinned_memory
 from effnet_dense.engine.cached_text import with_cached_text
 from effnet_dense.engine.channels_last import use_channels_last
 from effnet_dense.engine.checkpoint_of_run import (
@@ -60,6 +61,7 @@ from effnet_dense.engine.hooks.stopping import StopHook, resume_hint
 from effnet_dense.engine.hooks.summary import SummaryHook
 from effnet_dense.engine.lock import training_lock
 from effnet_dense.engine.loops import ResumableLoop, resumable
+from effnet_dense.engine.merged_groups import step_in_merged_groups
 from effnet_dense.engine.output_claims import (
     ImageOutputsHook,
     check_config_outputs,
@@ -83,6 +85,8 @@ from effnet_dense.utils.saved_config import KEY, config_text
 from effnet_dense.utils.urls import public_name
 from effnet_dense.utils.wrappers import unwrap_model
 from effnet_dense.weights import check_normalisation, load_weights
+
+LOADERS = ('_train_dataloader', '_val_dataloader', '_test_dataloader')
 
 
 @RUNNERS.register_module()
@@ -150,6 +154,9 @@ class Runner(MMEngineRunner):
                 start_gloo(self.launcher, (env_cfg.get('dist_cfg') or {}).get('timeout'))
         use_device(self.cfg)
         super().setup_env({key: value for key, value in env_cfg.items() if value is not None})
+        for name in LOADERS:
+            loader = with_pinned_memory(getattr(self, name, None), self._device_type)
+            setattr(self, name, loader)
         self._timestamp = unique_start(self._timestamp)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
@@ -186,7 +193,13 @@ class Runner(MMEngineRunner):
         check_channels(built)
         if self.cfg.get('channels_last'):
             use_channels_last(built)
+        copy_asynchronously(built, self._device_type)
         return built
+
+    @property
+    def _device_type(self) -> str:
+        """'cuda' or 'cpu', for example."""
+        return torch.device(run_device(self.cfg)).type
 
     def build_train_loop(self, loop: Any) -> BaseLoop:
         """Build the resumable loop of the config's kind, and its data loader.
@@ -225,9 +238,10 @@ class Runner(MMEngineRunner):
         Raises:
             ValueError: An unknown or impossible argument.
         """
-        device = torch.device(run_device(self.cfg)).type
         with config_errors('optim_wrapper', values=True):
-            return super().build_optim_wrapper(with_fused_steps(optim_wrapper, device))
+            built = super().build_optim_wrapper(with_fused_steps(optim_wrapper, self._device_type))
+        step_in_merged_groups(built)
+        return built
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
         """Scale the learning rate if enabled, else warn if it is meant for another batch size.
