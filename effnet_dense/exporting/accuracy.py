@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from effnet_dense.data.config_walk import metrics_of, type_name
+from effnet_dense.data.model_classes import config_meta
 from effnet_dense.inference.exported import ExportedModel
 from effnet_dense.runtimes.session import open_session
 
@@ -38,7 +40,7 @@ def measure(path: Path, config: Config) -> Accuracy:
         config: With the data.
 
     Raises:
-        ValueError: The data has other classes than the file, or no known figure.
+        ValueError: The evaluator has no known figure.
     """
     init_default_scope(config.default_scope)
     model = ExportedModel(open_session(path))
@@ -47,12 +49,6 @@ def measure(path: Path, config: Config) -> Accuracy:
     settings.update(persistent_workers=False)
     loader = Runner.build_dataloader(settings, seed=0)
     dataset: Any = loader.dataset
-    classes = list(dataset.metainfo['classes'])
-    if classes != list(metadata.classes):
-        raise ValueError(
-            f'expected data with the classes of the model, {_shown(metadata.classes)}, to measure '
-            f'its accuracy, got {_shown(classes)}'
-        )
     metrics = [m for m in metrics_of(config.test_evaluator) if type_name(m) != DRAWN]
     evaluator = Evaluator(copy.deepcopy(metrics))
     evaluator.dataset_meta = dataset.metainfo
@@ -64,6 +60,20 @@ def measure(path: Path, config: Config) -> Accuracy:
     if metric not in found:
         raise ValueError(f'expected the test_evaluator to give {metric}, got {", ".join(found)}')
     return Accuracy(metric, float(found[metric]), len(dataset))
+
+
+def check_classes(config: Config, classes: Sequence[str]) -> None:
+    """Check that a config's test data has a model's classes.
+
+    Raises:
+        ValueError: It has others.
+    """
+    found = config_meta(config)['classes']
+    if list(found) != list(classes):
+        raise ValueError(
+            f'expected data with the classes of the model, {_shown(classes)}, to measure its '
+            f'accuracy, got {_shown(found)}'
+        )
 
 
 def _shown(classes: Any) -> str:

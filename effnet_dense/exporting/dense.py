@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from mmdet.models.detectors import SingleStageDetector
 from torch import Tensor, nn
 
 from effnet_dense.exporting.decoding import Decoder, decode
@@ -92,7 +91,7 @@ def dense(model: Any, task: str, images: Tensor, post: str) -> Dense:
     """Return a model as one module.
 
     Args:
-        model: A detector, or what `whole_network` takes.
+        model: A single-stage detector, or what `whole_network` takes.
         task: One of `POSTS`.
         images: Examples, (N, 3, H, W).
         post: One of the task's `POSTS`.
@@ -102,11 +101,6 @@ def dense(model: Any, task: str, images: Tensor, post: str) -> Dense:
     """
     if task != 'detection':
         return Dense(*whole_network(model, task, post), {})
-    if not isinstance(model, SingleStageDetector):
-        raise ValueError(
-            f'{type(model).__name__} cannot be exported to this format, whose files end before '
-            'suppression, after which its second stage comes (try onnx or openvino)'
-        )
     decodes = post == 'dense'
     height, width = images.shape[2:]
     detector = DenseDetector(model, (height, width), decodes).eval()

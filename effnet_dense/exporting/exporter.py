@@ -91,9 +91,11 @@ def export(
     request = Request(size, batch, post, format, precision, multiple)
     subject = _subject(config, checkpoint, post, mean, std)
     settled = settle(subject, request)
+    metadata = subject.metadata(settled)
     source: Any = config
-    with opened_data(source, data) if precision == 'int8' else nullcontext() as own:
-        parts, metadata = _traced(subject, settled)
+    opened = opened_data(source, data, metadata.classes) if precision == 'int8' else nullcontext()
+    with opened as own:
+        parts, metadata = _traced(subject, settled, metadata)
         if own is not None and isinstance(subject, Trained):
             found = in_int8(parts, metadata, subject.predictor, own, format, max_drop)
             model, metadata = found
@@ -120,8 +122,8 @@ def _subject(
     return Trained(predictor, Path(fetch(source)))
 
 
-def _traced(subject: Subject, settled: Settled) -> tuple[Parts, Metadata]:
-    """Trace a model; return it in float32, with its metadata."""
+def _traced(subject: Subject, settled: Settled, metadata: Metadata) -> tuple[Parts, Metadata]:
+    """Trace a model; return it in float32, and complete its metadata."""
     multiple, any_batch = settled.multiple, settled.batch is None
     # torch.export takes a batch of one for a constant.
     images = torch.zeros(settled.batch or 2, subject.channels, *settled.sides)
@@ -130,9 +132,9 @@ def _traced(subject: Subject, settled: Settled) -> tuple[Parts, Metadata]:
         parts = maker(settled.format).trace(*given)
     else:
         parts = any_size_trace(settled.format)(*given, multiple)
-    metadata = subject.metadata(settled, parts.outputs)
-    free: dict[str, Any] = {} if multiple is None else dict(size=None, multiple=multiple)
-    return parts, replace(metadata, precision=settled.precision, **free, **parts.details)
+    found = dict(outputs=subject.described(parts.outputs), precision=settled.precision)
+    free = {} if multiple is None else dict(size=None, multiple=multiple)
+    return parts, replace(metadata, **{**found, **free, **parts.details})
 
 
 def _stored(parts: Parts, metadata: Metadata, form: str) -> Any:

@@ -9,9 +9,11 @@ from mmdet.models.dense_heads import RTMDetInsHead
 from mmdet.models.detectors import TwoStageDetector
 from mmdet.models.necks import FPN
 from mmengine.config import Config
+from torch import nn
 
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.data.model_classes import test_dataset
+from effnet_dense.models import BiFPN
 
 COARSEST = 32
 """The stride to whose multiples sides are rounded up, if the config's preprocessor names none."""
@@ -65,8 +67,8 @@ def check_multiple(model: Any, multiple: int) -> None:
     needed = smallest_multiple(model)
     if needed is None:
         raise ValueError(
-            f'{type(model).__name__} is exported with one height and width: expected it without '
-            'multiple'
+            f'{type(model).__name__} is exported with one height and width, on which '
+            f'{_fixed_part(model)} depends: expected it without multiple'
         )
     if multiple < 1 or multiple % needed:
         neck = getattr(model, 'neck', None)
@@ -78,18 +80,29 @@ def check_multiple(model: Any, multiple: int) -> None:
 
 def smallest_multiple(model: Any) -> int | None:
     """Return of what sides must be multiples in a file of every size; None if there is none."""
-    if isinstance(model, TwoStageDetector) or isinstance(
-        getattr(model, 'bbox_head', None), RTMDetInsHead
-    ):
+    if _fixed_part(model) is not None:
         return None
     return COARSEST if halvings(model, COARSEST) == 0 or _rounds_up(model) else coarsest(model)
 
 
+def _fixed_part(model: Any) -> str | None:
+    """Return the part of a model whose graph depends on the image's size, if there is one."""
+    if isinstance(model, TwoStageDetector):
+        return 'its second stage'
+    if isinstance(getattr(model, 'bbox_head', None), RTMDetInsHead):
+        return 'the computation of its masks'
+    pools = (m.output_size for m in model.modules() if isinstance(m, nn.AdaptiveAvgPool2d))
+    return next((f'its pooling to {n} × {n} cells' for n in pools if n not in (1, (1, 1))), None)
+
+
 def coarsest(model: Any) -> int:
-    """Return the largest stride of a detector's or segmentor's levels, in pixels."""
-    head = getattr(model, 'bbox_head', None)
-    strides = head.prior_generator.strides if head is not None else ()
-    return max(COARSEST, *(max(stride) for stride in strides), COARSEST)
+    """Return the largest stride of a model's levels, in pixels."""
+    head, neck = getattr(model, 'bbox_head', None), getattr(model, 'neck', None)
+    strides = [max(stride) for stride in head.prior_generator.strides] if head is not None else []
+    if isinstance(neck, BiFPN):
+        last = getattr(model.backbone, 'out_strides', (COARSEST,))[-1]
+        strides.append(last * 2**neck.num_extra)
+    return max(COARSEST, *strides, COARSEST)
 
 
 def halvings(model: Any, multiple: int) -> int:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from effnet_dense.deployment.deploy import FixedFusion
 from effnet_dense.exporting.dense import Dense
 from effnet_dense.exporting.raw_outputs import largest_difference
-from effnet_dense.models.bifpn import resample
+from effnet_dense.models.bifpn import Fusion, resample
 from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.litert_session import import_litert, litert_runner
 from effnet_dense.runtimes.metadata import KEY
@@ -54,21 +54,35 @@ class LitertParts(NamedTuple):
 
 
 class PlainFusion(FixedFusion):
-    """`FixedFusion` without sums of products, which the converter does not have as one operator."""
+    """`FixedFusion` of operators that the converter has, and converts rightly.
+
+    It has no sums of products as one operator, and takes an odd number of pixels from other places
+    than PyTorch: twice as many, of which the last is cut off, are the same as PyTorch's.
+    """
 
     def forward(self, *features: Tensor) -> Tensor:
-        size = (features[0].shape[-2], features[0].shape[-1])
-        total = features[0] * self.shares[0]
-        for x, share in zip(features[1:], self.shares[1:], strict=True):
-            total = total + resample(x, size, self.padding) * share
+        height, width = features[0].shape[-2:]
+        first, *shares = self.shares or [1.0] * len(features)
+        total = _scaled(features[0], first)
+        for x, share in zip(features[1:], shares, strict=True):
+            coarser = x.shape[-2] < height or x.shape[-1] < width
+            size = (2 * x.shape[-2], 2 * x.shape[-1]) if coarser else (height, width)
+            resized = resample(x, size, self.padding)[..., :height, :width]
+            total = total + _scaled(resized, share)
         return total
 
 
+def _scaled(x: Tensor, share: float) -> Tensor:
+    return x if share == 1 else x * share
+
+
 def use_plain_fusions(module: nn.Module) -> None:
-    """Replace every `FixedFusion` within a module."""
+    """Replace every `FixedFusion` within a module, and `Fusion` without weights."""
     for parent in module.modules():
         for name, child in parent.named_children():
-            if type(child) is FixedFusion:
+            if type(child) is Fusion and child.edge_weights is None:
+                setattr(parent, name, PlainFusion([], child.padding).eval())
+            elif type(child) is FixedFusion:
                 setattr(parent, name, PlainFusion(child.shares, child.padding).eval())
 
 

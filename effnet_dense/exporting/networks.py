@@ -64,6 +64,13 @@ class Network:
         self._mean, self._std = list(map(float, mean)), list(map(float, std))
         self._classes, self._weights = list(classes), weights
 
+    def described(self, outputs: Sequence[str]) -> dict[str, str]:
+        if self.task == 'classification':
+            return {name: LOGITS for name in outputs}
+        features = zip(self._backbone.out_channels, self._backbone.out_strides, strict=True)
+        texts = (f'(N, {width}, H ÷ {stride}, W ÷ {stride})' for width, stride in features)
+        return dict(zip(outputs, texts, strict=True))
+
     def default_post(self, posts: Sequence[str]) -> str:
         return posts[0]
 
@@ -78,7 +85,7 @@ class Network:
     def check_multiple(self, multiple: int) -> None:
         check_multiple(self.model, multiple)
 
-    def metadata(self, settled: Settled, outputs: Sequence[str]) -> Metadata:
+    def metadata(self, settled: Settled) -> Metadata:
         name, file = self._weights or ('', None)
         return Metadata(
             task=self.task,
@@ -93,7 +100,7 @@ class Network:
             channels='RGB',
             resize=None,
             post=settled.post,
-            outputs=dict(zip(outputs, self._described(), strict=True)),
+            outputs={},
             nms={},
             pipeline=[],
             preprocessor={},
@@ -101,12 +108,6 @@ class Network:
             sha256=hashlib.sha256(file.read_bytes()).hexdigest() if file else '',
             version=__version__,
         )
-
-    def _described(self) -> list[str]:
-        if self.task == 'classification':
-            return [LOGITS]
-        features = zip(self._backbone.out_channels, self._backbone.out_strides, strict=True)
-        return [f'(N, {width}, H ÷ {stride}, W ÷ {stride})' for width, stride in features]
 
 
 def is_name(config: Any) -> bool:

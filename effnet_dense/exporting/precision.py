@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.config import Config
@@ -17,7 +17,7 @@ from mmengine.logging import print_log
 
 from effnet_dense.data import check_data_files
 from effnet_dense.engine.config import load_config
-from effnet_dense.exporting.accuracy import Accuracy, measure
+from effnet_dense.exporting.accuracy import Accuracy, check_classes, measure
 from effnet_dense.exporting.calibration import CalibrationImages, training_images
 from effnet_dense.exporting.formats import OUT, maker, write
 from effnet_dense.exporting.int8 import quantise
@@ -49,24 +49,36 @@ def check_precision(precision: str, data: Any, max_drop: float) -> None:
         raise ValueError(f'data is for precision int8 only, got it with {precision}')
 
 
+class Data(NamedTuple):
+    """A model's config with the data for int8, and the paths of images that give ranges."""
+
+    config: Config
+    images: Sequence[str]
+
+
 @contextmanager
 def opened_data(
-    config: str | os.PathLike[str] | Config, data: str | os.PathLike[str] | None
-) -> Iterator[Config]:
-    """Yield a model's config with the data for int8, of which nothing is left afterwards.
+    config: str | os.PathLike[str] | Config,
+    data: str | os.PathLike[str] | None,
+    classes: Sequence[str],
+) -> Iterator[Data]:
+    """Yield the data for int8, of which nothing is left afterwards.
 
     Args:
         config: See `effnet_dense.export`.
         data: A folder as `--data` takes it; None: the config's own data.
+        classes: The model's.
 
     Raises:
         FileNotFoundError: A file of the data is missing.
+        ValueError: It has other classes, or no training images.
     """
     source = config if isinstance(config, Config) else str(config)
     with TemporaryDirectory(prefix='effnet_dense-data-') as scratch:
         loaded = load_config(source, data=None if data is None else str(data), work_dir=scratch)
         check_data_files(loaded, ('train', 'test'))
-        yield loaded
+        check_classes(loaded, classes)
+        yield Data(loaded, training_images(loaded))
 
 
 def stored(parts: Parts, metadata: Metadata, form: str) -> Parts:
@@ -92,7 +104,7 @@ def in_int8(
     parts: Parts,
     metadata: Metadata,
     predictor: Predictor,
-    config: Config,
+    data: Data,
     form: str,
     max_drop: float,
 ) -> tuple[Any, Metadata]:
@@ -102,7 +114,7 @@ def in_int8(
         parts: The model in float32.
         metadata: Its own.
         predictor: The model in PyTorch, which prepares images.
-        config: With the data; see `opened_data`.
+        data: See `opened_data`.
         form: Of the file.
         max_drop: See `exporting.int8.quantise`.
 
@@ -112,10 +124,9 @@ def in_int8(
     Raises:
         ValueError: See `exporting.int8.quantise`.
     """
-    paths = training_images(config)
-    images = CalibrationImages(predictor, metadata, paths)
-    few = f', fewer than {FEW}: ranges may be too narrow' if len(paths) < FEW else ''
-    print_log(f'int8: calibrated with {counted(len(paths), "training image")}{few}', 'current')
+    images = CalibrationImages(predictor, metadata, data.images)
+    few = f', fewer than {FEW}: ranges may be too narrow' if len(images) < FEW else ''
+    print_log(f'int8: calibrated with {counted(len(images), "training image")}{few}', 'current')
     quantiser = maker(form).quantiser(parts, images)
     numbers = count()
     with TemporaryDirectory(prefix='effnet_dense-export-') as scratch:
@@ -123,7 +134,7 @@ def in_int8(
         def evaluate(model: Any) -> Accuracy:
             path = Path(scratch, str(next(numbers)), OUT[form])
             write(model, metadata, path, form)
-            return measure(path, config)
+            return measure(path, data.config)
 
         found = quantise(parts, quantiser, evaluate, max_drop)
     return found.model, replace(metadata, accuracy=found.as_dict())

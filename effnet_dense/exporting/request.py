@@ -81,8 +81,15 @@ class Subject(Protocol):
             ValueError: It cannot.
         """
 
-    def metadata(self, settled: Settled, outputs: Sequence[str]) -> Metadata:
-        """Return the metadata of a file of one size in float32."""
+    def metadata(self, settled: Settled) -> Metadata:
+        """Return the metadata of a file of one size in float32, but for its outputs.
+
+        Raises:
+            ValueError: What the metadata need cannot be exported.
+        """
+
+    def described(self, outputs: Sequence[str]) -> dict[str, str]:
+        """Return what each of the outputs is."""
 
 
 def settle(subject: Subject, request: Request) -> Settled:
@@ -132,11 +139,11 @@ def check_measurable(model: Any, task: str, post: str) -> None:
 def _post(subject: Subject, request: Request) -> str:
     """Return what the graph ends with."""
     form, post = request.format, request.post
-    posts = maker(form).POSTS.get(subject.task)
-    if posts is None:
+    posts = maker(form).POSTS.get(subject.task, ())
+    if not posts or (isinstance(subject.model, TwoStageDetector) and 'nms' not in posts):
         raise ValueError(
-            f'{type(subject.model).__name__} cannot be exported as {form}, whose files end '
-            'before suppression, after which its masks are computed (try onnx or openvino)'
+            f'{type(subject.model).__name__} cannot be exported as {form}, whose files end before '
+            'suppression, after which its masks or second stage are computed (try onnx or openvino)'
         )
     if post is not None and post not in posts:
         raise ValueError(

@@ -6,6 +6,7 @@ Shapes: N images, K candidates of an image, M results of an image.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import onnx
@@ -134,16 +135,15 @@ def suppression(nms: dict[str, Any], candidates: int, most: int) -> onnx.ModelPr
         label is -1, their place any.
 
     Raises:
-        ValueError: The type or its method is unknown.
+        ValueError: See `check_nms`.
     """
-    kind, agnostic = nms.get('type', 'nms'), bool(nms.get('class_agnostic', False))
+    check_nms(nms)
+    agnostic = bool(nms.get('class_agnostic', False))
     most = min(most, candidates)
-    if kind == 'nms':
+    if nms.get('type', 'nms') == 'nms':
         body = HARD.format(apart=AGNOSTIC if agnostic else BY_CLASS)
-    elif kind == 'soft_nms':
-        body = SOFT.format(decay=_decay(nms), same=_same(agnostic))
     else:
-        raise ValueError(f"expected nms.type to be 'nms' or 'soft_nms', got {kind!r}")
+        body = SOFT.format(decay=DECAYS[nms.get('method', 'linear')], same=_same(agnostic))
     body += RESULTS
     words = set(re.findall(r'\w+', body))
     declared = _constants(nms, most)
@@ -162,11 +162,17 @@ def suppression(nms: dict[str, Any], candidates: int, most: int) -> onnx.ModelPr
     return model
 
 
-def _decay(nms: dict[str, Any]) -> str:
-    method = nms.get('method', 'linear')
-    if method not in DECAYS:
+def check_nms(nms: Mapping[str, Any]) -> None:
+    """Check that a suppression can be exported.
+
+    Raises:
+        ValueError: Its type or method is unknown.
+    """
+    kind, method = nms.get('type', 'nms'), nms.get('method', 'linear')
+    if kind not in ('nms', 'soft_nms'):
+        raise ValueError(f"expected nms.type to be 'nms' or 'soft_nms', got {kind!r}")
+    if kind == 'soft_nms' and method not in DECAYS:
         raise ValueError(f'expected nms.method to be one of {sorted(DECAYS)}, got {method!r}')
-    return DECAYS[method]
 
 
 def _same(agnostic: bool) -> str:

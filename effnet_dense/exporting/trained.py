@@ -20,6 +20,7 @@ from effnet_dense.exporting.input_size import (
 )
 from effnet_dense.exporting.request import Settled
 from effnet_dense.exporting.soft_nms_default import with_method
+from effnet_dense.exporting.suppression import check_nms
 from effnet_dense.exporting.tasks import detector_task, masks_of, panoptic_of
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import Metadata
@@ -37,6 +38,9 @@ OUTPUTS = {
     'masks': 'of the boxes, (N, M, h, w): see the field masks',
     'semantic_logits': 'of things and stuff, (N, C, h, w)',
 }
+
+SUPPRESSED = ('nms', 'dense')
+"""Ends of files after which, or in which, overlaps are suppressed."""
 
 
 class Trained:
@@ -58,6 +62,9 @@ class Trained:
         self.task = 'semantic' if segments else detector_task(predictor.model)
         self._checkpoint = checkpoint
 
+    def described(self, outputs: Sequence[str]) -> dict[str, str]:
+        return {name: OUTPUTS[name] for name in outputs}
+
     def default_post(self, posts: Sequence[str]) -> str:
         """Return the first; logits if the test pipeline resizes a segmentor's images."""
         steps = test_dataset(self.predictor.config)['pipeline']
@@ -74,7 +81,7 @@ class Trained:
     def check_multiple(self, multiple: int) -> None:
         check_multiple(self.model, multiple)
 
-    def metadata(self, settled: Settled, outputs: Sequence[str]) -> Metadata:
+    def metadata(self, settled: Settled) -> Metadata:
         config, channels = self.predictor.config, self.channels
         preprocessor: Any = config.model.get('data_preprocessor') or config.data_preprocessor
         steps = [dict(step) for step in test_dataset(config)['pipeline']]
@@ -96,8 +103,8 @@ class Trained:
             if resize is None
             else dict(scale=list(resize['scale']), keep_ratio=bool(resize.get('keep_ratio'))),
             post=settled.post,
-            outputs={name: OUTPUTS[name] for name in outputs},
-            nms=_numbers(self.model, config) if detects else {},
+            outputs={},
+            nms=_numbers(self.model, config, settled.post) if detects else {},
             pipeline=_plain(steps),
             preprocessor=_plain(dict(preprocessor)),
             checkpoint=self._checkpoint.name,
@@ -108,11 +115,18 @@ class Trained:
         )
 
 
-def _numbers(model: Any, config: Config) -> dict[str, Any]:
-    """Return the numbers of a detector's decoding and suppression."""
+def _numbers(model: Any, config: Config, post: str) -> dict[str, Any]:
+    """Return the numbers of a detector's decoding and suppression.
+
+    Raises:
+        ValueError: See `check_nms`.
+    """
     numbers: dict[str, Any] = Config(dict(x=config.model.get('test_cfg') or {})).to_dict()['x']
     if 'nms' in numbers:
         numbers['nms'] = with_method(model, numbers['nms'])
+    for stage in (numbers, numbers.get('rpn'), numbers.get('rcnn')):
+        if post in SUPPRESSED and stage and 'nms' in stage:
+            check_nms(stage['nms'])
     return numbers
 
 

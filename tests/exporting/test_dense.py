@@ -15,7 +15,7 @@ from effnet_dense.exporting.dense import dense
 from effnet_dense.exporting.network import DetectionNetwork
 from effnet_dense.runtimes.candidates import candidates
 from tests.helpers.exported_files import METADATA
-from tests.helpers.tiny_models import detector, mask_rcnn, segmentor
+from tests.helpers.tiny_models import detector, segmentor
 
 SIZE = (64, 96)
 
@@ -65,10 +65,3 @@ def test_segmentors() -> None:
     built.test_cfg['mode'] = 'slide'
     with pytest.raises(ValueError, match="mode='whole', got EncoderDecoder with 'slide'"):
         dense(built, 'semantic', images, 'raw')
-
-
-def test_two_stages_are_refused() -> None:
-    init_default_scope('mmdet')
-    built: Any = MODELS.build(mask_rcnn().model)
-    with pytest.raises(ValueError, match='MaskRCNN cannot be exported to this format, whose fil'):
-        dense(built, 'detection', torch.zeros(1, 3, 64, 64), 'dense')

@@ -19,6 +19,7 @@ from effnet_dense.exporting.litert_file import (
     use_plain_fusions,
     with_metadata,
 )
+from effnet_dense.models.bifpn import Fusion
 from effnet_dense.runtimes.litert_session import LitertSession, litert_runner, read_metadata
 from tests.helpers.litert_files import DENSE, three_priors
 
@@ -33,15 +34,20 @@ def test_metadata_is_replaced(tmp_path: Path) -> None:
     assert LitertSession(path).metadata == DENSE
 
 
-def test_fusions_are_plain_sums_and_products() -> None:
-    network = torch.nn.Sequential(FixedFusion([0.25, 0.7, 0.05], 'symmetric'), torch.nn.ReLU())
-    features = [torch.randn(1, 2, side, side) for side in (8, 4, 16)]
+@pytest.mark.parametrize(
+    'fusion', [FixedFusion([0.25, 0.7, 0.05], 'symmetric'), Fusion(3, 'sum', 'same')]
+)
+def test_fusions_are_plain_sums_and_products(fusion: torch.nn.Module) -> None:
+    network = torch.nn.Sequential(fusion, torch.nn.ReLU())
+    features = [torch.randn(1, 2, side, side) for side in (9, 5, 18)]
     wanted = network[0](*features)
     use_plain_fusions(network)
     assert type(network[0]) is PlainFusion
     torch.testing.assert_close(network[0](*features), wanted)
     graph = torch.export.export(network[0], tuple(features)).graph
     assert not any('alpha' in node.kwargs for node in graph.nodes)
+    resizes = [node.args[1] for node in graph.nodes if 'upsample' in str(node.target)]
+    assert resizes == [[10, 10]]
 
 
 def test_a_missing_converter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,23 @@
-"""What the user does not say of an export is filled in before anything is traced."""
+"""Before anything is traced, what the user does not say is filled in, and the rest refused."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
+from effnet_dense.engine.config import load_config
+from effnet_dense.exporting import export, exporter
+from effnet_dense.exporting.input_size import check_multiple
 from effnet_dense.exporting.request import Request, settle
+from tests.helpers.exported_models import Files
+from tests.helpers.small_network import write_coloured
+from tests.helpers.tiny_models import detector, mask_rcnn, saved, segmentor
 
 
 class Differing:
@@ -35,7 +44,10 @@ class Differing:
     def check_multiple(self, multiple: int) -> None:
         assert multiple % 32 == 0
 
-    def metadata(self, settled: Any, outputs: Sequence[str]) -> Any:
+    def metadata(self, settled: Any) -> Any:
+        raise NotImplementedError
+
+    def described(self, outputs: Sequence[str]) -> Any:
         raise NotImplementedError
 
 
@@ -54,3 +66,77 @@ def test_what_takes_one_size_asks_for_it() -> None:
         settle(Differing(None), Request(format='onnx'))
     with pytest.raises(ValueError, match='give --size'):
         settle(Differing(128), Request(format='torch'))
+
+
+@pytest.fixture(autouse=True)
+def untraced(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trace(*_: object) -> None:
+        raise AssertionError('traced')
+
+    monkeypatch.setattr(exporter, '_traced', trace)
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Checkpoints of small models by name."""
+    folder = tmp_path_factory.mktemp('checkpoints')
+    configs = {
+        'bifpn': segmentor('effnet_lite0_bifpn_camvid'),
+        'mask_rcnn': mask_rcnn(),
+        'retinanet': detector(),
+    }
+    return {name: (c, saved(c, folder / f'{name}.pth')) for name, c in configs.items()}
+
+
+@pytest.mark.parametrize(
+    ('name', 'given', 'message'),
+    [
+        ('bifpn', dict(multiple=32), 'multiple of 128, as EncoderDecoder with BiFPN needs it'),
+        ('bifpn', dict(precision='int8', data='DATA'), 'the classes of the model, .* got red'),
+        ('mask_rcnn', dict(multiple=128), 'MaskRCNN is exported with one height and width'),
+        ('mask_rcnn', dict(precision='int8'), 'int8 is for single-stage .*, got MaskRCNN'),
+        ('mask_rcnn', dict(format='torch'), 'masks or second stage are computed .try onnx or op'),
+        ('retinanet', dict(precision='int8', post='raw'), 'int8 needs predictions, .* post raw'),
+        ('retinanet', dict(multiple=32, format='torch'), 'take one size: .* format onnx or open'),
+    ],
+)
+def test_options(
+    files: Files, name: str, given: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    if 'data' in given:
+        given['data'] = write_coloured(tmp_path / 'data')
+    out = tmp_path / ('a.pt2' if given.get('format') == 'torch' else 'a.onnx')
+    with pytest.raises(ValueError, match=message):
+        export(files[name][0], str(files[name][1]), out, **given)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('model.test_cfg.nms.type', 'nms_match', "nms.type to be 'nms' or 'soft_nms', got 'nms_ma"),
+        (
+            'model.test_cfg.nms',
+            dict(type='soft_nms', method='cubic'),
+            "nms.method to be .*'linear', 'naive'.*, got 'cubic'",
+        ),
+        ('test_dataloader.dataset.pipeline.1.clip_object_border', 1j, 'numbers, texts .* got 1j'),
+    ],
+)
+def test_configs(files: Files, key: str, value: Any, message: str, tmp_path: Path) -> None:
+    config = copy.deepcopy(files['retinanet'][0])
+    *nodes, last = (int(part) if part.isdigit() else part for part in key.split('.'))
+    node: Any = config
+    for part in nodes:
+        node = node[part]
+    node[last] = value
+    with pytest.raises(ValueError, match=message):
+        export(config, str(files['retinanet'][1]), tmp_path / 'a.onnx', size=(64, 64))
+
+
+def test_pooling_to_a_grid() -> None:
+    init_default_scope('mmseg')
+    model = MODELS.build(load_config('effnet_b5_upernet_ade20k').model)
+    with pytest.raises(ValueError, match=r'on which its pooling to 2 × 2 cells depends: expected'):
+        check_multiple(model, 32)
+    check_multiple(nn.Sequential(nn.AdaptiveAvgPool2d(1)), 64)

@@ -33,9 +33,9 @@ def detector() -> Config:
     return load_config(DETECTOR, options=values)
 
 
-def segmentor() -> Config:
-    """Return the config of the smallest FPN."""
-    return load_config(SEGMENTOR)
+def segmentor(name: str = SEGMENTOR) -> Config:
+    """Return the config of the smallest FPN, or another shipped one."""
+    return load_config(name)
 
 
 def rtmdet() -> Config:
