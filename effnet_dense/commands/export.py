@@ -64,7 +64,7 @@ def parser(prog: str | None = None) -> Parser:
         type=whole(1),
         metavar='M',
         help='take every height and width that are multiples of M, instead of one size: of 32, '
-        'with a BiFPN of 128; the default if the test pipeline gives images of different sizes',
+        'for EfficientDet of 128. The default if the test pipeline gives images of different sizes',
     )
     add(
         '--batch',

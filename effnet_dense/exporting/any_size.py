@@ -90,6 +90,8 @@ def any_size(first: onnx.ModelProto, second: onnx.ModelProto, plan: Plan) -> Non
     Raises:
         ValueError: The graphs differ in more than sizes, the message names the node.
     """
+    for both in zip(first.graph.node, second.graph.node, strict=False):
+        _pad_by_size(*both)
     pairs = list(_differing(first.graph, second.graph))
     sizes = _Sizes(first.graph, second.graph, plan)
     for pair in pairs:
@@ -100,6 +102,31 @@ def any_size(first: onnx.ModelProto, second: onnx.ModelProto, plan: Plan) -> Non
     first.graph.node.extend(nodes)
     first.graph.initializer.extend(sizes.constants)
     _drop_unused(first.graph)
+
+
+def _pad_by_size(node: onnx.NodeProto, other: onnx.NodeProto) -> None:
+    """Let a max-pooling pad by the size that it meets, if SAME padding made two of one.
+
+    `models.layers.max_pool` halves odd sides with a pixel on either end, even ones with one at the
+    end.
+    """
+    if node.op_type != 'MaxPool' or other.op_type != 'MaxPool':
+        return
+    settings = [{a.name: a for a in each.attribute} for each in (node, other)]
+    pads = [list(each['pads'].ints) for each in settings if 'pads' in each]
+    halve = all(
+        list(each['kernel_shape'].ints) == [3, 3]
+        and list(each['strides'].ints) == [2, 2]
+        and each['ceil_mode'].i == 1
+        for each in settings
+        if each.keys() >= {'kernel_shape', 'strides', 'ceil_mode'}
+    )
+    if not halve or len(pads) < 2 or pads[0] == pads[1] or max(*pads[0], *pads[1]) > 1:
+        return
+    for each in (node, other):
+        kept = [a for a in each.attribute if a.name not in ('pads', 'ceil_mode', 'auto_pad')]
+        del each.attribute[:]
+        each.attribute.extend([*kept, helper.make_attribute('auto_pad', 'SAME_UPPER')])
 
 
 def _differing(first: onnx.GraphProto, second: onnx.GraphProto) -> Iterator[Pair]:

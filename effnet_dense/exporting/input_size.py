@@ -13,7 +13,7 @@ from torch import nn
 
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.data.model_classes import test_dataset
-from effnet_dense.models import BiFPN
+from effnet_dense.models import BiFPN, EfficientDetHead
 
 COARSEST = 32
 """The stride to whose multiples sides are rounded up, if the config's preprocessor names none."""
@@ -30,7 +30,7 @@ def input_size(config: Config, size: tuple[int, int] | None = None) -> tuple[int
         ValueError: `size` is no multiple of the stride, or there is none, and no `fixed_size`.
     """
     preprocessor: Any = config.model.get('data_preprocessor') or {}
-    multiple = _multiple(preprocessor)
+    multiple = divisor(preprocessor)
     if size is not None:
         if any(side < 1 or side % multiple for side in size):
             raise ValueError(
@@ -53,7 +53,7 @@ def fixed_size(config: Config) -> tuple[int, int] | None:
     wanted = _padded(preprocessor) or _resized(config)
     if wanted is None:
         return None
-    multiple = _multiple(preprocessor)
+    multiple = divisor(preprocessor)
     height, width = (math.ceil(side / multiple) * multiple for side in wanted)
     return height, width
 
@@ -112,10 +112,13 @@ def halvings(model: Any, multiple: int) -> int:
 
 def _rounds_up(model: Any) -> bool:
     """Whether the levels above a stride of 32 are computed alike for even and odd sides."""
-    return type(getattr(model, 'neck', None)) is FPN
+    if isinstance(getattr(model, 'bbox_head', None), EfficientDetHead):
+        return False  # its priors are not
+    return type(getattr(model, 'neck', None)) in (FPN, BiFPN)
 
 
-def _multiple(preprocessor: Any) -> int:
+def divisor(preprocessor: Any) -> int:
+    """Return the number to whose multiples a data preprocessor pads sides."""
     test = preprocessor.get('test_cfg') or {}
     return int(preprocessor.get('pad_size_divisor') or test.get('size_divisor') or COARSEST)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.model_classes import test_dataset
 from effnet_dense.exporting.input_size import (
     check_multiple,
+    divisor,
     fixed_size,
     input_size,
     smallest_multiple,
@@ -72,8 +74,10 @@ class Trained:
         return 'raw' if self.task == 'semantic' and resized else posts[0]
 
     def default_multiple(self) -> int | None:
-        differ = fixed_size(self.predictor.config) is None
-        return smallest_multiple(self.model) if differ else None
+        config, needed = self.predictor.config, smallest_multiple(self.model)
+        if needed is None or fixed_size(config) is not None:
+            return None
+        return math.lcm(needed, divisor(config.model.get('data_preprocessor') or {}))
 
     def sides(self, size: tuple[int, int] | None) -> tuple[int, int]:
         return input_size(self.predictor.config, size)

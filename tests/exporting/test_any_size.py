@@ -7,8 +7,10 @@ import onnx
 import onnx.parser
 import onnxruntime
 import pytest
+import torch
 
 from effnet_dense.exporting.any_size import Plan, any_size
+from effnet_dense.models.layers import max_pool
 
 GRAPH = """
     <ir_version: 10, opset_import: ["" : 20]>
@@ -71,3 +73,34 @@ def test_parts() -> None:
     assert Plan(32).part_of(96, 160) == ('width', 32)
     assert Plan(32).part_of(6 * 9, 15 * 9) == ('area', 9)
     assert Plan(32).part_of(65, 97) is Plan(32).part_of(3, 5 * 7) is None
+
+
+POOLS = """
+    <ir_version: 10, opset_import: ["" : 20]>
+    g (float[N, 3, {h}, {w}] images) => (float[N, 3, {h2}, {w2}] small)
+    {{ small = MaxPool <kernel_shape = [3, {kernel}], strides = [2, 2], ceil_mode = 1,
+                        pads = [{top}, {left}, {top}, {left}]> (images) }}
+"""
+
+
+def pooled(height: int, width: int, kernel: int = 3) -> onnx.ModelProto:
+    """Return a graph as `models.layers.max_pool` is traced, of images of a pixel per unit."""
+    sides = dict(h=height, w=width, h2=(height + 1) // 2, w2=(width + 1) // 2)
+    return onnx.parser.parse_model(
+        POOLS.format(top=height % 2, left=width % 2, kernel=kernel, **sides)
+    )
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 2), (2, 3), (7, 6), (8, 5)])
+def test_pooling_pads_by_the_size(size: tuple[int, int]) -> None:
+    model = pooled(5, 8)
+    any_size(model, pooled(9, 13), Plan(1, 1))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    images = torch.randn(2, 3, *size)
+    (found,) = session.run(None, {'images': images.numpy()})
+    np.testing.assert_array_equal(found, max_pool(images).numpy())
+
+
+def test_other_pooling_is_refused() -> None:
+    with pytest.raises(ValueError, match='no graph for every size: MaxPool'):
+        any_size(pooled(5, 8, kernel=2), pooled(9, 13, kernel=2), Plan(1, 1))

@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx.parser
 import pytest
 import torch
 
 import effnet_dense
+from benchmarks.spread_weights import spread_weights
 from effnet_dense.exporting import export, onnx_format
 from effnet_dense.exporting.formats import write
 from effnet_dense.exporting.onnx_file import Parts, to_onnx
@@ -22,7 +24,7 @@ from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
 from tests.helpers.exported_files import GRAPH
 from tests.helpers.exported_models import IMAGES, Files, checkpoints, same_detections, spread
-from tests.helpers.tiny_models import CLASSES, mask_rcnn, saved
+from tests.helpers.tiny_models import CLASSES, mask_rcnn, saved, segmentor
 
 
 @pytest.fixture(scope='module')
@@ -73,6 +75,25 @@ def test_label_maps_and_metadata(files: Any, tmp_path: Path) -> None:
     assert (metadata.size, metadata.batch, metadata.post) == ([64, 64], 2, 'labels')
     assert metadata.mean == [127.5] * 3 and metadata.channels == 'RGB'
     assert metadata.checkpoint == 'fpn.pth' and len(metadata.sha256) == 64
+
+
+@pytest.mark.slow
+def test_label_maps_of_images_of_different_sizes(tmp_path: Path) -> None:
+    """The shipped config's test pipeline keeps them, and pads to 32 pixels: so does the file."""
+    config = segmentor('effnet_lite0_bifpn_camvid')
+    big = np.resize(IMAGES[0], (160, 160, 3))
+    checkpoint = spread_weights(config, [big], tmp_path / 'bifpn.pth')
+    path = export(config, str(checkpoint), tmp_path / 'a.onnx')
+    metadata = OnnxSession(path).metadata
+    assert (metadata.size, metadata.multiple) == (None, 32)
+    write(onnx.load(path), metadata, tmp_path / 'a_openvino', 'openvino')
+    pytorch = Predictor(config, checkpoint, 'cpu')
+    for exported in (Predictor(path), Predictor(tmp_path / 'a_openvino')):
+        for height, width in ((60, 40), (96, 150), (30, 30)):
+            image = np.resize(IMAGES[0], (height, width, 3))
+            one, other = (p(image).pred_sem_seg.data for p in (pytorch, exported))
+            assert one.shape == (1, height, width) and len(one.unique()) > 1
+            assert (one == other).float().mean() > 0.999
 
 
 def test_openvino(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

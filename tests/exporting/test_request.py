@@ -91,7 +91,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @pytest.mark.parametrize(
     ('name', 'given', 'message'),
     [
-        ('bifpn', dict(multiple=32), 'multiple of 128, as EncoderDecoder with BiFPN needs it'),
+        ('bifpn', dict(multiple=48), 'multiple of 32, as EncoderDecoder with BiFPN needs it'),
         ('bifpn', dict(precision='int8', data='DATA'), 'the classes of the model, .* got red'),
         ('mask_rcnn', dict(multiple=128), 'MaskRCNN is exported with one height and width'),
         ('mask_rcnn', dict(precision='int8'), 'int8 is for single-stage .*, got MaskRCNN'),
