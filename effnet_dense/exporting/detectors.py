@@ -64,7 +64,7 @@ def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:
     decoder = Decoder(head, size)
     instance = isinstance(head, RTMDetInsHead)
     raw: tuple[str, ...] = (*RAW[:2], KERNELS, PROTOTYPES) if instance else RAW
-    stages.trace(DetectionNetwork(model), [IMAGES], raw)
+    stages.trace(DetectionNetwork(model, share=True), [IMAGES], raw)
     raw = tuple(name for name in raw if name in stages.values)
     if post == 'raw':
         return raw
@@ -89,7 +89,7 @@ def _single_stage_of_any_size(
     """Append the parts of a detector that takes every multiple; see `_single_stage`."""
     head = model.bbox_head
     decoder = AnySizeDecoder(head, multiple)
-    stages.trace(DetectionNetwork(model), [IMAGES], RAW)
+    stages.trace(DetectionNetwork(model, share=True), [IMAGES], RAW)
     raw = tuple(name for name in RAW if name in stages.values)
     if post == 'raw':
         return raw

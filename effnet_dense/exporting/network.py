@@ -12,6 +12,7 @@ from mmdet.models.dense_heads import RTMDetInsHead
 from torch import Tensor, nn
 
 from effnet_dense.exporting.attention import folded_for_export
+from effnet_dense.exporting.shared_norms import scale_and_shift
 from effnet_dense.exporting.tasks import check_segmentor
 from effnet_dense.models import EfficientNet
 from effnet_dense.models.efficientdet_head import flatten_levels
@@ -29,11 +30,12 @@ class DetectionNetwork(nn.Module):
 
     Args:
         detector: Of mmdet's `SingleStageDetector`; a folded copy of it is used.
+        share: Keep one copy of the convolutions that levels share; see `exporting.shared_norms`.
     """
 
-    def __init__(self, detector: Any) -> None:
+    def __init__(self, detector: Any, share: bool = False) -> None:
         super().__init__()
-        copied: Any = folded_for_export(detector)
+        copied: Any = folded_for_export(scale_and_shift(detector) if share else detector)
         self.backbone = copied.backbone
         self.neck = copied.neck if copied.with_neck else nn.Identity()
         self.head = copied.bbox_head

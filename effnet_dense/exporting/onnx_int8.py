@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from effnet_dense.exporting.network_runner import runner
 from effnet_dense.exporting.onnx_file import Parts
 from effnet_dense.exporting.raw_outputs import mean_difference
+from effnet_dense.exporting.shared_weights import share_weights
 from effnet_dense.exporting.suppression import IR_VERSION
 from effnet_dense.runtimes.inputs import IMAGES
 
@@ -45,15 +46,11 @@ class OnnxQuantiser:
     """
 
     def __init__(self, network: onnx.ModelProto, images: Iterable[NDArray[np.float32]]) -> None:
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-
         self._images = images
         self._folder = TemporaryDirectory(prefix='effnet_dense-int8-')
         self._source = Path(self._folder.name, 'float32.onnx')
-        original = Path(self._folder.name, 'original.onnx')
-        onnx.save(network, str(original))
-        quant_pre_process(str(original), str(self._source), skip_symbolic_shape=True)
-        self._float32 = onnx.load(str(self._source))
+        self._float32 = folded_by_runtime(network)
+        onnx.save(self._float32, str(self._source))
         self._reduced = saturates()
         if self._reduced:
             print_log(
@@ -107,7 +104,19 @@ class OnnxQuantiser:
         model = onnx.load(str(out))
         free_outputs(model)
         _clean(model)
+        share_weights(model)
         return model
+
+
+def folded_by_runtime(network: onnx.ModelProto) -> onnx.ModelProto:
+    """Copy a network with products and sums folded into convolutions, and its shapes inferred."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with TemporaryDirectory(prefix='effnet_dense-fold-') as folder:
+        before, after = Path(folder, 'before.onnx'), Path(folder, 'after.onnx')
+        onnx.save(network, str(before))
+        quant_pre_process(str(before), str(after), skip_symbolic_shape=True)
+        return onnx.load(str(after))
 
 
 class _Reader:

@@ -9,8 +9,9 @@ from typing import Any
 import onnx
 
 from effnet_dense.exporting.maker import Images
-from effnet_dense.exporting.onnx_int8 import OnnxQuantiser
+from effnet_dense.exporting.onnx_int8 import OnnxQuantiser, folded_by_runtime
 from effnet_dense.exporting.openvino_file import to_openvino
+from effnet_dense.exporting.shared_weights import SharedWeights
 from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.openvino_session import import_openvino
 
@@ -31,7 +32,7 @@ class OpenvinoQuantiser:
 
     def __init__(self, network: onnx.ModelProto, images: Images) -> None:
         self._nncf = import_nncf()
-        self._network = network
+        self._network = folded_by_runtime(network)
         self._images = images
 
     def layers(self) -> list[str]:
@@ -43,7 +44,7 @@ class OpenvinoQuantiser:
         present = {node.get_friendly_name() for node in model.get_ops()}
         ignored = [f'{name}{end}' for name in kept for end in (WITHOUT_BIAS, '')]
         chosen = nncf.IgnoredScope(names=[name for name in ignored if name in present])
-        return nncf.quantize(
+        quantised = nncf.quantize(
             model,
             nncf.Dataset(self._images, lambda image: {IMAGES: image}),
             preset=nncf.QuantizationPreset.MIXED,
@@ -51,6 +52,8 @@ class OpenvinoQuantiser:
             subset_size=len(self._images),
             ignored_scope=chosen if kept else None,
         )
+        _share_weights(quantised)
+        return quantised
 
     def joined(self, network: Any, tail: onnx.ModelProto | None) -> Any:
         if tail is None:
@@ -74,6 +77,16 @@ class OpenvinoQuantiser:
             if result.output(0).get_any_name() not in taken
         ]
         return import_openvino().Model([*second.get_results(), *others], inputs)
+
+
+def _share_weights(model: Any) -> None:
+    """See `shared_weights.share_weights`."""
+    weights = SharedWeights()
+    for node in model.get_ops():
+        if node.get_type_name() == 'Constant':
+            same = weights.earlier(node, node.data)
+            if same is not None:
+                node.output(0).replace(same.output(0))
 
 
 def import_nncf() -> Any:
