@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effnet_dense.runtimes.candidates import completed
-from effnet_dense.runtimes.inputs import check_images
+from effnet_dense.runtimes.inputs import check_images, checked_sizes
 from effnet_dense.runtimes.metadata import Metadata
 
 Outputs = dict[str, NDArray[Any]]
@@ -39,12 +39,11 @@ class Session:
             The outputs by name; see `Metadata.outputs`.
 
         Raises:
-            ValueError: The images have another shape or type.
+            ValueError: The images or sizes have another shape or type.
         """
         check_images(images, self.metadata)
-        if sizes is None:
-            sizes = np.tile(np.array(images.shape[2:], np.float32), (len(images), 1))
-        return completed(self._run(images, sizes), sizes, self.metadata)
+        checked = checked_sizes(sizes, images)
+        return completed(self._run(images, checked), checked, self.metadata)
 
     def _run(self, images: NDArray[np.float32], sizes: NDArray[np.float32]) -> Outputs:
         """Run the file itself."""

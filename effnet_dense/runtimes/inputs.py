@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from effnet_dense.runtimes.metadata import Metadata
 
@@ -18,21 +19,43 @@ SIZES = 'sizes'
 
 
 def check_images(images: Any, metadata: Metadata) -> None:
-    """Check what a network is given.
+    """Check the images that a network is given.
 
     Raises:
-        ValueError: It has another shape or type than the file takes.
+        ValueError: They have another shape or type than the file takes.
     """
     channels = len(metadata.mean)
     size = 'H, W' if metadata.size is None else '{}, {}'.format(*metadata.size)
     expected = f'images (N, {channels}, {size}) of float32'
     if metadata.multiple:
         expected += f', H and W multiples of {metadata.multiple}'
+    if not isinstance(images, np.ndarray):
+        raise ValueError(f'expected {expected}, got a {type(images).__name__}')
     known = images.dtype == np.float32 and images.ndim == 4 and images.shape[1] == channels
     if not known or input_sides(metadata, *images.shape[2:]) != images.shape[2:]:
         raise ValueError(f'expected {expected}, got {tuple(images.shape)} of {images.dtype}')
     if metadata.batch and len(images) != metadata.batch:
         raise ValueError(f'expected {metadata.batch} images per pass, got {len(images)}')
+
+
+def checked_sizes(sizes: Any, images: NDArray[Any]) -> NDArray[np.float32]:
+    """Return each image's height and width without padding, (N, 2).
+
+    Args:
+        sizes: As many numbers; None: no image is padded.
+        images: (N, C, H, W).
+
+    Raises:
+        ValueError: There are more or fewer.
+    """
+    if sizes is None:
+        return np.tile(np.array(images.shape[2:], np.float32), (len(images), 1))
+    found = np.asarray(sizes, np.float32)
+    if found.shape != (len(images), 2):
+        raise ValueError(
+            f'expected sizes ({len(images)}, 2), height and width of each image, got {found.shape}'
+        )
+    return found
 
 
 def input_sides(metadata: Metadata, height: int, width: int) -> tuple[int, int]:

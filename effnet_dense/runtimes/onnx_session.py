@@ -54,7 +54,8 @@ class OnnxSession(Session):
                 str(path), options, providers=providers or _preferred(runtime)
             )
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
+            # [ONNXRuntimeError] : number : NAME : Load model from path failed:reason
+            reason = str(error).strip().splitlines()[0].rpartition('failed:')[2]
             raise ValueError(f'{path} is damaged, or no ONNX file: {reason:.200}') from error
         found = self._session.get_modelmeta().custom_metadata_map
         if KEY not in found:

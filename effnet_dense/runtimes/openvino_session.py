@@ -35,7 +35,7 @@ class OpenvinoSession(Session):
     Results are those of PyTorch: see `EXACT`.
 
     Args:
-        path: The folder of a network and its weights (.xml and .bin), or the .xml file.
+        path: The folder of a network and its weights (.xml and .bin), or one of the two files.
         device: OpenVINO's name, such as 'CPU' or 'GPU'.
         threads: By default OpenVINO's choice.
 
@@ -94,13 +94,14 @@ class OpenvinoSession(Session):
 
 
 def network_file(path: str | os.PathLike[str]) -> Path:
-    """Return the .xml file of a folder, or of itself.
+    """Return the .xml file of a folder, of its weights, or of itself.
 
     Raises:
         FileNotFoundError: There is none, or it has no weights beside it.
         ValueError: The folder has several.
     """
     path = Path(path)
+    path = path.with_suffix(SUFFIX) if path.suffix == WEIGHTS else path
     found = sorted(path.glob(f'*{SUFFIX}')) if path.is_dir() else [path]
     if len(found) > 1:
         names = ', '.join(file.name for file in found[:4])
@@ -131,7 +132,7 @@ def import_openvino() -> Any:
 def _reason(error: Exception) -> str:
     """Return the last line of an error, where OpenVINO has the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f': {lines[-1]:.200}' if lines else ''
+    return f': {lines[-1].partition(" Please check")[0]:.200}' if lines else ''
 
 
 def _usual_shapes(metadata: Metadata) -> dict[str, tuple[int, ...]] | None:

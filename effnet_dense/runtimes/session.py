@@ -42,13 +42,17 @@ def is_exported(source: Any) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)
-    return path.name.endswith(tuple(SESSIONS)) or _is_openvino_folder(path)
+    return path.name.endswith(tuple(SESSIONS)) or _is_openvino(path)
 
 
-def _is_openvino_folder(path: Path) -> bool:
-    """Whether a folder has a network with its weights, or half of what `export` writes."""
+def _is_openvino(path: Path) -> bool:
+    """Whether a folder has a network with its weights, or half of what `export` writes.
+
+    Or whether these are the weights of a network.
+    """
     if not path.is_dir():
-        return False
+        network = path.with_suffix(openvino_session.SUFFIX)
+        return path.suffix == openvino_session.WEIGHTS and network.is_file()
     files = path.glob(f'*{openvino_session.SUFFIX}')
     whole = any(file.with_suffix(openvino_session.WEIGHTS).is_file() for file in files)
     return whole or any((path / f'model{end}').is_file() for end in ENDS)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from effnet_dense.runtimes.inputs import check_images, input_sides
+from effnet_dense.runtimes.inputs import check_images, checked_sizes, input_sides
 from tests.helpers.exported_files import METADATA
 
 
@@ -31,3 +31,13 @@ def test_multiples() -> None:
     assert input_sides(free, 1, 33) == (32, 64)
     assert input_sides(free, 64, 96) == (64, 96)
     assert input_sides(METADATA, 1, 33) == (32, 64)
+
+
+def test_sizes() -> None:
+    images = np.zeros((2, 3, 32, 64), np.float32)
+    assert checked_sizes(None, images).tolist() == [[32, 64]] * 2
+    assert checked_sizes([[8, 9], [7, 6]], images).dtype == np.float32
+    with pytest.raises(ValueError, match=r'expected sizes \(2, 2\), height .*, got \(1, 2\)'):
+        checked_sizes(np.ones((1, 2)), images)
+    with pytest.raises(ValueError, match=r'expected images \(N, 3, 32, 64\) .*, got a list'):
+        check_images([1.0], METADATA)

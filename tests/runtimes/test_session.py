@@ -23,7 +23,8 @@ def test_by_name(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert not is_exported(tmp_path)
     (tmp_path / 'image.bin').touch()
-    assert is_exported(tmp_path)
+    assert is_exported(tmp_path) and is_exported(tmp_path / 'image.bin')
+    assert not is_exported(tmp_path / 'pytorch_model.bin')
 
 
 def test_opened_by_its_runtime(tmp_path: Path) -> None:
