@@ -6,17 +6,21 @@ do: parameters, buffers, hooks and names are unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from torch import Tensor, nn
 
 from effnet_dense.lean.chain import check_level, run_chain
-from effnet_dense.models.bifpn import BiFPN, BiFPNNode
-from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
+from effnet_dense.models.bifpn import BiFPN
 from effnet_dense.models.blocks import FusedMBConv, MBConv
-from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
-from effnet_dense.models.layers import ConvNormAct, SeparableConv
+from effnet_dense.models.layers import RunsLayers
+
+# Modules whose inner layers are part of their chain.
+BLOCKS = (MBConv, FusedMBConv)
+
+_lean_classes: dict[type[nn.Module], Any] = {}
 
 
 def apply(model: nn.Module, level: int) -> int:
@@ -58,8 +62,8 @@ def remove(model: nn.Module) -> None:
             cast(Any, module).__class__ = module.plain_class
 
 
-class Lean:
-    """Mixin of the lean classes.
+class Lean(RunsLayers):
+    """Mixin of the lean classes, each of which is also a plain class that runs layers.
 
     Attributes:
         lean: The level, see `apply`.
@@ -68,6 +72,10 @@ class Lean:
 
     lean: int
     plain_class: type[nn.Module]
+
+    def run_layers(self, layers: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
+        """Run layers as one chain: inputs (N, C, H, W) → the last layer's output."""
+        return run_chain(self.lean, layers, *inputs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by the plain class: a subclass's lean class is created at run time."""
@@ -79,108 +87,19 @@ def _unpickle(plain: type[nn.Module]) -> nn.Module:
     return cls.__new__(cls)
 
 
-class LeanConvNormAct(Lean, ConvNormAct):
-    """A convolution outside of a block: the stem, the 1×1 head, projections of a BiFPN."""
-
-    plain_class = ConvNormAct
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
-        return run_chain(self.lean, self.sequence(), x)
-
-
-class LeanMBConv(Lean, MBConv):
-    """MBConv as one chain from its input to the projection."""
-
-    plain_class = MBConv
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ s⌉, ⌈W ÷ s⌉)."""
-        layers = (self.expand_conv, self.depthwise_conv, self.se, self.linear_conv)
-        out = run_chain(self.lean, layers, x)
-        return x + self.drop_path(out) if self.has_shortcut else out
-
-
-class LeanFusedMBConv(Lean, FusedMBConv):
-    """FusedMBConv as one chain from its input to the projection."""
-
-    plain_class = FusedMBConv
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, H, W) → (N, C_out, ⌈H ÷ s⌉, ⌈W ÷ s⌉)."""
-        out = run_chain(self.lean, (self.conv1, self.se, self.conv2), x)
-        return x + self.drop_path(out) if self.has_shortcut else out
-
-
-class LeanBiFPNNode(Lean, BiFPNNode):
-    """The weighted sum, activation and convolution of a node as one chain."""
-
-    plain_class = BiFPNNode
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, in_channels[i], H_i, W_i) → (N, out_channels, H_0, W_0), the first input's size."""
-        features = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
-        return run_chain(self.lean, (self.fuse, self.act, self.conv), *features)
-
-
-class LeanEfficientDetHead(Lean, EfficientDetHead):
-    """Each of the two nets as one chain per level."""
-
-    plain_class = EfficientDetHead
-
-    def _run(
-        self,
-        convs: nn.ModuleList,
-        norms: nn.ModuleList,
-        predict: SeparableConv,
-        level: int,
-        x: Tensor,
-    ) -> Tensor:
-        layers: list[nn.Module] = []
-        for conv, by_level in zip(convs, norms, strict=True):
-            layers += [conv, cast(nn.ModuleList, by_level)[level], self.act]
-        return run_chain(self.lean, [*layers, predict], x)
-
-
-class LeanBiFPNSegHead(Lean, BiFPNSegHead):
-    """All convolutions before the prediction as one chain."""
-
-    plain_class = BiFPNSegHead
-
-    def _run(self, x: Tensor) -> Tensor:
-        return run_chain(self.lean, [m for conv in self.convs for m in (conv, self.act)], x)
-
-
-LEAN_CLASSES: dict[type[nn.Module], Any] = {
-    lean.plain_class: lean
-    for lean in (
-        LeanConvNormAct,
-        LeanMBConv,
-        LeanFusedMBConv,
-        LeanBiFPNNode,
-        LeanEfficientDetHead,
-        LeanBiFPNSegHead,
-    )
-}
-# Blocks whose convolutions run as part of the block's chain.
-BLOCKS = (MBConv, FusedMBConv)
-
-
 def lean_class(plain: type[nn.Module]) -> Any:
-    """Return the lean class of a plain one.
-
-    A subclass keeps what it overrides: the lean class of its base is inserted between the two.
-    """
-    if plain not in LEAN_CLASSES:
-        base = next(lean for cls, lean in LEAN_CLASSES.items() if issubclass(plain, cls))
+    """Return the lean class of a plain one, whose methods it keeps."""
+    if plain not in _lean_classes:
         members = dict(plain_class=plain, __module__=plain.__module__, __doc__=plain.__doc__)
-        LEAN_CLASSES[plain] = type(f'Lean{plain.__name__}', (plain, base), members)
-    return LEAN_CLASSES[plain]
+        _lean_classes[plain] = type(f'Lean{plain.__name__}', (Lean, plain), members)
+    return _lean_classes[plain]
 
 
 def _modules_to_exchange(module: nn.Module) -> list[Any]:
     """List the modules whose class is replaced, without those inside a block."""
-    found: list[Any] = [module] if isinstance(module, tuple(LEAN_CLASSES)) else []
+    # A subclass with a `run_layers` of its own keeps it.
+    runs = getattr(type(module), 'run_layers', None) in (RunsLayers.run_layers, Lean.run_layers)
+    found: list[Any] = [module] if runs else []
     if isinstance(module, BLOCKS):
         return found
     return found + [inner for child in module.children() for inner in _modules_to_exchange(child)]

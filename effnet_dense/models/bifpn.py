@@ -34,6 +34,7 @@ from effnet_dense.models.layers import (
     PADDINGS,
     Config,
     ConvNormAct,
+    RunsLayers,
     SeparableConv,
     activation,
     max_pool,
@@ -137,7 +138,7 @@ class Fusion(nn.Module):
         return total
 
 
-class BiFPNNode(nn.Module):
+class BiFPNNode(RunsLayers, nn.Module):
     """Projections where channels differ → weighted sum → activation → separable convolution, norm.
 
     Args:
@@ -168,7 +169,7 @@ class BiFPNNode(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, in_channels[i], H_i, W_i) → (N, out_channels, H_0, W_0), the first input's size."""
         features = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
-        return self.conv(self.act(self.fuse(*features)))
+        return self.run_layers((self.fuse, self.act, self.conv), *features)
 
 
 class BiFPNCell(nn.Module):

@@ -17,6 +17,7 @@ from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
     Config,
+    RunsLayers,
     SeparableConv,
     activation,
 )
@@ -24,7 +25,7 @@ from effnet_dense.registry import MODELS
 
 
 @MODELS.register_module()
-class BiFPNSegHead(BaseDecodeHead):
+class BiFPNSegHead(RunsLayers, BaseDecodeHead):
     """Separable convolutions on one level of a BiFPN, and a prediction for each of its pixels.
 
     BiFPN has fused the levels, so the prediction only needs the finest one. With another
@@ -94,6 +95,4 @@ class BiFPNSegHead(BaseDecodeHead):
 
     def _run(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) → (N, channels, H, W)."""
-        for conv in self.convs:
-            x = self.act(conv(x))
-        return x
+        return self.run_layers([layer for conv in self.convs for layer in (conv, self.act)], x)

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from effnet_dense.models.layers import Config, ConvNormAct, SqueezeExcite
+from effnet_dense.models.layers import Config, ConvNormAct, RunsLayers, SqueezeExcite
 from effnet_dense.scaling import BlockRow
 
 # ConvNormAct with the network's padding and norm_cfg filled in.
 ConvFactory = Callable[..., ConvNormAct]
 
 
-class MBConv(nn.Module):
+class MBConv(RunsLayers, nn.Module):
     """Inverted residual with a linear bottleneck (MobileNetV2) and attention (MnasNet, 1807.11626).
 
     1×1 expansion → k×k depthwise → squeeze-and-excitation → 1×1 projection without activation.
@@ -50,14 +50,12 @@ class MBConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, ⌈H ÷ s⌉, ⌈W ÷ s⌉)."""
-        out = self.expand_conv(x)
-        out = self.depthwise_conv(out)
-        out = self.se(out)
-        out = self.linear_conv(out)
+        layers = self.expand_conv, self.depthwise_conv, self.se, self.linear_conv
+        out = self.run_layers(layers, x)
         return x + self.drop_path(out) if self.has_shortcut else out
 
 
-class FusedMBConv(nn.Module):
+class FusedMBConv(RunsLayers, nn.Module):
     """MBConv whose expansion and depthwise convolution are one k×k convolution (EfficientNetV2).
 
     The stride is in the k×k convolution, as in google/automl and timm. With expansion 1 there is
@@ -89,7 +87,7 @@ class FusedMBConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, ⌈H ÷ s⌉, ⌈W ÷ s⌉)."""
-        out = self.conv2(self.se(self.conv1(x)))
+        out = self.run_layers((self.conv1, self.se, self.conv2), x)
         return x + self.drop_path(out) if self.has_shortcut else out
 
 

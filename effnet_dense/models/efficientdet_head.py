@@ -25,6 +25,7 @@ from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
     Config,
+    RunsLayers,
     SeparableConv,
     activation,
 )
@@ -40,7 +41,7 @@ DEFAULT_LOSS_BBOX: Config = dict(type='effnet_dense.HuberLoss')
 
 
 @MODELS.register_module()
-class EfficientDetHead(AnchorHead):
+class EfficientDetHead(RunsLayers, AnchorHead):
     """Class and box nets: convolutions shared by all levels, a norm for each level and repeat.
 
     Source: EfficientDet (arXiv 1911.09070), google/automl `tf2/efficientdet_keras.py`.
@@ -164,9 +165,10 @@ class EfficientDetHead(AnchorHead):
         x: Tensor,
     ) -> Tensor:
         """Run one of the two nets on a level: (N, in_channels, H_l, W_l) → (N, A·k, H_l, W_l)."""
+        layers: list[nn.Module] = []
         for conv, by_level in zip(convs, norms, strict=True):
-            x = self.act(cast(nn.ModuleList, by_level)[level](conv(x)))
-        return predict(x)
+            layers += [conv, cast(nn.ModuleList, by_level)[level], self.act]
+        return self.run_layers([*layers, predict], x)
 
     def loss_by_feat(
         self,

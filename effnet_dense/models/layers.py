@@ -5,6 +5,7 @@ Shapes: N images, C channels, H × W pixels, a and b rows and columns of padding
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -169,7 +170,19 @@ def activation(act_cfg: Config) -> nn.Module:
     return build_activation_layer(act_cfg)
 
 
-class ConvNormAct(nn.Module):
+class RunsLayers:
+    """Mixin of modules that run layers one after the other; how is for `effnet_dense.lean`."""
+
+    def run_layers(self, layers: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
+        """Run layers in order, the first of them on the inputs, (N, C, H, W) each."""
+        first, *others = layers
+        x = first(*inputs)
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+class ConvNormAct(RunsLayers, nn.Module):
     """Convolution, normalisation and activation; either of the last two may be absent.
 
     The norm has mmcv's name in the state dict ('bn' for BN and SyncBN, 'gn' for GN). The
@@ -218,9 +231,7 @@ class ConvNormAct(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
-        for module in self.sequence():
-            x = module(x)
-        return x
+        return self.run_layers(self.sequence(), x)
 
 
 class SeparableConv(nn.Module):

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
+
+_running = ContextVar('_running', default=False)
+# The hooks that autograd calls for what it saves; PyTorch 2.6 does not tell them.
+_saving_hooks: Any = getattr(torch._C._autograd, '_top_saved_tensors_default_hooks', lambda _: None)
+
+
+def is_checkpointing() -> bool:
+    """Whether activation checkpointing runs, which saves inputs only: this file's or PyTorch's.
+
+    PyTorch 2.6 does not tell its own.
+    """
+    hooks = _saving_hooks(True)
+    return _running.get() or (hooks is not None and hooks[0].__module__ == checkpoint.__module__)
 
 
 def checkpoint_block(block: nn.Module, x: Tensor) -> Tensor:
@@ -25,9 +41,18 @@ def checkpoint_block(block: nn.Module, x: Tensor) -> Tensor:
     """
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
-        return nullcontext(), frozen_statistics(block)
+        return _checkpointing(), frozen_statistics(block)
 
     return checkpoint(block, x, use_reentrant=False, context_fn=contexts)
+
+
+@contextmanager
+def _checkpointing() -> Iterator[None]:
+    token = _running.set(True)
+    try:
+        yield
+    finally:
+        _running.reset(token)
 
 
 @contextmanager
@@ -39,7 +64,8 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
         for name, buffer in buffers.items():
             setattr(norm, name, buffer.clone())
     try:
-        yield
+        with _checkpointing():
+            yield
     finally:
         for norm, buffers in zip(norms, kept, strict=True):
             for name, buffer in buffers.items():

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, library
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import _disable_current_modes
 
 from effnet_dense.ops import native
+from effnet_dense.ops.batch_norm import Normed, apply_statistics, batch_statistics
 
 SOURCE = Path(__file__).with_suffix('.cpp')
 
@@ -86,6 +90,51 @@ def norm_silu_backward(
         The gradients of weight and bias, (C,) each.
     """
     return torch.ops.effnet_dense.norm_silu_backward(gradient, x, mean, inverse, weight, bias, to_x)
+
+
+def norm_silu_in_training(
+    x: Tensor, weight: Tensor, bias: Tensor, norm: Any, owned: bool
+) -> Normed:
+    """Normalise by the batch's statistics, update the running ones, and activate, with autograd.
+
+    Args:
+        x: (N, C, H, W).
+        weight: (C,), like bias.
+        norm: The batch norm in training.
+        owned: Whether the output's gradient will be nobody else's, and may be overwritten.
+
+    Returns:
+        The output, and mean and 1 ÷ σ, (C,) each.
+    """
+    return _NormSilu.apply(x, weight, bias, norm, owned)
+
+
+class _NormSilu(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, norm: Any, owned: bool
+    ) -> Normed:
+        mean, inverse = batch_statistics(x, norm)
+        ctx.save_for_backward(x, weight, bias, mean, inverse)
+        ctx.eps, ctx.owned = norm.eps, owned
+        ctx.mark_non_differentiable(mean, inverse)
+        ctx.set_materialize_grads(False)
+        return norm_silu(x, mean, inverse, weight, bias), mean, inverse
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+        x, weight, bias, mean, inverse = ctx.saved_tensors
+        if not supports_gradient(gradient):
+            normed = apply_statistics(x, weight, bias, mean, inverse)
+            gradient = torch.ops.aten.silu_backward(gradient, normed)
+            found = torch.ops.aten.native_batch_norm_backward(
+                gradient, x, weight, None, None, mean, inverse, True, ctx.eps, [True] * 3
+            )
+            return *found, None, None
+        to_x = gradient if ctx.owned else torch.empty_like(gradient)
+        found = norm_silu_backward(gradient, x, mean, inverse, weight, bias, to_x)
+        return to_x, *found, None, None
 
 
 @cache

@@ -50,8 +50,7 @@ def gated_gradients(
     pixels, kernel, gates = gradient.flatten(2), weight.flatten(1), gate.flatten(1)[:, None]
     gradients: list[Tensor | None] = [None, None, None, None]
     if to_x:
-        product = torch.bmm(pixels.transpose(1, 2), kernel * gates)
-        gradients[0] = product.transpose(1, 2).unflatten(2, x.shape[2:])
+        gradients[0] = _by_pixel(pixels.transpose(1, 2), kernel * gates, x)
     if to_gate or to_weight:
         by_image = torch.bmm(pixels, x.flatten(2).transpose(1, 2))
         if to_gate:
@@ -61,6 +60,16 @@ def gated_gradients(
     if to_bias:
         gradients[3] = gradient.sum((0, 2, 3))
     return gradients[0], gradients[1], gradients[2], gradients[3]
+
+
+def _by_pixel(pixels: Tensor, kernels: Tensor, x: Tensor) -> Tensor:
+    """Multiply (N, H·W, D) by (N, D, C): (N, C, H, W) of the shape of x, channels-last."""
+    if torch.is_grad_enabled():
+        return torch.bmm(pixels, kernels).transpose(1, 2).unflatten(2, x.shape[2:])
+    # Autograd adds other gradients in place, but not to a view.
+    out = torch.empty_like(x, memory_format=torch.channels_last)
+    torch.bmm(pixels, kernels, out=out.permute(0, 2, 3, 1).flatten(1, 2))
+    return out
 
 
 class _GatedConv(Function):

@@ -22,4 +22,5 @@ def test_same_as_the_tests_own_count(lean: int) -> None:
     x = torch.randn(2, 3, 64, 64)
     saved = measure_saved_memory(model, x)
     assert saved.hooks == saved_bytes(model, x)[0]
-    assert saved.live == pytest.approx(saved.hooks, rel=0.02)
+    # Lean training's own hooks hide the statistics of expansions, whose outputs it recomputes.
+    assert saved.live == pytest.approx(saved.hooks, rel=0.06 if lean == 2 else 0.02)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from effnet_dense import lean
-from effnet_dense.lean.modules import LeanBiFPNNode, LeanConvNormAct, LeanMBConv
+from effnet_dense.lean.modules import Lean, lean_class
 from effnet_dense.models import BiFPN, EfficientNet
+from effnet_dense.models.bifpn import BiFPNNode
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.layers import ConvNormAct
 from effnet_dense.scaling import BlockRow
@@ -52,8 +53,8 @@ def test_a_network_built_plainly_becomes_lean_and_plain_again() -> None:
     count = sum(isinstance(m, MBConv | FusedMBConv) for m in model.modules())
     assert lean.apply(model, 2) == count + 1  # and the stem
     assert model.lean == 2
-    assert type(model.layers[0]) is LeanConvNormAct
-    assert {type(layer[0]) for layer in model.layers[1:]} == {LeanMBConv}
+    assert type(model.layers[0]) is lean_class(ConvNormAct)
+    assert {type(layer[0]) for layer in model.layers[1:]} == {lean_class(MBConv)}
     # Convolutions inside of a block belong to its chain.
     assert type(model.layers[1][0].linear_conv) is ConvNormAct
     lean.remove(model)
@@ -71,7 +72,9 @@ def test_every_part_of_a_detector() -> None:
     assert lean.apply(detector, 2) > 0
     levels = {m.lean for m in detector.modules() if hasattr(m, 'lean')}
     assert levels == {2}
-    nodes = [m for m in detector['neck'].modules() if isinstance(m, LeanBiFPNNode)]
+    nodes = [
+        m for m in detector['neck'].modules() if isinstance(m, BiFPNNode) and isinstance(m, Lean)
+    ]
     assert len(nodes) == 3 * 8
     assert detector['neck'].lean == detector['backbone'].lean == 2
 

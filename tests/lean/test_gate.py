@@ -7,12 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from effnet_dense.lean import backward
 from effnet_dense.lean.chain import run_chain
-from effnet_dense.lean.gated import GatedProjection, join_gated
+from effnet_dense.lean.gate import can_join, gates_by_linear
 from effnet_dense.models.layers import ConvNormAct, SqueezeExcite
 from effnet_dense.ops import gated_conv
-from effnet_dense.ops.gated_conv import gated_gradients
+from effnet_dense.ops.gated_conv import gated_conv2d, gated_gradients
 
 SILU = dict(type='SiLU', inplace=True)
 
@@ -20,6 +19,10 @@ SILU = dict(type='SiLU', inplace=True)
 def pair(bias=True):
     torch.manual_seed(0)
     return SqueezeExcite(6, 2, SILU), nn.Conv2d(6, 4, 1, bias=bias)
+
+
+def joined(se, conv, x):
+    return gated_conv2d(x, gates_by_linear(se, x), conv.weight, conv.bias)
 
 
 def example(memory_format=torch.contiguous_format):
@@ -31,11 +34,10 @@ def example(memory_format=torch.contiguous_format):
 def test_outputs_and_gradients_are_those_of_the_two(bias, memory_format):
     se, conv = pair(bias)
     x = example(memory_format)
-    joined = GatedProjection(se, conv)
-    y, expected = joined(x), conv(se(x))
+    y, expected = joined(se, conv, x), conv(se(x))
     # The attention is linear layers there, whose sums are in another order.
     torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-6)
-    leaves = (x, *joined.parameters())
+    leaves = (x, *se.parameters(), *conv.parameters())
     gradient = torch.randn_like(y)
     for own, right in zip(
         torch.autograd.grad(y, leaves, gradient),
@@ -73,22 +75,18 @@ def test_second_derivatives_are_those_of_the_two():
         (first,) = torch.autograd.grad((y**2).sum(), conv.weight, create_graph=True)
         return torch.autograd.grad((first**2).sum(), (x, conv.weight, se.conv1.conv.weight))
 
-    for own, right in zip(second(GatedProjection(se, conv)(x)), second(conv(se(x))), strict=True):
+    for own, right in zip(second(joined(se, conv, x)), second(conv(se(x))), strict=True):
         torch.testing.assert_close(own, right, rtol=1e-4, atol=1e-4)
-
-
-def joins(se, conv, x):
-    return [type(module) for module in join_gated([se, conv], x)] == [GatedProjection]
 
 
 def test_when_the_two_are_one():
     x = example()
-    assert joins(*pair(), x)
-    assert not joins(*pair(), x.double())
+    assert can_join(*pair(), x)
+    assert not can_join(*pair(), x.double())
     with torch.no_grad():
-        assert not joins(*pair(), x)
+        assert not can_join(*pair(), x)
     with torch.autocast('cpu', torch.bfloat16):
-        assert not joins(*pair(), x)
+        assert not can_join(*pair(), x)
     se, _ = pair()
     for other in (
         nn.Conv2d(6, 4, 1, groups=2),
@@ -97,7 +95,7 @@ def test_when_the_two_are_one():
         nn.Conv2d(6, 4, 1, padding=1),
         nn.BatchNorm2d(6),
     ):
-        assert not joins(se, other, x)
+        assert not can_join(se, other, x)
 
 
 class Other(nn.Conv2d):
@@ -109,14 +107,14 @@ def test_an_attention_of_other_modules_stays(name):
     se, conv = pair()
     layer = getattr(se, name)
     layer.conv = Other(layer.conv.in_channels, layer.conv.out_channels, 1)
-    assert not joins(se, conv, example())
-    assert not joins(SqueezeExcite(6, 2, dict(type='PReLU')), conv, example())
+    assert not can_join(se, conv, example())
+    assert not can_join(SqueezeExcite(6, 2, dict(type='PReLU')), conv, example())
 
 
 @pytest.mark.parametrize('condition', ['torch.jit.is_tracing', 'torch.compiler.is_compiling'])
 def test_graphs_hold_torchs_own(condition, monkeypatch):
     monkeypatch.setattr(condition, lambda: True)
-    assert not joins(*pair(), example())
+    assert not can_join(*pair(), example())
 
 
 @pytest.mark.parametrize('level', [0, 1])
@@ -139,8 +137,7 @@ def test_a_block_runs_them_as_one(level, monkeypatch):
         calls.append(args)
         return gated_gradients(*args)
 
-    for module in (gated_conv, backward):
-        monkeypatch.setattr(module, 'gated_gradients', spy)
+    monkeypatch.setattr(gated_conv, 'gated_gradients', spy)
     layer = ConvNormAct(6, 4, norm_cfg=dict(type='BN'))
     run_chain(level, [nn.SiLU(), SqueezeExcite(6, 2, SILU), layer], example()).sum().backward()
     assert len(calls) == 1

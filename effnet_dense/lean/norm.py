@@ -1,0 +1,73 @@
+"""Batch norm in lean training, and the SiLU after it where both are one operator.
+
+Shapes: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from effnet_dense.lean.feature import Feature, Recomputed
+from effnet_dense.ops import fused_norm
+from effnet_dense.ops.batch_norm import (
+    apply_statistics,
+    batch_norm,
+    group_of,
+    sync_batch_norm,
+)
+
+# Subclasses with another forward pass are not supported.
+FORWARDS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
+
+
+def supports_norm(norm: Any) -> bool:
+    """Whether this is a batch norm whose statistics can be used again.
+
+    Not supported are cumulative statistics (momentum None) and norms without running statistics.
+    """
+    if not isinstance(norm, _BatchNorm) or type(norm).forward not in FORWARDS:
+        return False
+    if norm.running_mean is None or not norm.track_running_stats:
+        return False
+    return norm.momentum is not None or not norm.training
+
+
+def normalise(norm: Any, feature: Feature) -> Feature:
+    """Run a norm that `supports_norm` accepts."""
+    if not norm.training:
+        own = norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
+        return feature.then(F.batch_norm, *own)
+    group = group_of(norm)
+    if group is None:
+        out, *statistics = feature.through(batch_norm, norm)
+    else:
+        parts = norm.weight, norm.bias, norm, group
+        out, *statistics = feature.through_python(sync_batch_norm, *parts)
+    weight, bias = norm.weight, norm.bias
+    again = Recomputed(apply_statistics, feature.source, weight, bias, *statistics, bias=bias)
+    return Feature(out, again)
+
+
+def can_fuse(norm: Any, x: Tensor) -> bool:
+    """Whether `normalise_silu` supports a norm, which `supports_norm` accepts, and its input."""
+    if not norm.training or not fused_norm.supports(x, norm.weight, norm.bias):
+        return False
+    return group_of(norm) is None
+
+
+def normalise_silu(norm: Any, feature: Feature, inner: bool) -> Feature:
+    """Run a norm in training and SiLU as one operator.
+
+    Args:
+        norm: A norm that `can_fuse` accepts.
+        feature: Its input.
+        inner: Whether only lean training's own layers read the output. Their gradients are new
+            tensors, which may be overwritten.
+    """
+    parts = norm.weight, norm.bias
+    out, *statistics = feature.through_python(fused_norm.norm_silu_in_training, *parts, norm, inner)
+    return Feature(out, Recomputed(fused_norm.norm_silu, feature.source, *statistics, *parts))
