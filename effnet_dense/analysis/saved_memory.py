@@ -49,8 +49,13 @@ def measure_saved_memory(
         forward: Runs the pass; by default the model itself.
     """
     forward = forward or model
-    excluded = {_storage_key(tensor) for tensor in (x, *model.parameters(), *model.buffers())}
-    return SavedMemory(_count_hooks(forward, x, excluded), _count_live(forward, x, excluded))
+    excluded = _excluded(model, x)
+    hooks = count_by_hooks(model, x, forward)
+    return SavedMemory(hooks, _count_live(forward, x, excluded))
+
+
+def _excluded(model: nn.Module, x: Tensor) -> set[int]:
+    return {_storage_key(tensor) for tensor in (x, *model.parameters(), *model.buffers())}
 
 
 def output_tensors(out: Any) -> list[Tensor]:
@@ -62,7 +67,17 @@ def _storage_key(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-def _count_hooks(forward: Callable[[Tensor], Any], x: Tensor, excluded: set[int]) -> int:
+def count_by_hooks(
+    model: nn.Module, x: Tensor, forward: Callable[[Tensor], Any] | None = None
+) -> int:
+    """Count the bytes that autograd saves, as `measure_saved_memory` does; also of compiled models.
+
+    Args:
+        model: Its parameters and buffers are not counted.
+        x: Images (N, 3, H, W).
+        forward: Runs the pass; by default the model itself.
+    """
+    excluded = _excluded(model, x)
     saved: dict[int, Tensor] = {}  # kept alive, so that no storage's address is reused
 
     def pack(tensor: Tensor) -> Tensor:
@@ -71,7 +86,7 @@ def _count_hooks(forward: Callable[[Tensor], Any], x: Tensor, excluded: set[int]
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        forward(x)
+        (forward or model)(x)
     return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
 
 
