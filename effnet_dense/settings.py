@@ -35,6 +35,7 @@ class Settings:
         workers: Processes that load images, per device.
         loggers: Some of `LOGGERS`.
         compile: Whether the model is compiled.
+        cuda_graphs: Whether training replays the network from CUDA graphs.
         lean: Level of lean training, 0 to 2.
         device: 'cpu', 'cuda' or 'cuda:1'.
 
@@ -60,6 +61,7 @@ class Settings:
     compile: bool = False
     lean: int | None = None
     device: str | None = None
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.iterations is not None:

@@ -150,6 +150,11 @@ FLAGS: dict[str, dict[str, Any]] = {
     'compile': dict(
         flag='--compile', action='store_true', help='compile the model (torch.compile)'
     ),
+    'cuda_graphs': dict(
+        flag='--cuda-graphs',
+        action='store_true',
+        help='replay backbone, neck and heads from CUDA graphs: for images of one size on one GPU',
+    ),
     'lean': dict(
         flag='--lean',
         type=int,

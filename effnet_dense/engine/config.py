@@ -36,6 +36,7 @@ READ_BY_RUNNER = {
     'activation_checkpointing',
     'channels_last',
     'compile',
+    'cuda_graphs',
     'device',
     'efficient_conv_bn_eval',
     'find_unused_parameters',

@@ -47,11 +47,13 @@ from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.class_rows import load_by_class
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.console import quieten_console
+from effnet_dense.engine.cuda_graphs import check_cuda_graphs, use_cuda_graphs
 from effnet_dense.engine.deferred_scalars import DeferredScalars
 from effnet_dense.engine.devices import run_device, use_device
 from effnet_dense.engine.fused_steps import with_fused_steps
 from effnet_dense.engine.hooks.averages import GroupedAveragesHook
 from effnet_dense.engine.hooks.checkpoint import CheckpointHook, PlainSchedulerStates
+from effnet_dense.engine.hooks.cuda_graphs import CUDAGraphsHook
 from effnet_dense.engine.hooks.finite import FiniteHook
 from effnet_dense.engine.hooks.finite_outputs import FiniteOutputsHook
 from effnet_dense.engine.hooks.first_step import FirstStepHook
@@ -107,6 +109,7 @@ class Runner(MMEngineRunner):
       `log_level='DEBUG'` the console shows everything, too.
     - Ctrl-C saves a checkpoint and stops.
     - A lock keeps two trainings out of one work folder.
+    - `cuda_graphs=True` replays backbone, neck and heads from CUDA graphs in training.
     - `compile=True`, or a dict of torch.compile's options, compiles backbone, neck and dense heads.
     - `device='cpu'` or 'cuda:1' chooses where a run in one process computes.
     - Schedules may have fractions of an epoch, with `convert_to_iter_based=True`.
@@ -409,8 +412,13 @@ class Runner(MMEngineRunner):
             pass  # the visualizer writes the config, too: TIME/vis_data/config.py
 
     def _maybe_compile(self, target: str) -> None:
-        """Compile the model's parts if the config's `compile` requests it: see `compile_parts`."""
+        """Compile the model's parts if the config's `compile` requests it: see `compile_parts`.
+
+        `cuda_graphs` captures them instead, for training.
+        """
         options = self.cfg.get('compile')
+        if self.cfg.get('cuda_graphs') and target == 'train_step':
+            self._use_cuda_graphs(compiled=bool(options))
         if options is None or options is False:
             return
         if options is not True and not isinstance(options, dict):
@@ -418,6 +426,15 @@ class Runner(MMEngineRunner):
         with config_errors('compile'):
             parts = compile_parts(unwrap_model(self.model), **({} if options is True else options))
         self.logger.info(f'compiling {", ".join(parts)}: the first steps take minutes')
+
+    def _use_cuda_graphs(self, compiled: bool) -> None:
+        """Capture the model's parts in their first step: see `effnet_dense.engine.cuda_graphs`."""
+        check_cuda_graphs(
+            *(self._device_type, self.world_size, accumulated_batches(self.optim_wrapper)), compiled
+        )
+        parts = use_cuda_graphs(unwrap_model(self.model), self.logger.warning)
+        self.register_hook(CUDAGraphsHook(parts.values()))
+        self.logger.info(f'CUDA graphs of {", ".join(parts)}: captured in the first step')
 
     def load_or_resume(self) -> None:
         """Load or resume; without a file, from the work folder's newest complete checkpoint."""

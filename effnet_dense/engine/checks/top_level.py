@@ -34,7 +34,11 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(('default_scope', 'device', 'load_from', 'runner_type', 'sync_bn'), (TEXT,)),
     **dict.fromkeys(
-        ('channels_last', 'find_unused_parameters', 'load_from_rows', 'report', 'resume'), (TRUTH,)
+        (
+            *('channels_last', 'cuda_graphs', 'find_unused_parameters', 'load_from_rows'),
+            *('report', 'resume'),
+        ),
+        (TRUTH,),
     ),
     **dict.fromkeys(('param_scheduler', 'val_evaluator', 'test_evaluator'), (DICTIONARY, LIST)),
     'compile': (DICTIONARY, TRUTH),

@@ -13,6 +13,7 @@ from effnet_dense.data.folders import SPLITS
 from effnet_dense.engine.settings.batch_size import set_batch_size
 from effnet_dense.engine.settings.classes import set_classes
 from effnet_dense.engine.settings.compiling import set_compile
+from effnet_dense.engine.settings.cuda_graphs import set_cuda_graphs
 from effnet_dense.engine.settings.device import set_device
 from effnet_dense.engine.settings.epochs import set_epochs
 from effnet_dense.engine.settings.iterations import set_iterations
@@ -34,6 +35,7 @@ MEMORY: tuple[Step, ...] = (
     ('precision', set_precision),
     ('lean', set_lean),
     ('compile', set_compile),
+    ('cuda_graphs', set_cuda_graphs),
 )
 """What the largest batch that fits depends on, besides the data's classes."""
 
