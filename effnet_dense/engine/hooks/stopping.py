@@ -121,10 +121,10 @@ def resume_hint(work_dir: str) -> Iterator[None]:
     except RuntimeError as error:
         if 'DataLoader worker' not in str(error):
             raise
-        raise ChildProcessError(
-            f'{str(error).strip()} Often memory or /dev/shm is exhausted: try a smaller '
-            f'train_dataloader.num_workers; {describe_last_checkpoint(work_dir)}'
-        ) from error
+        raise _killed_worker(str(error).strip(), work_dir) from error
+    except ConnectionError as error:  # a worker was killed while it sent a batch
+        reason = f'DataLoader worker ended while it sent a batch ({error}).'
+        raise _killed_worker(reason, work_dir) from error
     except FloatingPointError as error:
         raise FloatingPointError(f'{error}\n{describe_last_checkpoint(work_dir)}') from error
     except OSError as error:
@@ -133,6 +133,13 @@ def resume_hint(work_dir: str) -> Iterator[None]:
         full = '' if 'disk is full' in str(error.strerror) else 'the disk is full: '
         reason = f'{full}{error.strerror}; {describe_last_checkpoint(work_dir)}'
         raise type(error)(error.errno, reason, error.filename or work_dir) from error
+
+
+def _killed_worker(reason: str, work_dir: str) -> ChildProcessError:
+    return ChildProcessError(
+        f'{reason} Often memory or /dev/shm is exhausted: try a smaller '
+        f'train_dataloader.num_workers; {describe_last_checkpoint(work_dir)}'
+    )
 
 
 def describe_last_checkpoint(work_dir: str) -> str:

@@ -136,6 +136,12 @@ def test_a_killed_worker_is_reported(
     assert 'the last checkpoint is ' in error and 'epoch_1.pth: continue with --resume' in error
 
 
+def test_a_worker_killed_while_it_sends(tmp_path: Path) -> None:
+    message = r'^DataLoader worker .*reset.*num_workers; there is no checkpoint yet'
+    with pytest.raises(ChildProcessError, match=message), resume_hint(str(tmp_path)):
+        raise ConnectionResetError(104, 'Connection reset by peer')
+
+
 @pytest.mark.parametrize(
     'error', [ValueError('three'), RuntimeError('out of memory'), OSError('x')]
 )
