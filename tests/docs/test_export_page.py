@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from effnet_dense.exporting.formats import write
 from effnet_dense.inference import Predictor
 from tests.helpers import documents
 from tests.helpers.exported_files import DETECTOR, whole_image
@@ -56,14 +58,33 @@ def run_text(script: str, folder: Path, values: NDArray[np.uint8]) -> str:
     return run.stdout
 
 
-def test_the_script_needs_no_pytorch(tmp_path: Path) -> None:
+def openvino_script() -> str:
+    """Return the page's script for OpenVINO: that for ONNX, but for the lines that differ."""
+    script = block('docs/export.md', 'import onnxruntime')
+    opened, run = block('docs/export.md', 'openvino.Core()').split('compiled =')
+    image, loop = script.index('image ='), script.index('for box')
+    head = script[: script.index('session =')].replace('import onnxruntime', 'import openvino')
+    middle = script[image : script.index('boxes, scores, labels =')]
+    return f'{head}{opened}{middle}compiled ={run}{script[loop:]}'
+
+
+@pytest.mark.parametrize('form', ['onnx', 'openvino'])
+def test_the_script_needs_no_pytorch(form: str, tmp_path: Path) -> None:
     path = whole_image(tmp_path / 'model.onnx')
-    values = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
+    script = block('docs/export.md', 'import onnxruntime')
+    if form == 'openvino':
+        pytest.importorskip('openvino')
+        script = openvino_script()
+        model = onnx.load(str(path))
+        path.unlink()
+        path = tmp_path / 'model_openvino'
+        write(model, DETECTOR, path, form)
+    values = np.random.default_rng(0).integers(0, 256, (50, 80, 3), dtype=np.uint8)
     values[..., 0] //= 3  # little blue: channels in the wrong order change the score
-    printed = run_script('docs/export.md', 'import onnxruntime', tmp_path, values)
+    printed = run_text(WITHOUT + script, tmp_path, values)
     found = Predictor(path)(values).pred_instances
     score, box = found.scores.item(), found.bboxes[0].numpy()
-    assert score > 0.6 and box.tolist() == [0, 0, 64, 40]
+    assert score > 0.6 and box.tolist() == [0, 0, 80, 50]
     assert printed == f'{DETECTOR.classes[1]} {score:.2f} {box.round(1)}\n'
 
 
