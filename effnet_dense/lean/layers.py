@@ -68,7 +68,9 @@ def start(module: Any, inputs: Sequence[Tensor]) -> Feature:
 
 
 def _convolve(conv: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
-    x, own, run = feature.x, (conv.weight, conv.bias), conv._conv_forward
+    (x,), own, run = cast_operands(feature.x), (conv.weight, conv.bias), conv._conv_forward
+    if x is not feature.x:  # autocast's copy
+        feature = Feature(x, Recomputed(Tensor.to, feature.source, x.dtype))
     through = feature.through
     if _is_fast(conv, x):
         through = feature.through_python
@@ -83,11 +85,16 @@ def _convolve(conv: Any, feature: Feature, rest: list[Any], level: int) -> Featu
 
 
 def _is_fast(conv: Any, x: Tensor) -> bool:
-    """Whether a convolution is `depthwise_conv2d`, which pads (N, C, H, W) without a copy."""
+    """Whether a convolution is `depthwise_conv2d`, which pads (N, C, H, W) without a copy.
+
+    Args:
+        conv: Any convolution.
+        x: Its input, in autocast's dtype.
+    """
     if not isinstance(conv, DepthwiseConv2d):
         return False
-    (cast,), padding = cast_operands(x), conv.padding_for(x)
-    return fast_geometry(cast, conv.weight, conv.stride, padding, conv.dilation) is not None
+    padding = conv.padding_for(x)
+    return fast_geometry(x, conv.weight, conv.stride, padding, conv.dilation) is not None
 
 
 def _is_recomputed(conv: nn.Conv2d, rest: list[Any], level: int) -> bool:

@@ -103,6 +103,17 @@ def test_what_is_saved(name: str, maps: int) -> None:
     assert saved == pytest.approx(maps + (4 / 6 if name == 'pointwise' else 0), abs=0.01)
 
 
+def test_autocasts_copies_are_not_saved() -> None:
+    """A norm of a feature in float32 returns float32, which the convolution after it casts."""
+    chain = Row([nn.BatchNorm2d(6), nn.SiLU(), nn.Conv2d(6, 6, 1), nn.Conv2d(6, 6, 1)])
+    chain.level = 1
+    x = torch.randn(2, 6, 32, 32, requires_grad=True)
+    with torch.autocast('cpu', torch.bfloat16):
+        _, alive = saved_bytes(chain, x)
+    # The first convolution's output in bfloat16, and the statistics.
+    assert alive == 2 * 6 * 32 * 32 * 2 + 2 * 6 * 4
+
+
 def test_what_could_be_noticed_runs_plainly() -> None:
     def hooked(module: nn.Module, inner: str = '') -> nn.Module:
         module.get_submodule(inner).register_forward_hook(lambda *_: None)
