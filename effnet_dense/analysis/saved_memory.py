@@ -70,13 +70,7 @@ def _storage_key(tensor: Tensor) -> int:
 def count_by_hooks(
     model: nn.Module, x: Tensor, forward: Callable[[Tensor], Any] | None = None
 ) -> int:
-    """Count the bytes that autograd saves, as `measure_saved_memory` does; also of compiled models.
-
-    Args:
-        model: Its parameters and buffers are not counted.
-        x: Images (N, 3, H, W).
-        forward: Runs the pass; by default the model itself.
-    """
+    """Count the bytes that autograd saves, also in compiled models; see `measure_saved_memory`."""
     excluded = _excluded(model, x)
     saved: dict[int, Tensor] = {}  # kept alive, so that no storage's address is reused
 

@@ -121,8 +121,8 @@ def main(args: argparse.Namespace) -> None:
 
     from effnet_dense.engine.config import check_source
     from effnet_dense.exporting import export
+    from effnet_dense.exporting.bare_network import is_name
     from effnet_dense.exporting.formats import OUT
-    from effnet_dense.exporting.networks import is_name
 
     network = is_name(args.config)
     if not network:

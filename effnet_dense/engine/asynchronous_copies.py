@@ -1,4 +1,4 @@
-"""Copy batches to a GPU while the host goes on: from pinned memory, without waiting."""
+"""Copy batches to a GPU from pinned memory, without waiting."""
 
 from __future__ import annotations
 

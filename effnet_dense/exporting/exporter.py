@@ -15,10 +15,10 @@ from mmengine.logging import print_log
 from torch import nn
 
 from effnet_dense.engine.run_folder import checkpoint_of
+from effnet_dense.exporting.bare_network import bare_network, is_name
 from effnet_dense.exporting.formats import OUT, any_size_trace, check_out, maker, write
 from effnet_dense.exporting.int8 import MAX_DROP
 from effnet_dense.exporting.maker import Parts
-from effnet_dense.exporting.networks import is_name, network
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
 from effnet_dense.exporting.request import Request, Settled, Subject, settle
 from effnet_dense.exporting.trained import Trained
@@ -97,8 +97,7 @@ def export(
     with opened as own:
         parts, metadata = _traced(subject, settled, metadata)
         if own is not None and isinstance(subject, Trained):
-            found = in_int8(parts, metadata, subject.predictor, own, format, max_drop)
-            model, metadata = found
+            model, metadata = in_int8(parts, metadata, subject.predictor, own, format, max_drop)
         else:
             model = _stored(parts, metadata, format)
     written = write(model, metadata, path, format)
@@ -114,7 +113,7 @@ def _subject(
     std: Sequence[float] | None,
 ) -> Subject:
     if isinstance(config, nn.Module) or is_name(config):
-        return network(config, checkpoint, post, mean, std)
+        return bare_network(config, checkpoint, post, mean, std)
     if mean is not None or std is not None:
         raise ValueError('mean and std are those of the config: expected export without them')
     predictor = Predictor(config, checkpoint, device='cpu')
@@ -139,8 +138,9 @@ def _traced(subject: Subject, settled: Settled, metadata: Metadata) -> tuple[Par
 
 def _stored(parts: Parts, metadata: Metadata, form: str) -> Any:
     """Return a complete model with weights of the metadata's precision."""
-    whole = parts if metadata.precision == 'fp32' else stored(parts, metadata, form)
-    return whole.joined()
+    if metadata.precision != 'fp32':
+        parts = stored(parts, metadata, form)
+    return parts.joined()
 
 
 def _summary(metadata: Metadata) -> str:

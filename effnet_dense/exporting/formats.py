@@ -18,7 +18,6 @@ from effnet_dense.runtimes.metadata import Metadata
 
 PARTIAL = '.partial'
 
-
 OUT = {
     'onnx': 'model.onnx',
     'openvino': 'model_openvino',

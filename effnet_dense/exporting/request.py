@@ -31,7 +31,7 @@ class Request(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """A request without questions.
+    """A request with its defaults filled in.
 
     Attributes:
         sides: Height and width of the example images, in pixels: those of the file, or `multiple`.

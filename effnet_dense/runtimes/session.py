@@ -25,7 +25,6 @@ from effnet_dense.runtimes.torch_session import TorchSession
 
 ENDS = (openvino_session.SUFFIX, openvino_session.WEIGHTS)
 
-
 SESSIONS: dict[str, Callable[[Path], Session]] = {
     onnx_session.SUFFIX: OnnxSession,
     openvino_session.SUFFIX: OpenvinoSession,
@@ -54,8 +53,8 @@ def _is_openvino(path: Path) -> bool:
         network = path.with_suffix(openvino_session.SUFFIX)
         return path.suffix == openvino_session.WEIGHTS and network.is_file()
     files = path.glob(f'*{openvino_session.SUFFIX}')
-    whole = any(file.with_suffix(openvino_session.WEIGHTS).is_file() for file in files)
-    return whole or any((path / f'model{end}').is_file() for end in ENDS)
+    complete = any(file.with_suffix(openvino_session.WEIGHTS).is_file() for file in files)
+    return complete or any((path / f'model{end}').is_file() for end in ENDS)
 
 
 def open_session(path: str | os.PathLike[str]) -> Session:

@@ -12,6 +12,7 @@ from effnet_dense.lean.gate import can_join, gates_by_linear
 from effnet_dense.models.layers import ConvNormAct, SqueezeExcite
 from effnet_dense.ops import gated_conv
 from effnet_dense.ops.gated_conv import gated_conv2d, gated_gradients
+from tests.helpers.gradients import assert_gradients_close
 
 SILU = dict(type='SiLU', inplace=True)
 
@@ -38,13 +39,7 @@ def test_outputs_and_gradients_are_those_of_the_two(bias, memory_format):
     # The attention is linear layers there, whose sums are in another order.
     torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-6)
     leaves = (x, *se.parameters(), *conv.parameters())
-    gradient = torch.randn_like(y)
-    for own, right in zip(
-        torch.autograd.grad(y, leaves, gradient),
-        torch.autograd.grad(expected, leaves, gradient),
-        strict=True,
-    ):
-        torch.testing.assert_close(own, right, rtol=1e-5, atol=1e-6)
+    assert_gradients_close(y, expected, leaves, atol=1e-6)
 
 
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])

@@ -8,6 +8,7 @@ from torch import nn
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, conv2d, pad_same
 from effnet_dense.ops import depthwise as module
 from effnet_dense.ops.depthwise import AxisGeometry, fast_geometry, narrow_kernels
+from tests.helpers.gradients import assert_gradients_close
 
 SIZES = [(8, 8), (7, 8), (9, 7), (16, 13), (5, 4), (3, 3), (2, 2), (1, 1), (6, 1)]
 
@@ -35,13 +36,7 @@ def test_outputs_and_gradients_are_those_of_a_padded_copy(size, kernel, stride, 
     y, expected = conv(x), padded(conv, x)
     torch.testing.assert_close(y, expected)
     leaves = (x, conv.weight, conv.bias)
-    gradient = torch.randn_like(y)
-    for own, right in zip(
-        torch.autograd.grad(y, leaves, gradient),
-        torch.autograd.grad(expected, leaves, gradient),
-        strict=True,
-    ):
-        torch.testing.assert_close(own, right, rtol=1e-5, atol=1e-5)
+    assert_gradients_close(y, expected, leaves, atol=1e-5)
 
 
 @pytest.mark.parametrize('kernel', [3, 5])

