@@ -6,6 +6,7 @@ many launches a step.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MethodType
 from typing import Any
 
@@ -37,20 +38,27 @@ def step_in_merged_groups(optim_wrapper: Any) -> None:
 def _merged_step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
     """Call the class's `step` on merged groups."""
     groups = self.param_groups
-    self.param_groups = merge_groups(groups)
+    self.param_groups = merge_groups(groups, self.state)
     try:
         return type(self).step(self, *args, **kwargs)
     finally:
         self.param_groups = groups
 
 
-def merge_groups(groups: list[Group]) -> list[Group]:
-    """Join groups of equal settings; those with a tensor among them, such as the rate, stay."""
+def merge_groups(groups: list[Group], state: Mapping[Tensor, Any]) -> list[Group]:
+    """Join groups of equal settings; those with a tensor among them, such as the rate, stay.
+
+    Args:
+        groups: Of an optimizer.
+        state: The optimizer's. Parameters with and without one are not joined: torch's fused SGD
+            takes a momentum of all parameters of a group, or of none.
+    """
     merged: dict[Any, Group] = {}
     for number, group in enumerate(groups):
         settings = {name: value for name, value in group.items() if name not in NO_SETTINGS}
         plain = not any(isinstance(value, Tensor) for value in settings.values())
-        key = repr(sorted(settings.items())) if plain else number
+        begun = any(state.get(parameter) for parameter in group['params'])
+        key = (repr(sorted(settings.items())), begun) if plain else number
         if key in merged:
             merged[key]['params'] += group['params']
         else:

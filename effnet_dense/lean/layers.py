@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.modules.dropout import _DropoutNd
 
 from effnet_dense.lean.feature import Feature, Recomputed, in_autocast
@@ -64,7 +65,7 @@ def start(module: Any, inputs: Sequence[Tensor]) -> Feature:
     if is_exactly(module, Fusion):
         return fuse(module, inputs)
     first, *others = inputs
-    return Feature(first).then(in_autocast(module, first.device.type), *others)
+    return _run_other(module, Feature(first), *others)
 
 
 def _convolve(conv: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
@@ -129,18 +130,31 @@ def _attend(se: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
 
 
 def _run(module: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
-    """Run any other module, out of place."""
+    """Run any other module."""
+    return _run_other(module, feature)
 
-    def run(x: Tensor) -> Tensor:
-        if not getattr(module, 'inplace', False):
-            return module(x)
-        module.inplace = False
+
+def _run_other(module: Any, feature: Feature, *others: Tensor) -> Feature:
+    """Run a module out of place, and again with the parameters that it has now."""
+    own = {name: value for name, value in module._parameters.items() if value is not None}
+
+    def run(*tensors: Tensor) -> Tensor:
+        inputs, values = tensors[: len(others) + 1], tensors[len(others) + 1 :]
+        in_place = getattr(module, 'inplace', False)
+        if in_place:
+            module.inplace = False
         try:
-            return module(x)
+            if not own:
+                return module(*inputs)
+            return functional_call(module, dict(zip(own, values, strict=True)), inputs)
         finally:
-            module.inplace = True
+            if in_place:
+                module.inplace = True
 
-    return feature.then(in_autocast(run, feature.x.device.type))
+    again = in_autocast(run, feature.x.device.type)
+    arguments = *others, *own.values()
+    out = feature.through(again, *arguments)
+    return Feature(out, Recomputed(again, feature.source, *arguments, bias=own.get('bias')))
 
 
 def pads_with_zeros(conv: Any) -> bool:

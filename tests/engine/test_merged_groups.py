@@ -72,15 +72,15 @@ def test_a_failed_step_leaves_the_groups() -> None:
 
 def test_schedules_still_see_each_group() -> None:
     groups = [dict(params=[1], lr=0.1), dict(params=[2], lr=0.1), dict(params=[3], lr=0.2)]
-    assert [g['params'] for g in merge_groups(groups)] == [[1, 2], [3]]
+    assert [g['params'] for g in merge_groups(groups, {})] == [[1, 2], [3]]
     assert [g['params'] for g in groups] == [[1], [2], [3]]
     groups[1]['lr'] = 0.2
-    assert [g['params'] for g in merge_groups(groups)] == [[1], [2, 3]]
+    assert [g['params'] for g in merge_groups(groups, {})] == [[1], [2, 3]]
 
 
 def test_rates_that_are_tensors_stay_apart() -> None:
     groups = [dict(params=[n], lr=torch.tensor(0.1)) for n in range(2)]
-    assert len(merge_groups(groups)) == 2
+    assert len(merge_groups(groups, {})) == 2
 
 
 def test_only_fused_ones_and_several() -> None:
@@ -91,3 +91,21 @@ def test_only_fused_ones_and_several() -> None:
     foreign = SimpleNamespace(optimizer=SimpleNamespace(param_groups=[{}]))
     step_in_merged_groups(foreign)
     assert not hasattr(foreign.optimizer, 'step')
+
+
+def test_a_weight_whose_first_gradient_comes_later() -> None:
+    """torch's fused SGD takes no group of which some weights have a momentum, and others none."""
+    found = []
+    for merged in (False, True):
+        groups = [dict(params=[w]) for w in weights()]
+        wrapped = OptimWrapper(torch.optim.SGD(groups, lr=0.1, momentum=0.9, fused=True))
+        if merged:
+            step_in_merged_groups(wrapped)
+        for number in range(3):
+            for index, group in enumerate(groups):
+                late = index == 2 and number == 0
+                group['params'][0].grad = None if late else torch.ones_like(group['params'][0])
+            wrapped.optimizer.step()
+        found.append([group['params'][0].detach() for group in groups])
+    for a, b in zip(*found, strict=True):
+        assert torch.equal(a, b)

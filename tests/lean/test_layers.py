@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from effnet_dense.lean.chain import run_chain
 from effnet_dense.lean.layers import step_of
@@ -156,3 +157,29 @@ def test_where_nothing_is_recomputed(condition: str, level: int, monkeypatch: An
     assert max(saved_bytes(copy.deepcopy(chain).requires_grad_(False), x)) == 0
     monkeypatch.setattr(condition, lambda: True)
     assert max(saved_bytes(chain, x)) > 2 * leanly
+
+
+@pytest.mark.parametrize('level', [0, 1])
+def test_other_layers_keep_the_parameters_of_the_forward_pass(level: int) -> None:
+    chain = Row([nn.Conv2d(6, 6, 1), nn.GroupNorm(2, 6), nn.SiLU(), nn.Conv2d(6, 6, 1)])
+    x = torch.randn(2, 6, 8, 8)
+    own = {name: p.detach() + torch.randn_like(p) for name, p in chain.named_parameters()}
+    gradients = []
+    for lean in (0, level):
+        chain.level = lean
+        given = {name: value.clone().requires_grad_() for name, value in own.items()}
+        functional_call(chain, given, (x,)).square().sum().backward()
+        gradients.append([value.grad for value in given.values()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_a_changed_bias_of_another_layer_is_noticed() -> None:
+    norm = nn.GroupNorm(2, 6)
+    chain = Row([nn.Conv2d(6, 6, 1), norm, nn.SiLU(), nn.Conv2d(6, 6, 1)])
+    chain.level = 1
+    out = chain(torch.randn(2, 6, 8, 8))
+    with torch.no_grad():
+        norm.bias.add_(1)
+    with pytest.raises(RuntimeError, match='changed in place'):
+        out.sum().backward()
