@@ -10,6 +10,7 @@ from mmengine.config import Config
 from effnet_dense.analysis.memory.fake_model import replace_tensors
 from effnet_dense.analysis.waits.pretended_gpu import GPU, pretended_gpu, to_gpu
 from effnet_dense.analysis.waits.recorder import Recorded, Recorder, Wait
+from effnet_dense.data import check_data_files
 from effnet_dense.engine.asynchronous_copies import copy_asynchronously, with_pinned_memory
 from effnet_dense.engine.fused_steps import with_fused_steps
 from effnet_dense.engine.jobs import build_runner
@@ -49,8 +50,14 @@ def record_step(config: Config) -> Step:
         config: With data of at least three batches and a work folder; it is not changed.
 
     Raises:
-        ValueError: The training ended before its second step.
+        FileNotFoundError: A file of the data is missing.
+        ValueError: It is no config, or the training ended before its second step.
     """
+    if not isinstance(config, Config):
+        raise ValueError(
+            f'expected a config as effnet_dense.engine.load_config returns it, got {config!r:.80}'
+        )
+    check_data_files(config, ('train',))
     runner = build_runner(_as_on_gpu(config))
     recorder = Recorder()
     runner.register_hook(recorder)

@@ -121,3 +121,11 @@ def test_too_little_data(tmp_path: Path) -> None:
     values = {**options(), **narrow_retinanet()}
     with pytest.raises(ValueError, match='expected data for two steps'):
         waits('effnet_lite0_retinanet_finetune', data, tmp_path / 'run', values)
+
+
+def test_wrong_configs() -> None:
+    name: Any = 'effnet_lite0_retinanet_coco'
+    with pytest.raises(ValueError, match=r'expected a config as .*load_config .*got .effnet_lite0'):
+        list_waits(name)
+    with pytest.raises(FileNotFoundError, match='instances_train2017'):
+        list_waits(load_config(name))
