@@ -1,7 +1,8 @@
 """Quantise LiteRT's files by Google's AI Edge Quantizer.
 
-Weights are 8 bits with one scale per output channel, activations 8 bits. What follows the last
-layers, i.e. decoding and the joining of levels, stays in float32.
+Weights are 8 bits with one scale per output channel, activations 8 bits. The last layers have
+outputs in float32, because rounded box edges cost AP75; so has what follows them, i.e. decoding and
+the joining of levels.
 
 Shapes: N images of H × W pixels.
 """
@@ -88,8 +89,13 @@ class LitertQuantiser:
         if self._ranges is None:
             self._ranges = self._measured()
         quantiser = import_quantizer().Quantizer(bytearray(self._network))
+        last = {operator.name for operator in last_layers(self._operators)}
         for name in names:
-            quantiser.add_static_config(f'^{re.escape(name)}$', '*', **BITS)
+            pattern = f'^{re.escape(name)}$'
+            if name in last:
+                quantiser.add_dynamic_config(pattern, '*', num_bits=8)
+            else:
+                quantiser.add_static_config(pattern, '*', **BITS)
         return _result(quantiser, self._ranges)
 
     def _measured(self) -> Any:
@@ -162,6 +168,18 @@ def after_layers(graph: Collection[Operator]) -> list[Operator]:
         else:
             after.append(operator)
     return after
+
+
+def last_layers(graph: Collection[Operator]) -> list[Operator]:
+    """Return the layers whose results no other layer takes, directly or by other operators."""
+    needed: set[int] = set()
+    last = []
+    for operator in reversed(list(graph)):
+        if operator.kind in LAYERS and not needed.intersection(operator.outputs):
+            last.append(operator)
+        if operator.kind in LAYERS or needed.intersection(operator.outputs):
+            needed.update(operator.inputs)
+    return last
 
 
 def import_quantizer() -> Any:

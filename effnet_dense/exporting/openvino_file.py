@@ -19,8 +19,13 @@ REASONS = ('While validating', '-- ')
 """How the lines of OpenVINO's errors begin that name an operator, best first."""
 
 
-def to_openvino(model: onnx.ModelProto) -> Any:
+def to_openvino(model: onnx.ModelProto, fused: bool = False) -> Any:
     """Convert an ONNX graph; names of inputs and outputs stay.
+
+    Args:
+        model: The graph.
+        fused: Factors are multiplied into the weights of convolutions, and layers may lose their
+            names; several that shared weights then have their own.
 
     Raises:
         ValueError: OpenVINO cannot; the message has its reason.
@@ -31,12 +36,17 @@ def to_openvino(model: onnx.ModelProto) -> Any:
         if node.op_type == 'MaxPool':
             _pad_explicitly(node)
     try:
-        return import_openvino().Core().read_model(io.BytesIO(copied.SerializeToString()))
+        data = io.BytesIO(copied.SerializeToString())
+        if fused:
+            return import_openvino().convert_model(data)
+        converted = import_openvino().Core().read_model(data)
     except Exception as error:  # whatever its frontend raises
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         named = [line for start in REASONS for line in lines if line.startswith(start)]
         reason = [*named, lines[-1]][0]
         raise ValueError(f'OpenVINO cannot convert this model: {reason:.300}') from error
+    _fold_constants(converted)
+    return converted
 
 
 def save_openvino(model: Any, metadata: Metadata, folder: Path) -> None:
@@ -51,8 +61,9 @@ def save_openvino(model: Any, metadata: Metadata, folder: Path) -> None:
     for key, value in model_info(metadata).items():
         model.set_rt_info(value, ['model_info', key])
     # Weights of lower precision are in the graph already; decoding stays in float32.
-    openvino = import_openvino()
-    openvino.save_model(model, str(folder / f'{NAME}{SUFFIX}'), compress_to_fp16=False)
+    path = folder / f'{NAME}{SUFFIX}'
+    import_openvino().save_model(model, str(path), compress_to_fp16=False)
+    _remove_indentation(path)
 
 
 def model_info(metadata: Metadata) -> dict[str, str]:
@@ -79,6 +90,27 @@ def model_info(metadata: Metadata) -> dict[str, str]:
         info['iou_threshold'] = str(nms.get('iou_threshold', nms.get('iou_thr', 0.5)))
         info['confidence_threshold'] = str(numbers.get('score_thr', 0.0))
     return info
+
+
+def _remove_indentation(path: Path) -> None:
+    """Write an XML file without the space between elements, which is a sixth of it."""
+    lines = path.read_text(encoding='utf-8').splitlines()
+    path.write_text('\n'.join(line.strip() for line in lines), encoding='utf-8')
+
+
+def _fold_constants(model: Any) -> None:
+    """Compute what depends on constants alone, in place.
+
+    The frontend shapes weights and biases by operators: NNCF takes them for data, and rounds
+    depthwise weights without storing them in 8 bits. `openvino.convert_model` folds more, but also
+    into convolutions that levels share.
+    """
+    import_openvino()
+    from openvino.passes import ConstantFolding, Manager
+
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(model)
 
 
 def _pad_explicitly(node: onnx.NodeProto) -> None:

@@ -40,7 +40,7 @@ class OpenvinoQuantiser:
 
     def quantised(self, kept: Collection[str]) -> Any:
         nncf = self._nncf
-        model = to_openvino(self._network)
+        model = to_openvino(self._network, fused=True)
         present = {node.get_friendly_name() for node in model.get_ops()}
         ignored = [f'{name}{end}' for name in kept for end in (WITHOUT_BIAS, '')]
         chosen = nncf.IgnoredScope(names=[name for name in ignored if name in present])
@@ -52,7 +52,7 @@ class OpenvinoQuantiser:
             subset_size=len(self._images),
             ignored_scope=chosen if kept else None,
         )
-        _share_weights(quantised)
+        _share_constants(quantised)
         return quantised
 
     def joined(self, network: Any, tail: onnx.ModelProto | None) -> Any:
@@ -79,13 +79,18 @@ class OpenvinoQuantiser:
         return import_openvino().Model([*second.get_results(), *others], inputs)
 
 
-def _share_weights(model: Any) -> None:
-    """See `shared_weights.share_weights`."""
+def _share_constants(model: Any) -> None:
+    """Keep one of equal constants, and of weights that are alike (`shared_weights`), in place.
+
+    NNCF writes four limits for each activation, of which two are the others again.
+    """
     weights = SharedWeights()
+    known: dict[tuple[Any, ...], Any] = {}
     for node in model.get_ops():
         if node.get_type_name() == 'Constant':
-            same = weights.earlier(node, node.data)
-            if same is not None:
+            key = (node.get_element_type().to_string(), tuple(node.shape), node.data.tobytes())
+            same = known.setdefault(key, weights.earlier(node, node.data) or node)
+            if same is not node:
                 node.output(0).replace(same.output(0))
 
 

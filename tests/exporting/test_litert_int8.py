@@ -16,6 +16,7 @@ from effnet_dense.exporting.litert_int8 import (
     LitertQuantiser,
     Operator,
     after_layers,
+    last_layers,
     listed,
     operators,
 )
@@ -60,16 +61,19 @@ def test_int8(network: bytes) -> None:
     run, expected = listed(found), listed(network)(data[0])
     assert [operator.kind for operator in operators(network)].count('CONV_2D') == 3
     assert 1e-4 < mean_difference(run(data[0]), expected) < 0.1
-    kinds = {name: types for name, types in _types(found) if name in ('CONV_2D', 'EXP')}
-    assert kinds == {'CONV_2D': 'int8', 'EXP': 'float32'}  # what follows the layers stays
+    kinds = [(name, types) for name, types in _types(found) if name in ('CONV_2D', 'EXP')]
+    assert kinds == [  # the last layer and what follows it stay
+        *[('CONV_2D', 'int8')] * 2,
+        ('CONV_2D', 'float32'),
+        ('EXP', 'float32'),
+    ]
     layers = quantiser.layers()
     assert len(layers) == 4
-    half = quantiser.quantised(layers[:2])
-    assert sorted(t for n, t in _types(half) if n.endswith('CONV_2D')) == [
-        *['float32'] * 2,
-        *['int8'] * 2,
-    ]
-    assert mean_difference(listed(half)(data[0]), expected) < mean_difference(
+    most = quantiser.quantised(layers[:3])
+    last = {operator.name for operator in last_layers(operators(network))}
+    kinds = [types for name, types in _types(most) if name.endswith('CONV_2D')]
+    assert kinds.count('float32') == len({*layers[:3], *last})
+    assert mean_difference(listed(most)(data[0]), expected) < mean_difference(
         run(data[0]), expected
     )
 
@@ -97,6 +101,17 @@ def test_what_follows_the_layers() -> None:
     ]
     assert {operator.name for operator in after_layers(graph)} == {'row;', 'side;'}
     assert after_layers(graph[:3]) == []
+
+
+def test_last_layers() -> None:
+    graph = [
+        Operator('CONV_2D', 'stem;', [0, 1], [2]),
+        Operator('CONV_2D', 'boxes;', [2, 3], [4]),
+        Operator('LOGISTIC', 'act;', [2], [5]),
+        Operator('CONV_2D', 'scores;', [5, 6], [7]),
+        Operator('RESHAPE', 'row;', [7, 8], [9]),
+    ]
+    assert {operator.name for operator in last_layers(graph)} == {'boxes;', 'scores;'}
 
 
 def _types(network: bytes) -> list[tuple[str, str]]:

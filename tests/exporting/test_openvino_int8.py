@@ -27,16 +27,15 @@ TAIL = """
 
 
 def eight_bits(model: Any) -> set[str]:
-    """Return the layers whose weights are stored in, or rounded to, 8 bits."""
+    """Return the layers whose weights are stored in 8 bits."""
     found = set()
     for node in model.get_ops():
         if 'Convolution' in node.get_type_name():
             inputs, kinds = [node.input_value(1)], set()
             while inputs:
-                kinds.add(str(inputs[0].get_element_type()))
-                kinds.add(inputs[0].get_node().get_type_name())
+                kinds.add(inputs[0].get_element_type().to_string())
                 inputs += inputs.pop(0).get_node().input_values()
-            if any('8' in kind or kind == 'FakeQuantize' for kind in kinds):
+            if 'i8' in kinds:
                 found.add(node.get_friendly_name().partition('/')[0])
     return found
 
@@ -49,6 +48,8 @@ def test_quantised() -> None:
     found, part = quantiser.quantised(()), quantiser.quantised(['stem', 'last'])
     assert eight_bits(found) == {'stem', 'depthwise', 'pointwise', 'last'}
     assert eight_bits(part) == {'depthwise', 'pointwise'}
+    constants = [node for node in found.get_ops() if node.get_type_name() == 'Constant']
+    assert len(constants) == len({(*node.shape, node.data.tobytes()) for node in constants})
     image = IMAGES[0]
     exact = runner(network)(image)
     raw = runner(found)(image)
