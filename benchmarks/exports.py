@@ -1,6 +1,6 @@
 """Compare exported files with PyTorch on real images: the same detections, the same label maps.
 
-python -m benchmarks.exports --data ../shared/data/coco128 --images 32
+python -m benchmarks.exports --data DATA/coco128 --images 32
 python -m benchmarks.exports --models effnet_lite0_retinanet_finetune --batches 1 --side 320
 
 Needs no training: see `benchmarks.spread_weights`. Files in fp16 and int8-weights are compared with
