@@ -167,8 +167,8 @@ def _normalisation(
         return info.mean, info.std
     if mean is None or std is None:
         raise ValueError(
-            f'expected mean and std of the images of {name}, in units of 0 … 255 and in the order '
-            f'R, G, B, got {mean} and {std}'
+            f'expected both mean and std of the images of {name}, in units of 0 … 255 and in the '
+            f'order R, G, B, got mean {mean} and std {std}'
         )
     return mean, std
 

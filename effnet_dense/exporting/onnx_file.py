@@ -92,4 +92,15 @@ def to_onnx(
     model: onnx.ModelProto = converted.model_proto
     model.ir_version = IR_VERSION
     name_pooling(model)
+    if dynamic_batch:
+        _name_batch(model.graph)
     return model
+
+
+def _name_batch(graph: onnx.GraphProto) -> None:
+    """Call the inputs' first axis N wherever it is, which torch.export names by a number."""
+    batch = {value.type.tensor_type.shape.dim[0].dim_param for value in graph.input}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in batch:
+                dim.dim_param = 'N'

@@ -28,6 +28,8 @@ def test_attention_is_one_pooling_and_convolutions() -> None:
     kinds = [node.op_type for node in graph.node]
     assert kinds.count('GlobalAveragePool') == 16
     assert not {'ReduceMean', 'ReduceSum', 'Gemm', 'Div'} & set(kinds)
+    for value in (*graph.input, *graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == 'N'
 
 
 @pytest.mark.parametrize(
