@@ -17,7 +17,12 @@ from effnet_dense.utils.modules import has_hooks, is_exactly
 
 def gates_of(se: Any, x: Tensor) -> Tensor:
     """Compute the channels' gates: (N, C, H, W) → (N, C, 1, 1)."""
-    return se.conv2(se.conv1(channel_means(x))).sigmoid()
+    return gates_from(se, channel_means(x))
+
+
+def gates_from(se: Any, means: Tensor) -> Tensor:
+    """Compute the channels' gates from their means, (N, C, 1, 1) both."""
+    return se.conv2(se.conv1(means)).sigmoid()
 
 
 def gates_by_linear(se: Any, x: Tensor) -> Tensor:

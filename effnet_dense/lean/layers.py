@@ -17,7 +17,14 @@ from torch.nn.modules.dropout import _DropoutNd
 from effnet_dense.lean.feature import Feature, Recomputed, in_autocast
 from effnet_dense.lean.fusion import fuse
 from effnet_dense.lean.gate import can_join, gates_by_linear, gates_of
-from effnet_dense.lean.norm import can_fuse, normalise, normalise_silu, supports_norm
+from effnet_dense.lean.norm import (
+    can_fuse,
+    can_gate,
+    normalise,
+    normalise_act,
+    normalise_gated,
+    supports_norm,
+)
 from effnet_dense.models.bifpn import Fusion
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite
 from effnet_dense.ops.autocast import cast_operands
@@ -35,6 +42,7 @@ Step = Callable[[Any, Feature, list[Any], int], Feature]
 RANDOM = (_DropoutNd, nn.RReLU)
 # Out of place: the gradient depends on the input.
 ACTIVATIONS = {nn.SiLU: F.silu, nn.ReLU: F.relu, nn.ReLU6: F.relu6}
+NAMES = {nn.SiLU: 'silu', nn.ReLU: 'relu', nn.ReLU6: 'relu6'}
 
 
 def step_of(module: Any) -> Step | None:
@@ -114,11 +122,19 @@ def _activate(act: Any, feature: Feature, rest: list[Any], level: int) -> Featur
 
 
 def _normalise(norm: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
-    if not rest or not is_exactly(rest[-1][0], nn.SiLU) or not can_fuse(norm, feature.x):
+    act = NAMES[type(rest[-1][0])] if rest and rest[-1][1] is _activate else None
+    if act is None or not can_fuse(norm, feature.x, act):
         return normalise(norm, feature)
     rest.pop()
-    inner = bool(rest) and rest[-1][1] in (_convolve, _attend)
-    return normalise_silu(norm, feature, inner)
+    if rest and rest[-1][1] is _attend and can_gate(feature.x):
+        se, _ = rest.pop()
+        return normalise_gated(norm, feature, act, se, _is_inner(rest))
+    return normalise_act(norm, feature, act, _is_inner(rest))
+
+
+def _is_inner(rest: list[Any]) -> bool:
+    """Whether the next layer is one of those whose gradients are new tensors."""
+    return bool(rest) and rest[-1][1] in (_convolve, _attend)
 
 
 def _attend(se: Any, feature: Feature, rest: list[Any], level: int) -> Feature:

@@ -1,10 +1,11 @@
-"""Batch norm in lean training, and the SiLU after it where both are one operator.
+"""Batch norm in lean training, with what follows it where both are one operator.
 
 Shapes: N images, C channels, H × W pixels.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.lean.feature import Feature, Recomputed
-from effnet_dense.ops import fused_norm
+from effnet_dense.lean.gate import gates_from
+from effnet_dense.ops import gated_norm, norm_act
 from effnet_dense.ops.batch_norm import (
     apply_statistics,
     batch_norm,
@@ -52,22 +54,41 @@ def normalise(norm: Any, feature: Feature) -> Feature:
     return Feature(out, again)
 
 
-def can_fuse(norm: Any, x: Tensor) -> bool:
-    """Whether `normalise_silu` supports a norm, which `supports_norm` accepts, and its input."""
-    if not norm.training or not fused_norm.supports(x, norm.weight, norm.bias):
+def can_fuse(norm: Any, x: Tensor, act: str) -> bool:
+    """Whether a norm, which `supports_norm` accepts, and an activation can be one operator."""
+    if not norm.training or not norm_act.supports(x, norm.weight, norm.bias, act):
         return False
     return group_of(norm) is None
 
 
-def normalise_silu(norm: Any, feature: Feature, inner: bool) -> Feature:
-    """Run a norm in training and SiLU as one operator.
+def normalise_act(norm: Any, feature: Feature, act: str, inner: bool) -> Feature:
+    """Run a norm in training and an activation as one operator.
 
     Args:
         norm: A norm that `can_fuse` accepts.
         feature: Its input.
+        act: The activation.
         inner: Whether only lean training's own layers read the output. Their gradients are new
             tensors, which may be overwritten.
     """
     parts = norm.weight, norm.bias
-    out, *statistics = feature.through_python(fused_norm.norm_silu_in_training, *parts, norm, inner)
-    return Feature(out, Recomputed(fused_norm.norm_silu, feature.source, *statistics, *parts))
+    run = norm_act.norm_act_in_training
+    out, *statistics = feature.through_python(run, *parts, norm, act, inner)
+    return Feature(out, Recomputed(norm_act.norm_act, feature.source, *statistics, *parts, act))
+
+
+def can_gate(x: Tensor) -> bool:
+    """Whether `normalise_gated` supports a norm and its input, which `can_fuse` accepts."""
+    return norm_act.supports_gates(x)
+
+
+def normalise_gated(norm: Any, feature: Feature, act: str, se: Any, inner: bool) -> Feature:
+    """Run a norm in training, an activation and an attention; otherwise see `normalise_act`."""
+    parts, exchange = (norm.weight, norm.bias), gated_norm.Exchange()
+    handle, means, *statistics = feature.through_python(
+        gated_norm.squeeze, *parts, norm, act, exchange, inner
+    )
+    gates, own = gates_from(se, means), (*statistics, *parts, act)
+    multiply = partial(gated_norm.multiply, exchange=exchange)
+    out = feature.through_python(multiply, handle, gates, *own)
+    return Feature(out, Recomputed(norm_act.norm_act, feature.source, *own, gates))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
+from functools import partial
 
 import pytest
 import torch
@@ -10,11 +12,17 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
+from effnet_dense import lean
+from effnet_dense.analysis.saved_memory import measure_saved_memory
 from effnet_dense.lean.chain import run_chain
 from effnet_dense.lean.feature import Feature
 from effnet_dense.lean.norm import normalise, supports_norm
+from effnet_dense.models.blocks import MBConv
+from effnet_dense.models.layers import ConvNormAct
+from effnet_dense.scaling import BlockRow
 from tests.helpers import peers
 from tests.helpers.forked import prepare
+from tests.helpers.interpreted import triton_on_cpu
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -85,3 +93,61 @@ def _part_of_the_batch(rank: int, folder: str) -> None:
 def test_synchronised_over_two_processes(tmp_path) -> None:
     prepare()
     mp.start_processes(_part_of_the_batch, (str(tmp_path),), 2, start_method='forkserver')
+
+
+def block(act: str) -> MBConv:
+    torch.manual_seed(0)
+    row = BlockRow('mbconv', kernel=3, stride=2, expand=4, channels=8, repeats=1, se=0.25)
+    make = partial(ConvNormAct, norm_cfg=dict(type='BN'))
+    found = MBConv(8, row, 2, make_conv=make, act_cfg=dict(type=act, inplace=True))
+    return found.to(memory_format=torch.channels_last).train()
+
+
+def step(model: MBConv, x: Tensor) -> list[Tensor]:
+    """The output, the gradients of x and all parameters, and the running statistics."""
+    x = x.clone().requires_grad_()
+    out = model(x)
+    gradient = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+    found = torch.autograd.grad(out, [x, *model.parameters()], gradient.to(out.dtype))
+    return [out, *found, *model.buffers()]
+
+
+BFLOAT16 = dict(device_type='cpu', dtype=torch.bfloat16)
+
+
+@pytest.mark.parametrize(
+    ('act', 'level', 'half', 'bound'),
+    [
+        ('SiLU', 1, False, 3e-5),
+        ('SiLU', 2, False, 3e-5),
+        ('ReLU6', 1, False, 3e-5),
+        ('SiLU', 2, True, 4e-2),
+    ],
+)
+def test_blocks_by_triton_kernels(act: str, level: int, half: bool, bound: float) -> None:
+    x = torch.randn(2, 8, 12, 12).contiguous(memory_format=torch.channels_last)
+    right, model = step(block(act), x), block(act)
+    lean.apply(model, level)
+    with triton_on_cpu() as launched, torch.autocast(**BFLOAT16, enabled=half):
+        found = step(model, x)
+    # The expansion's norm, and the depthwise convolution's with attention; the projection's has
+    # no activation. Both features are computed again for the next convolution's gradient.
+    assert Counter(launched) == dict(
+        moments=2, statistics=2, activate=4, activation_sums=1, gradient_sums=2, input_gradient=2
+    )
+    for a, b in zip(found, right, strict=True):
+        assert (a.double() - b).norm() <= bound * b.double().norm() + 1e-5
+
+
+def test_what_is_saved_by_triton_kernels() -> None:
+    x = torch.randn(2, 8, 12, 12).contiguous(memory_format=torch.channels_last)
+    model = block('SiLU')
+    lean.apply(model, 1)
+    model.se.register_forward_hook(lambda *_: None)
+    with triton_on_cpu():
+        with_hook = measure_saved_memory(model, x).bytes
+        model.se._forward_hooks.clear()
+        saved = measure_saved_memory(model, x).bytes
+    # Two images of 32 channels on 12 × 12 and 6 × 6 pixels, and of 8 on the latter; statistics.
+    features = 4 * 2 * (32 * (12 * 12 + 6 * 6) + 8 * 6 * 6)
+    assert features <= saved < 1.05 * features < with_hook
