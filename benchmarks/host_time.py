@@ -4,7 +4,8 @@
 
 On small images a step's time is mostly that of Python and of PyTorch's dispatcher, for which a GPU
 would wait. The functions that choose this package's operators for CPUs answer no, as on CUDA; an
-operator that CPUs lack is replaced by one of the same cost. Networks run in turns, on one thread.
+operator that CPUs lack is replaced by one of the same cost. Features of small images are below the
+size at which Triton's kernels run. Networks run in turns, on one thread.
 """
 
 from __future__ import annotations

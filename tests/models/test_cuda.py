@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from effnet_dense.models import EfficientNet
+from effnet_dense.ops import triton_norm
 from tests.helpers.peers import randomise_
 
 pytestmark = pytest.mark.gpu
@@ -65,6 +66,12 @@ def test_checkpointing_halves_the_peak_and_keeps_gradients():
     assert checkpointed.layers[1][0].depthwise_conv.bn.num_batches_tracked == 1
 
 
+@pytest.mark.parametrize('dtype', triton_norm.DTYPES)
+def test_triton_kernels_agree_with_double_precision(dtype):
+    pytest.importorskip('triton', reason='triton is not installed')
+    assert triton_norm.is_available(torch.device('cuda', 0), dtype)
+
+
 @pytest.mark.parametrize('lean', [1, 2])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
 def test_lean_gradients_equal_the_plain_ones(dtype, lean):
@@ -76,7 +83,7 @@ def test_lean_gradients_equal_the_plain_ones(dtype, lean):
         with torch.autocast('cuda', dtype=dtype, enabled=dtype != torch.float32):
             features = model(x)
         sum(feature.float().square().mean() for feature in features).backward()
-    # cuDNN's batch norm and reductions run in another order than those of the second pass.
+    # Norms, and reductions by cuDNN, run in another order.
     bound = 1e-3 if dtype == torch.float32 else 5e-2
     for (name, expected), got in zip(plain.named_parameters(), ours.parameters(), strict=True):
         assert (got.grad - expected.grad).norm() <= bound * expected.grad.norm() + 1e-5, name
