@@ -97,7 +97,7 @@ def assert_close(found: list[Tensor], right: list[Tensor], dtype: torch.dtype) -
 
 
 @given(CASES)
-@settings(max_examples=30)
+@settings(max_examples=24)
 def test_against_double_precision(case: Case) -> None:
     x, gradient, norm = draw(case)
     right = in_double(x, gradient, norm, case.act)
