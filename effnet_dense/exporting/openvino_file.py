@@ -45,7 +45,8 @@ def to_openvino(model: onnx.ModelProto, fused: bool = False) -> Any:
         named = [line for start in REASONS for line in lines if line.startswith(start)]
         reason = [*named, lines[-1]][0]
         raise ValueError(f'OpenVINO cannot convert this model: {reason:.300}') from error
-    _fold_constants(converted)
+    if not _has_stored_weights(model):
+        _fold_constants(converted)
     return converted
 
 
@@ -90,6 +91,12 @@ def model_info(metadata: Metadata) -> dict[str, str]:
         info['iou_threshold'] = str(nms.get('iou_threshold', nms.get('iou_thr', 0.5)))
         info['confidence_threshold'] = str(numbers.get('score_thr', 0.0))
     return info
+
+
+def _has_stored_weights(model: onnx.ModelProto) -> bool:
+    """Whether weights are converted to float32 by operators, which folding would remove."""
+    types = {tensor.data_type for tensor in model.graph.initializer}
+    return bool(types & {onnx.TensorProto.FLOAT16, onnx.TensorProto.INT8, onnx.TensorProto.UINT8})
 
 
 def _remove_indentation(path: Path) -> None:

@@ -28,8 +28,10 @@ def test_size_and_outputs(precision: str, share: float, most: float) -> None:
     expected, outputs = runner(network)(image), runner(found)(image)
     assert 0 < largest_difference(outputs, expected) < most
     pytest.importorskip('openvino')
-    openvino = runner(to_openvino(found))(image)
-    assert largest_difference(openvino, outputs) < 1e-5
+    converted = to_openvino(found)
+    assert largest_difference(runner(converted)(image), outputs) < 1e-5
+    constants = [node.data for node in converted.get_ops() if node.get_type_name() == 'Constant']
+    assert sum(values.nbytes for values in constants) < share * len(before)
 
 
 def test_values_that_float16_lacks() -> None:
