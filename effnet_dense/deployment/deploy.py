@@ -169,8 +169,8 @@ def _attend_in_place(block: Any) -> None:
 def _freeze_fusion_weights(node: Any) -> None:
     fuse = node.fuse
     if isinstance(fuse, Fusion) and fuse.edge_weights is not None:
-        shares = fusion_shares(fuse.edge_weights, fuse.fusion).tolist()
-        node.fuse = FixedFusion(shares, fuse.padding)
+        (shares,) = fusion_shares([fuse.edge_weights], fuse.fusion)
+        node.fuse = FixedFusion([share.item() for share in shares], fuse.padding)
 
 
 class FixedFusion(nn.Module):

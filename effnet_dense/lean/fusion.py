@@ -14,17 +14,17 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from effnet_dense.lean.feature import Feature, Recomputed, unpack
-from effnet_dense.models.bifpn import Fusion, fusion_shares, resample
+from effnet_dense.models.bifpn import Fusion, resample
 
 Resizing = tuple[tuple[int, int], str]  # the size (H, W), and the padding of max-pooling
 
 
 def fuse(fusion: Fusion, inputs: Sequence[Tensor]) -> Feature:
     """Sum features (N, C, H, W) at the first one's size, as `Fusion` does."""
-    height, width = inputs[0].shape[-2:]
-    summands = [_resize(x, ((height, width), fusion.padding)) for x in inputs]
-    if fusion.edge_weights is not None:
-        shares = fusion_shares(fusion.edge_weights, fusion.fusion).unbind()
+    features, shares = fusion.parts(inputs)
+    height, width = features[0].shape[-2:]
+    summands = [_resize(x, ((height, width), fusion.padding)) for x in features]
+    if shares:
         summands = [x.then(torch.mul, share) for x, share in zip(summands, shares, strict=True)]
     total = summands[0]
     for other in summands[1:]:

@@ -81,20 +81,31 @@ def bifpn_nodes(num_levels: int) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def fusion_shares(weights: Tensor, fusion: str) -> Tensor:
-    """Compute the factors of a node's inputs (section 3.3).
+def fusion_shares(weights: Sequence[Tensor], fusion: str) -> list[tuple[Tensor, ...]]:
+    """Compute the factors of nodes' inputs (section 3.3).
+
+    Nodes of as many inputs are computed together: a GPU is given 20 kernels a cell, not 100.
 
     Args:
-        weights: (K,), one for each of K inputs.
+        weights: (K_i,) of each node, one for each of its inputs.
         fusion: 'softmax', or 'fast': ReLU(w) ÷ (Σ ReLU(w) + 1e-4).
 
     Returns:
-        (K,).
+        K_i scalars for each node.
     """
-    if fusion == 'softmax':
-        return weights.softmax(0)
-    weights = weights.relu()
-    return weights / (weights.sum() + EPSILON)
+    found: dict[int, tuple[Tensor, ...]] = {}
+    for count in dict.fromkeys(map(len, weights)):
+        nodes = [node for node, own in enumerate(weights) if len(own) == count]
+        rows = torch.stack([weights[node] for node in nodes])
+        if fusion == 'softmax':
+            rows = rows.softmax(1)
+        else:
+            rows = rows.relu()
+            rows = rows / (rows.sum(1, keepdim=True) + EPSILON)
+        shares = rows.flatten().unbind()
+        for place, node in enumerate(nodes):
+            found[node] = shares[count * place : count * (place + 1)]
+    return [found[node] for node in range(len(weights))]
 
 
 def resample(x: Tensor, size: tuple[int, int], padding: str) -> Tensor:
@@ -119,23 +130,34 @@ class Fusion(nn.Module):
 
     def __init__(self, inputs: int, fusion: str, padding: str) -> None:
         super().__init__()
+        self.inputs = inputs
         self.fusion = fusion
         self.padding = padding
         self.edge_weights: nn.Parameter | None = None
         if fusion != 'sum':
             self.edge_weights = nn.Parameter(torch.ones(inputs))
 
-    def forward(self, *features: Tensor) -> Tensor:
-        """(N, C, H, W), and neighbours of other sizes → (N, C, H, W)."""
+    def forward(self, *tensors: Tensor) -> Tensor:
+        """(N, C, H, W), neighbours of other sizes, then their factors → (N, C, H, W).
+
+        The factors are scalars of `fusion_shares`, by default those of `edge_weights`.
+        """
+        features, shares = self.parts(tensors)
         height, width = features[0].shape[-2:]
         summands = [resample(x, (height, width), self.padding) for x in features]
-        if self.edge_weights is not None:
-            shares = fusion_shares(self.edge_weights, self.fusion).unbind()
+        if shares:
             summands = [x * share for x, share in zip(summands, shares, strict=True)]
         total = summands[0]
         for x in summands[1:]:
             total = total + x
         return total
+
+    def parts(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return features and factors; there are no factors if the sum is not weighted."""
+        features, shares = tensors[: self.inputs], tensors[self.inputs :]
+        if self.edge_weights is not None and not shares:
+            (shares,) = fusion_shares([self.edge_weights], self.fusion)
+        return features, shares
 
 
 class BiFPNNode(RunsLayers, nn.Module):
@@ -166,10 +188,13 @@ class BiFPNNode(RunsLayers, nn.Module):
         self.act = activation(act_cfg)
         self.conv = SeparableConv(out_channels, out_channels, **conv)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, in_channels[i], H_i, W_i) → (N, out_channels, H_0, W_0), the first input's size."""
+    def forward(self, *inputs: Tensor, shares: Sequence[Tensor] = ()) -> Tensor:
+        """(N, in_channels[i], H_i, W_i) → (N, out_channels, H_0, W_0), the first input's size.
+
+        `shares` are the factors of the inputs; by default the node computes them.
+        """
         features = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
-        return self.run_layers((self.fuse, self.act, self.conv), *features)
+        return self.run_layers((self.fuse, self.act, self.conv), *features, *shares)
 
 
 class BiFPNCell(nn.Module):
@@ -193,11 +218,19 @@ class BiFPNCell(nn.Module):
         """(N, C_l, H_l, W_l) → (N, out_channels, H_l, W_l) for each level, finest first."""
         numbered = list(features)
         newest = list(features)
-        for wiring, node in zip(self.topology, self.nodes, strict=True):
-            out = node(*(numbered[i] for i in wiring.inputs))
+        for wiring, node, shares in zip(self.topology, self.nodes, self._shares(), strict=True):
+            out = node(*(numbered[i] for i in wiring.inputs), shares=shares)
             numbered.append(out)
             newest[wiring.level] = out
         return newest
+
+    def _shares(self) -> Sequence[tuple[Tensor, ...]]:
+        """Return the factors of each node's inputs; none where the nodes' sums have none."""
+        fusions: list[Any] = [node.fuse for node in self.nodes]
+        weights = [getattr(fuse, 'edge_weights', None) for fuse in fusions]
+        if any(own is None for own in weights):
+            return [()] * len(fusions)
+        return fusion_shares(weights, fusions[0].fusion)
 
 
 @MODELS.register_module()

@@ -57,20 +57,31 @@ def test_number_of_nodes(num_levels, count):
     assert all(max(node.inputs) < num_levels + n for n, node in enumerate(nodes))
 
 
+def shares_of(*weights, fusion='fast'):
+    found = fusion_shares([torch.tensor(own) for own in weights], fusion)
+    return [torch.stack(own).tolist() for own in found]
+
+
 def test_shares_of_fast_fusion():
     # (1, 1): 1 ÷ 2.0001 each, so that two equal inputs lose 0.005 %.
-    shares = fusion_shares(torch.ones(2), 'fast')
-    assert shares.sum().item() == pytest.approx(0.99995, abs=1e-6)
+    ((first, second),) = shares_of([1.0, 1.0])
+    assert first + second == pytest.approx(0.99995, abs=1e-6)
     # Negative weights count as zero; three of zero do not divide by zero.
-    assert fusion_shares(torch.tensor([3.0, -5.0, 1.0]), 'fast').tolist() == pytest.approx(
-        [3 / 4.0001, 0, 1 / 4.0001]
-    )
-    assert fusion_shares(torch.full((3,), -1.0), 'fast').tolist() == [0, 0, 0]
+    assert shares_of([3.0, -5.0, 1.0]) == [pytest.approx([3 / 4.0001, 0, 1 / 4.0001])]
+    assert shares_of([-1.0, -1.0, -1.0]) == [[0, 0, 0]]
 
 
 def test_shares_of_softmax_fusion():
-    shares = fusion_shares(torch.tensor([0.0, 1.0986123]), 'softmax')
-    assert shares.tolist() == pytest.approx([0.25, 0.75])
+    assert shares_of([0.0, 1.0986123], fusion='softmax') == [pytest.approx([0.25, 0.75])]
+
+
+@pytest.mark.parametrize('fusion', ['fast', 'softmax'])
+def test_shares_of_nodes_together(fusion):
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.rand(count, generator=generator).tolist() for count in (2, 3, 3, 2, 4, 3)]
+    assert shares_of(*weights, fusion=fusion) == [
+        shares_of(own, fusion=fusion)[0] for own in weights
+    ]
 
 
 def test_resampling():
