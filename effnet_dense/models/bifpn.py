@@ -227,8 +227,9 @@ class BiFPNCell(nn.Module):
     def _shares(self) -> Sequence[tuple[Tensor, ...]]:
         """Return the factors of each node's inputs; none where the nodes' sums have none."""
         fusions: list[Any] = [node.fuse for node in self.nodes]
-        weights = [getattr(fuse, 'edge_weights', None) for fuse in fusions]
-        if any(own is None for own in weights):
+        own = (getattr(fuse, 'edge_weights', None) for fuse in fusions)
+        weights = [found for found in own if found is not None]
+        if len(weights) < len(fusions):
             return [()] * len(fusions)
         return fusion_shares(weights, fusions[0].fusion)
 
