@@ -47,11 +47,15 @@ model = dict(
         anchor_generator=dict(strides=[8, 16, 32, 64, 128], octave_base_scale=3),
         # GIoU on decoded boxes, not deltas, trains the four coordinates jointly.
         reg_decoded_bbox=True,
-        loss_bbox=dict(_delete_=True, type='GIoULoss', loss_weight=2.0),
+        loss_bbox=dict(_delete_=True, type='effnet_dense.GIoULoss', loss_weight=2.0),
     ),
     train_cfg=dict(
         assigner=dict(
-            _delete_=True, type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0
+            _delete_=True,
+            type='effnet_dense.MaxIoUAssigner',
+            pos_iou_thr=0.5,
+            neg_iou_thr=0.4,
+            min_pos_iou=0,
         )
     ),
     test_cfg=dict(score_thr=0.001),

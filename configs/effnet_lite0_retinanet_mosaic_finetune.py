@@ -31,7 +31,7 @@ model = dict(
         feat_channels=96,
         stacked_convs=3,
         reg_decoded_bbox=True,
-        loss_bbox=dict(_delete_=True, type='GIoULoss', loss_weight=2.0),
+        loss_bbox=dict(_delete_=True, type='effnet_dense.GIoULoss', loss_weight=2.0),
     ),
     train_cfg=dict(assigner=dict(neg_iou_thr=0.4)),
 )

@@ -15,7 +15,7 @@ from effnet_dense.exporting.attention import folded_for_export
 from effnet_dense.exporting.shared_norms import scale_and_shift
 from effnet_dense.exporting.tasks import check_segmentor
 from effnet_dense.models import EfficientNet
-from effnet_dense.models.efficientdet_head import flatten_levels
+from effnet_dense.models.dense_losses import flatten_levels
 
 WHOLE_POSTS: dict[str, tuple[str, ...]] = {
     'semantic': ('labels', 'raw'),

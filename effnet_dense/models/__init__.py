@@ -1,7 +1,7 @@
 """Backbone, necks, heads and losses; importing this module registers them."""
 
 from effnet_dense.models.anchors import EfficientDetAnchorGenerator
-from effnet_dense.models.assigner import ArgMaxAssigner
+from effnet_dense.models.assigner import ArgMaxAssigner, MaxIoUAssigner
 from effnet_dense.models.bifpn import BiFPN
 from effnet_dense.models.bifpn_seg_head import BiFPNSegHead
 from effnet_dense.models.classifier import EfficientNetClassifier
@@ -10,7 +10,8 @@ from effnet_dense.models.data_preprocessor import DetDataPreprocessor, SegDataPr
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
 from effnet_dense.models.jaccard_loss import JaccardLoss
-from effnet_dense.models.losses import FocalLoss, HuberLoss
+from effnet_dense.models.losses import FocalLoss, GIoULoss, HuberLoss, L1Loss
+from effnet_dense.models.retina_head import RetinaSepBNHead
 
 __all__ = [
     'ArgMaxAssigner',
@@ -23,7 +24,11 @@ __all__ = [
     'EfficientNet',
     'EfficientNetClassifier',
     'FocalLoss',
+    'GIoULoss',
     'HuberLoss',
     'JaccardLoss',
+    'L1Loss',
+    'MaxIoUAssigner',
+    'RetinaSepBNHead',
     'SegDataPreProcessor',
 ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+LARGEST_RATIO = abs(math.log(16 / 1000))
+"""Of the logarithms of sizes, as in mmdet's `DeltaXYWHBBoxCoder`."""
 
 
 def box_deltas(
@@ -30,6 +34,29 @@ def box_deltas(
         return deltas
     columns = zip(deltas.unbind(-1), means, stds, strict=True)
     return torch.stack([(column - mean) / std for column, mean, std in columns], -1)
+
+
+def boxes_of_deltas(
+    anchors: Tensor, deltas: Tensor, means: Sequence[float], stds: Sequence[float]
+) -> Tensor:
+    """Decode deltas as mmdet's `delta2bbox` does without an image's border, to the bit.
+
+    Args:
+        anchors: (A, 4) as (x1, y1, x2, y2) in pixels.
+        deltas: (A, 4); sizes change at most by a factor of 62.5.
+        means, stds: See `box_deltas`.
+
+    Returns:
+        (A, 4), boxes as (x1, y1, x2, y2) in pixels.
+    """
+    if any(means) or set(stds) != {1}:
+        columns = zip(deltas.unbind(-1), means, stds, strict=True)
+        deltas = torch.stack([column * std + mean for column, mean, std in columns], -1)
+    shift, ratio = deltas.split(2, -1)
+    centres, sizes = _centres_and_sizes(anchors)
+    centres = centres + sizes * shift
+    sizes = sizes * ratio.clamp(-LARGEST_RATIO, LARGEST_RATIO).exp()
+    return torch.cat([centres - sizes * 0.5, centres + sizes * 0.5], -1)
 
 
 def _centres_and_sizes(boxes: Tensor) -> tuple[Tensor, Tensor]:

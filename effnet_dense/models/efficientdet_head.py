@@ -10,17 +10,14 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-import torch
 from mmcv.cnn import build_norm_layer
 from mmdet.models.dense_heads import AnchorHead
-from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
-from mmdet.utils import reduce_mean
 from mmengine.model import bias_init_with_prob, normal_init
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from effnet_dense.models.acceleration import apply_lean
-from effnet_dense.models.box_deltas import box_deltas
+from effnet_dense.models.dense_losses import DenseLosses, flatten_levels
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
@@ -31,7 +28,6 @@ from effnet_dense.models.layers import (
 )
 from effnet_dense.ops.soft_nms import batched_soft_nms
 from effnet_dense.registry import MODELS
-from effnet_dense.utils.modules import is_exactly
 
 DEFAULT_ANCHORS: Config = dict(
     type='effnet_dense.EfficientDetAnchorGenerator', strides=[8, 16, 32, 64, 128]
@@ -41,7 +37,7 @@ DEFAULT_LOSS_BBOX: Config = dict(type='effnet_dense.HuberLoss')
 
 
 @MODELS.register_module()
-class EfficientDetHead(RunsLayers, AnchorHead):
+class EfficientDetHead(RunsLayers, DenseLosses, AnchorHead):
     """Class and box nets: convolutions shared by all levels, a norm for each level and repeat.
 
     Source: EfficientDet (arXiv 1911.09070), google/automl `tf2/efficientdet_keras.py`.
@@ -91,7 +87,6 @@ class EfficientDetHead(RunsLayers, AnchorHead):
         self.conv_bias = conv_bias
         self.norm_cfg = norm_cfg
         self.act_cfg = act_cfg
-        self._last_priors: tuple[Any, Tensor] | None = None
         super().__init__(
             num_classes,
             in_channels,
@@ -170,92 +165,6 @@ class EfficientDetHead(RunsLayers, AnchorHead):
             layers += [conv, cast(nn.ModuleList, by_level)[level], self.act]
         return self.run_layers([*layers, predict], x)
 
-    def loss_by_feat(
-        self,
-        cls_scores: Sequence[Tensor],
-        bbox_preds: Sequence[Tensor],
-        batch_gt_instances: Sequence[InstanceData],
-        batch_img_metas: Sequence[dict[str, Any]],
-        batch_gt_instances_ignore: Sequence[InstanceData] | None = None,
-    ) -> dict[str, Tensor]:
-        """Compute the losses. Anchors in the padding around an image are negatives.
-
-        Args:
-            cls_scores: Logits (N, A·C, H_l, W_l) of each level.
-            bbox_preds: Deltas (N, A·4, H_l, W_l) of each level.
-            batch_gt_instances: For each image `bboxes` (K, 4) and `labels` (K,).
-            batch_img_metas: Unused.
-            batch_gt_instances_ignore: Passed to the assigner.
-
-        Returns:
-            loss_cls and loss_bbox, scalars.
-        """
-        priors = self._kept_priors(cls_scores)
-        logits = flatten_levels(cls_scores, self.cls_out_channels)
-        deltas = flatten_levels(bbox_preds, self.bbox_coder.encode_size)
-        ignored = batch_gt_instances_ignore or [None] * len(batch_gt_instances)
-        targets = []
-        for truth, ignore in zip(batch_gt_instances, ignored, strict=True):
-            matched = self.assigner.assign(InstanceData(priors=priors), truth, ignore).gt_inds
-            targets.append((matched, *self._targets(matched, truth, priors)))
-        stacked = [torch.stack(parts) for parts in zip(*targets, strict=True)]
-        return self._losses(priors, logits, deltas, *stacked)
-
-    def _targets(
-        self, matched: Tensor, truth: InstanceData, priors: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return each anchor's label (P,) and box (P, 4): itself, if it is not positive.
-
-        Nothing is selected by a mask: the host would have to wait for a GPU to count it.
-        """
-        positive = matched > 0
-        if not len(truth.labels):
-            return matched.new_full(matched.shape, self.num_classes), priors
-        index = matched.clamp(min=1) - 1
-        labels = torch.where(positive, truth.labels[index], self.num_classes)
-        return labels, torch.where(positive[:, None], truth.bboxes[index], priors)
-
-    def _losses(
-        self,
-        priors: Tensor,
-        logits: Tensor,
-        deltas: Tensor,
-        matched: Tensor,
-        labels: Tensor,
-        boxes: Tensor,
-    ) -> dict[str, Tensor]:
-        """Compute the losses from priors (P, 4), logits (N, P, C) and deltas (N, P, 4).
-
-        `matched` (N, P) is positive for positive anchors, whose ground truths are `labels` and
-        `boxes` (N, P, 4), and negative for ignored ones.
-        """
-        positive = matched > 0
-        # Plus one, as in google/automl: a batch without objects has a loss, too.
-        normaliser = reduce_mean(positive.sum().float() + 1)
-        loss_cls = self.loss_cls(
-            logits.flatten(0, 1),
-            labels.flatten(),
-            (matched >= 0).flatten().to(logits.dtype),
-            avg_factor=normaliser,
-        )
-        anchors = priors.expand_as(boxes).flatten(0, 1)
-        pred, target = deltas.flatten(0, 1).float(), boxes.flatten(0, 1)
-        if self.reg_decoded_bbox:
-            pred = self.bbox_coder.decode(anchors, pred)
-        else:
-            target = self._encode(anchors, target)
-        weight = positive.flatten()[:, None].expand_as(pred).to(pred.dtype)
-        return dict(
-            loss_cls=loss_cls, loss_bbox=self.loss_bbox(pred, target, weight, avg_factor=normaliser)
-        )
-
-    def _encode(self, anchors: Tensor, boxes: Tensor) -> Tensor:
-        """Return the deltas (A, 4) of boxes, by `box_deltas` where the coder computes the same."""
-        coder = self.bbox_coder
-        if is_exactly(coder, DeltaXYWHBBoxCoder):
-            return box_deltas(anchors, boxes, coder.means, coder.stds)
-        return coder.encode(anchors, boxes)
-
     def predict_by_feat(
         self,
         cls_scores: Sequence[Tensor],
@@ -320,26 +229,6 @@ class EfficientDetHead(RunsLayers, AnchorHead):
         results = results[kept]
         results.scores = scores
         return results
-
-    def _kept_priors(self, levels: Sequence[Tensor]) -> Tensor:
-        """Return the anchors (P, 4) of all levels, those of the last sizes without a new copy."""
-        sizes = tuple(level.shape[-2:] for level in levels)
-        key = levels[0].device, sizes, torch.is_inference_mode_enabled()
-        if self._last_priors is None or self._last_priors[0] != key:
-            self._last_priors = key, self._priors(levels)
-        return self._last_priors[1]
-
-    def _priors(self, levels: Sequence[Tensor]) -> Tensor:
-        """Return the anchors (P, 4) of all levels, always in float32."""
-        sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
-        return torch.cat(self.prior_generator.grid_priors(sizes, device=levels[0].device))
-
-
-def flatten_levels(levels: Sequence[Tensor], channels: int) -> Tensor:
-    """(N, A·channels, H_l, W_l) per level → (N, P, channels), by level, row, column and anchor."""
-    # Not len(level), which torch.export takes for a constant.
-    flat = [level.permute(0, 2, 3, 1).reshape(level.shape[0], -1, channels) for level in levels]
-    return torch.cat(flat, 1)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from effnet_dense.exporting.any_size_decoding import AnySizeDecoder, priors_model
 from effnet_dense.exporting.decoding import Decoder
-from effnet_dense.models.efficientdet_head import flatten_levels
+from effnet_dense.models.dense_losses import flatten_levels
 from tests.helpers.head_outputs import HEADS, SHAPES, SIDES, head_and_levels
 
 

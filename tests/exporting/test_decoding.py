@@ -12,7 +12,7 @@ from torch import Tensor
 from effnet_dense.engine.config import load_config
 from effnet_dense.exporting.decoding import Decoder, check_head
 from effnet_dense.exporting.network import DetectionNetwork
-from effnet_dense.models.efficientdet_head import flatten_levels
+from effnet_dense.models.dense_losses import flatten_levels
 from tests.helpers.head_outputs import HEADS, SHAPES, SIDES, head_and_levels
 
 

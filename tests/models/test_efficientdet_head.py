@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from effnet_dense.models import EfficientDetHead
-from effnet_dense.models.efficientdet_head import flatten_levels
+from effnet_dense.models.dense_losses import flatten_levels
 
 STRIDES = [8, 16, 32]
 SIZES = [(8, 12), (4, 6), (2, 3)]  # of an image of 64 × 96

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from effnet_dense.exporting.decoding import Decoder, decode
-from effnet_dense.models.efficientdet_head import flatten_levels
+from effnet_dense.models.dense_losses import flatten_levels
 from effnet_dense.runtimes.candidates import candidates, detections
 from effnet_dense.runtimes.suppression import suppress
 from tests.helpers.exported_files import METADATA

@@ -30,7 +30,7 @@ model = dict(
         num_outs=5,
     ),
     bbox_head=dict(
-        type='RetinaSepBNHead',
+        type='effnet_dense.RetinaSepBNHead',
         num_classes=80,
         num_ins=5,
         in_channels=256,
@@ -50,11 +50,11 @@ model = dict(
             target_stds=[1.0, 1.0, 1.0, 1.0],
         ),
         loss_cls=dict(type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
-        loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+        loss_bbox=dict(type='effnet_dense.L1Loss', loss_weight=1.0),
     ),
     train_cfg=dict(
         assigner=dict(
-            type='MaxIoUAssigner',
+            type='effnet_dense.MaxIoUAssigner',
             pos_iou_thr=0.5,
             neg_iou_thr=0.5,
             min_pos_iou=0,

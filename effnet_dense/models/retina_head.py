@@ -1,0 +1,79 @@
+"""mmdet's RetinaNet head with a norm for each level, without waits for a GPU in its losses.
+
+Shapes: N images, P anchors of an image over all levels, K ground truths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmdet.models.dense_heads import AnchorHead
+from mmdet.models.dense_heads import RetinaSepBNHead as MMDetRetinaSepBNHead
+from mmdet.models.task_modules.samplers import PseudoSampler
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from effnet_dense.models.dense_losses import DenseLosses
+from effnet_dense.registry import MODELS
+
+
+@MODELS.register_module()
+class RetinaSepBNHead(DenseLosses, MMDetRetinaSepBNHead):
+    """The same parameters, losses and gradients as mmdet's, whose config it takes.
+
+    With `effnet_dense.MaxIoUAssigner` its losses wait for nothing. With a sampler, a border, or a
+    weight of positive anchors in `train_cfg` it computes mmdet's own.
+    """
+
+    def __init__(self, *args: Any, train_cfg: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, train_cfg=train_cfg, **kwargs)
+        self._takes_all = train_cfg is not None and _takes_all(train_cfg)
+
+    def loss_by_feat(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Compute the losses, see `DenseLosses`."""
+        if self._takes_all:
+            return super().loss_by_feat(*args, **kwargs)
+        return AnchorHead.loss_by_feat(self, *args, **kwargs)
+
+    def _matched(
+        self,
+        priors: Tensor,
+        truth: InstanceData,
+        ignore: InstanceData | None,
+        levels: Sequence[Tensor],
+        meta: dict[str, Any],
+    ) -> Tensor:
+        """Return matches as `DenseLosses`; anchors beyond the padded image are ignored."""
+        valid = self._valid(levels, meta['pad_shape'])
+        if valid is None:
+            return super()._matched(priors, truth, ignore, levels, meta)
+        inside = torch.where(valid[:, None], priors, 0)  # of no area, so that they overlap nothing
+        matched = super()._matched(inside, truth, ignore, levels, meta)
+        return torch.where(valid, matched, -1)
+
+    def _valid(self, levels: Sequence[Tensor], shape: Sequence[int]) -> Tensor | None:
+        """Return which anchors (P,) are centred in the padded image; None if all are."""
+        sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
+        strides = self.prior_generator.strides
+        if all(
+            math.ceil(side / stride) >= cells
+            for size, (width, height) in zip(sizes, strides, strict=True)
+            for side, stride, cells in zip(shape[:2], (height, width), size, strict=True)
+        ):
+            return None
+        flags = torch.cat(self.prior_generator.valid_flags(sizes, shape, 'cpu'))
+        return flags.to(levels[0].device, non_blocking=True)
+
+    def _normaliser(self, positive: Tensor) -> Tensor:
+        """Return the number of positive anchors, at least one for each image."""
+        return positive.sum(1).clamp(min=1).sum()
+
+
+def _takes_all(train_cfg: Any) -> bool:
+    """Whether all anchors within the padded image have the same weight in the losses."""
+    sampler = (train_cfg.get('sampler') or {}).get('type', 'PseudoSampler')
+    pseudo = sampler in ('PseudoSampler', 'mmdet.PseudoSampler', PseudoSampler)
+    return pseudo and train_cfg['allowed_border'] < 0 and train_cfg['pos_weight'] <= 0
