@@ -34,6 +34,7 @@ from effnet_dense.exporting import export
 from effnet_dense.exporting.formats import OUT, check_out, maker
 from effnet_dense.exporting.input_size import input_size
 from effnet_dense.exporting.request import check_measurable
+from effnet_dense.exporting.shared_norms import scale_and_shift
 from effnet_dense.exporting.stored_weights import FEWEST, STEPS
 from effnet_dense.exporting.tasks import detector_task
 from effnet_dense.inference import Predictor
@@ -123,8 +124,8 @@ def _enlarged(image: Any) -> Any:
 
 
 def rounded(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
-    """Copy a model, fold its norms, and round the weights that an export stores in fewer bits."""
-    copied = folded(model)
+    """Copy a model, fold its norms as an export does, and round the weights that it stores so."""
+    copied = folded(scale_and_shift(model))
     for name, weight in copied.named_parameters():
         second_stage = name.startswith('roi_head')
         if weight.dim() > 1 and weight.numel() >= FEWEST and not second_stage:
