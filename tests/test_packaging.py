@@ -199,11 +199,14 @@ def padded(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in (version + '.0.0').split('.')[:3])
 
 
+PINNED = ('constraints', 'lowest', 'onedl', 'litert-export', 'gpu')  # pin themselves
+
+
 def test_constraints_pin_every_requirement(repository):
     folder = repository / 'requirements'
     pinned = {name.lower() for name in requirements(folder / 'constraints.txt')}
     for path in files(repository):
-        if path.stem not in ('constraints', 'lowest', 'onedl', 'litert-export'):  # pin themselves
+        if path.stem not in PINNED:
             assert {name.lower() for name in requirements(path)} <= pinned, path.name
 
 

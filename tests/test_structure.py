@@ -124,8 +124,9 @@ def test_every_test_module_has_its_module() -> None:
 def is_mirrored(name: str) -> bool:
     """Whether tests/a/test_x.py has an effnet_dense/a/x.py, an effnet_dense/a/x/ or a folder a/."""
     folder, _, file = name.rpartition('/')
+    beside = folder.partition('/')[0] in BESIDE
     module = PACKAGE / folder / file.removeprefix('test_').removesuffix('.py')
-    return module.is_dir() or module.with_suffix('.py').is_file() or folder in BESIDE
+    return module.is_dir() or module.with_suffix('.py').is_file() or beside
 
 
 def test_folders_mirror_folders() -> None:

@@ -28,7 +28,10 @@ REGISTRIES = (
     *(registry.METRICS, registry.HOOKS, registry.RUNNERS, registry.VISUALIZERS),
 )
 TOOLS = sorted(path.stem for path in (documents.ROOT / 'tools').glob('*.py'))
-PIP_FLAGS = {'--no-deps', '--force-reinstall'}
+PIP_FLAGS = {
+    *('--no-deps', '--force-reinstall', '--no-index', '--target', '--python-version', '--platform'),
+    '--only-binary',
+}
 SCRIPTS = (
     *documents.ROOT.glob('tools/*.sh'),
     documents.ROOT / 'tests/helpers/kill_training.py',
@@ -119,7 +122,8 @@ def test_flags(page: Path) -> None:
     known = set(PIP_FLAGS)
     for script in SCRIPTS:
         known |= set(FLAG.findall(documents.text_of(script)))
-    for tool in (*TOOLS, *(f'{documents.COMMAND}{name}' for name in COMMANDS), 'benchmarks'):
+    commands = [f'{documents.COMMAND}{name}' for name in COMMANDS]
+    for tool in (*TOOLS, *commands, 'benchmarks', 'benchmarks.gpu'):
         known |= documents.flags_of(documents.parser_of(tool))
     for span in documents.spans(page):
         for flag in FLAG.findall(span):

@@ -131,8 +131,8 @@ def parser_of(tool: str) -> ArgumentParser:
     """The command line of a script in tools/, of one of our commands, or of the benchmarks."""
     if tool.startswith(COMMAND):
         return load(tool.removeprefix(COMMAND)).parser()
-    if tool == 'benchmarks':
-        spec = importlib.util.find_spec('benchmarks.__main__')
+    if tool.startswith('benchmarks'):
+        spec = importlib.util.find_spec(f'{tool}.__main__')
     else:
         spec = importlib.util.spec_from_file_location(f'tool_{tool}', ROOT / f'tools/{tool}.py')
     assert spec is not None and spec.loader is not None, tool
