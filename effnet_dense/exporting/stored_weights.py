@@ -43,7 +43,8 @@ def _stored(
     copied.CopyFrom(network)
     graph, before = copied.graph, []
     for tensor in list(graph.initializer):
-        weight = tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1
+        # Not one value for each channel: scales and shifts of norms, (C, 1, 1).
+        weight = tensor.data_type == TensorProto.FLOAT and sum(n > 1 for n in tensor.dims) > 1
         if not weight or np.prod(tensor.dims) < FEWEST:
             continue
         found = store(tensor.name, numpy_helper.to_array(tensor))

@@ -43,3 +43,12 @@ def test_values_that_float16_lacks() -> None:
     assert 'stem_weight_float16' in tensors and 'stem_bias' in tensors
     (image,) = images(1)
     assert all(np.isfinite(value).all() for value in runner(in_float16(network))(image))
+
+
+@pytest.mark.parametrize('precision', STORED)
+def test_values_by_channel_stay(precision: str) -> None:
+    network = convolutions(width=128)
+    scale = numpy_helper.from_array(np.full((128, 1, 1), 1.2345, np.float32), 'scale')
+    network.graph.initializer.append(scale)
+    tensors = {tensor.name: tensor for tensor in STORED[precision](network).graph.initializer}
+    assert tensors['scale'] == scale
