@@ -22,7 +22,7 @@ from effnet_dense.models.layers import ConvNormAct
 from effnet_dense.scaling import BlockRow
 from tests.helpers import peers
 from tests.helpers.forked import prepare
-from tests.helpers.interpreted import triton_on_cpu
+from tests.helpers.triton_kernels import triton_on_cpu
 
 
 @pytest.mark.parametrize('training', [True, False])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from effnet_dense.ops.gated_norm import Exchange, multiply, squeeze
-from tests.helpers.interpreted import triton_on_cpu
+from tests.helpers.triton_kernels import triton_on_cpu
 
 BOUNDS = {torch.float32: 2e-5, torch.bfloat16: 2e-2, torch.float16: 3e-3}
 FORMATS = (torch.contiguous_format, torch.channels_last)

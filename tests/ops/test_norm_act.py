@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from effnet_dense.ops import fused_norm, norm_act
-from tests.helpers.interpreted import triton_on_cpu
+from tests.helpers.triton_kernels import triton_on_cpu
 
 Arguments = tuple[Tensor, nn.BatchNorm2d]
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from effnet_dense.ops import triton_norm
 from effnet_dense.ops import triton_norm_operators as operators
 from effnet_dense.ops.triton_norm import is_available, norm_act_in_training, supports
-from tests.helpers.interpreted import triton_on_cpu
+from tests.helpers.triton_kernels import triton_on_cpu
 
 ACTS = dict(none=lambda x: x, relu=F.relu, relu6=F.relu6, silu=F.silu)
 FORMATS = (torch.contiguous_format, torch.channels_last)

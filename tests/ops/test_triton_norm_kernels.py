@@ -2,76 +2,48 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
-HOPPER = 'cuda', 90, 32  # backend, compute capability, threads of a warp
-FLOATS = ('momentum', 'eps', 'count')
-FEATURES = ('x', 'gradient', 'out', 'to_x', 'gate')
-SCALARS = ('pixels', 'channels', 'rows', 'share', 'splits')
-KERNELS = {
-    'moments': [False],
-    'statistics': [False],
-    'activate': [False, True],
-    'activation_sums': [False],
-    'gradient_sums': [False, True],
-    'input_gradient': [False, True],
-}
+from effnet_dense.ops.gated_norm import Exchange, multiply, squeeze
+from effnet_dense.ops.triton_norm import norm_act_in_training
+from tests.helpers.triton_kernels import compiled_for_hopper
 
-
-@pytest.fixture
-def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    pytest.importorskip('triton', '3.3', 'triton is not installed, or describes sources otherwise')
-    from effnet_dense.ops import triton_norm_kernels
-
-    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
-    return triton_norm_kernels
-
-
-def compile_for_hopper(kernel: Any, by_channels: bool, **constants: Any) -> dict[str, Any]:
-    """Compile for bfloat16 features, of sizes that are multiples of 16; return the outputs."""
-    import triton
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
-    dense = '_channel' if by_channels else '_pixel'
-    signature: dict[str, str] = {}
-    values: dict[Any, Any] = {}
-    attributes: dict[Any, Any] = {}
-    for index, name in enumerate(kernel.arg_names):
-        is_stride = name.endswith(('_image', '_pixel', '_channel'))
-        if name in constants:
-            signature[name], values[index,] = 'constexpr', constants[name]
-        elif name in ('gate', 'shift') and not constants['GATED']:
-            signature[name], values[index,] = 'constexpr', None
-        elif name.endswith(dense):
-            signature[name], values[index,] = 'constexpr', 1
-        elif name in FLOATS:
-            signature[name] = 'fp32'
-        else:
-            pointer = '*bf16' if name in FEATURES else '*fp32'
-            signature[name] = 'i32' if is_stride or name in SCALARS else pointer
-            attributes[index,] = [['tt.divisibility', 16]]
-    source = ASTSource(kernel, signature, values, attributes)
-    return triton.compile(source, target=GPUTarget(*HOPPER)).asm
-
-
-@pytest.mark.parametrize('by_channels', [True, False])
-@pytest.mark.parametrize(
-    ('name', 'gated'), [(name, gated) for name, found in KERNELS.items() for gated in found]
+# Kernel → how often it is launched, without gates and with them.
+LAUNCHES = dict(
+    moments=2, statistics=2, activate=2, activation_sums=1, gradient_sums=2, input_gradient=2
 )
-def test_compiled_for_hopper(kernels: Any, name: str, gated: bool, by_channels: bool) -> None:
-    blocks = dict(BLOCK_P=32, BLOCK_C=64) if by_channels else dict(BLOCK_P=1024, BLOCK_C=2)
-    if name == 'statistics':
-        blocks = dict(BLOCK_R=64, BLOCK_C=16)
-    asm = compile_for_hopper(getattr(kernels, name), by_channels, ACT='silu', GATED=gated, **blocks)
-    assert '.target sm_90' in asm['ptx']
-    assert asm['cubin']
-    assert '.local' not in asm['ptx']  # nothing is kept outside of registers
-    # Features are read and written by 16 bytes.
-    assert len(re.findall(r'ld\.global\.v4\.b32', asm['ptx'])) >= 1
-    writes = name in ('activate', 'input_gradient')
-    assert bool(re.findall(r'st\.global\.v4\.b32', asm['ptx'])) is writes
+WRITING = ('activate', 'input_gradient')
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+def test_compiled_for_hopper(
+    dtype: torch.dtype, memory_format: torch.memory_format, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """With the arguments of real launches: forward and backward pass, with and without gates."""
+    pytest.importorskip('triton', reason='triton is not installed')
+    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
+    x, norm = torch.empty(2, 96, 64, 64, dtype=dtype), nn.BatchNorm2d(96)
+    x = x.contiguous(memory_format=memory_format).requires_grad_()
+    own, exchange = (norm.weight, norm.bias), Exchange()
+    with compiled_for_hopper() as kernels:
+        out = norm_act_in_training(x, *own, norm, 'silu', False)[0]
+        out.backward(torch.empty_like(out))
+        handle, means, *batch = squeeze(x, *own, norm, 'relu6', exchange, True)
+        out = multiply(x, handle, means.sigmoid(), *batch, *own, 'relu6', exchange=exchange)
+        out.backward(torch.empty_like(out))
+    assert {name: len(found) for name, found in kernels.items()} == LAUNCHES
+    for name, found in kernels.items():
+        for asm in found:
+            assert '.target sm_90' in asm['ptx']
+            assert asm['cubin']
+            assert '.local' not in asm['ptx']  # everything is in registers
+            # Features are read and written by 16 bytes.
+            assert any(f'ld.global.{wide}' in asm['ptx'] for wide in ('v4.b32', 'v2.b64'))
+            if name in WRITING:
+                assert any(f'st.global.{wide}' in asm['ptx'] for wide in ('v4.b32', 'v2.b64'))

@@ -10,7 +10,7 @@ from torch import library, nn
 
 from effnet_dense.ops import triton_norm
 from effnet_dense.ops import triton_norm_operators as operators
-from tests.helpers.interpreted import triton_on_cpu
+from tests.helpers.triton_kernels import triton_on_cpu
 
 
 def test_shares_of_programs() -> None:
