@@ -74,6 +74,9 @@ def compiled_for_hopper() -> Iterator[dict[str, list[Any]]]:
             return GPUTarget(*HOPPER)
 
         def get_current_device(self) -> int:
+            return -1  # no real one, whose kernels triton keeps by this number
+
+        def get_current_stream(self, device: int) -> int:
             return 0
 
     found: dict[str, list[Any]] = {}
@@ -87,7 +90,7 @@ def compiled_for_hopper() -> Iterator[dict[str, list[Any]]]:
         with _launching(launch):
             yield found
     finally:
-        driver.reset_active()
+        driver.set_active(None)  # triton looks for one when it needs one
 
 
 @contextmanager
