@@ -19,7 +19,6 @@ from effnet_dense.lean.fusion import fuse
 from effnet_dense.lean.gate import can_join, gates_by_linear, gates_of
 from effnet_dense.lean.norm import (
     can_fuse,
-    can_gate,
     normalise,
     normalise_act,
     normalise_gated,
@@ -28,8 +27,9 @@ from effnet_dense.lean.norm import (
 from effnet_dense.models.bifpn import Fusion
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite
 from effnet_dense.ops.autocast import cast_operands
-from effnet_dense.ops.depthwise import fast_geometry
+from effnet_dense.ops.depthwise import Padding, fast_geometry
 from effnet_dense.ops.gated_conv import gated_conv2d
+from effnet_dense.ops.norm_act import takes_neighbours
 from effnet_dense.utils.modules import has_hooks, is_exactly
 
 IMAGE_CHANNELS = 3
@@ -76,12 +76,16 @@ def start(module: Any, inputs: Sequence[Tensor]) -> Feature:
     return _run_other(module, Feature(first), *others)
 
 
-def _convolve(conv: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
+def _convolve(
+    conv: Any, feature: Feature, rest: list[Any], level: int, is_padded: bool = False
+) -> Feature:
     (x,), own, run = cast_operands(feature.x), (conv.weight, conv.bias), conv._conv_forward
     if x is not feature.x:  # autocast's copy
         feature = Feature(x, Recomputed(Tensor.to, feature.source, x.dtype))
     through = feature.through
-    if _is_fast(conv, x):
+    if is_padded:
+        run, through = super(Conv2dSame, conv)._conv_forward, feature.through
+    elif _is_fast(conv, x):
         through = feature.through_python
     elif isinstance(conv, Conv2dSame) and (padded := conv.pad(x)) is not x:
         feature = Feature(padded, Recomputed(conv.pad, feature.source))
@@ -126,10 +130,26 @@ def _normalise(norm: Any, feature: Feature, rest: list[Any], level: int) -> Feat
     if act is None or not can_fuse(norm, feature.x, act):
         return normalise(norm, feature)
     rest.pop()
-    if rest and rest[-1][1] is _attend and can_gate(feature.x):
-        se, _ = rest.pop()
-        return normalise_gated(norm, feature, act, se, _is_inner(rest))
-    return normalise_act(norm, feature, act, _is_inner(rest))
+    if not rest or not takes_neighbours(feature.x):
+        return normalise_act(norm, feature, act, _is_inner(rest))
+    module, step = rest[-1]
+    if step is _attend:
+        rest.pop()
+        return normalise_gated(norm, feature, act, module, _is_inner(rest))
+    padding = _copied_padding(module, feature.x)
+    if step is not _convolve or padding is None:
+        return normalise_act(norm, feature, act, _is_inner(rest))
+    rest.pop()
+    padded = normalise_act(norm, feature, act, True, padding)
+    return _convolve(module, padded, rest, level, is_padded=True)
+
+
+def _copied_padding(conv: Any, x: Tensor) -> Padding | None:
+    """Return the zeros around x (N, C, H, W) for which a convolution would copy it, if any."""
+    if not isinstance(conv, Conv2dSame) or getattr(conv, 'fixed', False):
+        return None
+    rows, columns = conv.padding_for(x)
+    return (rows, columns) if any((*rows, *columns)) else None
 
 
 def _is_inner(rest: list[Any]) -> bool:

@@ -21,6 +21,7 @@ from effnet_dense.ops.batch_norm import (
     group_of,
     sync_batch_norm,
 )
+from effnet_dense.ops.depthwise import Padding
 
 # Subclasses with another forward pass are not supported.
 FORWARDS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
@@ -61,7 +62,9 @@ def can_fuse(norm: Any, x: Tensor, act: str) -> bool:
     return group_of(norm) is None
 
 
-def normalise_act(norm: Any, feature: Feature, act: str, inner: bool) -> Feature:
+def normalise_act(
+    norm: Any, feature: Feature, act: str, inner: bool, padding: Padding | None = None
+) -> Feature:
     """Run a norm in training and an activation as one operator.
 
     Args:
@@ -70,16 +73,13 @@ def normalise_act(norm: Any, feature: Feature, act: str, inner: bool) -> Feature
         act: The activation.
         inner: Whether only lean training's own layers read the output. Their gradients are new
             tensors, which may be overwritten.
+        padding: Zeros around the output, only if `takes_neighbours`.
     """
     parts = norm.weight, norm.bias
     run = norm_act.norm_act_in_training
-    out, *statistics = feature.through_python(run, *parts, norm, act, inner)
-    return Feature(out, Recomputed(norm_act.norm_act, feature.source, *statistics, *parts, act))
-
-
-def can_gate(x: Tensor) -> bool:
-    """Whether `normalise_gated` supports a norm and its input, which `can_fuse` accepts."""
-    return norm_act.supports_gates(x)
+    out, *statistics = feature.through_python(run, *parts, norm, act, inner, padding)
+    own = *statistics, *parts, act, None, padding
+    return Feature(out, Recomputed(norm_act.norm_act, feature.source, *own))
 
 
 def normalise_gated(norm: Any, feature: Feature, act: str, se: Any, inner: bool) -> Feature:

@@ -117,7 +117,7 @@ class _Multiply(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, gates, *parts = ctx.saved_tensors
-        sums = torch.ops.effnet_dense.triton_norm_sums(gradient, x, *parts, ctx.act, True)
+        sums = torch.ops.effnet_dense.triton_norm_sums(gradient, x, *parts, ctx.act, True, None)
         ctx.exchange.sums, ctx.exchange.gates = sums, gates
         to_gates = sums[4].to(gates.dtype).view_as(gates)
         return None, gradient, to_gates, *[None] * 6

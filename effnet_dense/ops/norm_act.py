@@ -11,6 +11,7 @@ from torch import Tensor
 
 from effnet_dense.ops import fused_norm, triton_norm
 from effnet_dense.ops.batch_norm import Normed
+from effnet_dense.ops.depthwise import Padding
 
 
 def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None, act: str) -> bool:
@@ -26,8 +27,8 @@ def supports(x: Tensor, weight: Tensor | None, bias: Tensor | None, act: str) ->
     return act == 'silu' and fused_norm.supports(x, weight, bias)
 
 
-def supports_gates(x: Tensor) -> bool:
-    """Whether channels' gates can be part of an operator that `supports` accepts."""
+def takes_neighbours(x: Tensor) -> bool:
+    """Whether gates and padding after it can be part of an operator that `supports` accepts."""
     return x.device.type in triton_norm.DEVICES
 
 
@@ -36,7 +37,8 @@ def norm_act(x: Tensor, *rest: Any) -> Tensor:
 
     Args:
         x: (N, C, H, W).
-        rest: mean, 1 ÷ σ, weight and bias, (C,) each; the activation; gates (N, C, 1, 1), if any.
+        rest: mean, 1 ÷ σ, weight and bias, (C,) each; the activation; if `takes_neighbours`, also
+            gates (N, C, 1, 1) or None, and zeros around the result or None.
     """
     if x.device.type in triton_norm.DEVICES:
         return triton_norm.norm_act(x, *rest)
@@ -44,7 +46,13 @@ def norm_act(x: Tensor, *rest: Any) -> Tensor:
 
 
 def norm_act_in_training(
-    x: Tensor, weight: Tensor, bias: Tensor, norm: Any, act: str, owned: bool
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    norm: Any,
+    act: str,
+    owned: bool,
+    padding: Padding | None = None,
 ) -> Normed:
     """Normalise by the batch's statistics, update the running ones, and activate, with autograd.
 
@@ -54,10 +62,11 @@ def norm_act_in_training(
         norm: The batch norm in training.
         act: The activation.
         owned: Whether the output's gradient will be nobody else's, and may be overwritten.
+        padding: Zeros around the output, if `takes_neighbours`.
 
     Returns:
         The output, and mean and 1 ÷ σ, (C,) each.
     """
     if x.device.type in triton_norm.DEVICES:
-        return triton_norm.norm_act_in_training(x, weight, bias, norm, act, owned)
+        return triton_norm.norm_act_in_training(x, weight, bias, norm, act, owned, padding)
     return fused_norm.norm_silu_in_training(x, weight, bias, norm, owned)

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from effnet_dense.ops import triton_norm_operators  # noqa: F401 (registers torch.ops.effnet_dense)
 from effnet_dense.ops.batch_norm import Normed
+from effnet_dense.ops.depthwise import Padding
 
 ACTIVATIONS = ('none', 'relu', 'relu6', 'silu')
 DEVICES = ('cuda',)
@@ -57,6 +58,7 @@ def norm_act(
     bias: Tensor,
     act: str,
     gate: Tensor | None = None,
+    padding: Padding | None = None,
 ) -> Tensor:
     """act((x − mean) ÷ σ · weight + bias) · gate, for inputs that `supports` accepts.
 
@@ -66,15 +68,27 @@ def norm_act(
         inverse: (C,), 1 ÷ σ.
         act: One of `ACTIVATIONS`.
         gate: (N, C, 1, 1).
+        padding: Zeros around the result.
 
     Returns:
-        (N, C, H, W).
+        (N, C, H, W), and the padding.
     """
-    return torch.ops.effnet_dense.triton_norm_act(x, mean, inverse, weight, bias, act, gate)
+    parts = mean, inverse, weight, bias
+    return torch.ops.effnet_dense.triton_norm_act(x, *parts, act, gate, _flat(padding))
+
+
+def _flat(padding: Padding | None) -> list[int] | None:
+    return None if padding is None else [*padding[0], *padding[1]]
 
 
 def norm_act_in_training(
-    x: Tensor, weight: Tensor, bias: Tensor, norm: Any, act: str, owned: bool
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    norm: Any,
+    act: str,
+    owned: bool,
+    padding: Padding | None = None,
 ) -> Normed:
     """Normalise by the batch's statistics, update the running ones, and activate, with autograd.
 
@@ -84,11 +98,12 @@ def norm_act_in_training(
         norm: The batch norm in training.
         act: One of `ACTIVATIONS`.
         owned: Whether the output's gradient will be nobody else's, and may be overwritten.
+        padding: Zeros around the output.
 
     Returns:
         The output, and mean and 1 ÷ σ, (C,) each.
     """
-    return _NormAct.apply(x, weight, bias, norm, act, owned)
+    return _NormAct.apply(x, weight, bias, norm, act, owned, padding)
 
 
 def statistics(x: Tensor, norm: Any) -> tuple[Tensor, Tensor]:
@@ -107,6 +122,7 @@ def input_gradient(
     act: str,
     owned: bool,
     gate_and_shift: tuple[Tensor | None, Tensor | None] = (None, None),
+    padding: Padding | None = None,
 ) -> Tensor:
     """Compute x's gradient, in the place of the output's if that is owned and fits.
 
@@ -118,11 +134,13 @@ def input_gradient(
         act: One of `ACTIVATIONS`.
         owned: Whether `gradient` may be overwritten.
         gate_and_shift: (N, C) each: the activation's gradient is gradient · gate + shift.
+        padding: Zeros around the output.
     """
+    # A padded gradient has other strides.
     fits = owned and gradient.dtype == x.dtype and gradient.stride() == x.stride()
     to_x = gradient if fits else torch.empty_like(x)
     torch.ops.effnet_dense.triton_norm_input_gradient(
-        gradient, x, *parts, sums, *gate_and_shift, to_x, act
+        gradient, x, *parts, sums, *gate_and_shift, to_x, act, _flat(padding)
     )
     return to_x
 
@@ -130,25 +148,28 @@ def input_gradient(
 class _NormAct(Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, norm: Any, act: str, owned: bool
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, norm: Any, act: str, *rest: Any
     ) -> Normed:
         mean, inverse = statistics(x, norm)
         ctx.save_for_backward(x, weight, bias, mean, inverse)
-        ctx.act, ctx.owned = act, owned
+        ctx.act, (ctx.owned, ctx.padding) = act, rest
         ctx.mark_non_differentiable(mean, inverse)
         ctx.set_materialize_grads(False)
-        return norm_act(x, mean, inverse, weight, bias, act), mean, inverse
+        out = norm_act(x, mean, inverse, weight, bias, act, None, ctx.padding)
+        return out, mean, inverse
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:
         x, weight, bias, mean, inverse = ctx.saved_tensors
         parts = mean, inverse, weight, bias
-        sums = torch.ops.effnet_dense.triton_norm_sums(gradient, x, *parts, ctx.act, False)
+        rest = ctx.act, False, _flat(ctx.padding)
+        sums = torch.ops.effnet_dense.triton_norm_sums(gradient, x, *parts, *rest)
         to_x = None
         if ctx.needs_input_grad[0]:
-            to_x = input_gradient(gradient, x, parts, sums, ctx.act, ctx.owned)
-        return to_x, sums[1].to(weight.dtype), sums[0].to(bias.dtype), None, None, None
+            known = gradient, x, parts, sums, ctx.act, ctx.owned
+            to_x = input_gradient(*known, padding=ctx.padding)
+        return to_x, sums[1].to(weight.dtype), sums[0].to(bias.dtype), *[None] * 4
 
 
 @cache

@@ -3,7 +3,8 @@
 A feature is read as N images of P pixels and C channels by three strides, so that one kernel serves
 channels-last and contiguous features. A program handles BLOCK_C channels of a share of one image's
 pixels; sums over a share are written to a row of partial results, row = image · splits + split. All
-arithmetic is in float32.
+arithmetic is in float32. If PADDED, the activated feature and its gradient have zeros around them:
+`top` rows and `left` columns before the image of `height` × `width`, and `wide` columns in all.
 """
 
 from __future__ import annotations
@@ -45,6 +46,14 @@ def _slope(z, ACT: tl.constexpr):
     if ACT == 'relu6':
         slope = tl.where(z >= 6.0, 0.0, slope)
     return slope
+
+
+@triton.jit
+def _padded(p, width, wide, top, left, PADDED: tl.constexpr):
+    """The pixel of the padded image where pixel p is."""
+    if PADDED:
+        p = (p // width + top) * wide + p % width + left
+    return p
 
 
 @triton.jit
@@ -114,10 +123,12 @@ def statistics(
 @triton.jit
 def activate(
     x, mean, inverse, weight, bias, gate, out, pixels, channels, share,
+    height, width, wide, top, left,
     x_image, x_pixel, x_channel, out_image, out_pixel, out_channel,
-    ACT: tl.constexpr, GATED: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
+    ACT: tl.constexpr, GATED: tl.constexpr, PADDED: tl.constexpr,
+    BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """Write out = act(x̂ · weight + bias), times gate (N, C)."""
+    """Write out = act(x̂ · weight + bias), times gate (N, C); `pixels` are those of out."""
     c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
     split, image = tl.program_id(1), tl.program_id(2)
     x += image.to(tl.int64) * x_image + c[None, :] * x_channel
@@ -131,10 +142,17 @@ def activate(
     for start in range(first, last, BLOCK_P):
         p = start + tl.arange(0, BLOCK_P)[:, None]
         mask = (p < last) & is_channel[None, :]
-        normed = (_load(x + p * x_pixel, mask) - middle[None, :]) * inverse[None, :]
+        source, inside = p, mask
+        if PADDED:
+            row, column = p // wide - top, p % wide - left
+            source = row * width + column
+            inside = mask & (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        normed = (_load(x + source * x_pixel, inside) - middle[None, :]) * inverse[None, :]
         value = _activate(normed * weight[None, :] + bias[None, :], ACT)
         if GATED:
             value *= factor[None, :]
+        if PADDED:
+            value = tl.where(inside, value, 0.0)
         tl.store(out + p * out_pixel, value.to(out.dtype.element_ty), mask=mask)
 
 
@@ -165,8 +183,9 @@ def activation_sums(
 @triton.jit
 def gradient_sums(
     gradient, x, mean, inverse, weight, bias, partial, pixels, channels, rows, share,
-    g_image, g_pixel, g_channel, x_image, x_pixel, x_channel,
-    ACT: tl.constexpr, GATED: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
+    width, wide, top, left, g_image, g_pixel, g_channel, x_image, x_pixel, x_channel,
+    ACT: tl.constexpr, GATED: tl.constexpr, PADDED: tl.constexpr,
+    BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """Write sums over each share: partial (2, rows, C), or (5, rows, C) if gated.
 
@@ -192,7 +211,8 @@ def gradient_sums(
         mask = (p < last) & is_channel[None, :]
         normed = (_load(x + p * x_pixel, mask) - middle[None, :]) * inverse[None, :]
         z = normed * weight[None, :] + bias[None, :]
-        g = _load(gradient + p * g_pixel, mask)
+        target = _padded(p, width, wide, top, left, PADDED)
+        g = _load(gradient + target * g_pixel, mask)
         slope = tl.where(mask, _slope(z, ACT), 0.0)
         level += g * slope
         along += g * slope * normed
@@ -212,9 +232,10 @@ def gradient_sums(
 @triton.jit
 def input_gradient(
     gradient, x, mean, inverse, weight, bias, sums, gate, shift, to_x,
-    pixels, channels, share, count, g_image, g_pixel, g_channel,
+    pixels, channels, share, count, width, wide, top, left, g_image, g_pixel, g_channel,
     x_image, x_pixel, x_channel, out_image, out_pixel, out_channel,
-    ACT: tl.constexpr, GATED: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
+    ACT: tl.constexpr, GATED: tl.constexpr, PADDED: tl.constexpr,
+    BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """Write to_x = weight ÷ σ · (d − mean(d) − x̂ · mean(d · x̂)) with d = g · a'.
 
@@ -239,7 +260,8 @@ def input_gradient(
         p = start + tl.arange(0, BLOCK_P)[:, None]
         mask = (p < last) & is_channel[None, :]
         normed = (_load(x + p * x_pixel, mask) - middle[None, :]) * inverse[None, :]
-        g = _load(gradient + p * g_pixel, mask)
+        target = _padded(p, width, wide, top, left, PADDED)
+        g = _load(gradient + target * g_pixel, mask)
         if GATED:
             g = g * factor[None, :] + added[None, :]
         d = g * _slope(normed * weight[None, :] + bias[None, :], ACT)

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, library
 
+from effnet_dense.ops.depthwise import Padding
+
 TILE = 2048  # values that a program holds of a feature
 PROGRAMS = 2048  # as many as a large GPU runs at once
 PARTIAL_BLOCKS = dict(BLOCK_R=64, BLOCK_C=16)  # rows and channels of partial results
@@ -57,6 +59,15 @@ def _plan(images: int, channels: int, pixels: int, by_channels: bool) -> _Plan:
 def _power_of_two(number: int) -> int:
     """Return the least power of two that is not smaller."""
     return 1 << (number - 1).bit_length()
+
+
+def padded_shape(x: Tensor, padding: Padding | None) -> tuple[int, ...]:
+    """Return the shape of (N, C, H, W) with zeros around it."""
+    if padding is None:
+        return tuple(x.shape)
+    (top, bottom), (left, right) = padding
+    images, channels, height, width = x.shape
+    return images, channels, height + top + bottom, width + left + right
 
 
 def _plan_for(x: Tensor) -> _Plan:
@@ -105,11 +116,38 @@ def _statistics(
     return mean, inverse
 
 
+def _empty(x: Tensor, *rest: Any) -> Tensor:
+    """Return memory for the activated feature, in x's format."""
+    padding = rest[-1]
+    if padding is None:
+        return torch.empty_like(x)
+    by_channels = x.is_contiguous(memory_format=torch.channels_last)
+    memory_format = torch.channels_last if by_channels else torch.contiguous_format
+    shape = padded_shape(x, _pairs(padding))
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format)
+
+
+def _pairs(padding: list[int]) -> Padding:
+    top, bottom, left, right = padding
+    return (top, bottom), (left, right)
+
+
+def _margins(x: Tensor, padding: list[int] | None) -> tuple[int, int, int, int]:
+    """Return the width of x, that of the padded image, and the zeros above and to the left."""
+    width = x.shape[3]
+    if padding is None:
+        return width, width, 0, 0
+    top, _, left, right = padding
+    return width, left + width + right, top, left
+
+
 def _norm_act(x: Tensor, *rest: Any) -> Tensor:
-    *parts, act, gate = rest
-    plan, out = _plan_for(x), torch.empty_like(x)
-    sizes = plan.pixels, x.shape[1], plan.share
-    constants = dict(ACT=act, GATED=gate is not None, **plan.blocks)
+    *parts, act, gate, padding = rest
+    out = _empty(x, padding)
+    plan = _plan_for(out)
+    sizes = plan.pixels, x.shape[1], plan.share, x.shape[2], *_margins(x, padding)
+    flags = dict(GATED=gate is not None, PADDED=padding is not None)
+    constants = dict(ACT=act, **flags, **plan.blocks)
     strides = *_strided(x)[1], *_strided(out)[1]
     _launch('activate', plan.grid, constants, x, *parts, gate, out, *sizes, *strides)
     return out
@@ -126,24 +164,27 @@ def _means(x: Tensor, *rest: Any) -> Tensor:
 
 
 def _sums(gradient: Tensor, x: Tensor, *rest: Any) -> Tensor:
-    *parts, act, gated = rest
+    *parts, act, gated, padding = rest
     plan, (images, channels) = _plan_for(x), x.shape[:2]
     gradient, strides = _strided(gradient)
     rows, kinds = images * plan.splits, 5 if gated else 2
     partial = x.new_empty((kinds, rows, channels), dtype=torch.float32)
-    constants = dict(ACT=act, GATED=gated, **plan.blocks)
-    numbers = plan.pixels, channels, rows, plan.share, *strides, *_strided(x)[1]
+    constants = dict(ACT=act, GATED=gated, PADDED=padding is not None, **plan.blocks)
+    sizes = plan.pixels, channels, rows, plan.share, *_margins(x, padding)
+    numbers = *sizes, *strides, *_strided(x)[1]
     _launch('gradient_sums', plan.grid, constants, gradient, x, *parts, partial, *numbers)
     return partial.view(kinds, images, -1, channels).sum(2) if gated else partial.sum(1)
 
 
 def _input_gradient(gradient: Tensor, x: Tensor, *rest: Any) -> None:
-    *parts, sums, gate, shift, to_x, act = rest
+    *parts, sums, gate, shift, to_x, act, padding = rest
     plan, channels = _plan_for(x), x.shape[1]
     gradient, from_gradient = _strided(gradient)
-    constants = dict(ACT=act, GATED=gate is not None, **plan.blocks)
+    flags = dict(GATED=gate is not None, PADDED=padding is not None)
+    constants = dict(ACT=act, **flags, **plan.blocks)
     features = gradient, x, *parts, sums, gate, shift, to_x
-    sizes = plan.pixels, channels, plan.share, float(x.numel() // channels)
+    count = float(x.numel() // channels)
+    sizes = plan.pixels, channels, plan.share, count, *_margins(x, padding)
     strides = *from_gradient, *_strided(x)[1], *_strided(to_x)[1]
     _launch('input_gradient', plan.grid, constants, *features, *sizes, *strides)
 
@@ -156,7 +197,7 @@ def _define(name: str, schema: str, kernel: Any, fake: Any) -> None:
 
 
 def _fake_sums(gradient: Tensor, x: Tensor, *rest: Any) -> Tensor:
-    shape = (5, *x.shape[:2]) if rest[-1] else (2, x.shape[1])
+    shape = (5, *x.shape[:2]) if rest[-2] else (2, x.shape[1])
     return x.new_empty(shape, dtype=torch.float32)
 
 
@@ -175,9 +216,9 @@ _define(
 )
 _define(
     'act',
-    f'(Tensor x, {PARTS}, str act, Tensor? gate) -> Tensor',
+    f'(Tensor x, {PARTS}, str act, Tensor? gate, int[]? padding) -> Tensor',
     _norm_act,
-    lambda x, *_: torch.empty_like(x),
+    _empty,
 )
 _define(
     'means',
@@ -187,14 +228,14 @@ _define(
 )
 _define(
     'sums',
-    f'(Tensor gradient, Tensor x, {PARTS}, str act, bool gated) -> Tensor',
+    f'(Tensor gradient, Tensor x, {PARTS}, str act, bool gated, int[]? padding) -> Tensor',
     _sums,
     _fake_sums,
 )
 _define(
     'input_gradient',
     f'(Tensor gradient, Tensor x, {PARTS}, Tensor sums, Tensor? gate, Tensor? shift,'
-    ' Tensor(a!) to_x, str act) -> ()',
+    ' Tensor(a!) to_x, str act, int[]? padding) -> ()',
     _input_gradient,
     lambda *_: None,
 )

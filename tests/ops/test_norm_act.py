@@ -34,7 +34,7 @@ def test_on_cpus() -> None:
     own = norm.weight, norm.bias
     assert norm_act.supports(x, *own, 'silu') is fused_norm.supports(x, *own)
     assert not norm_act.supports(x, *own, 'relu6')
-    assert not norm_act.supports_gates(x)
+    assert not norm_act.takes_neighbours(x)
     if not fused_norm.is_available():
         pytest.skip('no C++ compiler, or torch rounds in another way on this processor')
     check(x, norm, 'silu', None)
@@ -44,6 +44,6 @@ def test_by_triton() -> None:
     x, norm = example()
     with triton_on_cpu() as launched:
         assert norm_act.supports(x, norm.weight, norm.bias, 'relu6')
-        assert norm_act.supports_gates(x)
+        assert norm_act.takes_neighbours(x)
         check(x, norm, 'relu6', torch.rand(2, 8, 1, 1))
         assert launched == ['moments', 'statistics', 'activate', 'activate']

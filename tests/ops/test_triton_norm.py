@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from effnet_dense.ops import triton_norm
 from effnet_dense.ops import triton_norm_operators as operators
+from effnet_dense.ops.depthwise import Padding
 from effnet_dense.ops.triton_norm import is_available, norm_act_in_training, supports
+from effnet_dense.ops.triton_norm_operators import padded_shape
 from tests.helpers.triton_kernels import triton_on_cpu
 
 ACTS = dict(none=lambda x: x, relu=F.relu, relu6=F.relu6, silu=F.silu)
@@ -35,6 +37,7 @@ class Case(NamedTuple):
     dtype: torch.dtype
     format: Any
     act: str
+    padding: Padding | None
     gradient: str  # how its output's gradient lies in memory
     sizes: tuple[int, int]  # TILE and PROGRAMS
 
@@ -45,6 +48,7 @@ CASES = st.builds(
     st.sampled_from([*BOUNDS]),
     st.sampled_from(FORMATS),
     st.sampled_from([*ACTS]),
+    st.sampled_from([None, None, ((0, 1), (0, 1)), ((1, 2), (0, 0)), ((2, 1), (1, 2))]),
     st.sampled_from(['same', 'contiguous', 'cut', 'one value']),
     st.sampled_from([(2048, 2048), (64, 2048), (64, 3)]),
 )
@@ -52,9 +56,10 @@ CASES = st.builds(
 
 def draw(case: Case) -> tuple[Tensor, Tensor, nn.BatchNorm2d]:
     """A feature, its output's gradient, and a norm that has seen another batch."""
-    images, channels, height, width = case.shape
+    channels = case.shape[1]
     torch.manual_seed(sum(case.shape))
     x = (3 * torch.randn(case.shape) + torch.randn(channels, 1, 1)).to(case.dtype)
+    images, _, height, width = shape = padded_shape(x, case.padding)
     gradient = torch.randn(images, channels, height + 1, width + 1).to(case.dtype)
     gradient = gradient.contiguous(memory_format=case.format)[:, :, :-1, 1:]
     if case.gradient == 'same':
@@ -62,29 +67,34 @@ def draw(case: Case) -> tuple[Tensor, Tensor, nn.BatchNorm2d]:
     elif case.gradient == 'contiguous':
         gradient = gradient.contiguous()
     elif case.gradient == 'one value':
-        gradient = gradient[:1, :1, :1, :1].expand(case.shape)
+        gradient = gradient[:1, :1, :1, :1].expand(shape)
     norm = nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
     for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
         nn.init.uniform_(tensor, 0.5, 4)  # some results are above 6
     return x.contiguous(memory_format=case.format), gradient, norm
 
 
-def in_double(x: Tensor, gradient: Tensor, norm: nn.BatchNorm2d, act: str) -> list[Tensor]:
+def in_double(
+    x: Tensor, gradient: Tensor, norm: nn.BatchNorm2d, act: str, padding: Padding | None = None
+) -> list[Tensor]:
     """The output, the gradients of x, weight and bias, and the statistics, by PyTorch."""
     theirs = nn.BatchNorm2d(x.shape[1], norm.eps, norm.momentum).double()
     theirs.load_state_dict(norm.state_dict())
     x = x.double().requires_grad_()
     out = ACTS[act](theirs(x))
+    if padding is not None:
+        out = F.pad(out, (*padding[1], *padding[0]))
     found = torch.autograd.grad(out, [x, theirs.weight, theirs.bias], gradient.double())
     return [out, *found, *theirs.buffers()]
 
 
 def by_kernels(
-    x: Tensor, gradient: Tensor, norm: nn.BatchNorm2d, act: str, owned: bool = False
-) -> list[Tensor]:
+    x: Tensor, gradient: Tensor, norm: nn.BatchNorm2d, act: str, owned: bool = False,
+    padding: Padding | None = None,
+) -> list[Tensor]:  # fmt: skip
     x = x.detach().requires_grad_()
-    out = norm_act_in_training(x, norm.weight, norm.bias, norm, act, owned)[0]
-    assert (out.dtype, out.stride()) == (x.dtype, x.stride())
+    out = norm_act_in_training(x, norm.weight, norm.bias, norm, act, owned, padding)[0]
+    assert (out.dtype, out.stride(1) == 1) == (x.dtype, x.stride(1) == 1)
     found = torch.autograd.grad(out, [x, norm.weight, norm.bias], gradient)
     return [out, *found, *norm.buffers()]
 
@@ -97,15 +107,16 @@ def assert_close(found: list[Tensor], right: list[Tensor], dtype: torch.dtype) -
 
 
 @given(CASES)
-@settings(max_examples=24)
+@settings(max_examples=24, phases=[Phase.generate])  # shrinking takes minutes
 def test_against_double_precision(case: Case) -> None:
     x, gradient, norm = draw(case)
-    right = in_double(x, gradient, norm, case.act)
+    right = in_double(x, gradient, norm, case.act, case.padding)
     operators._plan.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operators, 'TILE', case.sizes[0])
         patch.setattr(operators, 'PROGRAMS', case.sizes[1])
-        assert_close(by_kernels(x, gradient, norm, case.act), right, case.dtype)
+        found = by_kernels(x, gradient, norm, case.act, padding=case.padding)
+        assert_close(found, right, case.dtype)
     operators._plan.cache_clear()
 
 

@@ -35,13 +35,14 @@ def check_registration(x: torch.Tensor, gradient: torch.Tensor, norm: nn.BatchNo
     gate = torch.rand(2, 8)
     for operator, inputs in (
         (ops.triton_norm_statistics, (x, torch.zeros(8), torch.ones(8), 0.1, 1e-3)),
-        (ops.triton_norm_act, (x, *parts, 'silu', gate)),
+        (ops.triton_norm_act, (x, *parts, 'silu', gate, None)),
+        (ops.triton_norm_act, (x, *parts, 'silu', None, [0, 1, 1, 2])),
         (ops.triton_norm_means, (x, *parts, 'silu')),
-        (ops.triton_norm_sums, (gradient, x, *parts, 'silu', False)),
-        (ops.triton_norm_sums, (gradient, x, *parts, 'silu', True)),
+        (ops.triton_norm_sums, (gradient, x, *parts, 'silu', False, None)),
+        (ops.triton_norm_sums, (gradient, x, *parts, 'silu', True, None)),
         (
             ops.triton_norm_input_gradient,
-            (gradient, x, *parts, torch.ones(2, 8), gate, gate, torch.zeros_like(x), 'silu'),
+            (gradient, x, *parts, torch.ones(2, 8), gate, gate, torch.zeros_like(x), 'silu', None),
         ),
     ):
         tests = 'test_schema', 'test_faketensor'
