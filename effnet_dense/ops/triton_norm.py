@@ -28,7 +28,7 @@ from effnet_dense.ops.depthwise import Padding
 ACTIVATIONS = ('none', 'relu', 'relu6', 'silu')
 DEVICES = ('cuda',)
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-SMALLEST = 2**20  # values; below, the host prepares several kernels for longer than they run
+SMALLEST = 2**20  # values; assumed, not measured: below, kernels take longer to start than to run
 
 Parts = tuple[Tensor, Tensor, Tensor, Tensor]  # mean, 1 ÷ σ, weight, bias, (C,) each
 
