@@ -64,6 +64,7 @@ CROSS_CUTTING = {
     'models/test_plugged_in.py',
     'test_contract.py',
     'test_github.py',
+    'test_gpu_forms.py',
     'test_imports.py',
     'test_package.py',
     'test_packaging.py',

@@ -1,15 +1,22 @@
-"""What only a GPU can show; expected: all pass on any CUDA device with 4 GiB."""
+"""What only a GPU can show, and the same on a pretended one, in float32.
+
+Expected: all pass on any CUDA device with 4 GiB.
+"""
 
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
 
+from effnet_dense.analysis.memory.fake_model import replace_tensors
+from effnet_dense.analysis.saved_memory import measure_saved_memory
+from effnet_dense.analysis.waits.pretended_gpu import pretended_gpu, to_gpu
 from effnet_dense.models import EfficientNet
-from effnet_dense.ops import triton_norm
 from tests.helpers.peers import randomise_
 
-pytestmark = pytest.mark.gpu
+SMALL = dict(base='b0', width=0.25, depth=0.3)
+FORMATS = [torch.contiguous_format, torch.channels_last]
 
 
 @pytest.fixture(autouse=True)
@@ -21,69 +28,129 @@ def _exact_float32():
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = old
 
 
-@pytest.mark.parametrize('arch', ['b0', 'lite0', 'es', 'v2_b0'])
-@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
-def test_features_equal_the_cpus(arch, memory_format):
+def on_pretended_gpu(model):
+    replace_tensors(model, to_gpu)
+    return model
+
+
+def check_features(arch, memory_format, size, move):
     model = EfficientNet(arch).eval()
     randomise_(model, 0)
-    x = torch.randn(2, 3, 225, 193)
+    x = torch.randn(2, 3, *size)
     with torch.no_grad():
         expected = model(x)
-        features = model.cuda().to(memory_format=memory_format)(
-            x.cuda().contiguous(memory_format=memory_format)
+        features = move(model.to(memory_format=memory_format))(
+            x.contiguous(memory_format=memory_format).cuda()
         )
     for feature, reference in zip(features, expected, strict=True):
+        assert feature.is_cuda
         error = (feature.cpu() - reference).abs().max() / reference.abs().max()
         assert error <= 1e-4
 
 
-@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_a_step_under_autocast_has_finite_gradients(dtype):
-    model = EfficientNet('b0', drop_path_rate=0.2).cuda().train()
-    with torch.autocast('cuda', dtype=dtype):
-        features = model(torch.randn(4, 3, 256, 256, device='cuda'))
+@pytest.mark.parametrize('arch', ['b0', 'lite0'])
+@pytest.mark.parametrize('memory_format', FORMATS)
+def test_features_on_a_pretended_gpu(arch, memory_format):
+    with pretended_gpu(lambda *_: None):
+        check_features(arch, memory_format, (65, 33), on_pretended_gpu)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('arch', ['b0', 'lite0', 'es', 'v2_b0'])
+@pytest.mark.parametrize('memory_format', FORMATS)
+def test_features_equal_the_cpus(arch, memory_format):
+    """On the CPU: test_features_on_a_pretended_gpu."""
+    check_features(arch, memory_format, (225, 193), torch.nn.Module.cuda)
+
+
+def check_autocast(model, x, device, dtype):
+    with torch.autocast(device, dtype=dtype):
+        features = model.train()(x)
     assert features[-1].dtype == dtype
     sum(feature.float().mean() for feature in features).backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
+def test_a_step_under_the_cpus_autocast():
+    model = EfficientNet(SMALL, drop_path_rate=0.2)
+    check_autocast(model, torch.randn(4, 3, 64, 64), 'cpu', torch.bfloat16)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_a_step_under_autocast_has_finite_gradients(dtype):
+    """On the CPU: test_a_step_under_the_cpus_autocast."""
+    model = EfficientNet('b0', drop_path_rate=0.2).cuda()
+    check_autocast(model, torch.randn(4, 3, 256, 256, device='cuda'), 'cuda', dtype)
+
+
+def checkpointed_copy(plain):
+    copied = copy.deepcopy(plain)
+    copied.with_cp = True
+    return copied
+
+
+def gradients(model, x, context=nullcontext):
+    with context():
+        features = model(x)
+    sum(feature.float().square().mean() for feature in features).backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+def test_checkpointing_saves_less_and_keeps_gradients():
+    plain, x = EfficientNet(SMALL).train(), torch.randn(2, 3, 64, 64)
+    checkpointed = checkpointed_copy(plain)
+    expected, got = gradients(plain, x), gradients(checkpointed, x)
+    torch.testing.assert_close(got, expected)
+    assert checkpointed.layers[1][0].depthwise_conv.bn.num_batches_tracked == 1
+    saved = [measure_saved_memory(model, x).bytes for model in (checkpointed, plain)]
+    assert saved[0] < 0.6 * saved[1]
+
+
+@pytest.mark.gpu
 def test_checkpointing_halves_the_peak_and_keeps_gradients():
+    """On the CPU: test_checkpointing_saves_less_and_keeps_gradients."""
     plain = EfficientNet('b0').cuda().train()
-    checkpointed = copy.deepcopy(plain)
-    checkpointed.with_cp = True
+    checkpointed = checkpointed_copy(plain)
     x = torch.randn(4, 3, 256, 256, device='cuda')
-    peaks, gradients = [], []
+    peaks, found = [], []
     for model in (plain, checkpointed):
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        sum(feature.square().mean() for feature in model(x)).backward()
+        found.append(gradients(model, x))
         peaks.append(torch.cuda.max_memory_allocated() - before)
-        gradients.append([p.grad for p in model.parameters()])
     assert peaks[1] < 0.6 * peaks[0]
-    for expected, got in zip(*gradients, strict=True):
-        # cuDNN's reductions may run in another order.
-        torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-5)
+    # cuDNN's reductions may run in another order.
+    torch.testing.assert_close(found[1], found[0], rtol=1e-3, atol=1e-5)
     assert checkpointed.layers[1][0].depthwise_conv.bn.num_batches_tracked == 1
 
 
-@pytest.mark.parametrize('dtype', triton_norm.DTYPES)
-def test_triton_kernels_agree_with_double_precision(dtype):
-    pytest.importorskip('triton', reason='triton is not installed')
-    assert triton_norm.is_available(torch.device('cuda', 0), dtype)
+def check_lean(arch, x, lean, move, bound, context=nullcontext):
+    plain, ours = EfficientNet(arch, lean=0), EfficientNet(arch, lean=lean)
+    ours.load_state_dict(plain.state_dict())
+    expected, got = (gradients(move(model).train(), x, context) for model in (plain, ours))
+    for name, gradient in expected.items():
+        difference = (got[name] - gradient).norm().item()
+        assert difference <= bound * gradient.norm().item() + 1e-5, name
 
 
 @pytest.mark.parametrize('lean', [1, 2])
+def test_lean_gradients_on_a_pretended_gpu(lean):
+    x = torch.randn(2, 3, 64, 64)
+    with pretended_gpu(lambda *_: None):
+        check_lean(SMALL, x.cuda(), lean, on_pretended_gpu, 1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('lean', [1, 2])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
 def test_lean_gradients_equal_the_plain_ones(dtype, lean):
-    plain = EfficientNet('b0', lean=0).cuda().train()
-    ours = EfficientNet('b0', lean=lean).cuda().train()
-    ours.load_state_dict(plain.state_dict())
+    """On the CPU: test_lean_gradients_on_a_pretended_gpu."""
     x = torch.randn(4, 3, 256, 256, device='cuda')
-    for model in (plain, ours):
-        with torch.autocast('cuda', dtype=dtype, enabled=dtype != torch.float32):
-            features = model(x)
-        sum(feature.float().square().mean() for feature in features).backward()
-    # Norms, and reductions by cuDNN, run in another order.
+    # cuDNN's batch norm and reductions run in another order than those of the second pass.
     bound = 1e-3 if dtype == torch.float32 else 5e-2
-    for (name, expected), got in zip(plain.named_parameters(), ours.parameters(), strict=True):
-        assert (got.grad - expected.grad).norm() <= bound * expected.grad.norm() + 1e-5, name
+
+    def context():
+        return torch.autocast('cuda', dtype=dtype, enabled=dtype != torch.float32)
+
+    check_lean('b0', x, lean, torch.nn.Module.cuda, bound, context)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmcv.ops import soft_nms
 
+from effnet_dense.analysis.waits.pretended_gpu import pretended_gpu
 from effnet_dense.ops.soft_nms import batched_soft_nms
 
 METHODS = ['gaussian', 'linear', 'naive']
@@ -267,12 +268,25 @@ def test_errors():
         batched_soft_nms(boxes, scores, labels, max_num=-1)
 
 
+@pytest.mark.parametrize('max_num', [None, 20])
+def test_pretended_gpu_equals_the_cpu(max_num):
+    inputs = crowd(300, 5, dtype=torch.float32)
+    expected = batched_soft_nms(*inputs, max_num=max_num)
+    with pretended_gpu(lambda *_: None):
+        result = batched_soft_nms(*(tensor.cuda() for tensor in inputs), max_num=max_num)
+        check_on_gpu(result, expected)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize('max_num', [None, 20])
 def test_cuda_equals_the_cpu(max_num):
+    """On the CPU: test_pretended_gpu_equals_the_cpu."""
     inputs = crowd(300, 5, dtype=torch.float32)
     expected = batched_soft_nms(*inputs, max_num=max_num)
-    result = batched_soft_nms(*(tensor.cuda() for tensor in inputs), max_num=max_num)
+    check_on_gpu(batched_soft_nms(*(tensor.cuda() for tensor in inputs), max_num=max_num), expected)
+
+
+def check_on_gpu(result, expected):
     for on_gpu, on_cpu in zip(result, expected, strict=True):
         assert on_gpu.is_cuda
         assert torch.equal(on_gpu.cpu(), on_cpu)

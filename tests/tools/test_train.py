@@ -158,7 +158,10 @@ def test_two_processes_on_the_cpu(tiny_data: Path, tmp_path: Path) -> None:
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_every_gpu_in_mixed_precision_with_sync_bn(tiny_data: Path, tmp_path: Path) -> None:
-    """DDP over NCCL on all GPUs of the machine, one will do: one step, SyncBN kept, loss finite."""
+    """DDP over NCCL on all GPUs of the machine, one will do: one step, SyncBN kept, loss finite.
+
+    On the CPU: test_two_processes_on_the_cpu.
+    """
     gpus = torch.cuda.device_count()
     more = {'train_dataloader.batch_size': 4 // gpus or 1, 'model.backbone.norm_eval': False}
     words = arguments(tiny_data, tmp_path, **more)

@@ -36,6 +36,7 @@ from mmcv.ops.psa_mask import psa_mask
 from mmcv.ops.sync_bn import SyncBatchNormFunction
 from torch import Tensor
 
+from effnet_dense.analysis.waits.pretended_gpu import pretended_gpu
 from tests.helpers.mmcv_operands import (
     LEVEL_SHAPES,
     ROIS,
@@ -249,38 +250,76 @@ CASES: dict[str, Callable[[str], Result]] = {
 }
 
 
+NOT_PRETENDED = {
+    'roi_align_max_adaptive',
+    'roi_align_max',
+    'deform_roi_pool',
+    'deform_conv',
+    'modulated_deform_conv',
+    'focal_loss',
+    'psa_mask',
+    'rotated_align',
+    'sync_bn',
+}
+"""What makes tensors of the GPU's device where the pretended one cannot intervene."""
+
+
+@pytest.mark.parametrize('name', sorted(CASES.keys() - NOT_PRETENDED))
+def test_pretended_gpu_equals_cpu(name: str) -> None:
+    with pretended_gpu(lambda *_: None):
+        on_gpu = CASES[name]('cuda')
+        assert all(tensor.is_cuda for tensor in on_gpu)
+        found = [tensor.cpu() for tensor in on_gpu]
+    torch.testing.assert_close(found, list(CASES[name]('cpu')), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize('name', CASES)
 def test_cuda_equals_cpu(name: str) -> None:
+    """On the CPU: test_pretended_gpu_equals_cpu."""
     on_cuda, on_cpu = CASES[name]('cuda'), CASES[name]('cpu')
     for actual, expected in zip(on_cuda, on_cpu, strict=True):
         assert actual.is_cuda
         torch.testing.assert_close(actual.cpu(), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize('name', ['roi_align', 'deform_conv', 'attention'])
-def test_cuda_autocast(name: str) -> None:
-    """Half precision features with float32 coordinates, as mixed precision training has them."""
+def check_autocast(name: str, device: str, dtype: torch.dtype) -> None:
+    """Low-precision features with float32 coordinates, as mixed precision training has them."""
     from mmcv.ops import ModulatedDeformConv2dPack, MultiScaleDeformableAttention, RoIAlign
 
     torch.manual_seed(0)
-    x = features().cuda().requires_grad_()
-    with torch.autocast('cuda', torch.float16):
+    x = features().to(device).requires_grad_()
+    with torch.autocast(device, dtype):
         if name == 'roi_align':
-            output = RoIAlign((2, 2), 0.5)(x.half(), ROIS.cuda().half())
+            output = RoIAlign((2, 2), 0.5)(x.to(dtype), ROIS.to(device, dtype))
         elif name == 'deform_conv':
-            output = ModulatedDeformConv2dPack(3, 4, 3, padding=1).cuda()(x)
+            output = ModulatedDeformConv2dPack(3, 4, 3, padding=1).to(device)(x)
         else:
-            layer = MultiScaleDeformableAttention(8, num_heads=2, num_levels=1).cuda()
-            flat = torch.nn.Linear(3, 8).cuda()(x.flatten(2).transpose(1, 2))
+            layer = MultiScaleDeformableAttention(8, num_heads=2, num_levels=1).to(device)
+            flat = torch.nn.Linear(3, 8).to(device)(x.flatten(2).transpose(1, 2))
             output = layer(
                 flat[:, :5].transpose(0, 1),
                 value=flat.transpose(0, 1),
-                reference_points=torch.rand(2, 5, 1, 2, device='cuda'),
-                spatial_shapes=torch.tensor([[7, 9]], device='cuda'),
-                level_start_index=torch.tensor([0], device='cuda'),
+                reference_points=torch.rand(2, 5, 1, 2, device=device),
+                spatial_shapes=torch.tensor([[7, 9]], device=device),
+                level_start_index=torch.tensor([0], device=device),
             )
     output.float().square().sum().backward()
+    assert x.grad is not None
     assert x.grad.isfinite().all()
     assert x.grad.abs().sum() > 0
+
+
+AUTOCAST = ['roi_align', 'deform_conv', 'attention']
+
+
+@pytest.mark.parametrize('name', AUTOCAST)
+def test_cpu_autocast(name: str) -> None:
+    check_autocast(name, 'cpu', torch.bfloat16)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('name', AUTOCAST)
+def test_cuda_autocast(name: str) -> None:
+    """On the CPU: test_cpu_autocast."""
+    check_autocast(name, 'cuda', torch.float16)
