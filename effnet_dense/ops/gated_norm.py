@@ -118,6 +118,7 @@ class _Multiply(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, gates, *parts = ctx.saved_tensors
         sums = torch.ops.effnet_dense.triton_norm_sums(gradient, x, *parts, ctx.act, True, None)
-        ctx.exchange.sums, ctx.exchange.gates = sums, gates
+        # Detached: the gates' graph leads to the node that keeps the exchange.
+        ctx.exchange.sums, ctx.exchange.gates = sums, gates.detach()
         to_gates = sums[4].to(gates.dtype).view_as(gates)
         return None, gradient, to_gates, *[None] * 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -113,3 +114,13 @@ def test_the_backward_pass_twice(launched: list[str]) -> None:
     second = torch.autograd.grad(out, [x, *own], 2 * gradient)
     assert launched == ['gradient_sums', 'input_gradient']  # one pass each
     assert_close([*second], [2 * value for value in first], torch.float32)
+
+
+def test_nothing_stays_after_the_backward_pass() -> None:
+    x, exchange, norm = torch.randn(2, 8, 5, 4, requires_grad=True), Exchange(), nn.BatchNorm2d(8)
+    own, kept = (norm.weight, norm.bias), weakref.ref(exchange)
+    handle, means, *batch = squeeze(2 * x, *own, norm, 'silu', exchange, False)
+    out = multiply(2 * x, handle, means.sigmoid(), *batch, *own, 'silu', exchange=exchange)
+    out.sum().backward()
+    del handle, means, batch, out, exchange
+    assert kept() is None
