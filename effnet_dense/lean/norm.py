@@ -19,9 +19,9 @@ from effnet_dense.ops.batch_norm import (
     apply_statistics,
     batch_norm,
     group_of,
-    sync_batch_norm,
 )
 from effnet_dense.ops.depthwise import Padding
+from effnet_dense.ops.sync_batch_norm import sync_batch_norm
 
 # Subclasses with another forward pass are not supported.
 FORWARDS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
