@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmarks import detectors, features
-from benchmarks.host_time import cuda_code_path
+from benchmarks.host_time import BOOKKEEPING, cuda_code_path
 from benchmarks.implementation import OURS, Implementation, Peer, collect_implementations
 from benchmarks.tables import ALIGN
 from effnet_dense.analysis.saved_memory import output_tensors
@@ -34,7 +34,7 @@ from effnet_dense.lean import LEVELS
 from effnet_dense.utils.console import print_table
 
 GIB = 2**30
-HEADER = ['network', 'operators, GiB/img', 'ratio', 'kernels, GiB/img', 'ratio']
+HEADER = ['network', 'calls', 'operators, GiB/img', 'ratio', 'kernels, GiB/img', 'ratio']
 # Their results have no values yet.
 FREE = {'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided', 'detach'}
 # Their argument gives shape and dtype only.
@@ -54,17 +54,19 @@ class ByteCounter(TorchDispatchMode):
     """Counts the bytes of operators.
 
     Attributes:
+        calls: Of operators, views among them.
         operators: Every argument and result once.
         kernels: Also what kernels read a second time.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.operators = self.kernels = 0
+        self.calls = self.operators = self.kernels = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         name = func._schema.name.partition('::')[2]
+        self.calls += name not in BOOKKEEPING
         if name not in FREE and not func.is_view:
             count = _count(func, name, args, kwargs or {}, out)
             self.operators += count
@@ -171,7 +173,8 @@ def _print(name: str, implementations: Sequence[Implementation], settings: Setti
 
 def _cells(count: ByteCounter, first: ByteCounter, batch: int) -> list[str]:
     pairs = (count.operators, first.operators), (count.kernels, first.kernels)
-    return [text for a, b in pairs for text in (f'{a / batch / GIB:.3f}', f'{a / b:.2f}')]
+    cells = [text for a, b in pairs for text in (f'{a / batch / GIB:.3f}', f'{a / b:.2f}')]
+    return [str(count.calls), *cells]
 
 
 if __name__ == '__main__':

@@ -91,15 +91,18 @@ class _Squeeze(Function):
     ) -> tuple[Tensor | None, ...]:
         x, weight, bias, mean, inverse = ctx.saved_tensors
         sums, gates = ctx.exchange.sums, ctx.exchange.gates.flatten(1).float()
-        shift = torch.zeros_like(gates)
-        if to_means is not None:
+        if to_means is None:
+            shift = torch.zeros_like(gates)
+        else:
             shift = to_means.flatten(1).float() / (x.shape[2] * x.shape[3])
-        total = (gates * sums[:2] + shift * sums[2:4]).sum(1)
+        own, from_means, _ = sums.split([2, 2, 1])
+        total = torch.addcmul(gates * own, shift, from_means).sum(1)
         to_x = None
         if ctx.needs_input_grad[0]:
             parts = mean, inverse, weight, bias
             to_x = input_gradient(gradient, x, parts, total, ctx.act, ctx.owned, (gates, shift))
-        return to_x, total[1].to(weight.dtype), total[0].to(bias.dtype), None, None, None, None
+        to_bias, to_weight = total.unbind()
+        return to_x, to_weight.to(weight.dtype), to_bias.to(bias.dtype), *[None] * 4
 
 
 class _Multiply(Function):

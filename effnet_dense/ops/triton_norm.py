@@ -169,7 +169,8 @@ class _NormAct(Function):
         if ctx.needs_input_grad[0]:
             known = gradient, x, parts, sums, ctx.act, ctx.owned
             to_x = input_gradient(*known, padding=ctx.padding)
-        return to_x, sums[1].to(weight.dtype), sums[0].to(bias.dtype), *[None] * 4
+        to_bias, to_weight = sums.unbind()
+        return to_x, to_weight.to(weight.dtype), to_bias.to(bias.dtype), *[None] * 4
 
 
 @cache

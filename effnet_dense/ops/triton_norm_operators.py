@@ -143,6 +143,7 @@ def _margins(x: Tensor, padding: list[int] | None) -> tuple[int, int, int, int]:
 
 def _norm_act(x: Tensor, *rest: Any) -> Tensor:
     *parts, act, gate, padding = rest
+    gate = None if gate is None else gate.contiguous()
     out = _empty(x, padding)
     plan = _plan_for(out)
     sizes = plan.pixels, x.shape[1], plan.share, x.shape[2], *_margins(x, padding)

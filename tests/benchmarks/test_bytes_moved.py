@@ -39,6 +39,12 @@ def test_operators_by_hand(run: Callable[[], object], expected: int) -> None:
     assert counter.operators == counter.kernels == expected
 
 
+def test_calls() -> None:
+    with ByteCounter() as counter:
+        (A[0] + 1).detach()  # select, add
+    assert counter.calls == 2
+
+
 def test_what_kernels_read_twice() -> None:
     x, weight = A.clone().requires_grad_(), torch.ones(3, 1, 1, 1, requires_grad=True)
     with ByteCounter() as counter:
