@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 from unittest.mock import patch
@@ -26,6 +26,7 @@ from benchmarks import detectors, features
 from benchmarks.implementation import OURS, Implementation, collect_implementations
 from benchmarks.tables import ALIGN
 from benchmarks.training_step import TrainingStep
+from effnet_dense.analysis.cuda_branches import cuda_branches
 from effnet_dense.analysis.latency import median_ratio
 from effnet_dense.analysis.settings import MIN_SIZE, Settings
 from effnet_dense.utils.console import print_table
@@ -39,15 +40,6 @@ HEADER = ['network', 'ms/step', 'ratio', 'operators']
 def _normalise(x: Tensor, *parts: Any) -> Tensor:
     """Stand in for CUDA's `batch_norm_elemt`: the same arguments, one pass, other values."""
     return torch.native_batch_norm(x, *parts, False, 0.0, 0.0)[0]
-
-
-REPLACED: dict[str, Callable[..., Any]] = {
-    'effnet_dense.ops.fused_norm.supports': lambda *_: False,
-    'effnet_dense.lean.chain.can_join': lambda *_: False,
-    'effnet_dense.lean.layers.can_join': lambda *_: False,
-    'effnet_dense.ops.depthwise._is_fast': lambda *_: False,
-    'effnet_dense.lean.norm.apply_statistics': _normalise,
-}
 
 
 def main() -> None:
@@ -74,9 +66,7 @@ def _collect(ours: Any, peers: Any, name: str, only: list[str] | None) -> list[I
 @contextmanager
 def cuda_code_path() -> Iterator[None]:
     """Run CUDA's code path on the CPU."""
-    with ExitStack() as stack:
-        for name, replacement in REPLACED.items():
-            stack.enter_context(patch(name, replacement))
+    with cuda_branches(), patch('effnet_dense.lean.norm.apply_statistics', _normalise):
         yield
 
 

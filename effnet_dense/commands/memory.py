@@ -1,4 +1,4 @@
-"""Predict the peak memory of training a config on a GPU, without one.
+"""Predict the peak memory of training a config on a GPU, without one, or on a CPU.
 
 Examples:
   effnet-dense memory effnet_lite0_retinanet_finetune --batch-size 16 --size 512
@@ -34,6 +34,7 @@ def parser(prog: str | None = None) -> Parser:
     add('--size', type=int, nargs='+', metavar='PX', help="side, or height and width; the config's")
     add('--precision', nargs='+', default=[None], metavar='P', help='fp32, bf16, fp16')
     add('--lean', type=int, nargs='+', default=[None], metavar='L', help='0, 1, 2')
+    add('--device', choices=('cuda', 'cpu'), default='cuda', help='of the training (%(default)s)')
     add('--objects', type=int, default=OBJECTS, metavar='N', help='per image, for detectors')
     add('--gib', type=float, metavar='N', help='find the largest batch for a GPU of N GiB')
     add('--reserve', type=float, default=RESERVE, metavar='N', help='GiB left for CUDA and cuDNN')

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from effnet_dense.analysis.memory import Peak, TrainingSetup, config_forecast
 from tests.helpers.tool import call
 
 CONFIG = 'effnet_lite0_fpn_camvid'
@@ -22,9 +23,23 @@ def test_parts_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         assert text in printed
     plain, lean = json.loads(path.read_text(encoding='utf-8'))
     assert plain['size'] == [64, 96]
-    assert (plain['lean'], lean['lean']) == (0, 1)
+    assert (plain['lean'], lean['lean'], lean['device']) == (0, 1, 'cuda')
     assert sum(lean['parts'].values()) == lean['peak'] < plain['peak']
     assert f'{lean["peak"] / 2**20:.1f} MiB, in the {lean["moment"]} pass' in printed
+
+
+@pytest.mark.parametrize(('words', 'gpu'), [([], True), (['--device', 'cpu'], False)])
+def test_device(words: list[str], gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def predict(config: object, setup: TrainingSetup, gpu: bool) -> Peak:
+        asked.append(gpu)
+        return Peak(setup, 1, {}, 'forward')
+
+    monkeypatch.setattr(config_forecast, 'predict_peak', predict)
+    assert call('memory', CONFIG, *SMALL, *words) == 0
+    assert call('memory', CONFIG, '--size', 64, *words, '--gib', 2) == 0
+    assert set(asked) == {gpu}
 
 
 @pytest.mark.slow

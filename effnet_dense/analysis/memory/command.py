@@ -22,7 +22,8 @@ def predict_peaks(args: argparse.Namespace) -> None:
     forecasts = [_forecast(name, args) for name in args.configs]
     for forecast in forecasts:
         peaks = _predict(forecast, args)
-        entries += [tables.as_dict(forecast.name, peak) for peak in peaks if peak is not None]
+        found = [tables.as_dict(forecast.name, peak) for peak in peaks if peak is not None]
+        entries += [{**entry, 'device': args.device} for entry in found]
         rows.append([forecast.name, *(_cell(peak, args) for peak in peaks)])
         if not args.markdown:
             _print_peaks(forecast, peaks, args)
@@ -45,6 +46,7 @@ def _forecast(name: str, args: argparse.Namespace) -> ConfigForecast:
         args.lean,
         args.batch_size,
         args.size and (args.size[0], args.size[-1]),
+        args.device == 'cuda',
         objects=args.objects,
     )
 

@@ -39,6 +39,7 @@ class ConfigForecast:
         lean_levels: Some of 0, 1, 2; None is the config's own.
         batch_size: See `training_setup`, as for the following arguments.
         size: (height, width) in pixels.
+        gpu: Predict for a GPU; else for the CPU.
         values: Other arguments of `training_setup`.
 
     Raises:
@@ -54,9 +55,11 @@ class ConfigForecast:
         lean_levels: Sequence[int | None] = (None,),
         batch_size: int | None = None,
         size: Size | None = None,
+        gpu: bool = True,
         **values: Any,
     ) -> None:
         self.name = Path(name).stem
+        self.gpu = gpu
         self.config: Config = load_config(name, options=options)
         check_model(self.config)
         self.setups: list[TrainingSetup] = [
@@ -66,7 +69,7 @@ class ConfigForecast:
 
     def peaks(self) -> list[Peak]:
         """Predict the peak of each setup."""
-        return [predict_peak(self.config, setup) for setup in self.setups]
+        return [predict_peak(self.config, setup, self.gpu) for setup in self.setups]
 
     def largest_batches(self, gib: float, reserve: float = RESERVE) -> list[Peak | None]:
         """Predict the peak of each setup with the largest batch that a GPU holds.
@@ -88,7 +91,8 @@ class ConfigForecast:
         peaks: dict[int, Peak] = {}
 
         def predict_total(images: int) -> int:
-            peaks[images] = predict_peak(self.config, replace(setup, batch_size=images))
+            changed = replace(setup, batch_size=images)
+            peaks[images] = predict_peak(self.config, changed, self.gpu)
             return peaks[images].total
 
         return peaks.get(largest_batch(predict_total, limit))

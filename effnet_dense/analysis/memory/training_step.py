@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
 
+from effnet_dense.analysis.cuda_branches import cuda_branches
 from effnet_dense.analysis.memory.byte_counter import CUDA_BLOCK, ByteCounter, Category
 from effnet_dense.analysis.memory.fake_mode import MixedFakeMode, ZerosOnHost
 from effnet_dense.analysis.memory.fake_model import replace_tensors
@@ -37,8 +38,8 @@ def run_training_step(
         make_batch: Makes the input of the model's data preprocessor; called after the model's
             tensors were replaced.
         precision: One of `PRECISIONS`.
-        gpu: Reproduce a GPU's allocator blocks, autocast, and optimizer loops over all parameters
-            at once; else the CPU's.
+        gpu: Reproduce a GPU's allocator blocks, autocast, operators, and optimizer loops over all
+            parameters at once; else the CPU's.
 
     Returns:
         The peak and its categories.
@@ -46,7 +47,7 @@ def run_training_step(
     counter = ByteCounter(block=CUDA_BLOCK if gpu else 1)
     mode = MixedFakeMode(counter)
     replace_tensors(model, mode.make_fake)
-    with mode, ZerosOnHost(), GPUAutocast() if gpu else nullcontext():
+    with mode, ZerosOnHost(), _on_gpu() if gpu else nullcontext():
         _track_model(model, counter)
         average = _make_average(model, config, counter)
         counter.category = Category.OPTIMIZER
@@ -56,6 +57,12 @@ def run_training_step(
         _step(model, optimizer, make_batch, autocast(precision), counter)
     del average
     return counter
+
+
+@contextmanager
+def _on_gpu() -> Iterator[None]:
+    with GPUAutocast(), cuda_branches(triton='cpu'):
+        yield
 
 
 def _track_model(model: nn.Module, counter: ByteCounter) -> None:
