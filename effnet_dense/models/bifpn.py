@@ -40,6 +40,7 @@ from effnet_dense.models.layers import (
     max_pool,
 )
 from effnet_dense.registry import MODELS
+from effnet_dense.utils.modules import has_hooks, is_exactly, runs_as
 
 FUSIONS = ('fast', 'softmax', 'sum')
 # Avoids a division by zero (google/automl `tf2/efficientdet_keras.py`).
@@ -219,19 +220,29 @@ class BiFPNCell(nn.Module):
         numbered = list(features)
         newest = list(features)
         for wiring, node, shares in zip(self.topology, self.nodes, self._shares(), strict=True):
-            out = node(*(numbered[i] for i in wiring.inputs), shares=shares)
+            given = dict(shares=shares) if shares else {}
+            out = node(*(numbered[i] for i in wiring.inputs), **given)
             numbered.append(out)
             newest[wiring.level] = out
         return newest
 
     def _shares(self) -> Sequence[tuple[Tensor, ...]]:
-        """Return the factors of each node's inputs; none where the nodes' sums have none."""
-        fusions: list[Any] = [node.fuse for node in self.nodes]
-        own = (getattr(fuse, 'edge_weights', None) for fuse in fusions)
-        weights = [found for found in own if found is not None]
-        if len(weights) < len(fusions):
-            return [()] * len(fusions)
-        return fusion_shares(weights, fusions[0].fusion)
+        """Return the factors of each node's inputs; none where nodes compute them or have none.
+
+        Nodes with hooks or methods of their own do: these may not expect factors, or set weights.
+        """
+        nodes: list[Any] = list(self.nodes)
+        if not all(map(_takes_shares, nodes)):
+            return [()] * len(nodes)
+        return fusion_shares([node.fuse.edge_weights for node in nodes], nodes[0].fuse.fusion)
+
+
+def _takes_shares(node: Any) -> bool:
+    """Whether a node's sum is weighted, and the node and its sum run as defined here."""
+    if not runs_as(node, BiFPNNode) or 'forward' in vars(node) or has_hooks(node):
+        return False
+    fuse = node.fuse
+    return is_exactly(fuse, Fusion) and not has_hooks(fuse) and fuse.edge_weights is not None
 
 
 @MODELS.register_module()

@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import prune
 
+from effnet_dense.lean.modules import lean_class
 from effnet_dense.models import BiFPN
-from effnet_dense.models.bifpn import Node, bifpn_nodes, fusion_shares, resample
+from effnet_dense.models.bifpn import BiFPNNode, Fusion, Node, bifpn_nodes, fusion_shares, resample
 from effnet_dense.models.layers import ConvNormAct
 from effnet_dense.registry import MODELS
 
@@ -249,3 +251,46 @@ def test_bad_arguments(options, message):
 def test_wrong_number_of_features():
     with pytest.raises(ValueError, match=r'expected 3 features .*\[8, 12, 20\].*, got 2'):
         BiFPN(CHANNELS, 8)(features((8, 8), (4, 4), channels=CHANNELS[:2]))
+
+
+class OldFusion(Fusion):
+    def forward(self, *features):
+        return super().forward(*features)
+
+
+class OldNode(BiFPNNode):
+    def forward(self, *inputs):
+        return super().forward(*inputs)
+
+
+@pytest.mark.parametrize('lean', [0, 1])
+def test_nodes_with_methods_or_hooks_of_their_own_get_features_alone(lean):
+    neck = BiFPN(CHANNELS, 8, num_outs=3, num_cells=1, lean=lean)
+    x = features((16, 16), (8, 8), (4, 4))
+    expected = neck(x)[0]
+    nodes, counts = neck.cells[0].nodes, []
+    node, fuse = nodes[0].__class__, nodes[0].fuse
+
+    def changed():
+        assert torch.equal(neck(x)[0], expected)
+
+    nodes[0].__class__ = lean_class(OldNode) if lean else OldNode
+    changed()
+    nodes[0].__class__ = node
+    fuse.__class__ = OldFusion
+    changed()
+    fuse.__class__ = Fusion
+    fuse.register_forward_hook(lambda module, inputs, out: counts.append(len(inputs)))
+    changed()
+    assert counts == [2]
+
+
+def test_weights_that_a_hook_sets():
+    neck = BiFPN(CHANNELS, 8, num_outs=3, num_cells=1)
+    fuse = neck.cells[0].nodes[1].fuse
+    prune.identity(fuse, 'edge_weights')
+    x = features((16, 16), (8, 8), (4, 4))
+    before = neck(x)[0]
+    with torch.no_grad():
+        fuse.edge_weights_orig[1] = 0
+    assert not torch.allclose(neck(x)[0], before)
