@@ -196,13 +196,16 @@ class GIoULoss(nn.Module):
 def _giou(first: Tensor, second: Tensor, smallest: float = 1e-6) -> Tensor:
     """Boxes (A, 4) and (A, 4) → generalised IoU (A,); no area is less than `smallest` pixels²."""
     (low, high), (other_low, other_high) = first.split(2, -1), second.split(2, -1)
-    areas = _area(high - low) + _area(other_high - other_low)
-    common = _area((torch.min(high, other_high) - torch.max(low, other_low)).clamp(min=0))
+    areas = area(high - low) + area(other_high - other_low)
+    common = area((torch.min(high, other_high) - torch.max(low, other_low)).clamp(min=0))
     union = (areas - common).clamp(min=smallest)
-    hull = _area(torch.max(high, other_high) - torch.min(low, other_low)).clamp(min=smallest)
+    hull = area(torch.max(high, other_high) - torch.min(low, other_low)).clamp(min=smallest)
     return common / union - (hull - union) / hull
 
 
-def _area(sizes: Tensor) -> Tensor:
-    """Widths and heights (A, 2) → (A,); the backward pass of `prod` would count zeros, and wait."""
+def area(sizes: Tensor) -> Tensor:
+    """Widths and heights (..., 2) → (...,).
+
+    The backward pass of `prod` would count zeros, and wait for a GPU.
+    """
     return sizes[..., 0] * sizes[..., 1]

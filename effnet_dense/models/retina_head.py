@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from mmdet.models.dense_heads import AnchorHead
 from mmdet.models.dense_heads import RetinaSepBNHead as MMDetRetinaSepBNHead
+from mmdet.models.losses import GHMC, GHMR
 from mmdet.models.task_modules.samplers import PseudoSampler
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -25,12 +26,13 @@ class RetinaSepBNHead(DenseLosses, MMDetRetinaSepBNHead):
     """The same parameters, losses and gradients as mmdet's, whose config it takes.
 
     With `effnet_dense.MaxIoUAssigner` its losses wait for nothing. With a sampler, a border, or a
-    weight of positive anchors in `train_cfg` it computes mmdet's own.
+    weight of positive anchors in `train_cfg`, or with GHM, it computes mmdet's own.
     """
 
     def __init__(self, *args: Any, train_cfg: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, train_cfg=train_cfg, **kwargs)
-        self._takes_all = train_cfg is not None and _takes_all(train_cfg)
+        by_level = isinstance(self.loss_cls, GHMC) or isinstance(self.loss_bbox, GHMR)
+        self._takes_all = bool(train_cfg) and not by_level and _takes_all(train_cfg)
 
     def loss_by_feat(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Compute the losses, see `DenseLosses`."""

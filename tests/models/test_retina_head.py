@@ -116,6 +116,18 @@ def test_assigner(options: dict[str, Any]) -> None:
         assert torch.equal(ours.labels, theirs.labels)
 
 
+@pytest.mark.parametrize('low', [0, 0.5])
+def test_boxes_of_no_area(low: float) -> None:
+    priors = torch.tensor([[0.0, 0, 10, 10], [30, 30, 50, 50], [7, 7, 7, 7]])
+    truth = InstanceData(bboxes=priors[1:], labels=torch.tensor([1, 2]))
+    ours, theirs = (
+        kind(0.5, 0.5, low).assign(InstanceData(priors=priors), truth)
+        for kind in (MaxIoUAssigner, MMDetMaxIoUAssigner)
+    )
+    assert torch.equal(ours.gt_inds, theirs.gt_inds)
+    assert torch.equal(ours.max_overlaps, theirs.max_overlaps)
+
+
 @pytest.mark.parametrize(('ours', 'theirs'), [(GIoULoss, MMDetGIoULoss), (L1Loss, MMDetL1Loss)])
 def test_box_losses(ours: Any, theirs: Any) -> None:
     pred, target = truths(20)[0].bboxes.requires_grad_(), truths(20)[0].bboxes + 3
@@ -139,3 +151,18 @@ def test_what_mmdet_computes(options: dict[str, Any], monkeypatch: pytest.Monkey
     monkeypatch.setattr(AnchorHead, 'loss_by_feat', lambda *args, **kwargs: args[1:])
     head = RetinaSepBNHead(3, 5, 8, train_cfg={**CONFIG.train_cfg, **options})
     assert head.loss_by_feat('scores', 'boxes') == ('scores', 'boxes')
+
+
+@pytest.mark.parametrize(
+    'loss', [dict(loss_cls=dict(type='GHMC')), dict(loss_bbox=dict(type='GHMR'))]
+)
+def test_losses_that_compare_the_anchors_of_a_level(
+    loss: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AnchorHead, 'loss_by_feat', lambda *args, **kwargs: args[1:])
+    head = RetinaSepBNHead(3, 5, 8, train_cfg=CONFIG.train_cfg, **loss)
+    assert head.loss_by_feat('scores', 'boxes') == ('scores', 'boxes')
+
+
+def test_for_inference() -> None:
+    RetinaSepBNHead(3, 5, 8, train_cfg={})  # as mmdet's
