@@ -66,8 +66,8 @@ class RetinaSepBNHead(DenseLosses, MMDetRetinaSepBNHead):
             for side, stride, cells in zip(shape[:2], (height, width), size, strict=True)
         ):
             return None
-        flags = torch.cat(self.prior_generator.valid_flags(sizes, shape, 'cpu'))
-        return flags.to(levels[0].device, non_blocking=True)
+        # Not copied from the CPU: of more than 64 KB, the host waits for the copy.
+        return torch.cat(self.prior_generator.valid_flags(sizes, shape, levels[0].device))
 
     def _normaliser(self, positive: Tensor) -> Tensor:
         """Return the number of positive anchors, at least one for each image."""

@@ -166,3 +166,17 @@ def test_losses_that_compare_the_anchors_of_a_level(
 
 def test_for_inference() -> None:
     RetinaSepBNHead(3, 5, 8, train_cfg={})  # as mmdet's
+
+
+def test_flags_of_padding_are_computed_where_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, devices = heads(False)[0], []
+    levels = [torch.empty(1, 8, -(-96 // s), -(-128 // s), device='meta') for s in STRIDES]
+    compute = head.prior_generator.valid_flags
+
+    def spy(sizes: Any, shape: Any, device: Any) -> Any:
+        devices.append(torch.device(device).type)
+        return compute(sizes, shape, device)
+
+    monkeypatch.setattr(head.prior_generator, 'valid_flags', spy)
+    head._valid(levels, (64, 96))
+    assert devices == ['meta'], 'the host waits for a copy of more than 64 KB'
