@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from benchmarks import acceptance, detectors, features
@@ -21,6 +22,7 @@ from benchmarks.loading import measure_loading
 from benchmarks.measure import MEASURES, compare
 from benchmarks.prepare import MODES
 from benchmarks.tables import ALIGN, print_comparison, print_targets
+from benchmarks.training_modes import TRAINING_MODES, in_modes
 from effnet_dense.analysis.settings import DTYPES, Settings
 from effnet_dense.commands.program import run
 from effnet_dense.lean import LEVELS
@@ -77,6 +79,9 @@ def _add_training(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--measure', nargs='+', choices=MEASURES, default=list(MEASURES), help='what to measure'
     )
+    command.add_argument(
+        '--modes', nargs='+', choices=TRAINING_MODES, help='default: on a GPU all, else plain'
+    )
 
 
 def _add_input(command: argparse.ArgumentParser, batch: int) -> None:
@@ -94,6 +99,7 @@ def _add_conditions(command: argparse.ArgumentParser) -> None:
     add('--threads', type=int, help="PyTorch's threads; default: its own choice")
     add('--repeats', type=int, default=7, help='rounds; every network runs once in each')
     add('--device', default='cpu', help="'cpu', 'cuda' or 'cuda:1'")
+    add('--no-tf32', dest='tf32', action='store_false', help='full float32 on a GPU')
     add('--seed', type=int, default=0)
     add('--keep-memory', action='store_true', help='keep freed memory in the process (glibc)')
     add('--out', type=Path, default=Path('work_dirs/benchmark'), metavar='DIR')
@@ -111,11 +117,12 @@ def _run_comparison(args: argparse.Namespace) -> None:
     name = getattr(args, 'name', None) or args.arch
     if args.command == 'inference':
         found, unavailable = _implementations(args, name, [None])
-        found = [implementation.in_mode(mode) for implementation in found for mode in args.modes]
+        found = in_modes(found, args.modes)
         measures = ['gflops', 'inference']
     else:
         found, unavailable = _implementations(args, name, args.lean)
-        measures = args.measure
+        default = TRAINING_MODES if settings.on_cuda else TRAINING_MODES[:1]
+        found, measures = in_modes(found, args.modes or default), args.measure
     comparison = compare(f'{args.command} {name}', found, settings, measures, unavailable)
     print_comparison(comparison)
     _print_paths(write_comparison(comparison, args.out))
@@ -123,7 +130,7 @@ def _run_comparison(args: argparse.Namespace) -> None:
 
 def _settings(args: argparse.Namespace) -> Settings:
     """Return the conditions that the arguments describe."""
-    names = ('size', 'batch', 'repeats', 'threads', 'device', 'precision', 'seed', 'keep_memory')
+    names = [field.name for field in fields(Settings)]
     return Settings(**{name: getattr(args, name) for name in names if hasattr(args, name)})
 
 

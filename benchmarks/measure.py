@@ -17,6 +17,7 @@ from benchmarks.environment import describe_machine
 from benchmarks.implementation import Implementation, Unavailable
 from benchmarks.peak_memory import measure_peak
 from benchmarks.prepare import prepare_for_inference
+from benchmarks.training_modes import ACCELERATED, prepare_for_training
 from benchmarks.training_step import TrainingStep
 from effnet_dense.analysis.counts import count_gflops, count_parameters
 from effnet_dense.analysis.latency import InferencePass, time_interleaved
@@ -66,8 +67,8 @@ def compare(
         advance = partial(progress.advance, progress.add_task(title, total=total))
         ceilings = measure_ceilings(settings)
         advance()
-        rows = _measure_rows(implementations, settings, measures, advance)
-    return Comparison(title, settings, machine, ceilings, rows, list(unavailable))
+        rows, failed = _measure_rows(implementations, settings, measures, advance)
+    return Comparison(title, settings, machine, ceilings, rows, [*unavailable, *failed])
 
 
 def inference_batches(settings: Settings) -> list[int]:
@@ -87,15 +88,17 @@ def _measure_rows(
     settings: Settings,
     measures: Sequence[str],
     advance: Callable[[], None],
-) -> list[Row]:
+) -> tuple[list[Row], list[Unavailable]]:
     all_measured = [_build(implementation, settings) for implementation in implementations]
     for measured in all_measured:
         _measure_exactly(measured, settings, measures, advance)
-    if 'step' in measures:
-        _time_steps(all_measured, settings, advance)
+    for_inference, failed = all_measured, list[Unavailable]()
+    if 'step' in measures:  # in modes of training
+        failed = _time_steps(all_measured, settings, advance)
+        for_inference = [m for m in all_measured if m.implementation.mode not in ACCELERATED]
     if 'inference' in measures:
-        _time_inference(all_measured, settings, advance)
-    return [measured.row for measured in all_measured]
+        _time_inference(for_inference, settings, advance)
+    return [measured.row for measured in all_measured], failed
 
 
 def _build(implementation: Implementation, settings: Settings) -> Measured:
@@ -118,7 +121,7 @@ def _measure_exactly(
     if 'gflops' in measures:
         row.gflops = count_gflops(model, measured.images(settings, 1))
         advance()
-    if 'saved' in measures:
+    if 'saved' in measures and measured.implementation.mode not in ACCELERATED:
         step = TrainingStep(model, measured.images(settings, settings.batch), settings)
         saved = measure_saved_memory(model, step.x, step.forward)
         row.saved_hooks = saved.hooks / settings.batch / MIB
@@ -132,14 +135,27 @@ def _measure_exactly(
 
 def _time_steps(
     all_measured: Sequence[Measured], settings: Settings, advance: Callable[[], None]
-) -> None:
-    steps = [
-        TrainingStep(measured.model, measured.images(settings, settings.batch), settings)
-        for measured in all_measured
-    ]
+) -> list[Unavailable]:
+    """Time the steps that run, and return the others: what cannot be captured or compiled."""
+    steps: list[TrainingStep] = []
+    timed: list[Measured] = []
+    failed: list[Unavailable] = []
+    for measured in all_measured:
+        found, x = measured.implementation, measured.images(settings, settings.batch)
+        try:
+            step = prepare_for_training(found, measured.model, x, settings)
+            step()
+        except Exception as error:
+            if found.mode not in ACCELERATED:
+                raise
+            failed.append(Unavailable(found.name, f'{type(error).__name__}: {error}'))
+            continue
+        steps.append(step)
+        timed.append(measured)
     times = time_interleaved(steps, settings.repeats, settings.on_cuda, _warm_up(settings), advance)
-    for measured, seconds in zip(all_measured, times, strict=True):
+    for measured, seconds in zip(timed, times, strict=True):
         measured.row.step = [1000 * second / settings.batch for second in seconds]
+    return failed
 
 
 def _time_inference(

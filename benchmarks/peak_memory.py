@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.implementation import Implementation
+from benchmarks.training_modes import prepare_for_training
 from benchmarks.training_step import TrainingStep
 from effnet_dense.analysis.settings import Settings
 
@@ -19,9 +20,10 @@ PROC = Path('/proc/self')
 
 
 def measure_peak(implementation: Implementation, settings: Settings) -> int | None:
-    """Return by how many bytes the first training step's peak exceeds the memory before it.
+    """Return by how many bytes a training step's peak exceeds the memory before it.
 
-    Gradients are included. None if the system does not report it (Linux does).
+    On CPUs of the first step. Gradients are included. None if the system does not report it
+    (Linux does).
     """
     if settings.on_cuda:
         return _measure_on_cuda(implementation, settings)
@@ -33,9 +35,11 @@ def measure_peak(implementation: Implementation, settings: Settings) -> int | No
 
 
 def _measure_on_cuda(implementation: Implementation, settings: Settings) -> int:
+    """Measure the second step: the first one captures, compiles and tries algorithms."""
     step = _build_step(implementation, settings)
-    torch.cuda.reset_peak_memory_stats(settings.device)
     before = torch.cuda.memory_allocated(settings.device)
+    step()
+    torch.cuda.reset_peak_memory_stats(settings.device)
     step()
     return torch.cuda.max_memory_allocated(settings.device) - before
 
@@ -51,7 +55,7 @@ def _measure_on_cpu(implementation: Implementation, settings: Settings) -> int:
 
 def _build_step(implementation: Implementation, settings: Settings) -> TrainingStep:
     x = settings.images(settings.batch, implementation.channels_last)
-    return TrainingStep(implementation.build(settings), x, settings)
+    return prepare_for_training(implementation, implementation.build(settings), x, settings)
 
 
 def _resident_peak() -> int:

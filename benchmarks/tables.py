@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.acceptance import Result
 from benchmarks.comparison import Comparison, Row
+from effnet_dense.analysis.settings import Settings
 from effnet_dense.utils.console import print_table
 from effnet_dense.utils.markdown import markdown_table
 
@@ -50,7 +51,7 @@ def notes(comparison: Comparison) -> list[str]:
         f'{machine["processor"]}, {machine["threads"]} threads, torch '
         f'{machine["versions"]["torch"]}. Times are the best of {settings.repeats} interleaved '
         f'rounds, ratios medians of the rounds, to {comparison.reference.name}. GFLOPs count '
-        'multiply-adds. The peak is of a batch, with gradients.',
+        'multiply-adds. The peak is of a batch, with gradients.' + _on_gpu(settings),
         f'Ceilings of this run: matrix product {ceilings.gflops:.0f} GFLOP/s, copy '
         f'{ceilings.copy_gb:.1f} GB/s. At these speeds: {_floors(comparison)}.',
         *_returned(comparison),
@@ -58,6 +59,13 @@ def notes(comparison: Comparison) -> list[str]:
     return lines + [
         f'Not available: {peer.ecosystem} ({peer.reason}).' for peer in comparison.unavailable
     ]
+
+
+def _on_gpu(settings: Settings) -> str:
+    if not settings.on_cuda:
+        return ''
+    products = 'TF32' if settings.tf32 else 'full float32'
+    return f' cuDNN has tried all algorithms; float32 is {products}. Steps run back to back.'
 
 
 def _floors(comparison: Comparison) -> str:

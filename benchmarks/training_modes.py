@@ -16,6 +16,7 @@ from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.cuda_graphs import use_cuda_graphs
 
 TRAINING_MODES = ('plain', 'graphed', 'compiled')
+ACCELERATED = TRAINING_MODES[1:]
 
 
 class GraphedStep(TrainingStep):
@@ -39,7 +40,7 @@ class GraphedStep(TrainingStep):
 def prepare_for_training(
     implementation: Implementation, model: nn.Module, x: Tensor, settings: Settings, **options: Any
 ) -> TrainingStep:
-    """Return a training step in the implementation's mode.
+    """Return a training step in the implementation's mode; those of inference are plain ones.
 
     Args:
         implementation: Provides mode and ecosystem.
@@ -47,12 +48,7 @@ def prepare_for_training(
         x: Images (N, 3, H, W).
         settings: Device and precision.
         options: Of `torch.compile`, in the mode 'compiled'.
-
-    Raises:
-        ValueError: The mode is unknown.
     """
-    if implementation.mode not in TRAINING_MODES:
-        raise ValueError(f'mode must be one of {TRAINING_MODES}, got {implementation.mode!r}')
     if implementation.mode == 'graphed':
         return GraphedStep(model, x, settings)
     if implementation.mode == 'compiled' and implementation.ecosystem == OURS:

@@ -28,6 +28,7 @@ class Settings:
         precision: 'fp32', or the dtype of autocast.
         seed: Seed of weights and images.
         keep_memory: Whether freed memory stays in the process, see `keep_freed_memory`.
+        tf32: Whether GPUs round float32 to TF32 in convolutions and matrix products.
 
     Raises:
         ValueError: A number is out of range, or the device or precision is unknown.
@@ -41,6 +42,7 @@ class Settings:
     precision: str = 'fp32'
     seed: int = 0
     keep_memory: bool = False
+    tf32: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (('size', MIN_SIZE), ('batch', 1), ('repeats', 1), ('threads', 1)):
@@ -65,7 +67,9 @@ class Settings:
         return self.device_type == 'cuda'
 
     def apply(self) -> None:
-        """Set this process's number of threads, and its allocator.
+        """Set this process's number of threads, its allocator, and what users set on GPUs.
+
+        There cuDNN tries all algorithms once per shape, and float32 is TF32 if `tf32` is set.
 
         Raises:
             ValueError: The C library's allocator cannot be configured.
@@ -74,6 +78,10 @@ class Settings:
             torch.set_num_threads(self.threads)
         if self.keep_memory and not keep_freed_memory():
             raise ValueError('keep_memory requires glibc, and this C library has no mallopt')
+        if self.on_cuda:
+            torch.backends.cudnn.benchmark = True
+            torch.backends.cudnn.allow_tf32 = self.tf32
+            torch.backends.cuda.matmul.allow_tf32 = self.tf32
 
     def images(self, batch: int, channels_last: bool) -> Tensor:
         """Return random normalised images (batch, 3, size, size), the same in every call."""

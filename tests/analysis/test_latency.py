@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from effnet_dense.analysis.latency import calibrate_norms, median_ratio, time_interleaved
+from effnet_dense.analysis.latency import calibrate_norms, median_ratio, time_interleaved, time_task
 from tests.helpers import fake_implementation as fake
 
 
@@ -14,6 +15,25 @@ def test_every_second_round_runs_backwards() -> None:
     times = time_interleaved(tasks, 3, warm_up=1)
     assert ''.join(seen) == 'ab' + 'ab' + 'ba' + 'ab'
     assert [len(seconds) for seconds in times] == [3, 3]
+
+
+def test_on_a_gpu_the_queue_is_not_empty_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            seen.append('event')
+
+        def elapsed_time(self, end: Event) -> float:
+            return 1500.0
+
+    monkeypatch.setattr(torch.cuda, 'Event', Event)
+    monkeypatch.setattr(torch.cuda, 'synchronize', lambda: seen.append('wait'))
+    assert time_task(lambda: seen.append('task'), cuda=True) == 1.5
+    assert seen == ['wait', 'task', 'event', 'task', 'event', 'wait']
 
 
 def test_ratio_is_the_median_of_the_pairs() -> None:

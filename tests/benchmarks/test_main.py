@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import features
 from benchmarks.__main__ import main, parser
@@ -34,6 +35,27 @@ def test_ours_beside_a_peer_and_an_unavailable_one(
     assert data['rows'][0]['parameters'] == fake.PARAMETERS
     assert (tmp_path / 'features_b0.md').exists()
     assert (tmp_path / 'features_b0.png').exists()
+
+
+def test_training_in_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, 'PEERS', fake.PEERS)
+    words = ['--only', 'fake', '--modes', 'plain', 'graphed', 'compiled']
+    words += ['--measure', 'saved', 'step', 'inference']
+    monkeypatch.setattr(torch, 'compile', _refuse)
+    assert call('features', *FAST, *words, '--out', tmp_path) == 0
+    data = json.loads((tmp_path / 'features_b0.json').read_text(encoding='utf-8'))
+    plain, graphed, compiled = data['rows']
+    assert [len(row['step']) for row in data['rows']] == [1, 1, 0]
+    assert plain['saved'] and plain['inference']
+    assert graphed['name'] == 'fake fake, graphed'
+    assert graphed['saved'] is None and not graphed['inference']
+    assert data['absent'] == [
+        {'ecosystem': compiled['name'], 'reason': 'RuntimeError: no compiler'},
+    ]
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise RuntimeError('no compiler')
 
 
 @pytest.mark.slow
