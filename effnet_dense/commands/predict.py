@@ -20,7 +20,7 @@ from effnet_dense.utils.counted import counted
 if TYPE_CHECKING:
     from effnet_dense.inference import Predictor
 
-FOR_CHECKPOINTS = ('cfg_options', 'deploy', 'channels_last', 'device')
+FOR_CHECKPOINTS = ('cfg_options', 'deploy', 'channels_last', 'device', 'cuda_graphs')
 """Arguments that an exported file does not take."""
 RUNTIMES = ('auto', 'pytorch', 'onnxruntime', 'openvino')
 """Those of inference.converted, which imports a framework."""
@@ -73,6 +73,7 @@ def parser(prog: str | None = None) -> Parser:
     add('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
     add('--deploy', action='store_true', help='fold norms into convolutions first: faster')
     add('--channels-last', action='store_true', help='memory format that is usually faster')
+    add('--cuda-graphs', action='store_true', help='faster on a GPU, for images of one size')
     add(
         '--runtime',
         choices=RUNTIMES,
@@ -130,6 +131,7 @@ def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str
         args.channels_last,
         args.image_range,
         runtime=args.runtime,
+        cuda_graphs=args.cuda_graphs,
     )
     return predictor, sources, config.work_dir
 

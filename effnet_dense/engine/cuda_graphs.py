@@ -42,6 +42,9 @@ class GraphedPart:
             backward pass of the first needs.
     """
 
+    other_inputs = OTHER_INPUTS
+    without = 'train without --cuda-graphs (cuda_graphs=False)'
+
     def __init__(
         self, part: nn.Module, name: str, graph: Graph, warn: Callable[[str], None]
     ) -> None:
@@ -55,17 +58,21 @@ class GraphedPart:
 
     def __call__(self, *inputs: Any) -> Any:
         """Run the part."""
-        if not self.part.training or not torch.is_grad_enabled():
+        if not self.applies():
             return self.plain(*inputs)
         if self.graphed is None:
             self.modules, self.parameters = [*self.part.modules()], [*self.part.parameters()]
             self.graphed, self.key = self._capture(inputs), self._key(inputs)
         key = self._key(inputs)
         if self.used or key != self.key:
-            self._warn_once(ANOTHER_CALL if self.used else OTHER_INPUTS)
+            self._warn_once(ANOTHER_CALL if self.used else self.other_inputs)
             return self.plain(*inputs)
         self.used = True
         return self.graphed(*inputs)
+
+    def applies(self) -> bool:
+        """Whether this call may use the graph."""
+        return self.part.training and torch.is_grad_enabled()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GraphedPart:
         """Copy without the graph, which holds this part's weights."""
@@ -105,8 +112,7 @@ class GraphedPart:
                 return self.graph(_Forward(self.plain, self.part), samples, allow_unused_input=True)
             except RuntimeError as error:
                 raise RuntimeError(
-                    f'CUDA graphs: {self.name} cannot be captured, train without --cuda-graphs '
-                    f'(cuda_graphs=False): {error}'
+                    f'CUDA graphs: {self.name} cannot be captured, {self.without}: {error}'
                 ) from error
 
 
@@ -124,7 +130,10 @@ class _Forward(nn.Module):
 
 
 def use_cuda_graphs(
-    model: nn.Module, warn: Callable[[str], None], graph: Graph | None = None
+    model: nn.Module,
+    warn: Callable[[str], None],
+    graph: Graph | None = None,
+    kind: type[GraphedPart] = GraphedPart,
 ) -> dict[str, GraphedPart]:
     """Replace the forward passes of a model's parts, which are captured in their first step.
 
@@ -132,6 +141,7 @@ def use_cuda_graphs(
         model: A detector, segmentor or backbone on a GPU; changed in place.
         warn: Is told once per part why a call runs without its graph.
         graph: By default `torch.cuda.make_graphed_callables`.
+        kind: What replaces a forward pass.
 
     Returns:
         The parts by name. `used` of each is to be set to False before each step.
@@ -140,7 +150,7 @@ def use_cuda_graphs(
         ValueError: A part has no forward pass of its own.
     """
     parts = {
-        name: GraphedPart(part, name, graph or torch.cuda.make_graphed_callables, warn)
+        name: kind(part, name, graph or torch.cuda.make_graphed_callables, warn)
         for name, part in tensor_parts(model).items()
     }
     for name, part in parts.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from numbers import Integral
@@ -36,6 +37,8 @@ from effnet_dense.engine.checks.sizes import check_sizes
 from effnet_dense.engine.checks.thresholds import check_thresholds
 from effnet_dense.engine.checks.top_level import check_model
 from effnet_dense.engine.config import load_config
+from effnet_dense.engine.cuda_graphs import GraphedPart
+from effnet_dense.engine.inference_graphs import check_inference_graphs, graph_inference
 from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
 from effnet_dense.engine.run_folder import checkpoint_of, is_run
 from effnet_dense.evaluation.captions import ImageArray
@@ -96,6 +99,9 @@ class Predictor:
             `device`, `deploy` or `channels_last`. 'auto' takes a file that was converted before and
             has equal results, on a CPU if none of these three is given, else PyTorch; it converts
             nothing. 'pytorch' never does.
+        cuda_graphs: On a GPU, run the model's parts from CUDA graphs, which is faster for small
+            batches. They are for one size of images and batches; others run without, with one
+            warning.
 
     Attributes:
         config: The config.
@@ -118,6 +124,7 @@ class Predictor:
         image_range: ImageRange = None,
         score_thr: float | None = None,
         runtime: str = AUTO,
+        cuda_graphs: bool = False,
     ) -> None:
         if score_thr is not None:
             check_share('score_thr', score_thr)
@@ -125,7 +132,14 @@ class Predictor:
         self._score_thr = score_thr
         self._watched = False
         self.model: Any = None
-        unused = dict(device=device, deploy=deploy or None, channels_last=channels_last or None)
+        self._use_graphs = cuda_graphs
+        self._graphs: dict[str, GraphedPart] = {}
+        unused = dict(
+            device=device,
+            deploy=deploy or None,
+            channels_last=channels_last or None,
+            cuda_graphs=cuda_graphs or None,
+        )
         if is_exported(config):
             given = dict(checkpoint=checkpoint, runtime=None if runtime == AUTO else runtime)
             _refuse(f'{config} is exported', {**given, **unused})
@@ -188,6 +202,8 @@ class Predictor:
         self.model.to(chosen)
         if channels_last:
             use_channels_last(self.model)
+        if self._use_graphs:
+            check_inference_graphs(self.model)
 
     def _open(self, session: Session, image_range: ImageRange) -> None:
         """Take an exported file as the model."""
@@ -308,6 +324,8 @@ class Predictor:
         watch = None if self._watched else OutputWatch(self.model)
         if watch is not None:
             watch.start()
+        for part in self._graphs.values():
+            part.used = False
         samples, failure = (), None
         try:
             with torch.no_grad():
@@ -319,6 +337,8 @@ class Predictor:
             raise BadOutputsError(fault) from failure
         if failure is not None:
             raise failure
+        if self._use_graphs and not self._watched:  # a graph cannot hold what watches outputs
+            self._graphs = graph_inference(self.model, _warn)
         self._watched = True
         return samples
 
@@ -396,6 +416,10 @@ def _refuse(reason: str, given: dict[str, Any]) -> None:
     unused = [f'{name}={value}' for name, value in given.items() if value is not None]
     if unused:
         raise ValueError(f'{reason}: expected it without {", ".join(unused)}')
+
+
+def _warn(text: str) -> None:
+    print_log(text, 'current', logging.WARNING)
 
 
 def _path(image: ImageInput) -> str | None:

@@ -143,3 +143,32 @@ def test_devices_that_do_not_exist(name: str) -> None:
 def test_an_image_that_resizing_would_empty(detecting: Predictor) -> None:
     with pytest.raises(ValueError, match=r'3000 × 2 pixels is too narrow: the test pipeline'):
         detecting(np.zeros((2, 3000, 3), np.uint8))
+
+
+def test_graphs_are_used_after_the_first_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(detector(), tmp_path / 'epoch_1.pth')
+    with pytest.raises(ValueError, match="needs a GPU, and the model runs on 'cpu'"):
+        Predictor(detector(), path, 'cpu', cuda_graphs=True)
+    runs: list[str] = []
+
+    def capture(module: Any, samples: Any, allow_unused_input: bool) -> Any:
+        def replay(*inputs: Any) -> Any:
+            runs.append('replay')
+            return module(*inputs)
+
+        runs.append('capture')
+        return replay
+
+    monkeypatch.setattr('effnet_dense.inference.predictor.check_inference_graphs', lambda _: None)
+    monkeypatch.setattr('effnet_dense.engine.inference_graphs.check_inference_graphs', lambda _: 0)
+    monkeypatch.setattr('effnet_dense.engine.inference_graphs.capture', capture)
+    graphed = Predictor(detector(), path, 'cpu', deploy=True, cuda_graphs=True)
+    plain = Predictor(detector(), path, 'cpu', deploy=True)
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    for expected_runs in ([], ['capture', 'replay'] * 3, ['replay'] * 3):
+        runs.clear()
+        found, expected = graphed(image).pred_instances, plain(image).pred_instances
+        assert runs == expected_runs
+        assert torch.equal(found.bboxes, expected.bboxes)
