@@ -78,4 +78,5 @@ def _takes_all(train_cfg: Any) -> bool:
     """Whether all anchors within the padded image have the same weight in the losses."""
     sampler = (train_cfg.get('sampler') or {}).get('type', 'PseudoSampler')
     pseudo = sampler in ('PseudoSampler', 'mmdet.PseudoSampler', PseudoSampler)
-    return pseudo and train_cfg['allowed_border'] < 0 and train_cfg['pos_weight'] <= 0
+    border, weight = train_cfg.get('allowed_border', -1), train_cfg.get('pos_weight', -1)
+    return pseudo and border < 0 and weight <= 0
