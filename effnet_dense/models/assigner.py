@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from effnet_dense.models.losses import area
+from effnet_dense.models.overlaps import pairwise_iou
 from effnet_dense.registry import TASK_UTILS
 
 
@@ -109,7 +109,7 @@ class MaxIoUAssigner(MMDetMaxIoUAssigner):
         if not len(boxes):
             found, overlaps = priors.new_zeros(len(priors), dtype=torch.long), priors.new_zeros(1)
             return AssignResult(0, found, overlaps.expand(len(priors)), found - 1)
-        found, overlaps = self._match(_overlaps(boxes, priors))
+        found, overlaps = self._match(pairwise_iou(boxes, priors))
         labels = gt_instances.labels[found.clamp(min=1) - 1]
         return AssignResult(len(boxes), found, overlaps, torch.where(found > 0, labels, -1))
 
@@ -139,15 +139,3 @@ class MaxIoUAssigner(MMDetMaxIoUAssigner):
         numbers = torch.arange(1, len(iou) + 1, device=iou.device, dtype=torch.int32)[:, None]
         forced = ((best_of & (best >= self.min_pos_iou)[:, None]) * numbers).amax(0)
         return torch.where(forced > 0, forced.long(), found), overlaps
-
-
-def _overlaps(boxes: Tensor, priors: Tensor, smallest: float = 1e-6) -> Tensor:
-    """Boxes (K, 4), priors (A, 4) → IoU (K, A).
-
-    As in mmdet's, no union is less than `smallest` pixels². torchvision's IoU is NaN for a box and
-    a prior of no area.
-    """
-    (low, high), (prior_low, prior_high) = boxes[:, None].split(2, -1), priors.split(2, -1)
-    common = area((torch.min(high, prior_high) - torch.max(low, prior_low)).clamp(min=0))
-    union = area(high - low) + area(prior_high - prior_low) - common
-    return common / union.clamp(min=smallest)

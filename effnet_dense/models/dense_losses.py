@@ -41,7 +41,7 @@ class DenseLosses(AnchorHead):
             cls_scores: Logits (N, A·C, H_l, W_l) of each level.
             bbox_preds: Deltas (N, A·4, H_l, W_l) of each level.
             batch_gt_instances: For each image `bboxes` (K, 4) and `labels` (K,).
-            batch_img_metas: For each image what `_matched` needs.
+            batch_img_metas: For each image what `_valid` needs.
             batch_gt_instances_ignore: Passed to the assigner.
 
         Returns:
@@ -53,7 +53,7 @@ class DenseLosses(AnchorHead):
         ignored = batch_gt_instances_ignore or [None] * len(batch_gt_instances)
         targets = []
         for truth, ignore, meta in zip(batch_gt_instances, ignored, batch_img_metas, strict=True):
-            matched = self._matched(priors, truth, ignore, cls_scores, meta)
+            matched = self._matched(priors, truth, ignore, self._valid(cls_scores, meta))
             targets.append((matched, *self._targets(matched, truth, priors)))
         stacked = [torch.stack(parts) for parts in zip(*targets, strict=True)]
         return self._losses(priors, logits, deltas, *stacked)
@@ -63,15 +63,20 @@ class DenseLosses(AnchorHead):
         priors: Tensor,
         truth: InstanceData,
         ignore: InstanceData | None,
-        levels: Sequence[Tensor],
-        meta: dict[str, Any],
+        valid: Tensor | None,
     ) -> Tensor:
-        """Return (P,): k + 1 for an anchor of ground truth k, 0 for a negative, −1 to ignore it.
+        """Return (P,): k + 1 for an anchor of ground truth k, 0 for a negative, −1 to ignore it."""
+        if valid is not None:  # others have no area, so that they overlap nothing
+            priors = torch.where(valid[:, None], priors, 0)
+        matched: Tensor = self.assigner.assign(InstanceData(priors=priors), truth, ignore).gt_inds
+        return matched if valid is None else torch.where(valid, matched, -1)
+
+    def _valid(self, levels: Sequence[Tensor], meta: dict[str, Any]) -> Tensor | None:
+        """Return which anchors (P,) are not ignored; None if none is.
 
         Anchors in the padding around an image are negatives.
         """
-        matched: Tensor = self.assigner.assign(InstanceData(priors=priors), truth, ignore).gt_inds
-        return matched
+        return None
 
     def _normaliser(self, positive: Tensor) -> Tensor:
         """Return by what the losses are divided, from which anchors are positive (N, P).

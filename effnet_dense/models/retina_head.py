@@ -1,6 +1,6 @@
 """mmdet's RetinaNet head with a norm for each level, without waits for a GPU in its losses.
 
-Shapes: N images, P anchors of an image over all levels, K ground truths.
+Shapes: N images, P anchors of an image over all levels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from mmdet.models.dense_heads import AnchorHead
 from mmdet.models.dense_heads import RetinaSepBNHead as MMDetRetinaSepBNHead
 from mmdet.models.losses import GHMC, GHMR
 from mmdet.models.task_modules.samplers import PseudoSampler
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from effnet_dense.models.dense_losses import DenseLosses
@@ -40,24 +39,9 @@ class RetinaSepBNHead(DenseLosses, MMDetRetinaSepBNHead):
             return super().loss_by_feat(*args, **kwargs)
         return AnchorHead.loss_by_feat(self, *args, **kwargs)
 
-    def _matched(
-        self,
-        priors: Tensor,
-        truth: InstanceData,
-        ignore: InstanceData | None,
-        levels: Sequence[Tensor],
-        meta: dict[str, Any],
-    ) -> Tensor:
-        """Return matches as `DenseLosses`; anchors beyond the padded image are ignored."""
-        valid = self._valid(levels, meta['pad_shape'])
-        if valid is None:
-            return super()._matched(priors, truth, ignore, levels, meta)
-        inside = torch.where(valid[:, None], priors, 0)  # of no area, so that they overlap nothing
-        matched = super()._matched(inside, truth, ignore, levels, meta)
-        return torch.where(valid, matched, -1)
-
-    def _valid(self, levels: Sequence[Tensor], shape: Sequence[int]) -> Tensor | None:
+    def _valid(self, levels: Sequence[Tensor], meta: dict[str, Any]) -> Tensor | None:
         """Return which anchors (P,) are centred in the padded image; None if all are."""
+        shape = meta['pad_shape']
         sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
         strides = self.prior_generator.strides
         if all(

@@ -90,19 +90,7 @@ def norm_act_in_training(
     owned: bool,
     padding: Padding | None = None,
 ) -> Normed:
-    """Normalise by the batch's statistics, update the running ones, and activate, with autograd.
-
-    Args:
-        x: (N, C, H, W).
-        weight: (C,), like bias.
-        norm: The batch norm in training.
-        act: One of `ACTIVATIONS`.
-        owned: Whether the output's gradient will be nobody else's, and may be overwritten.
-        padding: Zeros around the output.
-
-    Returns:
-        The output, and mean and 1 ÷ σ, (C,) each.
-    """
+    """Do what `norm_act.norm_act_in_training` does, for inputs that `supports` accepts."""
     return _NormAct.apply(x, weight, bias, norm, act, owned, padding)
 
 

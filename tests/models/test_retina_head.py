@@ -178,5 +178,5 @@ def test_flags_of_padding_are_computed_where_they_are_used(monkeypatch: pytest.M
         return compute(sizes, shape, device)
 
     monkeypatch.setattr(head.prior_generator, 'valid_flags', spy)
-    head._valid(levels, (64, 96))
+    head._valid(levels, dict(pad_shape=(64, 96)))
     assert devices == ['meta'], 'the host waits for a copy of more than 64 KB'
