@@ -24,6 +24,7 @@ from benchmarks.tables import ALIGN
 from effnet_dense.commands.program import run
 from effnet_dense.utils.console import print_table
 
+OUT, DRY_OUT = Path('work_dirs/gpu'), Path('work_dirs/gpu_dry_run')
 LIMIT = 200.0  # seconds: nine parts in half an hour
 
 
@@ -36,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = arguments.add_argument
     add('parts', nargs='*', metavar='PART', help=f'some of {", ".join(PARTS)}; default: all')
-    add('--out', type=Path, default=Path('work_dirs/gpu'), metavar='DIR', help='for the results')
+    add('--out', type=Path, metavar='DIR', help=f'for the results; default: {OUT}, or {DRY_OUT}')
     add('--data', type=Path, metavar='DIR', help="for the trainings; default: the package's demo")
     add('--limit', type=float, default=LIMIT, metavar='SECONDS', help='of each part (%(default)s)')
     add('--dry-run', action='store_true', help='on the CPU, with tiny sizes')
@@ -58,13 +59,14 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(f'--limit must be positive, got {args.limit}')
     if args.data is not None and not args.data.exists():
         raise FileNotFoundError(f'--data {args.data}: there is no such folder')
-    conditions = Conditions(args.out.resolve(), args.dry_run, args.data, args.limit)
+    out = args.out or (DRY_OUT if args.dry_run else OUT)
+    conditions = Conditions(out.resolve(), args.dry_run, args.data, args.limit)
     if args.dry_run:
         for module in PARTS.values():
             importlib.import_module(module)  # once for all forked processes
     for part in args.parts or PARTS:
         record = run_part(part, conditions)
-        write_page(conditions.out, PARTS)
+        write_page(conditions.out, PARTS, conditions.dry)
         print(f'{part}: {record.state}, {record.seconds:.0f} s', *record.notes, sep='\n  ')
         for title, rows in record.tables.items():
             print_table(title, *cells(rows), ALIGN)

@@ -13,15 +13,17 @@ from effnet_dense.utils.markdown import markdown_table
 from effnet_dense.utils.outputs import claim
 
 NAME = 'gpu.md'
+TITLE = '# Results on a GPU\n\n'
+DRY = '# Dry run on the CPU\n\nIt shows that everything runs; its figures say nothing of a GPU.\n\n'
 REASONS = ('state', 'error')  # columns of rows without figures
 
 
-def write_page(folder: Path, parts: Iterable[str]) -> Path:
+def write_page(folder: Path, parts: Iterable[str], dry: bool = False) -> Path:
     """Write the page of those parts that have results; return its path."""
     paths = [folder / f'{part}.json' for part in parts]
     records = [Record.read(path) for path in paths if path.exists()]
     path = claim(folder / NAME)
-    atomic_write(path, '# Results on a GPU\n\n' + '\n'.join(map(section, records)))
+    atomic_write(path, (DRY if dry else TITLE) + '\n'.join(map(section, records)))
     return path
 
 

@@ -33,6 +33,7 @@ def test_every_part_runs(tmp_path: Path) -> None:
     assert [row for rows in tables for row in rows if 'error' in row or 'state' in row] == []
     page = (tmp_path / 'gpu.md').read_text(encoding='utf-8')
     assert [line[3:] for line in page.splitlines() if line.startswith('## ')] == list(NAMES)
+    assert page.startswith('# Dry run on the CPU\n')
     trainings = records['train']['tables']['trainings']
     assert [(row['training'], row['steps']) for row in trainings] == [
         ('D0 bf16', 4),
