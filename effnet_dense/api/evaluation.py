@@ -12,7 +12,7 @@ from effnet_dense.api.arguments import named_arguments
 from effnet_dense.data.parts import Division
 from effnet_dense.data.splitting import VAL_SHARE
 from effnet_dense.engine.config import check_source, load_config
-from effnet_dense.engine.jobs import test
+from effnet_dense.engine.jobs import check_test_graphs, test
 from effnet_dense.engine.run_folder import default_checkpoint
 from effnet_dense.inference.exported_testing import evaluate_exported, given_file
 from effnet_dense.settings import Settings
@@ -29,6 +29,7 @@ def evaluate(
     out: str | PathLike[str] | None = None,
     deploy: bool = False,
     tta: bool = False,
+    cuda_graphs: bool = False,
     workers: int | None = None,
     device: str | None = None,
     val_share: float = VAL_SHARE,
@@ -52,6 +53,7 @@ def evaluate(
         out: Where to save the predictions: a .pkl file for mmdet, a folder of label maps for mmseg.
         deploy: Evaluate the model that `effnet_dense.deploy` returns.
         tta: Merge the predictions on flipped and resized images, as the config defines them.
+        cuda_graphs: On a GPU, run the model's parts from CUDA graphs, for images of one size.
         workers: Processes that load images.
         device: 'cpu', 'cuda' or 'cuda:1'.
         val_share: As in `effnet_dense.train`.
@@ -63,7 +65,8 @@ def evaluate(
 
     Raises:
         FileNotFoundError: No such config, checkpoint or data.
-        ValueError: The checkpoint is damaged or of another model, or the data have faults.
+        ValueError: The checkpoint is damaged or of another model, the data have faults, or CUDA
+            graphs cannot be used.
     """
     file, model = given_file(model, checkpoint, data)
     if file is None and checkpoint is None:
@@ -71,6 +74,8 @@ def evaluate(
             raise ValueError('a Config needs a checkpoint: evaluate(config, checkpoint)')
         check_source(str(model))
         checkpoint = default_checkpoint(str(model))
+    if cuda_graphs and file is None:  # before data are made
+        check_test_graphs(device, tta)
     loaded = load_config(
         model if isinstance(model, Config) else str(model),
         data=None if data is None else str(data),
@@ -81,6 +86,7 @@ def evaluate(
         settings=Settings(workers=workers, device=device),
     )
     shown, saved = (None if path is None else str(path) for path in (show_dir, out))
+    outputs = (shown, saved, deploy, tta, cuda_graphs)
     if file is not None:
-        return evaluate_exported(loaded, file, shown, saved, deploy, tta)
-    return test(loaded, str(checkpoint), shown, saved, deploy, tta)
+        return evaluate_exported(loaded, file, *outputs)
+    return test(loaded, str(checkpoint), *outputs)

@@ -55,6 +55,7 @@ def parser(prog: str | None = None) -> Parser:
         action='store_true',
         help="merge predictions on flipped and resized images by the config's tta_model",
     )
+    add('--cuda-graphs', action='store_true', help='faster on a GPU, for images of one size')
     add_settings(arguments, TEST)
     return arguments
 
@@ -62,18 +63,21 @@ def parser(prog: str | None = None) -> Parser:
 def main(args: argparse.Namespace) -> None:
     """Evaluate as the arguments request."""
     from effnet_dense.engine.config import check_source
-    from effnet_dense.engine.jobs import test
+    from effnet_dense.engine.jobs import check_test_graphs, test
     from effnet_dense.engine.run_folder import default_checkpoint
     from effnet_dense.inference.exported_testing import evaluate_exported, given_file
 
+    outputs = (args.show_dir, args.out, args.deploy, args.tta, args.cuda_graphs)
     if args.batch_size:
         args.cfg_options = {BATCH_SIZE: args.batch_size, **(args.cfg_options or {})}
     file, args.config = given_file(args.config, args.checkpoint, args.data)
     if file is not None:
         config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
-        evaluate_exported(config, file, args.show_dir, args.out, args.deploy, args.tta)
+        evaluate_exported(config, file, *outputs)
         return
     check_source(args.config)
     checkpoint = args.checkpoint or default_checkpoint(args.config)
+    if args.cuda_graphs:  # before data are made
+        check_test_graphs(args.device, args.tta)
     config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
-    test(config, checkpoint, args.show_dir, args.out, args.deploy, args.tta)
+    test(config, checkpoint, *outputs)

@@ -136,6 +136,7 @@ def load_config(
     # The check of the data loads images as training will.
     loading = {key: value for key, value in (options or {}).items() if _is_loading(key)}
     chosen = settings or Settings()
+    config.launcher = launcher
     set_before_data(config, chosen)
     apply_options(config, loading)
     set_loader_channels(config)
@@ -144,7 +145,6 @@ def load_config(
         check_new(folder)
     if skip_bad is not None or data is not None or chosen.classes:  # they write into it
         check_folder(folder)
-    config.launcher = launcher
     with nothing_left(folder):
         if skip_bad is not None:
             skip_bad_data(config, SkipBad(Path(folder), skip_bad), data, splits, division)

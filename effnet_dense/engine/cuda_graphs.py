@@ -25,6 +25,10 @@ OTHER_INPUTS = (
     'differ from those of its first step: pad images to one size (BatchFixedSizePad), and leave '
     'out a smaller last batch (train_dataloader.drop_last=True)'
 )
+COMPILED = (
+    "expected compile or cuda_graphs, got both: compile=dict(mode='reduce-overhead') uses "
+    'CUDA graphs by itself'
+)
 ANOTHER_CALL = 'CUDA graphs: of several calls of {part} in a step only the first one has its graph'
 
 
@@ -178,10 +182,7 @@ def check_cuda_graphs(
     if device != 'cuda':
         raise ValueError(f'CUDA graphs need a GPU, and the training runs on {device!r}')
     if compiled:
-        raise ValueError(
-            "expected compile or cuda_graphs, got both: compile=dict(mode='reduce-overhead') uses "
-            'CUDA graphs by itself'
-        )
+        raise ValueError(COMPILED)
     if processes > 1:
         raise ValueError(f'CUDA graphs are for trainings in one process, this one has {processes}')
     if accumulated > 1:

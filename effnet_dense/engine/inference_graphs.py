@@ -24,7 +24,7 @@ class InferencePart(GraphedPart):
         'CUDA graphs: {part} runs without its graph where its inputs differ from those of the '
         'first image: graphs are for images of one size'
     )
-    without = 'predict without cuda_graphs'
+    without = 'run without --cuda-graphs (cuda_graphs=False)'
 
     def applies(self) -> bool:
         """Whether this call may use the graph."""
@@ -54,8 +54,12 @@ def graph_inference(
 
 def check_inference_graphs(model: nn.Module) -> None:
     """Raise a ValueError unless a model runs on a GPU."""
-    device = next(model.parameters()).device.type
-    if device != 'cuda':
+    check_graphs_device(next(model.parameters()).device.type)
+
+
+def check_graphs_device(device: str) -> None:
+    """Raise a ValueError unless a device, such as 'cuda:1', is a GPU."""
+    if device.partition(':')[0] != 'cuda':
         raise ValueError(f'cuda_graphs needs a GPU, and the model runs on {device!r}')
 
 

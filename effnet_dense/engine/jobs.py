@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
@@ -15,6 +16,7 @@ from effnet_dense.data import check_data_files
 from effnet_dense.data.config_walk import metrics_of, type_name
 from effnet_dense.engine.checkpoint_of_run import map_classes, use_classes_of
 from effnet_dense.engine.checks.top_level import check_model
+from effnet_dense.engine.cuda_graphs import COMPILED
 from effnet_dense.engine.flags import (
     draw_predictions,
     resume_from,
@@ -23,7 +25,9 @@ from effnet_dense.engine.flags import (
     use_tta,
 )
 from effnet_dense.engine.hooks.evaluated_model import DeployHook, UnwrappedTTAHook
+from effnet_dense.engine.hooks.inference_graphs import InferenceGraphsHook
 from effnet_dense.engine.hooks.label_maps import LabelMapsHook
+from effnet_dense.engine.inference_graphs import check_graphs_device
 from effnet_dense.engine.output_claims import check_config_outputs
 from effnet_dense.engine.outputs import check_run
 from effnet_dense.engine.run_folder import check_new
@@ -84,6 +88,7 @@ def test(
     out: str | Path | None = None,
     deployed: bool = False,
     tta: bool = False,
+    cuda_graphs: bool = False,
     exported: Exported | None = None,
 ) -> dict[str, float]:
     """Evaluate a checkpoint on the config's test data.
@@ -99,6 +104,7 @@ def test(
         out: Where to save the predictions: a .pkl file for mmdet, a folder of label maps for mmseg.
         deployed: Evaluate the model that `effnet_dense.deploy` returns.
         tta: Merge the predictions on flipped and resized images, as the config defines them.
+        cuda_graphs: On a GPU, run the model's parts from CUDA graphs, for images of one size.
         exported: The config's model is an exported file, which has its weights.
 
     Returns:
@@ -108,10 +114,12 @@ def test(
         FileNotFoundError: The checkpoint or a data file is missing.
         FileExistsError: An output has the name of a file that the package did not write.
         ValueError: The checkpoint is damaged, of another model or lacks classes, `out` has the
-            wrong suffix, the config defines no augmentations, or the test reads what an output
-            would replace.
+            wrong suffix, the config defines no augmentations, CUDA graphs cannot be used, or the
+            test reads what an output would replace.
     """
     check_model(config)
+    if cuda_graphs:
+        check_test_graphs(config.get('device'), tta, bool(config.get('compile')))
     config.load_from = None if checkpoint is None else str(checkpoint)
     config.resume = False
     if show_dir is None:
@@ -143,7 +151,24 @@ def test(
     if deployed:
         # After EMAHook, which may still swap weights.
         runner.register_hook(DeployHook(), priority='LOWEST')
+    if cuda_graphs:
+        runner.register_hook(InferenceGraphsHook())
     return runner.test()
+
+
+def check_test_graphs(device: str | None, tta: bool = False, compiled: bool = False) -> None:
+    """Raise a ValueError if a test cannot use CUDA graphs.
+
+    Args:
+        device: Such as 'cuda:1'; None: the one that mmengine chooses.
+        tta: Whether predictions on several sizes of an image are merged.
+        compiled: Whether the model's parts are compiled.
+    """
+    check_graphs_device(device or get_device())
+    if tta:
+        raise ValueError('cuda_graphs is for images of one size: expected it without tta')
+    if compiled:
+        raise ValueError(COMPILED)
 
 
 def build_runner(config: Config) -> Runner:

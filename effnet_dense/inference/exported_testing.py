@@ -116,6 +116,7 @@ def evaluate_exported(
     out: str | Path | None = None,
     deployed: bool = False,
     tta: bool = False,
+    cuda_graphs: bool = False,
 ) -> dict[str, float]:
     """Evaluate an exported file on a config's test data.
 
@@ -123,7 +124,7 @@ def evaluate_exported(
         config: From `load_config`; its model is replaced by the file.
         path: The file.
         show_dir, out: See `engine.jobs.test`.
-        deployed, tta: Refused.
+        deployed, tta, cuda_graphs: Refused.
 
     Returns:
         The metrics.
@@ -132,8 +133,13 @@ def evaluate_exported(
         ValueError: The config is of another task, or asks for what a file cannot do.
         Others: See `engine.jobs.test`.
     """
-    flags = dict(deploy=deployed, tta=tta, launcher=config.get('launcher', 'none') != 'none')
-    unused = [f'--{name}' for name, given in flags.items() if given]
+    flags = {
+        '--deploy': deployed,
+        '--tta': tta,
+        '--cuda-graphs': cuda_graphs,
+        '--launcher': config.get('launcher', 'none') != 'none',
+    }
+    unused = [name for name, given in flags.items() if given]
     if unused:
         raise ValueError(f'{path} is exported: expected it without {", ".join(unused)}')
     metadata = ExportedModel(path).session.metadata

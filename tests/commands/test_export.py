@@ -112,6 +112,6 @@ def test_the_test_command_takes_the_file(
     )
     path = identity(tmp_path / 'a.onnx')
     assert run(test.main, test.parser(), ['effnet_lite0_fpn_camvid', str(path), '--tta']) == 0
-    assert received == [('mmseg', path, None, None, False, True)]
+    assert received == [('mmseg', path, None, None, False, True, False)]
     assert run(test.main, test.parser(), [str(path)]) == 2
     assert 'expected --data DIR' in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_what_cannot_be_captured_is_named() -> None:
 
     model = network()
     parts = graph_inference(model, print, refuse)
-    with pytest.raises(RuntimeError, match='backbone cannot be captured, predict without cuda_gra'):
+    with pytest.raises(RuntimeError, match='backbone cannot be captured, run without --cuda-gr'):
         step(parts, model, torch.randn(1, 3, 8, 8))
 
 

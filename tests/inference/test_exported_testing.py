@@ -62,8 +62,8 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='no ONNX file'):
         effnet_dense.evaluate('nowhere.onnx', data='folder')
     config = load_config('effnet_lite0_fpn_camvid')
-    with pytest.raises(ValueError, match='is exported: expected it without --deploy, --tta'):
-        evaluate_exported(config, path, deployed=True, tta=True)
+    with pytest.raises(ValueError, match='expected it without --deploy, --tta, --cuda-graphs'):
+        evaluate_exported(config, path, deployed=True, tta=True, cuda_graphs=True)
     with pytest.raises(ValueError, match='is a semantic model, the config is for detection'):
         evaluate_exported(load_config('effnet_lite0_retinanet_finetune'), path)
     with pytest.raises(ValueError, match='a panoptic model needs a config before the file'):

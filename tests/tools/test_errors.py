@@ -49,6 +49,15 @@ def test_malformed_annotations(
     assert 'train.json' in train(capsys, CONFIG, '--data', data, '--work-dir', tmp_path)
 
 
+def test_what_needs_a_gpu_is_refused_before_data_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ('--device', 'cpu', '--cuda-graphs')
+    assert "runs on 'cpu'; leave it out" in train(capsys, CONFIG, '--data', 'demo', *flags)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_option_that_nothing_reads(capsys: pytest.CaptureFixture[str]) -> None:
     message = train(capsys, CONFIG, '--cfg-options', 'optim_wraper.optimizer.lr=1')
     assert 'optim_wrapper' in message

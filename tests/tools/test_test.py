@@ -61,6 +61,56 @@ def test_the_deployed_model_has_the_same_metrics(
     torch.testing.assert_close(scores[1], scores[0])
 
 
+def test_batches_after_the_first_run_from_cuda_graphs(
+    checkpoint: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[str] = []
+
+    def capture(module: Any, samples: Any, allow_unused_input: bool) -> Any:
+        def replay(*inputs: Any) -> Any:
+            runs.append(type(module.part).__name__)
+            return module(*inputs)
+
+        return replay
+
+    for name in ('jobs.check_graphs_device', 'inference_graphs.check_graphs_device'):
+        monkeypatch.setattr(f'effnet_dense.engine.{name}', lambda _: None)
+    monkeypatch.setattr('effnet_dense.engine.inference_graphs.capture', capture)
+    found = []
+    for flags in (['--deploy'], ['--deploy', '--cuda-graphs']):
+        out = tmp_path / f'{len(flags)}.pkl'
+        words = ['--data', tiny_data, '--work-dir', tmp_path, '--batch-size', 1, *SMALL]
+        assert call('test', DETECTOR, checkpoint, '--out', out, *flags, *words) == 0
+        found.append(
+            [sample['pred_instances']['bboxes'] for sample in pickle.loads(out.read_bytes())]
+        )
+    assert runs == ['EfficientNet', 'FPN', 'RetinaSepBNHead']  # of the second of two images
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ((), "cuda_graphs needs a GPU, and the model runs on 'cpu'"),
+        (('--tta',), 'cuda_graphs is for images of one size: expected it without tta'),
+    ],
+)
+def test_cuda_graphs_are_refused_before_data_are_made(
+    words: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if words:
+        monkeypatch.setattr('effnet_dense.engine.jobs.check_graphs_device', lambda _: None)
+    words = (DETECTOR, 'x.pth', '--data', 'demo', '--cuda-graphs', *words)
+    assert call('test', *words) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_predictions_go_to_a_pickle(
     checkpoint: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,14 +30,14 @@ from effnet_dense.settings import Settings
 # A setting's name, and what writes its value into a config.
 Step = tuple[str, Callable[[Config, Any], None]]
 
-MEMORY: tuple[Step, ...] = (
+COMPUTING: tuple[Step, ...] = (
     ('device', set_device),
     ('precision', set_precision),
     ('lean', set_lean),
     ('compile', set_compile),
     ('cuda_graphs', set_cuda_graphs),
 )
-"""What the largest batch that fits depends on, besides the data's classes."""
+"""Where and how a run computes, on which the largest batch that fits depends."""
 
 LENGTHS: tuple[Step, ...] = (
     ('lr', set_learning_rate),
@@ -52,7 +52,9 @@ LENGTHS: tuple[Step, ...] = (
 
 
 def set_before_data(config: Config, settings: Settings) -> None:
-    """Apply what the data's check depends on: backbone, weights and image size.
+    """Apply what needs no data, so that it is refused before any are read, or made.
+
+    The check of the data depends on backbone and image size.
 
     Args:
         config: Changed in place.
@@ -62,6 +64,7 @@ def set_before_data(config: Config, settings: Settings) -> None:
         ValueError: A setting does not fit the config; the message has the setting and the reason.
     """
     set_model(config, settings)
+    _apply(COMPUTING, config, settings)
 
 
 def set_after_data(
@@ -83,7 +86,6 @@ def set_after_data(
     """
     if settings.classes is not None:
         set_classes(config, settings.classes, scratch, splits)
-    _apply(MEMORY, config, settings)
     if settings.batch_size is not None:
         set_batch_size(config, settings.batch_size, keep_rate=settings.lr is not None)
     _apply(LENGTHS, config, settings)

@@ -11,7 +11,7 @@ import torch
 
 from effnet_dense.engine.checks.arguments import check_arguments
 from effnet_dense.engine.config_files import read_config
-from effnet_dense.engine.settings import set_after_data
+from effnet_dense.engine.settings import set_after_data, set_before_data
 from effnet_dense.settings import Settings
 from tests.helpers.tiny import write_data
 from tests.helpers.watched import tiny_config, train_watched
@@ -96,6 +96,7 @@ def test_stock_configs_take_each_setting_or_say_why_not(path: Path) -> None:
     for name, value in values.items():
         config = copy.deepcopy(stock)
         try:
+            set_before_data(config, Settings(**{name: value}))
             set_after_data(config, Settings(**{name: value}))
         except ValueError as error:
             refused[name] = str(error)
