@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,8 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.model import BaseAveragedModel, ExponentialMovingAverage, MomentumAnnealingEMA
 from mmengine.runner import Runner
 from torch import Tensor, nn
+
+from effnet_dense.engine.joined_buffers import JoinedBuffers, join_buffers
 
 MOVING = (
     ExponentialMovingAverage.avg_func,
@@ -37,10 +40,11 @@ class GroupedAveragesHook(Hook):
             averages = hook.ema_model
             plain = type(averages).update_parameters is BaseAveragedModel.update_parameters
             if plain and type(averages).avg_func in MOVING:
-                averages.update_parameters = partial(update_averages, averages)
+                joined = join_buffers(averages, hook.src_model) if averages.update_buffers else ()
+                averages.update_parameters = partial(update_averages, averages, joined=joined)
 
 
-def update_averages(averages: Any, model: nn.Module) -> None:
+def update_averages(averages: Any, model: nn.Module, joined: Sequence[JoinedBuffers] = ()) -> None:
     """Update averages as `BaseAveragedModel.update_parameters` does, in groups of tensors.
 
     On the CPU the results are mmengine's to the bit; elsewhere they differ by rounding.
@@ -48,10 +52,14 @@ def update_averages(averages: Any, model: nn.Module) -> None:
     Args:
         averages: One of mmengine's or mmdet's moving averages.
         model: The model whose weights are averaged.
+        joined: Buffers of both that are averaged together.
     """
     tensors: dict[str, Tensor] = averages.avg_parameters
     current = model.state_dict() if averages.update_buffers else dict(model.named_parameters())
-    pairs = [(tensor.data, current[name].data) for name, tensor in tensors.items()]
+    together = [each for each in joined if each.holds(tensors, current)]
+    done = {name for each in together for name in each.names}
+    pairs = [(kept.data, current[name].data) for name, kept in tensors.items() if name not in done]
+    pairs += [(each.average, each.current) for each in together]
     if averages.steps == 0:
         _copy(pairs)
     elif averages.steps % averages.interval == 0:
