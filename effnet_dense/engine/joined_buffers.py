@@ -56,11 +56,12 @@ def join_buffers(averages: Any, model: nn.Module, device: str = 'cuda') -> list[
         key = (current[name].dtype, current[name].device)
         if name in kept and key == (kept[name].dtype, kept[name].device) and key[1].type == device:
             groups.setdefault(key, []).append(name)
-    joined = [(names, _move(kept, names), _move(current, names)) for names in groups.values()]
+    joined = []
+    for names in groups.values():
+        average, own = _move(kept, names), _move(current, names)
+        joined.append(JoinedBuffers(names, average, own, _places(names, kept, current)))
     averages.avg_parameters = averages.module.state_dict()  # which held the former places
-    return [
-        JoinedBuffers(names, *tensors, _places(names, kept, current)) for names, *tensors in joined
-    ]
+    return joined
 
 
 def _alone(state: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> Iterable[str]:
