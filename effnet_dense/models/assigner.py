@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 import torch
@@ -87,7 +88,21 @@ class MaxIoUAssigner(MMDetMaxIoUAssigner):
     mmdet's waits twice for each box. With boxes to ignore (`ignore_iof_thr`), a limit for GPUs
     (`gpu_assign_thr`), other overlaps or permuted boxes it runs as mmdet's does. A `neg_iou_thr`
     that is an integer or a list, with which mmdet's finds no negatives, counts as a float or tuple.
+
+    Raises:
+        ValueError: `neg_iou_thr` has not one or two values.
     """
+
+    # The signature is that by which configs are checked.
+    @wraps(MMDetMaxIoUAssigner.__init__)  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        thresholds = self.neg_iou_thr
+        if isinstance(thresholds, tuple | list) and len(thresholds) != 2:
+            raise ValueError(
+                'neg_iou_thr must be a number, or the smallest and largest IoU of negatives, got '
+                f'{thresholds!r}'
+            )
 
     def assign(
         self,

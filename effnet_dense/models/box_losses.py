@@ -26,13 +26,33 @@ class BoxLoss(nn.Module):
         pred: Tensor,
         target: Tensor,
         weight: Tensor | None = None,
-        avg_factor: Tensor | float = 1.0,
+        avg_factor: Tensor | float | None = None,
+        reduction_override: str | None = None,
     ) -> Tensor:
-        """Boxes or deltas (A, 4), targets (A, 4), weights (A, 4) → a scalar."""
+        """Boxes or deltas (A, 4), targets (A, 4), weights (A, 4) → a scalar.
+
+        Args:
+            avg_factor: The normaliser; by default 1.
+            reduction_override: 'none' returns the weighted losses of `each`, 'mean' their mean if
+                there is no normaliser, and 'sum' is for losses without one, as in mmdet.
+
+        Raises:
+            ValueError: There is no such reduction, or 'sum' has a normaliser.
+        """
+        if reduction_override not in (None, 'none', 'mean', 'sum'):
+            raise ValueError(
+                f"reduction_override must be 'none', 'mean' or 'sum', got {reduction_override!r}"
+            )
+        if reduction_override == 'sum' and avg_factor is not None:
+            raise ValueError("reduction_override='sum' has no avg_factor, got both")
         loss = self.each(pred, target)
         if weight is not None:
             loss = loss * (weight if loss.dim() == weight.dim() else weight.mean(-1))
-        return self.loss_weight * self.total(loss) / avg_factor
+        if reduction_override == 'none':
+            return self.loss_weight * loss
+        if reduction_override == 'mean' and avg_factor is None:
+            return self.loss_weight * loss.mean()
+        return self.loss_weight * self.total(loss) / (1.0 if avg_factor is None else avg_factor)
 
     def each(self, pred: Tensor, target: Tensor) -> Tensor:
         """(A, 4), (A, 4) → the losses of the coordinates (A, 4), or of the boxes (A,)."""

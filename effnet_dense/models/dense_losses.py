@@ -13,13 +13,18 @@ from typing import Any
 
 import torch
 from mmdet.models.dense_heads import AnchorHead
+from mmdet.models.task_modules.assigners import MaxIoUAssigner as MMDetMaxIoUAssigner
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
 from mmdet.utils import reduce_mean
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from effnet_dense.models.assigner import ArgMaxAssigner, MaxIoUAssigner
 from effnet_dense.models.box_deltas import box_deltas, boxes_of_deltas
 from effnet_dense.utils.modules import is_exactly
+
+BY_OVERLAPS = (ArgMaxAssigner, MaxIoUAssigner, MMDetMaxIoUAssigner)
+"""Assigners for which an anchor without area is not there."""
 
 
 class DenseLosses(AnchorHead):
@@ -66,10 +71,17 @@ class DenseLosses(AnchorHead):
         valid: Tensor | None,
     ) -> Tensor:
         """Return (P,): k + 1 for an anchor of ground truth k, 0 for a negative, −1 to ignore it."""
-        if valid is not None:  # others have no area, so that they overlap nothing
-            priors = torch.where(valid[:, None], priors, 0)
-        matched: Tensor = self.assigner.assign(InstanceData(priors=priors), truth, ignore).gt_inds
-        return matched if valid is None else torch.where(valid, matched, -1)
+        if valid is None:
+            found: Tensor = self.assigner.assign(InstanceData(priors=priors), truth, ignore).gt_inds
+            return found
+        if type(self.assigner) in BY_OVERLAPS:  # others have no area, so that they overlap nothing
+            seen = InstanceData(priors=torch.where(valid[:, None], priors, 0))
+            return torch.where(valid, self.assigner.assign(seen, truth, ignore).gt_inds, -1)
+        found = torch.full_like(valid, -1, dtype=torch.long)
+        found[valid] = self.assigner.assign(
+            InstanceData(priors=priors[valid]), truth, ignore
+        ).gt_inds
+        return found
 
     def _valid(self, levels: Sequence[Tensor], meta: dict[str, Any]) -> Tensor | None:
         """Return which anchors (P,) are not ignored; None if none is.

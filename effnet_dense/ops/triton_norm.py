@@ -161,10 +161,18 @@ class _NormAct(Function):
         return to_x, to_weight.to(weight.dtype), to_bias.to(bias.dtype), *[None] * 4
 
 
+def is_installed() -> bool:
+    """Whether there is a package triton."""
+    try:
+        return find_spec('triton') is not None
+    except ValueError:  # an imported module without __spec__, which stands in for it
+        return False
+
+
 @cache
 def is_available(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether Triton is installed, and its kernels run on a device and agree with PyTorch."""
-    if find_spec('triton') is None or (device.type == 'cuda' and not torch.cuda.is_available()):
+    if not is_installed() or (device.type == 'cuda' and not torch.cuda.is_available()):
         return False
     try:
         with _disable_current_modes(), torch.no_grad():

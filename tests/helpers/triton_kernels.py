@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from torch import library
+from torch import Tensor, library
 
 from effnet_dense.ops import triton_norm
 from effnet_dense.ops import triton_norm_operators as operators
@@ -135,3 +135,11 @@ def _restored(*owners: Any) -> Iterator[None]:
                     delattr(owner, name)
                 elif own[name] is not value:
                     setattr(owner, name, own[name])
+
+
+def assert_within(found: Iterable[Tensor], right: Iterable[Tensor], bound: float) -> None:
+    """Assert that results differ by no more than a share of the largest value, or of 1."""
+    for a, b in zip(found, right, strict=True):
+        assert a.shape == b.shape
+        error = (a.double() - b.double()).abs().max()
+        assert error <= bound * max(b.abs().max().item(), 1.0), (error, b.abs().max())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from mmdet.models.dense_heads import AnchorHead
 from mmdet.models.dense_heads import RetinaSepBNHead as MMDetRetinaSepBNHead
 from mmdet.models.losses import GIoULoss as MMDetGIoULoss
 from mmdet.models.losses import L1Loss as MMDetL1Loss
+from mmdet.models.task_modules.assigners import AssignResult, BaseAssigner
 from mmdet.models.task_modules.assigners import MaxIoUAssigner as MMDetMaxIoUAssigner
 from mmengine.config import Config
 from mmengine.structures import InstanceData
@@ -116,6 +118,33 @@ def test_assigner(options: dict[str, Any]) -> None:
         assert torch.equal(ours.labels, theirs.labels)
 
 
+class NearestAssigner(BaseAssigner):
+    """Assigns those of the given anchors that begin nearest to x = 0, by no overlap."""
+
+    def assign(self, pred_instances: Any, gt_instances: Any, *_: Any, **__: Any) -> AssignResult:
+        left = pred_instances.priors[:, 0].abs()
+        found = ((left == left.min()) & bool(len(gt_instances))).long()
+        label = gt_instances.labels[0] if len(gt_instances) else -1
+        labels = torch.where(found > 0, label, -1)
+        return AssignResult(len(gt_instances), found, left, labels)
+
+
+def test_other_assigners_see_the_anchors_of_the_image() -> None:
+    shapes = [(96, 128), (64, 96), (40, 100)]
+    found = []
+    for head in heads(False):
+        head.assigner = NearestAssigner()
+        found.append(losses(head, shapes)[0])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+@pytest.mark.parametrize('thresholds', [(0.1, 0.2, 0.3), [0.4]])
+def test_thresholds_of_the_assigner(thresholds: Any) -> None:
+    with pytest.raises(ValueError, match=r'neg_iou_thr must be a number, or .* got [(\[]0\.'):
+        MaxIoUAssigner(0.5, thresholds)
+    assert signature(MaxIoUAssigner) == signature(MMDetMaxIoUAssigner)
+
+
 @pytest.mark.parametrize('low', [0, 0.5])
 def test_boxes_of_no_area(low: float) -> None:
     priors = torch.tensor([[0.0, 0, 10, 10], [30, 30, 50, 50], [7, 7, 7, 7]])
@@ -137,6 +166,16 @@ def test_box_losses(ours: Any, theirs: Any) -> None:
     torch.testing.assert_close(found, expected)
     total = theirs(reduction='sum')(pred, target)
     torch.testing.assert_close(ours()(pred, target), total)
+    for reduction in ('none', 'mean', 'sum'):
+        results = [
+            loss(pred, target, weight, reduction_override=reduction)
+            for loss in (ours(2.0), theirs(loss_weight=2.0))
+        ]
+        torch.testing.assert_close(*results)
+    with pytest.raises(ValueError, match="must be 'none', 'mean' or 'sum', got 'max'"):
+        ours()(pred, target, reduction_override='max')
+    with pytest.raises(ValueError, match='has no avg_factor, got both'):
+        ours()(pred, target, avg_factor=2.0, reduction_override='sum')
 
 
 @pytest.mark.parametrize(

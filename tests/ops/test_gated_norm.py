@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,17 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from effnet_dense.ops.gated_norm import Exchange, multiply, squeeze
-from tests.helpers.triton_kernels import triton_on_cpu
+from tests.helpers.triton_kernels import assert_within
+
+pytestmark = pytest.mark.usefixtures('launched')
 
 BOUNDS = {torch.float32: 2e-5, torch.bfloat16: 2e-2, torch.float16: 3e-3}
 FORMATS = (torch.contiguous_format, torch.channels_last)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def launched() -> Iterator[list[str]]:
-    """The kernels that ran."""
-    with triton_on_cpu() as calls:
-        yield calls
 
 
 def gates_from(means: Tensor, kernel: Tensor) -> Tensor:
@@ -63,10 +57,7 @@ def in_double(x: Tensor, gradient: Tensor, act: str) -> list[Tensor]:
 
 
 def assert_close(found: list[Tensor], right: list[Tensor], dtype: torch.dtype) -> None:
-    for a, b in zip(found, right, strict=True):
-        assert a.shape == b.shape
-        error = (a.double() - b.double()).abs().max()
-        assert error <= BOUNDS[dtype] * max(b.abs().max().item(), 1.0), (error, b.abs().max())
+    assert_within(found, right, BOUNDS[dtype])
 
 
 @given(

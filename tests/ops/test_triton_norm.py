@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,21 +16,21 @@ from torch import Tensor, nn
 from effnet_dense.ops import triton_norm
 from effnet_dense.ops import triton_norm_operators as operators
 from effnet_dense.ops.depthwise import Padding
-from effnet_dense.ops.triton_norm import is_available, norm_act_in_training, supports
+from effnet_dense.ops.triton_norm import (
+    is_available,
+    is_installed,
+    norm_act_in_training,
+    supports,
+)
 from effnet_dense.ops.triton_norm_operators import padded_shape
-from tests.helpers.triton_kernels import triton_on_cpu
+from tests.helpers.triton_kernels import assert_within
+
+pytestmark = pytest.mark.usefixtures('launched')
 
 ACTS = dict(none=lambda x: x, relu=F.relu, relu6=F.relu6, silu=F.silu)
 FORMATS = (torch.contiguous_format, torch.channels_last)
 # Relative to the largest value: the rounding of results, and of sums in float32.
 BOUNDS = {torch.float32: 2e-5, torch.bfloat16: 8e-3, torch.float16: 2e-3}
-
-
-@pytest.fixture(scope='module', autouse=True)
-def launched() -> Iterator[list[str]]:
-    """The kernels that ran."""
-    with triton_on_cpu() as calls:
-        yield calls
 
 
 class Case(NamedTuple):
@@ -100,10 +101,7 @@ def by_kernels(
 
 
 def assert_close(found: list[Tensor], right: list[Tensor], dtype: torch.dtype) -> None:
-    for a, b in zip(found, right, strict=True):
-        assert a.shape == b.shape
-        error = (a.double() - b.double()).abs().max()
-        assert error <= BOUNDS[dtype] * max(b.abs().max().item(), 1.0), (error, b.abs().max())
+    assert_within(found, right, BOUNDS[dtype])
 
 
 @given(CASES)
@@ -220,3 +218,9 @@ def test_not_used_where_they_fail(
     found = dict(raises='RuntimeError: no kernel image', differs='their results differ')
     assert len(warnings) == (reason != 'absent')
     assert all(found[reason] in text and 'torch.float32 on cpu' in text for text in warnings)
+
+
+def test_a_module_that_stands_in_for_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_installed()
+    monkeypatch.setitem(sys.modules, 'triton', ModuleType('triton'))
+    assert not is_installed()
