@@ -5,6 +5,8 @@ Shapes: N images, C channels, H × W pixels.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import onnx
@@ -13,6 +15,9 @@ from torch import Tensor, nn
 from effnet_dense.deployment.deploy import folded
 from effnet_dense.models.layers import SqueezeExcite
 from effnet_dense.utils.modules import runs_as
+
+LARGEST_TILE = 8
+"""Pixels of the sides of tiles that are averaged first."""
 
 
 def folded_for_export(model: Any) -> Any:
@@ -38,22 +43,28 @@ class PooledSqueezeExcite(nn.Module):
 
 
 def name_pooling(model: onnx.ModelProto) -> None:
-    """Turn means over height and width into `GlobalAveragePool`, in place.
+    """Turn means over height and width into pooling, in place.
 
-    ONNX Runtime runs it in the layout of convolutions, and converts features for `ReduceMean`.
+    ONNX Runtime runs pooling in the layout of convolutions, and converts features for
+    `ReduceMean`. Its `GlobalAveragePool` adds pixels one by one: over 160 × 160 its error is 5e-6,
+    that of a sum in parts 4e-7. Tiles are therefore averaged first.
     """
     graph = model.graph
     axes = {each.name: each for each in graph.initializer}
-    dimensions = {v.name: len(v.type.tensor_type.shape.dim) for v in graph.value_info}
-    renamed = []
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in graph.value_info}
+    nodes, renamed = [], []
     for node in graph.node:
-        if node.op_type == 'ReduceMean' and dimensions.get(node.input[0]) == 4:
-            settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-            over = axes.get(node.input[1]) if len(node.input) > 1 else None
-            if over is not None and settings.get('keepdims', 1) and _is_image(over):
-                renamed.append(over)
-                node.op_type = 'GlobalAveragePool'
-                del node.attribute[:], node.input[1:]
+        shape = shapes.get(node.input[0], []) if node.op_type == 'ReduceMean' else []
+        settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        over = axes.get(node.input[1]) if len(node.input) > 1 else None
+        if len(shape) == 4 and over and settings.get('keepdims', 1) and _is_image(over):
+            renamed.append(over)
+            node.op_type = 'GlobalAveragePool'
+            del node.attribute[:], node.input[1:]
+            nodes += _tiles(node, *shape[2:])
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
     used = {name for node in graph.node for name in node.input}
     for name in {each.name for each in renamed} - used:  # ONNX Runtime warns of unused ones
         graph.initializer.remove(axes[name])
@@ -62,3 +73,20 @@ def name_pooling(model: onnx.ModelProto) -> None:
 def _is_image(axes: onnx.TensorProto) -> bool:
     """Whether axes of a feature are those of height and width."""
     return {int(axis) % 4 for axis in onnx.numpy_helper.to_array(axes)} == {2, 3}
+
+
+def _tiles(mean: onnx.NodeProto, height: int, width: int) -> Iterator[onnx.NodeProto]:
+    """Yield a pooling of tiles for `mean` to take, if tiles of one size fill a feature."""
+    common = math.gcd(height, width)
+    side = next((side for side in range(LARGEST_TILE, 1, -1) if common % side == 0), 1)
+    if 1 < side < max(height, width):
+        tiles = f'{mean.output[0]}_tiles'
+        yield onnx.helper.make_node(
+            'AveragePool',
+            mean.input[:1],
+            [tiles],
+            tiles,
+            kernel_shape=[side] * 2,
+            strides=[side] * 2,
+        )
+        mean.input[0] = tiles

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 from effnet_dense.exporting.attention import folded_for_export, name_pooling
 from effnet_dense.models import EfficientNet
@@ -58,3 +60,42 @@ def test_only_means_over_the_image_are_renamed(
     name_pooling(model)
     assert model.graph.node[1].op_type == expected
     assert len(model.graph.initializer) == (expected == 'ReduceMean')
+
+
+class _Attended(nn.Module):
+    """A convolution in which ONNX Runtime's layout starts, and the mean of its result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.conv(images).mean((2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize(
+    'size, tiles', [((160, 160), [8, 8]), ((96, 60), [6, 6]), ((5, 5), None), ((6, 7), None)]
+)
+def test_means_in_onnx_runtime_are_as_exact_as_pytorchs(
+    size: tuple[int, int], tiles: list[int] | None
+) -> None:
+    from effnet_dense.exporting.onnx_file import to_onnx
+
+    runtime = pytest.importorskip('onnxruntime', reason='the extra onnx is not installed')
+    torch.manual_seed(0)
+    module, images = _Attended().eval(), torch.rand(1, 3, *size) + 1
+    with torch.no_grad():
+        exact = module.double()(images.double()).numpy()
+        model = to_onnx(module.float(), [images], ['images'], ['mean'], dynamic_batch=False)
+    kernels = [
+        onnx.helper.get_attribute_value(attribute)
+        for node in model.graph.node
+        for attribute in node.attribute
+        if node.op_type == 'AveragePool' and attribute.name == 'kernel_shape'
+    ]
+    assert kernels == ([tiles] if tiles else [])
+    session = runtime.InferenceSession(
+        model.SerializeToString(), providers=['CPUExecutionProvider']
+    )
+    (found,) = session.run(None, {'images': images.numpy()})
+    assert np.abs(found / exact - 1).max() < 1e-6
