@@ -52,7 +52,8 @@ def name_pooling(model: onnx.ModelProto) -> None:
     graph = model.graph
     axes = {each.name: each for each in graph.initializer}
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in graph.value_info}
-    nodes, renamed = [], []
+    nodes: list[onnx.NodeProto] = []
+    renamed = []
     for node in graph.node:
         shape = shapes.get(node.input[0], []) if node.op_type == 'ReduceMean' else []
         settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}

@@ -6,7 +6,6 @@ import copy
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +17,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.logging import print_log
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import init_default_scope
 from PIL import Image
-from torch import nn
 
 from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.decoding import AS_STORED
@@ -40,8 +37,15 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.engine.cuda_graphs import GraphedPart
 from effnet_dense.engine.inference_graphs import check_inference_graphs, graph_inference
 from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
-from effnet_dense.engine.run_folder import checkpoint_of, is_run
 from effnet_dense.evaluation.captions import ImageArray
+from effnet_dense.inference.arguments import check_array, check_batch_size, checked_device, refuse
+from effnet_dense.inference.checkpoints import (
+    build_model,
+    checkpoint_given,
+    load_all,
+    local_checkpoint,
+)
+from effnet_dense.inference.conversion import Conversion
 from effnet_dense.inference.converted import (
     AUTO,
     FORMATS,
@@ -57,10 +61,8 @@ from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for,
 from effnet_dense.inference.prediction import Context, as_prediction
 from effnet_dense.runtimes.session import Session, open_session
 from effnet_dense.runtimes.session import is_exported as is_exported
-from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch
-from effnet_dense.weights.load import load_silently
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source
 
@@ -97,8 +99,9 @@ class Predictor:
         runtime: 'onnxruntime' or 'openvino': run the checkpoint by it instead of PyTorch, converted
             once and kept beside the checkpoint (see `inference.converted`); then there is no
             `device`, `deploy` or `channels_last`. 'auto' takes a file that was converted before and
-            has equal results, on a CPU if none of these three is given, else PyTorch; it converts
-            nothing. 'pytorch' never does.
+            has equal results, on a CPU if none of these three is given; where there is none, it
+            converts once so many images were predicted that it pays (see
+            `inference.conversion`). 'pytorch' never does.
         cuda_graphs: On a GPU, run the model's parts from CUDA graphs, which is faster for small
             batches. They are for one size of images and batches; others run without, with one
             warning.
@@ -134,6 +137,7 @@ class Predictor:
         self.model: Any = None
         self._use_graphs = cuda_graphs
         self._graphs: dict[str, GraphedPart] = {}
+        self._conversion: Conversion | None = None
         unused = dict(
             device=device,
             deploy=deploy or None,
@@ -142,31 +146,31 @@ class Predictor:
         )
         if is_exported(config):
             given = dict(checkpoint=checkpoint, runtime=None if runtime == AUTO else runtime)
-            _refuse(f'{config} is exported', {**given, **unused})
+            refuse(f'{config} is exported', {**given, **unused})
             self._open(open_session(str(config)), image_range)
         elif runtime in FORMATS:
-            _refuse(f'runtime={runtime} is given', unused)
-            self._open(converted(*_local(config, checkpoint), runtime), image_range)
-        elif (session := self._ready(config, checkpoint, runtime, unused)) is not None:
-            self._open(session, image_range)
+            refuse(f'runtime={runtime} is given', unused)
+            self._open(converted(*local_checkpoint(config, checkpoint), runtime), image_range)
+        elif runtime == AUTO and get_device() == 'cpu' and not any(unused.values()):
+            self._choose(config, checkpoint, image_range)
         else:
             self._load(config, checkpoint, device, deploy, channels_last, image_range)
         self._finish()
 
-    def _ready(
+    def _choose(
         self,
         config: str | PathLike[str] | Config,
         checkpoint: Source | None,
-        runtime: str,
-        unused: dict[str, Any],
-    ) -> Session | None:
-        """Open a converted file if the runtime may be chosen and the device is a CPU."""
-        free = runtime == AUTO and all(value is None for value in unused.values())
-        if not free or get_device() != 'cpu':
-            return None
-        if not was_converted(_check_sources(config, checkpoint)):
-            return None
-        return ready(*_local(config, checkpoint))
+        image_range: ImageRange,
+    ) -> None:
+        """Take a converted file, or PyTorch until a conversion pays."""
+        if was_converted(checkpoint_given(config, checkpoint)):
+            session = ready(*local_checkpoint(config, checkpoint))
+            if session is not None:
+                self._open(session, image_range)
+                return
+        loaded, local = self._load(config, checkpoint, None, False, False, image_range)
+        self._conversion = Conversion(loaded, local)
 
     def _load(
         self,
@@ -176,9 +180,9 @@ class Predictor:
         deploy: bool,
         channels_last: bool,
         image_range: ImageRange,
-    ) -> None:
-        """Build a config's model with a checkpoint; see the class for the arguments."""
-        checkpoint = _check_sources(config, checkpoint)
+    ) -> tuple[Config, Path]:
+        """Build a config's model with a checkpoint; return them. See the class for arguments."""
+        checkpoint = checkpoint_given(config, checkpoint)
         loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
         self.config = loaded
         if input_channels(self.config) != RGB:
@@ -191,12 +195,13 @@ class Predictor:
         self._reader = _reader(self.config, image_range)
         scope = 'mmseg' if is_segmentation(self.config) else 'mmdet'
         init_default_scope(self.config.get('default_scope') or scope)
-        saved = safe_load(fetch(checkpoint))
+        local = Path(fetch(checkpoint))
+        saved = safe_load(local)
         meta = checkpoint_meta(saved, public_name(checkpoint))
         compare_with_saved(self.config, saved, public_name(checkpoint))
         self.dataset_meta = meta or config_meta(self.config)
-        model: Any = _build(model_for(self.config, self.dataset_meta['classes']))
-        _load(model, checkpoint)
+        model: Any = build_model(model_for(self.config, self.dataset_meta['classes']))
+        load_all(model, checkpoint)
         model.dataset_meta = self.dataset_meta  # where the APIs of mmdet and mmseg expect it
         self.model = deployed(model) if deploy else model.eval()
         self.model.to(chosen)
@@ -204,6 +209,7 @@ class Predictor:
             use_channels_last(self.model)
         if self._use_graphs:
             check_inference_graphs(self.model)
+        return loaded, local
 
     def _open(self, session: Session, image_range: ImageRange) -> None:
         """Take an exported file as the model."""
@@ -286,7 +292,7 @@ class Predictor:
         check_batch_size(batch_size)
         arrays = list(images)
         for array in arrays:
-            _check_array(array, self.channels)
+            check_array(array, self.channels)
         prepared = [self.prepare(array) for array in arrays]
         batches = (prepared[i : i + batch_size] for i in range(0, len(prepared), batch_size))
         return [sample for batch in batches for sample in self.predict_prepared(batch)]
@@ -314,6 +320,9 @@ class Predictor:
             BadOutputsError: The model's outputs are NaN or infinite; only the first batch is
                 watched, unless it fails.
         """
+        session = self._conversion.before(len(batch)) if self._conversion is not None else None
+        if session is not None:
+            self.model = ExportedModel(session)
         for _, group in groupby(batch, self._shape):
             samples = self._step(pseudo_collate(list(group)))
             for sample in samples:
@@ -357,65 +366,11 @@ class Predictor:
         return prepared['inputs'].shape if self._one_size else None
 
 
-def check_batch_size(batch_size: Any) -> None:
-    """Check a number of images per forward pass.
-
-    Raises:
-        ValueError: It is no whole number of at least 1.
-    """
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise ValueError(f'expected a batch_size of at least 1, got {batch_size!r:.60}')
-
-
 def _is_image(images: Any) -> bool:
     """Whether something to iterate over is one image, not several."""
     if isinstance(images, np.ndarray):
         return images.ndim < 4
     return isinstance(images, str | PathLike | Image.Image)
-
-
-def _check_array(image: Any, channels: int) -> None:
-    """Check that an image needs no conversion."""
-    expected = f'expected arrays (H, W, {channels}) of uint8, as Predictor.read returns them'
-    if not isinstance(image, np.ndarray):
-        raise ValueError(f'{expected}, got a {type(image).__name__}')
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != channels or not image.size:
-        raise ValueError(f'{expected}, got {image.shape} of {image.dtype}')
-
-
-def _check_sources(config: Any, checkpoint: Any) -> Source:
-    """Check the kinds of a predictor's first two arguments, and return the checkpoint."""
-    if not isinstance(config, str | PathLike | Config):
-        raise ValueError(
-            f'expected config as a path, a name or a Config, got a {type(config).__name__}'
-        )
-    if checkpoint is None:
-        if isinstance(config, Config) or not is_run(config):
-            shown = 'a Config' if isinstance(config, Config) else repr(str(config))
-            raise ValueError(
-                f'expected a checkpoint with {shown}; alone go a work folder or a checkpoint'
-            )
-        return checkpoint_of(config)
-    if not isinstance(checkpoint, str | PathLike):
-        raise ValueError(
-            'expected checkpoint as a path, a URL or a named source, got a '
-            f'{type(checkpoint).__name__}'
-        )
-    return checkpoint
-
-
-def _local(config: str | PathLike[str] | Config, checkpoint: Source | None) -> tuple[Config, Path]:
-    """Return a config and the local file of its checkpoint."""
-    checkpoint = _check_sources(config, checkpoint)
-    loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
-    return loaded, Path(fetch(checkpoint))
-
-
-def _refuse(reason: str, given: dict[str, Any]) -> None:
-    """Refuse arguments that are not None."""
-    unused = [f'{name}={value}' for name, value in given.items() if value is not None]
-    if unused:
-        raise ValueError(f'{reason}: expected it without {", ".join(unused)}')
 
 
 def _warn(text: str) -> None:
@@ -436,41 +391,6 @@ def _reader(config: Config, image_range: ImageRange) -> ImageReader:
         upright,
         input_channels(config),
     )
-
-
-def checked_device(device: str | torch.device) -> torch.device:
-    """Return a device that can hold a tensor.
-
-    Raises:
-        ValueError: PyTorch does not know it, or this machine has none.
-    """
-    if not isinstance(device, str | torch.device):
-        raise ValueError(f'device must be such as cpu or cuda:0, got {device!r:.60}')
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].rstrip('.')
-        raise ValueError(
-            f'device must be such as cpu or cuda:0, got {str(device)!r}: {reason:.200}'
-        ) from error
-    return chosen
-
-
-def _build(config: Any) -> nn.Module:
-    with config_errors('model'):
-        return revert_sync_batchnorm(MODELS.build(config))
-
-
-def _load(model: nn.Module, checkpoint: Source) -> None:
-    report = load_silently(model, checkpoint)
-    if not report.as_saved:
-        print_log(f'{public_name(checkpoint)}: {report}', logger='current')
-    if report.missing:
-        raise ValueError(
-            f'{public_name(checkpoint)} cannot be used, parameters of the model are missing in it: '
-            f'{report}'
-        )
 
 
 def _steps(config: Config) -> list[Any]:
