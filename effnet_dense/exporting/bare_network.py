@@ -5,6 +5,7 @@ Shapes: N images of H × W pixels, C classes.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from effnet_dense.models import EfficientNet, EfficientNetClassifier
 from effnet_dense.models.layers import DEFAULT_NORM
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.scaling import FAMILIES
+from effnet_dense.utils.shipped import shipped_configs
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch, load_weights, source_info
 from effnet_dense.weights.zoo import IMAGENET_WEIGHTS
@@ -111,9 +113,21 @@ class BareNetwork:
 
 
 def is_name(config: Any) -> bool:
-    """Whether this is the name of a network, and of no file or folder."""
-    named = isinstance(config, str | os.PathLike) and str(config) in FAMILIES
-    return named and not os.path.exists(config)
+    """Whether this is the name of a network, and of no file or folder.
+
+    Raises:
+        FileNotFoundError: It is the name of nothing, but similar to those of networks.
+    """
+    if not isinstance(config, str | os.PathLike) or os.path.exists(config):
+        return False
+    name = str(config)
+    near = difflib.get_close_matches(name, FAMILIES, n=3, cutoff=0.5)
+    if near and name not in FAMILIES and name not in shipped_configs():
+        raise FileNotFoundError(
+            f'no network, config or work folder {name!r}; networks of similar names: '
+            f'{", ".join(near)}'
+        )
+    return name in FAMILIES
 
 
 def bare_network(
@@ -142,8 +156,9 @@ def bare_network(
             )
         return BareNetwork(config, *_normalisation(type(config).__name__, None, mean, std))
     source = IMAGENET_WEIGHTS[config] if checkpoint is None else checkpoint
-    info, weights = source_info(source), (source, fetch(source))
+    info = source_info(source)
     given = _normalisation(public_name(source), info, mean, std)
+    weights = source, fetch(source)
     options: dict[str, Any] = {}
     if info is not None:
         options = dict(padding=info.padding, norm_cfg=dict(DEFAULT_NORM, eps=info.bn_eps))

@@ -79,9 +79,15 @@ def test_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     norm = next(m for m in features.model.modules() if isinstance(m, nn.BatchNorm2d))
     assert norm.eps == 1e-3
     monkeypatch.chdir(tmp_path)
-    assert is_name('lite0') and is_name(Path('v2_s')) and not is_name('b9')
+    assert is_name('lite0') and is_name(Path('v2_s')) and not is_name('my_config')
     Path('lite0').mkdir()
     assert not is_name('lite0')
+    with pytest.raises(FileNotFoundError, match="'lite9'; networks of similar names: lite"):
+        export('lite9', out='a.onnx')
+    with pytest.raises(
+        ValueError, match=r'both mean and std of .* got mean \[1, 2, 3\] and std None'
+    ):
+        export('b0', out='a.onnx', mean=[1, 2, 3])  # before weights are downloaded
 
 
 def test_mistakes(tmp_path: Path) -> None:
