@@ -1,4 +1,4 @@
-"""Convert modules to LiteRT's files (.tflite), and write metadata into them.
+"""Convert modules to LiteRT's files (.tflite).
 
 Shapes: N images of H × W pixels.
 """
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,8 +18,7 @@ from effnet_dense.exporting.dense import Dense
 from effnet_dense.exporting.raw_outputs import largest_difference
 from effnet_dense.models.bifpn import Fusion, resample
 from effnet_dense.runtimes.inputs import IMAGES
-from effnet_dense.runtimes.litert_session import import_litert, litert_runner
-from effnet_dense.runtimes.metadata import KEY
+from effnet_dense.runtimes.litert_session import litert_runner
 
 NEEDED = (
     'exporting to LiteRT needs litert-torch and ai-edge-quantizer, which take an environment of '
@@ -156,26 +154,6 @@ def check_outputs(content: bytes, dense: Dense, images: Tensor) -> None:
                 f'LiteRT gives other {name} than PyTorch, by {difference:.1%}, at {height} × '
                 f'{width} pixels: choose a size that is a multiple of the coarsest stride (--size)'
             )
-
-
-def with_metadata(content: bytes, text: str) -> bytes:
-    """Return a file's content with a text under `KEY`."""
-    import_litert()
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    # The quantiser's files have weights after the model, which this takes into it.
-    model = flatbuffer_utils.read_model_from_bytearray(content)
-    for buffer in model.buffers:
-        if isinstance(buffer.data, bytes):
-            buffer.data = np.frombuffer(buffer.data, np.uint8)  # packed at once, not byte by byte
-    kept = [entry for entry in model.metadata or [] if entry.name != KEY.encode()]
-    entry, buffer = schema.MetadataT(), schema.BufferT()
-    buffer.data = np.frombuffer(text.encode(), np.uint8)
-    entry.name, entry.buffer = KEY, len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*kept, entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def import_converter() -> Any:

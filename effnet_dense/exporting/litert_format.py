@@ -16,9 +16,9 @@ from effnet_dense.exporting.litert_file import (
     check_outputs,
     import_converter,
     to_litert,
-    with_metadata,
 )
 from effnet_dense.exporting.litert_int8 import STORED, LitertQuantiser, import_quantizer, listed
+from effnet_dense.exporting.litert_packing import with_metadata
 from effnet_dense.exporting.maker import Images
 from effnet_dense.runtimes.litert_session import SUFFIX, import_litert
 from effnet_dense.runtimes.metadata import Metadata

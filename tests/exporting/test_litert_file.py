@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,21 +16,11 @@ from effnet_dense.exporting.litert_file import (
     import_converter,
     to_litert,
     use_plain_fusions,
-    with_metadata,
 )
 from effnet_dense.models.bifpn import Fusion
-from effnet_dense.runtimes.litert_session import LitertSession, litert_runner, read_metadata
-from tests.helpers.litert_files import DENSE, three_priors
+from effnet_dense.runtimes.litert_session import litert_runner
 
 pytest.importorskip('ai_edge_litert', reason='LiteRT is not installed')
-
-
-def test_metadata_is_replaced(tmp_path: Path) -> None:
-    path = three_priors(tmp_path / 'a.tflite')
-    content = with_metadata(path.read_bytes(), '{"name": "ä"}')
-    assert read_metadata(content) == '{"name": "ä"}'
-    path.write_bytes(with_metadata(content, DENSE.to_json()))
-    assert LitertSession(path).metadata == DENSE
 
 
 @pytest.mark.parametrize(

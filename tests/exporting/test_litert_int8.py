@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from effnet_dense.exporting.dense import Dense
-from effnet_dense.exporting.litert_file import to_litert, with_metadata
+from effnet_dense.exporting.litert_file import to_litert
 from effnet_dense.exporting.litert_int8 import (
     STORED,
     LitertQuantiser,
@@ -20,6 +20,7 @@ from effnet_dense.exporting.litert_int8 import (
     listed,
     operators,
 )
+from effnet_dense.exporting.litert_packing import with_metadata
 from effnet_dense.exporting.raw_outputs import mean_difference
 from tests.helpers.small_network import SIDE, images
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from effnet_dense.exporting.litert_file import with_metadata
+from effnet_dense.exporting.litert_packing import with_metadata
 from tests.helpers.exported_files import DETECTOR, METADATA
 
 BOXES = np.array([[0, 0, 80, 30], [2, 0, 80, 30], [30, 10, 60, 40]], np.float32)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from effnet_dense.exporting.litert_file import with_metadata
+from effnet_dense.exporting.litert_packing import with_metadata
 from effnet_dense.runtimes.litert_session import LitertSession, read_metadata
 from effnet_dense.runtimes.session import is_exported, open_session
 from tests.helpers.exported_files import METADATA
@@ -74,7 +74,7 @@ def test_wrong_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other.write_bytes(b'PK\x03\x04 not this')
     with pytest.raises(ValueError, match="damaged, or no LiteRT file: expected b'TFL3' in bytes"):
         LitertSession(other)
-    monkeypatch.setattr('effnet_dense.exporting.litert_file.KEY', 'others')
+    monkeypatch.setattr('effnet_dense.exporting.litert_packing.KEY', 'others')
     other.write_bytes(with_metadata(content, '{}'))
     assert read_metadata(other.read_bytes()) is not None  # there are both
     foreign = identity(tmp_path / 'foreign.tflite')
