@@ -51,7 +51,7 @@ def _packed(model: Any) -> bytes:
     """Return the content of a file of a model, in which equal arrays are one."""
     import flatbuffers
 
-    class Builder(flatbuffers.Builder):  # type: ignore[misc]
+    class Builder(flatbuffers.Builder):
         def CreateNumpyVector(self, x: Any) -> int:
             key = x.dtype.str, x.tobytes()
             if key not in known:
