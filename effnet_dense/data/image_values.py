@@ -38,6 +38,9 @@ FLOATING: Range = (0.0, 1.0)
 SMALL_PART = 16
 """An image that uses less than this part of the range is nearly uniform."""
 
+STRIDE = 16
+"""One row in so many usually shows that the image is not."""
+
 HINT = 'in LoadImageFromFile, Predictor or tools/infer.py'
 
 
@@ -124,6 +127,8 @@ def to_8_bits(raw: Raw, stated: Range | None = None) -> tuple[NDArray[np.uint8],
             default range of their type.
     """
     values = _native(raw.values)
+    if _is_usual(values, raw, stated):
+        return values, []
     lowest, highest = _extremes(values)
     low, high = bounds = _range(values.dtype, raw.own, stated, highest)
     notices = [Notice('bands', f'{raw.bands}; the colours are used as they are')] * bool(raw.bands)
@@ -140,6 +145,14 @@ def to_8_bits(raw: Raw, stated: Range | None = None) -> tuple[NDArray[np.uint8],
     if _is_narrow(values.dtype, lowest, highest, bounds):
         notices.append(Notice('narrow', _describe_narrow(lowest, highest, bounds)))
     return _scale(values, bounds), notices
+
+
+def _is_usual(values: NDArray[Any], raw: Raw, stated: Range | None) -> bool:
+    """Whether an image of 8 bits stays as it is, without a notice, by a few of its values."""
+    if values.dtype != np.uint8 or raw.bands or (raw.own, stated) != (None, None):
+        return False
+    few = values[::STRIDE]
+    return bool(few.size) and int(few.max()) >= 255 / SMALL_PART
 
 
 def _native(values: NDArray[Any]) -> NDArray[Any]:
