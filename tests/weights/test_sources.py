@@ -11,7 +11,8 @@ import torch
 
 from effnet_dense.models import EfficientNet
 from effnet_dense.weights import fetch, load_weights, source_info
-from effnet_dense.weights.sources import HALF, IMAGENET, SourceInfo
+from effnet_dense.weights.image_statistics import HALF, IMAGENET
+from effnet_dense.weights.sources import SourceInfo
 from tests.helpers import peers
 
 OPENMMLAB = 'https://download.openmmlab.com/mmclassification/v0/'
