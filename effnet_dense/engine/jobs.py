@@ -31,6 +31,7 @@ from effnet_dense.engine.inference_graphs import check_graphs_device
 from effnet_dense.engine.output_claims import check_config_outputs
 from effnet_dense.engine.outputs import check_run
 from effnet_dense.engine.run_folder import check_new
+from effnet_dense.engine.settings.published_detector import fit_to_detector
 from effnet_dense.evaluation.dump import DumpDetections
 
 PICKLES = ('.pkl', '.pickle')
@@ -122,6 +123,8 @@ def test(
         check_test_graphs(config.get('device'), tta, bool(config.get('compile')))
     config.load_from = None if checkpoint is None else str(checkpoint)
     config.resume = False
+    if checkpoint is not None:
+        fit_to_detector(config, checkpoint)
     if show_dir is None:
         draw_predictions(config, Path(config.work_dir, 'pictures'), DRAWN)
     else:

@@ -14,6 +14,7 @@ from torch import nn
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.run_folder import checkpoint_of, is_run
+from effnet_dense.engine.settings.published_detector import fitted_to_detector
 from effnet_dense.utils.config_errors import config_errors
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch
@@ -47,8 +48,13 @@ def local_checkpoint(
 ) -> tuple[Config, Path]:
     """Return a config and the local file of its checkpoint."""
     checkpoint = checkpoint_given(config, checkpoint)
+    return config_for(config, checkpoint), Path(fetch(checkpoint))
+
+
+def config_for(config: str | PathLike[str] | Config, checkpoint: Source) -> Config:
+    """Return a config, loaded, with what the weights of a published detector require."""
     loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
-    return loaded, Path(fetch(checkpoint))
+    return fitted_to_detector(loaded, checkpoint)
 
 
 def build_model(config: Any) -> nn.Module:

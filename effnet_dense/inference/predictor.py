@@ -33,7 +33,6 @@ from effnet_dense.engine.checks.saved_settings import compare_with_saved
 from effnet_dense.engine.checks.sizes import check_sizes
 from effnet_dense.engine.checks.thresholds import check_thresholds
 from effnet_dense.engine.checks.top_level import check_model
-from effnet_dense.engine.config import load_config
 from effnet_dense.engine.cuda_graphs import GraphedPart
 from effnet_dense.engine.inference_graphs import check_inference_graphs, graph_inference
 from effnet_dense.engine.input_channels import RGB, input_channels, set_input_channels
@@ -42,6 +41,7 @@ from effnet_dense.inference.arguments import check_array, check_batch_size, chec
 from effnet_dense.inference.checkpoints import (
     build_model,
     checkpoint_given,
+    config_for,
     load_all,
     local_checkpoint,
 )
@@ -183,8 +183,7 @@ class Predictor:
     ) -> tuple[Config, Path]:
         """Build a config's model with a checkpoint; return them. See the class for arguments."""
         checkpoint = checkpoint_given(config, checkpoint)
-        loaded = config if isinstance(config, Config) else load_config(str(config), splits=('val',))
-        self.config = loaded
+        self.config = loaded = config_for(config, checkpoint)
         if input_channels(self.config) != RGB:
             self.config = copy.deepcopy(self.config)
             set_input_channels(self.config)

@@ -122,24 +122,6 @@ def letterboxed(paths: list[Path], size: tuple[int, int]) -> tuple[Tensor, list[
     return batch, shapes
 
 
-def separate_scores_(peer: nn.Module, batch: Tensor) -> None:
-    """Draw predictions that differ from cell to cell, so that no order is a matter of rounding.
-
-    A random network forgets its input unless its norms know the statistics of its features.
-    """
-    torch.manual_seed(0)
-    nn.init.normal_(peer.class_net.predict.conv_pw.weight, std=0.3)
-    nn.init.constant_(peer.class_net.predict.conv_pw.bias, -4.6)  # or scores saturate at 1
-    # mmdet's coder lets a box be at most 62.5 times as wide as its anchor, effdet's has no limit.
-    nn.init.normal_(peer.box_net.predict.conv_pw.weight, std=0.1)
-    for module in peer.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        peer.train()(batch)
-    peer.eval()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('nms', ['hard', 'soft'])
 @pytest.mark.parametrize(
@@ -154,7 +136,7 @@ def test_detections(name, nms, shared_data):
     paths = sorted((shared_data / 'coco128' / 'train2017').glob('*.jpg'))[:2]
     assert len(paths) == 2
     batch, shapes = letterboxed(paths, size)
-    separate_scores_(peer, batch)
+    peers.separate_scores_(peer, batch)
     load_weights(ours, peer.state_dict())
     soft = dict(type='soft_nms', iou_threshold=0.3, sigma=0.5, min_score=1e-3, method='gaussian')
     hard = dict(type='nms', iou_threshold=0.5)

@@ -10,24 +10,25 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from effnet_dense.engine.run_folder import checkpoint_of
+from effnet_dense.engine.settings.fine_tuning import set_fine_tuning
 from effnet_dense.engine.settings.model_parts import (
     backbone_owner,
     is_efficientnet,
     preprocessors,
 )
+from effnet_dense.engine.settings.published_detector import STATISTICS, fit_to_detector
 from effnet_dense.utils.saved_config import saved_config
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import source_info
 
-STATISTICS = ('mean', 'std', 'bgr_to_rgb')
-
 
 def set_from_detector(config: Config, source: str) -> None:
     """Start from the weights of a complete model, with its normalisation of the images.
 
-    Layers of classes keep the rows of classes of the same name (see `load_by_class`).
+    Layers of classes keep the rows of classes of the same name (see `load_by_class`). Detectors of
+    `COCO_DETECTORS` also bring padding and anchors, and are trained at lower rates.
 
     Args:
         config: Changed in place.
@@ -35,7 +36,7 @@ def set_from_detector(config: Config, source: str) -> None:
 
     Raises:
         FileNotFoundError: No such file, or a folder without a checkpoint.
-        ValueError: The weights are those of another backbone.
+        ValueError: The weights are those of another backbone or head.
         ImportError, ConnectionError: See `fetch`.
     """
     folder = os.path.expanduser(source)
@@ -45,6 +46,9 @@ def set_from_detector(config: Config, source: str) -> None:
         )
     path = str(checkpoint_of(folder)) if os.path.isdir(folder) else source
     owner = backbone_owner(config, '--from')
+    detector = fit_to_detector(config, path)
+    if detector is not None:
+        set_fine_tuning(config, detector)
     checkpoint = safe_load(fetch(path))
     statistics = _statistics(path, owner, checkpoint)
     for preprocessor in preprocessors(config):

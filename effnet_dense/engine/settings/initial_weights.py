@@ -62,14 +62,19 @@ def use_source(config: Config, backbone: Any, source: str) -> None:
     info = source_info(source) if is_efficientnet(backbone) else None
     if info is None:
         return
+    set_family(backbone, info)
+    if backbone.get('in_channels', RGB) == RGB:  # other bands have their own mean and std
+        set_normalisation(config, info)
+
+
+def set_family(backbone: Any, info: SourceInfo) -> None:
+    """Build a backbone with the padding and eps that weights require."""
     if backbone.get('conv_cfg') is None or info.padding != 'same':
         backbone.pop('conv_cfg', None)
         backbone.padding = info.padding
     norm: Any = backbone.get('norm_cfg') or dict(type='BN', requires_grad=True)
     if str(norm['type']).rpartition('.')[2] in BATCH_NORMS:
         backbone.norm_cfg = ConfigDict({**norm, 'eps': info.bn_eps})
-    if backbone.get('in_channels', RGB) == RGB:  # other bands have their own mean and std
-        set_normalisation(config, info)
 
 
 def set_normalisation(config: Config, info: SourceInfo) -> None:
