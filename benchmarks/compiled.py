@@ -9,6 +9,7 @@ Nothing is timed and no code is generated: torch's partitioner decides, on any d
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -84,13 +85,14 @@ def measure(network: nn.Module, x: Tensor, level: int) -> dict[str, Any]:
         x: Images (N, 3, H, W).
         level: 0, 1 or 2.
     """
+    eager = copy.deepcopy(network)
     lean.apply(network, level)
     torch._dynamo.reset()
     counters.clear()
     graphs = Graphs()
     compile_parts(network, backend=graphs.backend())
     saved = count_by_hooks(network, x)
-    torch.stack([out.float().mean() for out in output_tensors(network(x))]).sum().backward()
+    found, expected = results(network, x), results(eager, x)
     repeated = graphs.repeated()
     convolutions = sum(n for name, n in repeated.items() if 'convolution' in name)
     return {
@@ -100,7 +102,23 @@ def measure(network: nn.Module, x: Tensor, level: int) -> dict[str, Any]:
         'saved MiB': round(saved / MIB, 1),
         'computed again': sum(repeated.values()),
         'convolutions': convolutions,
+        **{name: f'{_difference(found[name], expected[name]):.0e}' for name in expected},
     }
+
+
+def results(network: nn.Module, x: Tensor) -> dict[str, list[Tensor]]:
+    """Return a network's outputs, and the gradients of their mean squares, by columns' names."""
+    outputs = output_tensors(network(x))
+    torch.stack([out.float().square().mean() for out in outputs]).sum().backward()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    return {'outputs differ by': [out.detach() for out in outputs], 'gradients by': gradients}
+
+
+def _difference(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    """Return the length of the difference of two lists of tensors, as a share of theirs."""
+    pairs = list(zip(found, expected, strict=True))
+    apart = sum(float((a - b).double().square().sum()) for a, b in pairs)
+    return float((apart / sum(float(b.double().square().sum()) for _, b in pairs)) ** 0.5)
 
 
 def network_of(name: str) -> nn.Module:
@@ -126,7 +144,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--lean', nargs='+', type=int, choices=LEVELS, default=list(LEVELS))
     args = parser.parse_args(arguments)
     x = torch.randn(1, 3, args.size, args.size)
-    rows = [measure(network_of(args.name).train(), x, level) for level in args.lean]
+    rows = []
+    for level in args.lean:
+        torch.manual_seed(0)
+        rows.append(measure(network_of(args.name).train(), x, level))
     columns = list(rows[0])
     title = f'{args.name}, {args.size} px, torch {torch.__version__}'
     print_table(title, columns, [[str(row[column]) for column in columns] for row in rows])

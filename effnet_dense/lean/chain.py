@@ -5,7 +5,7 @@ Shapes: N images, C channels, H × W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from effnet_dense.ops.gated_conv import gated_conv2d
 from effnet_dense.utils.modules import has_hooks
 
 LEVELS = (0, 1, 2)
+SEQUENCES = (ConvNormAct, SeparableConv)  # not A | B, which torch.compile of PyTorch 2.6 lacks
 
 
 def check_level(level: int) -> None:
@@ -72,13 +73,13 @@ def steps_of(modules: Sequence[nn.Module]) -> list[tuple[nn.Module, Step]] | Non
 
 
 def _sequence(module: Any) -> Sequence[nn.Module]:
-    unpacked = isinstance(module, ConvNormAct | SeparableConv) and not has_hooks(module)
+    unpacked = isinstance(module, SEQUENCES) and not has_hooks(module)
     return module.sequence() if unpacked else [module]
 
 
 def _run_plainly(modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Tensor:
     """Run modules with autograd, an attention and the projection after it as one where joined."""
-    rest: list[Any] = [*_unpack_after_attention(modules)][::-1]
+    rest = _unpack_after_attention(modules)[::-1]
     while rest:
         module = rest.pop()
         if rest and can_join(module, rest[-1], inputs[0]):
@@ -89,7 +90,9 @@ def _run_plainly(modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Tens
     return inputs[0]
 
 
-def _unpack_after_attention(modules: Sequence[nn.Module]) -> Iterator[nn.Module]:
+def _unpack_after_attention(modules: Sequence[nn.Module]) -> list[Any]:
     """Replace a layer after an attention by its sequence."""
+    unpacked: list[Any] = []
     for before, module in zip([None, *modules[:-1]], modules, strict=True):
-        yield from _sequence(module) if type(before) is SqueezeExcite else [module]
+        unpacked += _sequence(module) if type(before) is SqueezeExcite else [module]
+    return unpacked

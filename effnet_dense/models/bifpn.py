@@ -239,7 +239,7 @@ class BiFPNCell(nn.Module):
 
 def _takes_shares(node: Any) -> bool:
     """Whether a node's sum is weighted, and the node and its sum run as defined here."""
-    if not runs_as(node, BiFPNNode) or 'forward' in vars(node) or has_hooks(node):
+    if not runs_as(node, BiFPNNode) or 'forward' in node.__dict__ or has_hooks(node):
         return False
     fuse = node.fuse
     return is_exactly(fuse, Fusion) and not has_hooks(fuse) and fuse.edge_weights is not None

@@ -35,4 +35,4 @@ def is_exactly(module: nn.Module, *classes: type[nn.Module]) -> bool:
 
     Subclasses do not count: they may compute something else.
     """
-    return type(module) in classes and 'forward' not in vars(module)
+    return type(module) in classes and 'forward' not in module.__dict__

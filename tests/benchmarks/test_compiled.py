@@ -18,6 +18,9 @@ def test_levels_save_less_and_compute_more() -> None:
     assert [(row['lean'], row['graphs'], row['breaks']) for row in rows] == [(0, 1, 0), (1, 1, 0)]
     assert rows[0]['saved MiB'] > rows[1]['saved MiB'] > 0
     assert rows[0]['computed again'] < rows[1]['computed again']
+    for row in rows:
+        assert float(row['outputs differ by']) < 1e-5
+        assert 0 < float(row['gradients by']) < 1e-4
 
 
 def test_networks() -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from effnet_dense.engine.compiled import compile_parts
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.runner import Runner
-from effnet_dense.models import EfficientNet
+from effnet_dense.models import BiFPN, EfficientNet
 from tests.helpers.tiny import SIZE, options
 
 EAGER = dict(backend='eager', fullgraph=True)  # a break is an error
@@ -55,6 +55,18 @@ def test_trained_and_tested_as_without(tiny_data: Path, tmp_path: Path) -> None:
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4, msg=name)
     assert metrics[0].keys() == metrics[1].keys()
+
+
+def test_parts_are_one_graph_each() -> None:
+    """On PyTorch 2.6 as well, which lacks parts of Python: tools/environment.sh torch2.6."""
+    model = nn.Module()
+    model.backbone = EfficientNet(TINY, out_indices=(0, 1))
+    model.neck = BiFPN(list(model.backbone.out_channels[:2]), 8, num_outs=2, num_cells=1)
+    x = torch.randn(2, 3, SIZE, SIZE)
+    expected = model.train().neck(model.backbone(x))
+    compile_parts(model, **EAGER)
+    for found, right in zip(model.neck(model.backbone(x)), expected, strict=True):
+        torch.testing.assert_close(found, right)
 
 
 def test_a_switch_and_options(tiny_data: Path, tmp_path: Path) -> None:
