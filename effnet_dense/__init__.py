@@ -48,6 +48,7 @@ compat.serve_inference_apis(lambda: importlib.import_module('effnet_dense.infere
 compat.serve_loading_steps(lambda: importlib.import_module('effnet_dense.inference.openmmlab'))
 compat.serve_mmseg_tools()
 compat.serve_layer_decay()
+compat.serve_coco_engine()
 compat.serve_type_hints()
 
 

@@ -8,10 +8,12 @@ By `after_import`, as soon as the module concerned is imported: safe defaults (`
 crops that keep images without objects (`empty_images`), shipped configs that are inherited by name
 (`package_configs`), OpenMMLab's inference functions and analysis tools for this package's
 configs (`inference_apis`, `loading_steps`, `mmseg_tools`), their layer-wise decay for its backbone
-(`layer_decay`), and mmengine's error for a type that is not found (`type_hints`).
+(`layer_decay`), mmengine's error for a type that is not found (`type_hints`), and the engine of
+mmdet's CocoMetric (`coco_engine`).
 """
 
 from effnet_dense.compat.after_import import AfterImportFinder, after_import
+from effnet_dense.compat.coco_engine import serve_coco_engine
 from effnet_dense.compat.empty_images import keep_empty_images
 from effnet_dense.compat.finder import SubstituteFinder, install
 from effnet_dense.compat.inference_apis import serve_inference_apis
@@ -31,6 +33,7 @@ __all__ = [
     'install',
     'install_safe_defaults',
     'keep_empty_images',
+    'serve_coco_engine',
     'serve_inference_apis',
     'serve_layer_decay',
     'serve_loading_steps',
