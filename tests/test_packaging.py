@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 MAIN = 'effnet_dense.commands.main'
-TESTED = ('weights', 'onnx', 'openvino', 'litert', 'docs', 'tests')
+TESTED = ('weights', 'onnx', 'openvino', 'litert', 'fast-eval', 'docs', 'tests')
 """Requirement files of the extra with which the tests run."""
 
 
@@ -156,6 +156,7 @@ def test_extras_are_those_of_the_requirement_files(metadata, repository):
         'litert': names['litert'],
         'executorch': names['executorch'],
         'coreml': names['coreml'],
+        'fast-eval': names['fast-eval'],
         'heif': names['heif'],
         'bands': names['bands'],
         'tensorboard': names['tensorboard'],
