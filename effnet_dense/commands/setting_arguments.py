@@ -114,8 +114,8 @@ FLAGS: dict[str, dict[str, Any]] = {
         flag='--from',
         type=given_path,
         metavar='DETECTOR',
-        help="a complete model's weights to start from: a file, URL or named source; heads of "
-        'other classes start anew',
+        help="a complete model's weights to start from: a file, URL, work folder, or a detector "
+        'trained on COCO such as effdet://tf_efficientdet_lite0; classes of other names start anew',
     ),
     'freeze': dict(
         flag='--freeze',

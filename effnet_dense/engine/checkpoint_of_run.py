@@ -21,10 +21,13 @@ from effnet_dense.engine.hooks.mapped_classes import MappedClassesHook
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import LoadReport, fetch
 from effnet_dense.weights.safe import safe_load
+from effnet_dense.weights.sources import coco_detector
 
 
 def saved_classes(source: str, checkpoint: Any = None) -> tuple[tuple[str, ...], Any]:
     """Return the classes that a checkpoint names, () if none, and its `meta`.
+
+    Published detectors of COCO name none in their files.
 
     Args:
         source: The checkpoint.
@@ -36,7 +39,13 @@ def saved_classes(source: str, checkpoint: Any = None) -> tuple[tuple[str, ...],
     if checkpoint is None:
         checkpoint = safe_load(fetch(source))
     found = checkpoint_meta(checkpoint, public_name(source))
-    return (found['classes'], checkpoint['meta']) if found else ((), None)
+    if found:
+        return found['classes'], checkpoint['meta']
+    if coco_detector(source) is None:
+        return (), None
+    from mmdet.datasets import CocoDataset  # takes seconds to import
+
+    return tuple(CocoDataset.METAINFO['classes']), None
 
 
 def use_classes_of(config: Config, source: str) -> None:

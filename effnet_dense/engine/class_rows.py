@@ -18,7 +18,6 @@ from effnet_dense.utils.near_names import listed
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import LoadReport, load_weights
 from effnet_dense.weights.class_rows import class_rows, copy_class_rows
-from effnet_dense.weights.sources import source_info
 
 
 def load_by_class(runner: Any, model: nn.Module, source: str) -> LoadReport | None:
@@ -36,7 +35,7 @@ def load_by_class(runner: Any, model: nn.Module, source: str) -> LoadReport | No
         ValueError: See `load_weights`.
     """
     new = classes_of(runner.train_dataloader.dataset)
-    old = source_classes(source)
+    old, _ = saved_classes(source)
     if not new or new == old or not has_own_classes(runner.cfg):
         return None
     rows = class_rows(model, _larger(runner.cfg, new))
@@ -48,17 +47,6 @@ def load_by_class(runner: Any, model: nn.Module, source: str) -> LoadReport | No
         copied = copy_class_rows(model, source, rows, old, new)
     runner.logger.warning(message(source, old, new, tuple(rows), copied))
     return report
-
-
-def source_classes(source: str) -> tuple[str, ...]:
-    """Return the classes of a complete model's weights; () if they are unknown."""
-    names, _ = saved_classes(source)
-    info = source_info(source)
-    if not names and info is not None and info.anchor_scale is not None:
-        from mmdet.datasets import CocoDataset  # takes seconds to import
-
-        return tuple(CocoDataset.METAINFO['classes'])  # published EfficientDets
-    return names
 
 
 def message(

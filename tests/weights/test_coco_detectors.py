@@ -12,8 +12,10 @@ import yaml
 
 from effnet_dense.engine.config import find_config
 from effnet_dense.weights import fetch, source_info
-from effnet_dense.weights.coco_detectors import COCO_DETECTORS
+from effnet_dense.weights.coco_detectors import COCO_DETECTORS, CocoDetector
+from effnet_dense.weights.image_statistics import HALF, IMAGENET
 from effnet_dense.weights.sources import coco_detector
+from tests.helpers.documents import ROOT, tables
 
 ROWS = pytest.mark.parametrize('row', COCO_DETECTORS.values(), ids=lambda row: row.source)
 # Of effdet's models with EfficientNet and BiFPN; 'q', 'w' and V2 have other pyramids or backbones.
@@ -95,3 +97,29 @@ def test_unknown_names(source: str, message: str) -> None:
     for look_up in (source_info, fetch):
         with pytest.raises(ValueError, match=message):
             look_up(source)
+
+
+def cells(row: CocoDetector) -> list[str]:
+    """A row's cells in the documentation."""
+    images = {IMAGENET: "ImageNet's", HALF: '127.5'}[row.statistics]
+    border = ', black border' if row.pad_value else ''
+    scale = '' if row.head == 'RetinaSepBNHead' else f'{row.anchor_scale}'
+    return [
+        f'`{row.source}`',
+        f'`{row.config}`',
+        f'{row.ap}',
+        f'{images}{border}',
+        row.padding,
+        scale,
+        f'`{row.file}-{row.sha256}.pth`',
+    ]
+
+
+def test_the_page_has_the_same_table() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for table in tables(ROOT / 'docs' / 'coco-starts.md')
+        for line in table
+        if line.startswith(('| `effdet://', '| `mmdet://'))
+    ]
+    assert rows == [cells(row) for row in COCO_DETECTORS.values()]

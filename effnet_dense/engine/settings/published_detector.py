@@ -76,8 +76,8 @@ def _check_head(owner: Any, detector: CocoDetector) -> None:
     if not is_efficientnet(owner.backbone) or found[1:] != [neck, detector.head]:
         raise ValueError(
             f'{detector.source} is a complete detector: EfficientNet, {neck}, {detector.head}; '
-            f'this config has {", ".join(found)}: take {detector.config}, or write --weights '
-            f'{detector.source} for the backbone alone'
+            f'this config has {", ".join(found)}: take one with these, such as {detector.config}, '
+            f'or write --weights {detector.source} for the backbone alone'
         )
 
 

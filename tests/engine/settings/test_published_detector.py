@@ -103,7 +103,7 @@ def test_what_is_set_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_another_head_is_refused(name: str) -> None:
     message = (
         r'tf_efficientdet_lite0 is a complete detector: EfficientNet, BiFPN, EfficientDetHead; '
-        r'this config has EfficientNet, FPN, \w+: take efficientdet_lite0_coco, or write --weights '
+        r'this config has EfficientNet, FPN, \w+: take one with these, such as effic'
     )
     with pytest.raises(ValueError, match=message):
         fitted_to_detector(load_config(name), 'effdet://tf_efficientdet_lite0')
