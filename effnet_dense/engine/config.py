@@ -21,10 +21,12 @@ from effnet_dense.engine.checks.option_types import check_kind
 from effnet_dense.engine.checks.options import check_option
 from effnet_dense.engine.checks.top_level import check_model, check_top_level
 from effnet_dense.engine.config_files import read_config
+from effnet_dense.engine.cuda_graphs import check_cuda_graphs
 from effnet_dense.engine.flags import skip_bad_data
 from effnet_dense.engine.input_channels import set_input_channels, set_loader_channels
 from effnet_dense.engine.run_folder import check_new, holds_run, is_run, open_run
 from effnet_dense.engine.settings import set_after_data, set_before_data
+from effnet_dense.engine.settings.device import device_of
 from effnet_dense.engine.size_tuples import use_size_tuples
 from effnet_dense.settings import Settings
 from effnet_dense.utils.nothing_left import nothing_left
@@ -121,7 +123,8 @@ def load_config(
             by default they are an error.
         division: How `data` with one part is divided into training and validation.
         settings: What changes several places at once, such as epochs; `options` win.
-        new: Refuse a work folder that holds a training, before the data is read.
+        new: Refuse a work folder that holds a training, and CUDA graphs without a GPU, before the
+            data is read.
 
     Raises:
         FileExistsError: See `check_new`.
@@ -143,6 +146,8 @@ def load_config(
     folder = work_dir or (options or {}).get('work_dir') or _work_dir(config, path)
     if new and not (options or {}).get('resume', config.get('resume')):
         check_new(folder)
+    if new and (options or {}).get('cuda_graphs', config.get('cuda_graphs')):
+        check_cuda_graphs(((options or {}).get('device') or device_of(config)).partition(':')[0])
     if skip_bad is not None or data is not None or chosen.classes:  # they write into it
         check_folder(folder)
     with nothing_left(folder):

@@ -53,9 +53,10 @@ def test_what_needs_a_gpu_is_refused_before_data_are_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    flags = ('--device', 'cpu', '--cuda-graphs')
-    assert "runs on 'cpu'; leave it out" in train(capsys, CONFIG, '--data', 'demo', *flags)
-    assert not list(tmp_path.iterdir())
+    for flags in (['--cuda-graphs'], ['--cfg-options', 'cuda_graphs=True']):
+        message = train(capsys, CONFIG, '--data', 'demo', '--device', 'cpu', *flags)
+        assert "CUDA graphs need a GPU, and the training runs on 'cpu'" in message
+        assert not list(tmp_path.iterdir())
 
 
 def test_an_option_that_nothing_reads(capsys: pytest.CaptureFixture[str]) -> None:
