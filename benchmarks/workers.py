@@ -3,9 +3,9 @@
     python -m benchmarks.workers --data DIR [--configs efficientdet_d0_coco …] [--rounds 5]
 
 Every image of the training data passes through the loader of a shipped config, by the CPU's clock:
-with the runner and transforms of mmengine and mmdet, and with this package's. First in one process,
-where pipelines take turns and figures are medians; then in one worker, whose time includes the way
-to the training.
+with the runner and transforms of mmengine and mmdet, with this package's, and with reduced
+decoding, which moves the decoding to the resizing step. First in one process, where pipelines take
+turns and figures are medians; then in one worker, whose time includes the way to the training.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.tables import ALIGN
 from effnet_dense.data.config_walk import leaf_datasets, type_name
+from effnet_dense.data.reduced_loading import reduce_decoding
 from effnet_dense.data.seeding.loader import sampler_of
 from effnet_dense.engine import load_config
 from effnet_dense.engine.runner import Runner
@@ -43,7 +44,8 @@ RATES = (50, 100, 200, 400, 800)
 """Images that a GPU trains on in a second."""
 OTHER = 'record, seeds, collate'
 TOTAL = 'all'
-KINDS = MMDET, OURS = 'mmdet', 'ours'
+KINDS = MMDET, OURS, REDUCED = 'mmdet', 'ours', 'reduced'
+"""mmengine's runner and mmdet's transforms; this package's; the latter with reduced decoding."""
 
 
 @dataclass
@@ -104,7 +106,7 @@ def build_loader(config: Config, kind: str, workers: int = 0) -> DataLoader:
 
     Args:
         config: Not changed.
-        kind: One of `KINDS`: runner and transforms of mmengine and mmdet, or of this package.
+        kind: One of `KINDS`.
         workers: Processes.
     """
     loader: Any = copy.deepcopy(config.train_dataloader)
@@ -113,9 +115,12 @@ def build_loader(config: Config, kind: str, workers: int = 0) -> DataLoader:
         for dataset in leaf_datasets(loader.dataset):
             for step in dataset.pipeline:
                 step.type = type_name(step)
-    build = (Runner if kind == OURS else MMEngineRunner).build_dataloader
+    build = (MMEngineRunner if kind == MMDET else Runner).build_dataloader
     with DefaultScope.overwrite_default_scope(config.default_scope):
-        return build(loader, seed=0)
+        made = build(loader, seed=0)
+    if kind == REDUCED:
+        reduce_decoding(made.dataset)
+    return made
 
 
 def measure_steps(config: Config, rounds: int) -> dict[str, dict[str, float]]:
@@ -127,32 +132,44 @@ def measure_steps(config: Config, rounds: int) -> dict[str, dict[str, float]]:
     return {name: steps.medians() for name, steps in kinds.items()}
 
 
-@dataclass(frozen=True)
 class Process:
-    """CPU time of a loader with one worker, in milliseconds per image.
+    """A loader with one worker, which is started here.
 
     Args:
-        worker: Of the worker: the pipeline and the way to the training.
-        training: Of the process that trains: to receive the batches.
+        loader: With one persistent worker.
+
+    Attributes:
+        worker: The worker's CPU time in each round, in milliseconds per image: the pipeline and the
+            way to the training.
+        training: That of the process that trains, to receive the batches.
     """
 
-    worker: float
-    training: float
-
-
-def measure_process(loader: DataLoader, rounds: int) -> Process:
-    """Load epochs in a worker process, which is started before."""
-    for _ in loader:
-        pass
-    worker = loader._iterator._workers[0].pid  # type: ignore[union-attr]
-    before = cpu_seconds(worker), time.process_time()
-    for number in range(rounds):
-        sampler_of(loader).set_epoch(number)
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+        self.worker: list[float] = []
+        self.training: list[float] = []
         for _ in loader:
             pass
-    images = rounds * len(loader.dataset) / 1000  # type: ignore[arg-type]
-    after = cpu_seconds(worker), time.process_time()
-    return Process(*((end - start) / images for start, end in zip(before, after, strict=True)))
+
+    def run(self, epoch: int) -> None:
+        """Load an epoch."""
+        pid = self.loader._iterator._workers[0].pid  # type: ignore[union-attr]
+        sampler_of(self.loader).set_epoch(epoch)
+        before = cpu_seconds(pid), time.process_time()
+        for _ in self.loader:
+            pass
+        images = len(self.loader.dataset) / 1000  # type: ignore[arg-type]
+        self.worker.append((cpu_seconds(pid) - before[0]) / images)
+        self.training.append((time.process_time() - before[1]) / images)
+
+
+def measure_processes(config: Config, rounds: int) -> dict[str, Process]:
+    """Run a worker for each of `KINDS`, one after the other in each round."""
+    processes = {kind: Process(build_loader(config, kind, 1)) for kind in KINDS}
+    for number in range(rounds):
+        for process in processes.values():
+            process.run(number)
+    return processes
 
 
 def cpu_seconds(pid: int) -> float:
@@ -185,10 +202,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in args.configs:
         config = load_config(name, data=args.data)
         _print_steps(name, measure_steps(config, args.rounds))
-        for kind in KINDS:
-            process = measure_process(build_loader(config, kind, 1), args.rounds)
-            cells = [str(workers_needed(rate, process.worker)) for rate in args.rates]
-            times = f'{process.worker:.1f}', f'{process.training:.2f}'
+        for kind, process in measure_processes(config, args.rounds).items():
+            worker, training = median(process.worker), median(process.training)
+            cells = [str(workers_needed(rate, worker)) for rate in args.rates]
+            times = f'{worker:.1f}', f'{training:.2f}'
             rows.append([f'{name}, {kind}', *times, *cells])
     rates = [f'{rate:.0f} img/s' for rate in args.rates]
     header = ['workers for a GPU of', 'worker, ms/img', 'training, ms/img', *rates]

@@ -36,6 +36,7 @@ class Settings:
         loggers: Some of `LOGGERS`.
         compile: Whether the model is compiled.
         cuda_graphs: Whether training replays the network from CUDA graphs.
+        reduced_decoding: Whether JPEG images of training are decoded as small as possible.
         lean: Level of lean training, 0 to 2.
         device: 'cpu', 'cuda' or 'cuda:1'.
 
@@ -62,6 +63,7 @@ class Settings:
     lean: int | None = None
     device: str | None = None
     cuda_graphs: bool = False
+    reduced_decoding: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.iterations is not None:

@@ -155,6 +155,12 @@ FLAGS: dict[str, dict[str, Any]] = {
         action='store_true',
         help='replay backbone, neck and heads from CUDA graphs: for images of one size on one GPU',
     ),
+    'reduced_decoding': dict(
+        flag='--reduced-decoding',
+        action='store_true',
+        help='decode JPEG images of the training at 1/2, 1/4 or 1/8 of their size where they are '
+        'resized to less',
+    ),
     'lean': dict(
         flag='--lean',
         type=int,

@@ -47,6 +47,7 @@ READ_BY_RUNNER = {
     'load_from_rows',
     'max_warm_up',
     'model_wrapper_cfg',
+    'reduced_decoding',
     'report',
     'runner_type',
     'sync_bn',

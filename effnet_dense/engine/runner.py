@@ -73,6 +73,7 @@ from effnet_dense.engine.output_claims import (
 )
 from effnet_dense.engine.processes import export_variables, start_gloo
 from effnet_dense.engine.quiet import quiet_libraries
+from effnet_dense.engine.reduced_decoding import use_reduced_decoding
 from effnet_dense.engine.resume.checkpoints import find_complete_checkpoint
 from effnet_dense.engine.resume.loading import copy_weights, load_training_state
 from effnet_dense.engine.resume.restore import finished, is_validated, restore_progress
@@ -116,6 +117,7 @@ class Runner(MMEngineRunner):
     - `device='cpu'` or 'cuda:1' chooses where a run in one process computes.
     - Schedules may have fractions of an epoch, with `convert_to_iter_based=True`.
     - `max_warm_up=0.1` limits warm-ups that count iterations to that share of the training.
+    - `reduced_decoding=True` decodes JPEG images of training as small as possible.
     - `channels_last=True` keeps weights and features in that memory format.
     - The data's random numbers depend only on (seed, epoch, sample): see `seed_draws`.
     - Every evaluation writes a page into the work folder's report/, except with `report=False`;
@@ -215,6 +217,8 @@ class Runner(MMEngineRunner):
         parts = {'train_cfg': loop, 'train_dataloader': self._train_dataloader}
         with config_errors('train_cfg or train_dataloader', config=parts):
             built = super().build_train_loop(resumable(loop))
+        if self.cfg.get('reduced_decoding'):
+            use_reduced_decoding(built.dataloader.dataset, self.hooks)
         check_training_batches(built.dataloader)
         for line in unvalidated(self.hooks) if self._val_loop is None else ():
             self.logger.warning(line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -14,8 +16,9 @@ from effnet_dense.data.bombs import refuse_bomb
 from effnet_dense.data.decoding import FLAGS, decode, is_upright
 from effnet_dense.data.image_errors import BadImageError
 from effnet_dense.data.image_files import REFUSED
-from effnet_dense.data.image_values import KINDS, ImageRange, parse_range, to_8_bits
+from effnet_dense.data.image_values import KINDS, ImageRange, Raw, parse_range, to_8_bits
 from effnet_dense.data.record_sizes import compare_sizes
+from effnet_dense.data.reduced_jpeg import decode_reduced
 from effnet_dense.registry import TRANSFORMS
 from effnet_dense.utils.once import Once
 from effnet_dense.utils.regular_files import read_file
@@ -109,37 +112,70 @@ class LoadImageFromFile(MmcvLoadImageFromFile):
         """
         path = results['img_path']
         try:
-            image = self._load(path)
-            size = (image.shape[1], image.shape[0])
-            compare_sizes(results, size, local=self.backend_args is None)
-        except DAMAGED as error:
+            with self.errors(path):
+                return self.put(results, self.decode(self.read(path), path))
+        except (BadImageError, FileNotFoundError):
             if self.ignore_empty:
                 return None
-            if isinstance(error, FileNotFoundError | BadImageError):
-                raise
-            raise BadImageError(path, str(error)) from error
-        results['img'] = image.astype(np.float32) if self.to_float32 else image
-        results['img_shape'] = results['ori_shape'] = image.shape[:2]
-        return results
+            raise
 
-    def _load(self, path: str) -> NDArray[Any]:
+    @contextmanager
+    def errors(self, path: str) -> Iterator[None]:
+        """Name the file in errors of reading and decoding it.
+
+        Raises:
+            FileNotFoundError: The file does not exist.
+            BadImageError: Anything else.
+        """
+        try:
+            yield
+        except (BadImageError, FileNotFoundError):
+            raise
+        except DAMAGED as error:
+            raise BadImageError(path, str(error)) from error
+
+    def read(self, path: str) -> bytes:
+        """Read a file, and refuse what is empty, ends early or would fill the memory."""
         content = read_file(path, self.backend_args)
         if not content:
             raise ValueError('the file is empty')
         if content.startswith(JPEG_START) and jpeg_ends_early(content):
             raise ValueError(f'a JPEG file that ends early, after {len(content)} bytes')
         refuse_bomb(content)
-        if self.channels == 3:
+        return content
+
+    def decode(self, content: bytes, path: str, factor: int = 1) -> NDArray[Any]:
+        """Decode a file.
+
+        Args:
+            content: The file.
+            path: For messages.
+            factor: For JPEG files, by how much its sides are divided: see `reduced_jpeg`.
+        """
+        if factor > 1:
+            raw = Raw(decode_reduced(content, self.color_type, factor))
+        elif self.channels == 3:
             raw = decode(content, self.color_type, self.imdecode_backend)
         else:
             raw = decode_bands(content, self.channels)
         if self._as_stored:
-            return raw.values
+            return self._of_type(raw.values)
         image, notices = to_8_bits(raw, self.image_range)
         for notice in notices:
             self.once.warn(notice.kind, f'{path}: {notice.text}')
         grey = image.ndim == 2 and self.channels == 3 and self.color_type.startswith('color')
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if grey else image
+        return self._of_type(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if grey else image)
+
+    def _of_type(self, image: NDArray[Any]) -> NDArray[Any]:
+        return image.astype(np.float32) if self.to_float32 else image
+
+    def put(self, results: dict[str, Any], image: NDArray[Any]) -> dict[str, Any]:
+        """Put an image into its sample, if it has the size of its record."""
+        size = (image.shape[1], image.shape[0])
+        compare_sizes(results, size, local=self.backend_args is None)
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
 
     @property
     def upright(self) -> bool:

@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             *('channels_last', 'cuda_graphs', 'find_unused_parameters', 'load_from_rows'),
-            *('report', 'resume'),
+            *('reduced_decoding', 'report', 'resume'),
         ),
         (TRUTH,),
     ),

@@ -17,7 +17,7 @@ READ = (
     *('model', 'train_cfg', 'train_dataloader', 'val_cfg', 'val_dataloader', 'val_evaluator'),
     *('optim_wrapper', 'auto_scale_lr', 'randomness', 'default_hooks', 'custom_hooks'),
     *('env_cfg', 'data_preprocessor', 'activation_checkpointing', 'channels_last', 'compile'),
-    'cuda_graphs',
+    *('cuda_graphs', 'reduced_decoding'),
     *('efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn'),
 )
 _IN_STATES = re.compile(

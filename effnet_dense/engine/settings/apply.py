@@ -23,6 +23,7 @@ from effnet_dense.engine.settings.loggers import set_loggers
 from effnet_dense.engine.settings.model import set_model
 from effnet_dense.engine.settings.patience import set_patience
 from effnet_dense.engine.settings.precision import set_precision
+from effnet_dense.engine.settings.reduced_decoding import set_reduced_decoding
 from effnet_dense.engine.settings.seed import set_seed
 from effnet_dense.engine.settings.workers import set_workers
 from effnet_dense.settings import Settings
@@ -46,6 +47,7 @@ LENGTHS: tuple[Step, ...] = (
     ('patience', set_patience),
     ('seed', set_seed),
     ('workers', set_workers),
+    ('reduced_decoding', set_reduced_decoding),
     ('loggers', set_loggers),
 )
 """What follows after the batch size."""
