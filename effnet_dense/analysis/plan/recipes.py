@@ -17,7 +17,7 @@ from effnet_dense.data.config_walk import type_name
 from effnet_dense.data.statistics import Resizing
 from effnet_dense.engine.config import load_config
 from effnet_dense.scaling import architecture, detector
-from effnet_dense.weights.sources import HALF, IMAGENET
+from effnet_dense.weights.image_statistics import HALF, IMAGENET
 from effnet_dense.weights.zoo import IMAGENET_WEIGHTS
 
 BACKBONES = (*(f'lite{n}' for n in range(5)), *(f'b{n}' for n in range(5)))

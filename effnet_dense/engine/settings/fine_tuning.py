@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mmengine.config import Config
 
+from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.settings.model_parts import backbone_owner
 from effnet_dense.engine.settings.notes import note
 from effnet_dense.engine.settings.rate import learning_rate, scale_rate
@@ -15,7 +16,12 @@ from effnet_dense.weights.coco_detectors import CocoDetector
 
 TRAINED = 0.1
 """Factor of the rate for what comes trained; the class predictor keeps the config's rate."""
-CLASS_LAYERS = {'EfficientDetHead': 'bbox_head.cls_predict', 'RetinaSepBNHead': 'retina_cls'}
+CLASS_LAYERS = {
+    'EfficientDetHead': 'bbox_head.cls_predict',
+    'EfficientDetSepBNHead': 'bbox_head.cls_header',
+    'RetinaSepBNHead': 'bbox_head.retina_cls',
+}
+"""Head → its class predictor."""
 
 
 def set_fine_tuning(config: Config, detector: CocoDetector) -> None:
@@ -28,10 +34,11 @@ def set_fine_tuning(config: Config, detector: CocoDetector) -> None:
     Raises:
         ValueError: The config has no optimizer or several.
     """
-    backbone_owner(config, '--from').backbone.norm_eval = True
+    owner = backbone_owner(config, '--from')
+    owner.backbone.norm_eval = True
     rate = learning_rate(config, f'--from {detector.source}')
     scale_rate(config, TRAINED)
-    layer = CLASS_LAYERS[detector.head]
+    layer = CLASS_LAYERS[type_name(owner.bbox_head)]
     wrapper = config.optim_wrapper
     paramwise = dict(wrapper.get('paramwise_cfg') or {})
     keys = {key: dict(value) for key, value in (paramwise.get('custom_keys') or {}).items()}

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from effnet_dense.engine.settings.model_parts import (
     backbone_owner,
     is_efficientnet,
+    is_ours,
     preprocessors,
     replace_load_from,
 )
@@ -68,8 +69,14 @@ def use_source(config: Config, backbone: Any, source: str) -> None:
 
 
 def set_family(backbone: Any, info: SourceInfo) -> None:
-    """Build a backbone with the padding and eps that weights require."""
-    if backbone.get('conv_cfg') is None or info.padding != 'same':
+    """Build an EfficientNet with the padding and eps that weights require.
+
+    mmdet's own has TensorFlow's padding unless its convolutions are PyTorch's.
+    """
+    if not is_ours(backbone):
+        if info.padding != 'same':
+            backbone.conv_cfg = ConfigDict(type='Conv2d')
+    elif backbone.get('conv_cfg') is None or info.padding != 'same':
         backbone.pop('conv_cfg', None)
         backbone.padding = info.padding
     norm: Any = backbone.get('norm_cfg') or dict(type='BN', requires_grad=True)

@@ -28,6 +28,13 @@ def is_efficientnet(backbone: Any) -> bool:
     return type_name(backbone) == 'EfficientNet'
 
 
+def is_ours(node: Any) -> bool:
+    """Whether a part is of this package, by its type's name or class."""
+    kind = node.get('type', '')
+    name = kind if isinstance(kind, str) else getattr(kind, '__module__', '')
+    return name.partition('.')[0] == 'effnet_dense'
+
+
 def preprocessors(config: Config) -> Iterator[Any]:
     """Yield the data preprocessors that normalise the images of the backbone."""
     model: Any = config.get('model') or {}

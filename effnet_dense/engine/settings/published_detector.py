@@ -20,6 +20,8 @@ from effnet_dense.weights.detector_checks import anchor_config
 from effnet_dense.weights.sources import Source, coco_detector, source_info
 
 EFFICIENTDET = 'EfficientDetHead'
+PROJECT = 'EfficientDetSepBNHead'
+"""Of mmdet's `projects/EfficientDet`, whose own configs fit its weights."""
 STRIDES = (8, 16, 32, 64, 128)
 """Of a head whose config names no anchors."""
 STATISTICS = ('mean', 'std', 'bgr_to_rgb')
@@ -54,6 +56,8 @@ def fit_to_detector(config: Config, source: Source) -> CocoDetector | None:
         return None
     name = detector.source
     owner = backbone_owner(config, name)
+    if type_name(owner.get('bbox_head') or {}) == PROJECT:
+        return detector
     _check_head(owner, detector)
     before = _requirements(config, owner)
     set_family(owner.backbone, info)

@@ -67,3 +67,17 @@ def test_unknown_sources() -> None:
 def test_two_starts() -> None:
     with pytest.raises(ValueError, match='name two starts'):
         load_config(NAME, settings=Settings(weights='none', from_detector='detector.pth'))
+
+
+def test_mmdets_own_efficientnet_has_another_argument() -> None:
+    folder = Path(mmdet.__file__).parent / '.mim' / 'configs' / 'efficientnet'
+    path = folder / 'retinanet_effb3_fpn_8xb4-crop896-1x_coco.py'
+    if not path.is_file():
+        pytest.skip('this mmdet comes without its configs')
+    symmetric = Settings(weights='torchvision://efficientnet_b3')
+    backbone = load_config(path, settings=symmetric).model.backbone
+    assert (backbone.conv_cfg.type, backbone.norm_cfg.eps) == ('Conv2d', 1e-5)
+    assert 'padding' not in backbone
+    pytest.importorskip('timm')
+    same = Settings(weights='timm://tf_efficientnet_b3.aa_in1k')
+    assert not {'padding', 'conv_cfg'} & load_config(path, settings=same).model.backbone.keys()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.settings.published_detector import fitted_to_detector
+from effnet_dense.models import EfficientNet
 from effnet_dense.weights import load_weights
 from effnet_dense.weights.coco_detectors import COCO_DETECTORS, CocoDetector
 from tests.helpers import peers
@@ -22,6 +23,7 @@ from tests.helpers.released import release
 from tests.helpers.tiers import slow_except
 
 FAST = ('effdet://efficientdet_d0', 'effdet://tf_efficientdet_lite1')
+RETINANET = 'mmdet://retinanet_effb3_fpn_8xb4-crop896-1x_coco'
 
 
 class Flat(nn.Module):
@@ -48,12 +50,27 @@ def released_state(row: CocoDetector, model: nn.Module) -> dict[str, Tensor]:
         return dict(peer.state_dict())
     if row.head == 'EfficientDetHead':
         return {project_name(key): value for key, value in model.state_dict().items()}
+    return dict(stock_retinanet().state_dict())
+
+
+def stock_retinanet(*sources: str) -> nn.Module:
+    """Build mmdet's own RetinaNet-B3, as its config names it, fitted to sources."""
     folder = Path(mmdet.__file__).parent / '.mim' / 'configs' / 'efficientnet'
     if not folder.is_dir():
         pytest.skip('this mmdet comes without its configs')
-    stock = Config.fromfile(folder / f'{name}.py').model
-    stock.backbone.norm_cfg.type = 'BN'
-    return dict(MODELS.build(stock).state_dict())
+    config = Config.fromfile(folder / f'{RETINANET.partition("://")[2]}.py')
+    for source in sources:
+        config = fitted_to_detector(config, source)
+    config.model.backbone.norm_cfg.type = 'BN'
+    return MODELS.build(config.model)
+
+
+def test_mmdets_own_config_is_fitted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    init_default_scope('mmdet')
+    model = stock_retinanet(RETINANET)
+    assert not isinstance(model.backbone, EfficientNet)
+    release(Flat(dict(model.state_dict())), RETINANET, tmp_path, monkeypatch)
+    assert load_weights(model, RETINANET).missing == ()
 
 
 @pytest.mark.parametrize('source', slow_except(COCO_DETECTORS, *FAST))
@@ -97,6 +114,14 @@ def test_what_is_set_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     ):
         assert part in said
     assert config.model.to_dict() == plain
+
+
+def test_the_projects_own_config_stays() -> None:
+    source = 'mmdet://efficientdet_effb3_bifpn_8xb16-crop896-300e_coco'
+    config = load_config('efficientdet_d3_coco')
+    config.model.bbox_head.type = 'EfficientDetSepBNHead'
+    config.model.neck.type = 'BiFPN'
+    assert fitted_to_detector(config, source).model.to_dict() == config.model.to_dict()
 
 
 @pytest.mark.parametrize('name', ['effnet_lite0_retinanet_finetune', 'effnet_b0_fcos_coco'])
