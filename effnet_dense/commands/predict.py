@@ -19,6 +19,7 @@ from effnet_dense.utils.counted import counted
 
 if TYPE_CHECKING:
     from effnet_dense.inference import Predictor
+    from effnet_dense.inference.tiles import Tiling
 
 FOR_CHECKPOINTS = ('cfg_options', 'deploy', 'channels_last', 'device', 'cuda_graphs')
 """Arguments that an exported file does not take."""
@@ -83,6 +84,19 @@ def parser(prog: str | None = None) -> Parser:
         'there is one with equal results, else PyTorch, and converts after 300 images',
     )
     add(
+        '--tile',
+        type=whole(32),
+        metavar='PIXELS',
+        help='detect objects also in square tiles of this side: for small objects in large images',
+    )
+    add(
+        '--overlap',
+        type=score,
+        default=0.2,
+        metavar='SHARE',
+        help='of neighbouring tiles (default: 0.2): smaller objects are complete in one of them',
+    )
+    add(
         '--image-range',
         type=image_range,
         metavar='MAX|MIN,MAX',
@@ -132,6 +146,7 @@ def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str
         args.image_range,
         runtime=args.runtime,
         cuda_graphs=args.cuda_graphs,
+        tiling=tiling_of(args),
     )
     return predictor, sources, config.work_dir
 
@@ -152,8 +167,15 @@ def open_exported(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
     given += ['--image-size'] if settings_of(args, PREDICT).given() else []
     if given:
         raise ValueError(f'{args.config} is exported: expected it without {", ".join(given)}')
-    predictor = Predictor(args.config, image_range=args.image_range)
+    predictor = Predictor(args.config, image_range=args.image_range, tiling=tiling_of(args))
     return predictor, sources, str(Path(args.config).parent)
+
+
+def tiling_of(args: argparse.Namespace) -> Tiling | None:
+    """Return the tiles that the arguments ask for."""
+    from effnet_dense.inference.tiles import Tiling
+
+    return None if args.tile is None else Tiling(args.tile, args.overlap)
 
 
 def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -59,6 +59,7 @@ from effnet_dense.inference.exported import ExportedModel, exported_config
 from effnet_dense.inference.images import ImageInput, ImageReader
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.inference.prediction import Context, as_prediction
+from effnet_dense.inference.tiles import Tiling, check_boxes, merged
 from effnet_dense.runtimes.session import Session, open_session
 from effnet_dense.runtimes.session import is_exported as is_exported
 from effnet_dense.utils.urls import public_name
@@ -105,6 +106,7 @@ class Predictor:
         cuda_graphs: On a GPU, run the model's parts from CUDA graphs, which is faster for small
             batches. They are for one size of images and batches; others run without, with one
             warning.
+        tiling: Detect objects also in tiles of each image, for small objects in large images.
 
     Attributes:
         config: The config.
@@ -128,7 +130,11 @@ class Predictor:
         score_thr: float | None = None,
         runtime: str = AUTO,
         cuda_graphs: bool = False,
+        tiling: Tiling | None = None,
     ) -> None:
+        if tiling is not None:
+            tiling.check()
+        self._tiling = tiling
         if score_thr is not None:
             check_share('score_thr', score_thr)
         check_runtime(runtime)
@@ -223,6 +229,8 @@ class Predictor:
         steps = _steps(self.config)
         self._pipeline = Compose(steps)
         self._scale = smallest_scale(steps)
+        if self._tiling is not None:
+            check_boxes(self.model)
         self._one_size = is_segmentation(self.config)
         drawer = Drawer(self.config, self.dataset_meta)
         classes = tuple(self.dataset_meta['classes'])
@@ -302,6 +310,14 @@ class Predictor:
         Raises:
             ValueError: The image is too narrow to be resized.
         """
+        prepared = self._prepare(array, path)
+        if self._tiling is not None:
+            windows = self._tiling.windows(*array.shape[:2])
+            parts = [self._prepare(array[y1:y2, x1:x2], path) for x1, y1, x2, y2 in windows]
+            prepared['tiles'] = [*zip(windows, parts, strict=True)]
+        return prepared
+
+    def _prepare(self, array: ImageArray, path: str | None) -> dict[str, Any]:
         size = array.shape[:2]
         if becomes_empty(size[1], size[0], self._scale):
             raise ValueError(
@@ -322,10 +338,20 @@ class Predictor:
         session = self._conversion.before(len(batch)) if self._conversion is not None else None
         if session is not None:
             self.model = ExportedModel(session)
+        tiles = [item.pop('tiles', []) for item in batch]
+        for sample, own in zip(self._samples(batch), tiles, strict=True):
+            if own:
+                windows, parts = zip(*own, strict=True)
+                starts = range(0, len(parts), len(batch))
+                found = chain(*(self._samples(parts[i : i + len(batch)]) for i in starts))
+                sample = merged(sample, [*found], windows)
+            yield as_prediction(sample, self._context, self._score_thr)
+
+    def _samples(self, batch: Sequence[dict[str, Any]]) -> Iterator[Any]:
+        """Yield the data samples of prepared images, on the CPU."""
         for _, group in groupby(batch, self._shape):
-            samples = self._step(pseudo_collate(list(group)))
-            for sample in samples:
-                yield as_prediction(sample.cpu(), self._context, self._score_thr)
+            for sample in self._step(pseudo_collate(list(group))):
+                yield sample.cpu()
 
     def _step(self, batch: Any) -> Any:
         """Run the model; watch its outputs until a batch has passed."""
