@@ -104,7 +104,8 @@ def merged(whole: Any, tiles: Sequence[Any], windows: Sequence[Window]) -> Any:
     """Join the detections in an image and in its tiles.
 
     A box that a border within the image cuts is dropped if most of it lies in a box of the same
-    class that no border cuts, and whose score is not far lower. Of the others, those that overlap are suppressed by their scores.
+    class that no border cuts, and whose score is not far lower. Of the others, those that overlap
+    are suppressed by their scores.
 
     Args:
         whole: The image's data sample on the CPU, whose detections are replaced.
