@@ -46,10 +46,10 @@ SPREAD = {
 """Last layer → mean and standard deviation that each of its channels gets on the images. Of some
 million candidates with logits around -4 ± 1, the best hundred have scores between 0.5 and 0.9."""
 
-SHORTCUT, BLOCKS = 0.2, 16
-"""Factor of what blocks add to their shortcuts, in networks of so many blocks, which B0 and Lite0
-have; less in deeper ones. With 1, rounding grows by each layer of random weights: from 1e-6 to 3e-5
-of the features' deviation in Lite0. Training begins with 0 in other recipes (Goyal et al. 2017,
+SHORTCUT, DEEP, BLOCKS = 0.2, 0.1, 16
+"""Factor of what blocks add to their shortcuts, and in networks of more than `BLOCKS`, which B0 and
+Lite0 have. With 1, rounding grows by each layer of random weights: from 1e-6 to 3e-5 of the
+features' deviation in Lite0. Training begins with 0 in other recipes (Goyal et al. 2017,
 arXiv:1706.02677)."""
 
 
@@ -78,10 +78,11 @@ def spread_weights(config: Config, images: Sequence[Any], path: Path) -> Path:
 def _damp(model: nn.Module) -> None:
     """Scale the last norm of each block that has a shortcut."""
     blocks = [m for m in model.modules() if isinstance(m, MBConv | FusedMBConv)]
+    factor = DEEP if len(blocks) > BLOCKS else SHORTCUT
     for block in blocks:
         if block.has_shortcut:
             norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
-            nn.init.constant_(norms[-1].weight, SHORTCUT * min(1, BLOCKS / len(blocks)))
+            nn.init.constant_(norms[-1].weight, factor)
 
 
 def _measure_norms(model: nn.Module, batch: Any) -> None:
