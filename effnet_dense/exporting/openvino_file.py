@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import onnx
 
@@ -14,6 +15,9 @@ from effnet_dense.runtimes.openvino_session import RT_INFO, SUFFIX, import_openv
 NAME = 'model'
 MODEL_TYPES = {'detection': 'ssd', 'semantic': 'Segmentation'}
 """Task → what OpenVINO's model_api calls it; it has none that reads the masks."""
+
+ENDS = ('Parameter', 'Result')
+"""Types of layers whose names count."""
 
 REASONS = ('While validating', '-- ')
 """How the lines of OpenVINO's errors begin that name an operator, best first."""
@@ -64,7 +68,7 @@ def save_openvino(model: Any, metadata: Metadata, folder: Path) -> None:
     # Weights of lower precision are in the graph already; decoding stays in float32.
     path = folder / f'{NAME}{SUFFIX}'
     import_openvino().save_model(model, str(path), compress_to_fp16=False)
-    _remove_indentation(path)
+    _compact(path)
 
 
 def model_info(metadata: Metadata) -> dict[str, str]:
@@ -99,10 +103,25 @@ def _has_stored_weights(model: onnx.ModelProto) -> bool:
     return bool(types & {onnx.TensorProto.FLOAT16, onnx.TensorProto.INT8, onnx.TensorProto.UINT8})
 
 
-def _remove_indentation(path: Path) -> None:
-    """Write an XML file without the space between elements, which is a sixth of it."""
-    lines = path.read_text(encoding='utf-8').splitlines()
-    path.write_text('\n'.join(line.strip() for line in lines), encoding='utf-8')
+def _compact(path: Path) -> None:
+    """Write a graph's XML file without what is in it twice, a third of it, in place.
+
+    OpenVINO infers the shapes of inputs from the outputs that they are connected to, and constants
+    have theirs among their data. Layers have the names of their outputs, or numbers of NNCF's.
+    """
+    tree = ElementTree.parse(path)
+    for layer in tree.iterfind('layers/layer'):
+        if layer.get('type') not in ENDS:
+            layer.set('name', str(layer.get('id')))
+        known = './/port' if layer.get('type') == 'Const' else 'input/port'
+        for port in layer.iterfind(known):
+            for dim in port.findall('dim'):
+                port.remove(dim)
+    for element in tree.iter():
+        element.tail = None
+        if element.text is not None and not element.text.strip():
+            element.text = None
+    tree.write(path, encoding='utf-8', xml_declaration=True)
 
 
 def _fold_constants(model: Any) -> None:

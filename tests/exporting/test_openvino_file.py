@@ -46,6 +46,31 @@ def test_suppression(kind: dict[str, Any], agnostic: bool) -> None:
         assert (pairs[2][0] >= 0).sum() > 5 * count
 
 
+def test_a_saved_graph_is_the_same(tmp_path: Path) -> None:
+    """A file has no shapes of inputs, but those that OpenVINO infers are what they were."""
+    graph = to_openvino(suppression(SOFT, 40, 15))
+    before = openvino.compile_model(graph, 'CPU')
+    shapes = [
+        [str(value.get_partial_shape()) for value in node.inputs()] for node in graph.get_ops()
+    ]
+    save_openvino(graph, METADATA, tmp_path)
+    text = (tmp_path / 'model.xml').read_text(encoding='utf-8')
+    assert text.count('\n') <= 1 and '<dim>' in text
+    core = openvino.Core()
+    read = core.read_model(tmp_path / 'model.xml')
+    found = [[str(value.get_partial_shape()) for value in node.inputs()] for node in read.get_ops()]
+    assert sorted(found) == sorted(shapes)
+    for one, other in ((read.inputs, graph.inputs), (read.outputs, graph.outputs)):
+        assert [value.get_any_name() for value in one] == [v.get_any_name() for v in other]
+    random = np.random.default_rng(0)
+    boxes = np.sort(random.random((2, 40, 4), np.float32) * 60, -1)
+    values = (boxes, random.random((2, 40), np.float32), random.integers(0, 3, (2, 40)))
+    given = dict(zip(CANDIDATES, values, strict=True))
+    after = core.compile_model(read, 'CPU')(given)
+    for name, value in before(given).to_dict().items():
+        np.testing.assert_array_equal(after[name.get_any_name()], value)
+
+
 @pytest.mark.parametrize('side', [2, 3, 4, 7])
 def test_pooling_of_small_sides(side: int) -> None:
     model = onnx.parser.parse_model(
