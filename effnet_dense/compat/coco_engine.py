@@ -6,6 +6,7 @@ precisions behind them up to the last bit of a double.
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -42,4 +43,6 @@ def evaluation(slow: Any, truth: Any, found: Any, kind: str) -> Any:
         from faster_coco_eval import COCOeval_faster
     except ImportError:
         return slow(truth, found, kind)
-    return COCOeval_faster(truth, found, kind, print_function=print)
+    # `engine.quiet` replaces it where pycocotools prints.
+    shown = getattr(sys.modules.get(slow.__module__), 'print', print)
+    return COCOeval_faster(truth, found, kind, print_function=shown)

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from mmengine.logging import MMLogger
 
-LIBRARIES = ('mmcv', 'mmdet', 'mmengine', 'mmseg', 'panopticapi', 'pycocotools')
+LIBRARIES = ('faster_coco_eval', 'mmcv', 'mmdet', 'mmengine', 'mmseg', 'panopticapi', 'pycocotools')
 PRINTING = ('pycocotools.', 'panopticapi.', 'mmdet.datasets.', 'mmdet.evaluation.')
 """Beginnings of the names of modules whose `print` goes to the log."""
 FILE_ONLY = {'file_only': True}
