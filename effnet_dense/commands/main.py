@@ -27,6 +27,7 @@ COMMANDS = {
     'train': 'train',
     'test': 'test',
     'predict': 'predict',
+    'explain': 'explain',
     'export': 'export',
     'browse': 'browse',
     'report': 'report',

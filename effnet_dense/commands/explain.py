@@ -1,0 +1,90 @@
+"""Draw which pixels detections and classes of label maps rest on: class-activation maps.
+
+Examples:
+  effnet-dense explain work_dirs/mine street.jpg
+  effnet-dense explain effnet_lite0_fpn_camvid iter_368.pth folder/ --out maps --top 5
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from effnet_dense.commands.config_arguments import add_options
+from effnet_dense.commands.parsers import Parser, add_debug, command_parser
+from effnet_dense.commands.predict import words_of
+from effnet_dense.commands.readers import given_path, image_range, output_folder, score, whole
+from effnet_dense.commands.setting_arguments import PREDICT, add_settings, settings_of
+from effnet_dense.utils.counted import counted
+
+# Values of inference.explaining, which imports torch.
+METHODS = ('hirescam', 'gradcam', 'gradcam++', 'layercam')
+LAYERS = ('backbone', 'neck')
+
+
+def parser(prog: str | None = None) -> Parser:
+    """Return the command line's parser."""
+    arguments = command_parser(__doc__, prog)
+    add = arguments.add_argument
+    add(
+        'config',
+        type=given_path,
+        help='work folder or checkpoint of a training; or a config file, or the name of one that '
+        'the package ships, before a checkpoint',
+    )
+    add('checkpoint', nargs='?', type=given_path, help='file, URL or named source')
+    add('sources', nargs='*', type=given_path, metavar='IMAGE|FOLDER', help='what to explain')
+    add(
+        '--out',
+        type=output_folder,
+        metavar='DIR',
+        help='folder for the drawings (default: explanations/ in the work folder)',
+    )
+    add('--top', type=whole(1), default=3, metavar='N', help='most objects or classes of an image')
+    add('--score-thr', type=score, default=0.3, metavar='S', help='lowest score of an object')
+    add('--method', choices=METHODS, default=METHODS[0], help='of the maps (default: %(default)s)')
+    add('--layer', choices=LAYERS, default=LAYERS[0], help='whose features (default: %(default)s)')
+    add('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
+    add(
+        '--image-range',
+        type=image_range,
+        metavar='MAX|MIN,MAX',
+        help="values that become black and white, such as 4095 for 12 bits; by default the files'",
+    )
+    add_options(arguments)
+    add_debug(arguments)
+    add_settings(arguments, PREDICT)
+    return arguments
+
+
+def main(args: argparse.Namespace) -> None:
+    """Explain the predictions on the images that the arguments name.
+
+    Raises:
+        ValueError: The model has no gradients, or files could not be read; the drawings of the
+            others are written.
+    """
+    from effnet_dense.engine.config import load_config
+    from effnet_dense.engine.console import quieten_current
+    from effnet_dense.inference import Predictor
+    from effnet_dense.inference.explaining.explainer import NO_GRADIENTS, Explainer
+    from effnet_dense.inference.explaining.files import explain_files
+    from effnet_dense.inference.predictor import is_exported
+
+    if not args.debug:
+        quieten_current()
+    if is_exported(args.config):
+        raise ValueError(NO_GRADIENTS)
+    checkpoint, sources = words_of(args)
+    settings = settings_of(args, PREDICT)
+    config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
+    predictor = Predictor(
+        config, checkpoint, args.device, image_range=args.image_range, runtime='pytorch'
+    )
+    out = args.out or output_folder(f'{config.work_dir}/explanations')
+    explainer = Explainer(predictor, args.method, args.layer)
+    skipped = explain_files(explainer, sources, out, args.top, args.score_thr)
+    print(f'drawings: {out}')
+    if skipped:
+        raise ValueError(
+            f'{counted(len(skipped), "file")} skipped, the other drawings are in {out}'
+        )
