@@ -19,7 +19,7 @@ RUNTIME, NEEDED = 'onnxruntime', ('onnxruntime', 'onnxscript')
 
 
 class Conversion:
-    """Counts the images that PyTorch predicts; converts the checkpoint once, or never.
+    """Counts the images and tiles that PyTorch predicts; converts the checkpoint once, or never.
 
     Args:
         config: The model's.
@@ -44,8 +44,8 @@ class Conversion:
     def _converted(self) -> Session | None:
         name = self._checkpoint.name
         print_log(
-            f'{PAYS_AFTER} images were predicted by PyTorch on the CPU: {name} is converted for '
-            f"{RUNTIME}, which is faster (runtime='{PYTORCH}' converts nothing)",
+            f'PyTorch has predicted {PAYS_AFTER} images or tiles on the CPU: {name} is converted '
+            f"for {RUNTIME}, which is faster (runtime='{PYTORCH}' converts nothing)",
             logger='current',
         )
         try:

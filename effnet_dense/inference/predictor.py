@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -59,13 +59,17 @@ from effnet_dense.inference.exported import ExportedModel, exported_config
 from effnet_dense.inference.images import ImageInput, ImageReader
 from effnet_dense.inference.meta import checkpoint_meta, config_meta, model_for, test_dataset
 from effnet_dense.inference.prediction import Context, as_prediction
-from effnet_dense.inference.tiles import Tiling, check_boxes, merged
+from effnet_dense.inference.tile_merging import merged
+from effnet_dense.inference.tiles import Tiling, Window, check_boxes, check_tiling
 from effnet_dense.runtimes.session import Session, open_session
 from effnet_dense.runtimes.session import is_exported as is_exported
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch
 from effnet_dense.weights.safe import safe_load
 from effnet_dense.weights.sources import Source
+
+TILES = 'tiles'
+"""Key under which a prepared image has itself, its path and its tiles."""
 
 
 class BadOutputsError(ValueError):
@@ -132,8 +136,7 @@ class Predictor:
         cuda_graphs: bool = False,
         tiling: Tiling | None = None,
     ) -> None:
-        if tiling is not None:
-            tiling.check()
+        check_tiling(tiling)
         self._tiling = tiling
         if score_thr is not None:
             check_share('score_thr', score_thr)
@@ -312,9 +315,7 @@ class Predictor:
         """
         prepared = self._prepare(array, path)
         if self._tiling is not None:
-            windows = self._tiling.windows(*array.shape[:2])
-            parts = [self._prepare(array[y1:y2, x1:x2], path) for x1, y1, x2, y2 in windows]
-            prepared['tiles'] = [*zip(windows, parts, strict=True)]
+            prepared[TILES] = array, path, self._tiling.windows(*array.shape[:2])
         return prepared
 
     def _prepare(self, array: ImageArray, path: str | None) -> dict[str, Any]:
@@ -335,17 +336,28 @@ class Predictor:
             BadOutputsError: The model's outputs are NaN or infinite; only the first batch is
                 watched, unless it fails.
         """
-        session = self._conversion.before(len(batch)) if self._conversion is not None else None
+        tiles = [item.get(TILES, (None, None, [])) for item in batch]
+        count = len(batch) + sum(len(windows) for _, _, windows in tiles)
+        session = self._conversion.before(count) if self._conversion is not None else None
         if session is not None:
             self.model = ExportedModel(session)
-        tiles = [item.pop('tiles', []) for item in batch]
-        for sample, own in zip(self._samples(batch), tiles, strict=True):
-            if own:
-                windows, parts = zip(*own, strict=True)
-                starts = range(0, len(parts), len(batch))
-                found = chain(*(self._samples(parts[i : i + len(batch)]) for i in starts))
+        complete = [{key: item[key] for key in item if key != TILES} for item in batch]
+        for sample, own in zip(self._samples(complete), tiles, strict=True):
+            array, path, windows = own
+            if windows:
+                found = self._in_tiles(array, path, windows, len(batch))
                 sample = merged(sample, [*found], windows)
             yield as_prediction(sample, self._context, self._score_thr)
+
+    def _in_tiles(
+        self, array: ImageArray, path: str | None, windows: Sequence[Window], batch_size: int
+    ) -> Iterator[Any]:
+        """Yield the data samples of tiles, which are prepared as late as possible."""
+        for start in range(0, len(windows), batch_size):
+            batch = windows[start : start + batch_size]
+            yield from self._samples(
+                [self._prepare(array[y1:y2, x1:x2], path) for x1, y1, x2, y2 in batch]
+            )
 
     def _samples(self, batch: Sequence[dict[str, Any]]) -> Iterator[Any]:
         """Yield the data samples of prepared images, on the CPU."""

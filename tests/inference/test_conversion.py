@@ -12,7 +12,8 @@ import torch
 import effnet_dense
 from effnet_dense.inference import Predictor, conversion
 from effnet_dense.inference.exported import ExportedModel
-from tests.helpers.tiny_models import saved, segmentor
+from effnet_dense.inference.tiles import Tiling
+from tests.helpers.tiny_models import detector, saved, segmentor
 
 pytest.importorskip('onnxruntime', reason='the extra onnx is not installed')
 pytest.importorskip('onnxscript', reason='the extra onnx is not installed')
@@ -64,6 +65,14 @@ def test_who_chooses_keeps_pytorch(arguments: dict[str, Any], tmp_path: Path) ->
     predictor = Predictor(segmentor(), checkpoint, **arguments)
     predictor(IMAGES)
     assert not isinstance(predictor.model, ExportedModel)
+
+
+def test_tiles_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    monkeypatch.setattr(conversion.Conversion, 'before', lambda _, images: counted.append(images))
+    predictor = Predictor(detector(), saved(detector(), tmp_path / 'best.pth'), tiling=Tiling(32))
+    predictor(IMAGES[:3], batch_size=2)
+    assert counted == [2 + 2 * 4, 1 + 4]
 
 
 def test_other_sizes_stay_with_pytorch(tmp_path: Path) -> None:

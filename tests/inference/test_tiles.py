@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 
 from effnet_dense.inference import Predictor
-from effnet_dense.inference.tiles import Tiling, merged
+from effnet_dense.inference.tile_merging import merged
+from effnet_dense.inference.tiles import Tiling
 from tests.helpers.exported_files import identity, whole_image
 from tests.helpers.tiny_models import detector, saved, segmentor
 
@@ -34,60 +33,6 @@ def test_windows_cover_the_image() -> None:
         shared = [a + side - b for a, b in itertools.pairwise(columns)]
         assert min(shared, default=0) >= int(side * overlap)
     assert Tiling(640).windows(640, 480) == []
-
-
-def sample(*rows: tuple[float, ...]) -> Any:
-    """Return a data sample of 200 × 100 pixels: x1, y1, x2, y2, score, label of each detection."""
-    values = torch.tensor(rows).reshape(-1, 6)
-    found = InstanceData(bboxes=values[:, :4], scores=values[:, 4], labels=values[:, 5].long())
-    return DetDataSample(metainfo=dict(ori_shape=(100, 200)), pred_instances=found)
-
-
-WINDOWS = [(0, 0, 120, 100), (80, 0, 200, 100)]
-
-
-@pytest.mark.parametrize(
-    'whole, left, right, expected',
-    [
-        # small, in one tile only
-        ([], [(10, 10, 20, 20, 0.9, 0)], [], [(10, 10, 20, 20)]),
-        # complete in both tiles: the higher score
-        ([], [(85, 10, 105, 30, 0.6, 0)], [(5, 10, 24, 30, 0.7, 0)], [(85, 10, 104, 30)]),
-        # cut by the left tile, complete in the right one
-        ([], [(90, 10, 119, 40, 0.9, 0)], [(10, 10, 60, 40, 0.5, 0)], [(90, 10, 140, 40)]),
-        # cut by both, complete in the image
-        (
-            [(60, 10, 190, 90, 0.6, 0)],
-            [(60, 10, 120, 90, 0.9, 0)],
-            [(0, 10, 110, 90, 0.9, 0)],
-            [(60, 10, 190, 90)],
-        ),
-        # cut by the left tile; what is complete is no likely object
-        (
-            [(60, 10, 190, 90, 0.1, 0)],
-            [(60, 10, 119, 90, 0.9, 0)],
-            [],
-            [(60, 10, 119, 90), (60, 10, 190, 90)],
-        ),
-        # another class is another object
-        (
-            [(60, 10, 190, 90, 0.4, 1)],
-            [(60, 10, 119, 90, 0.9, 0)],
-            [],
-            [(60, 10, 119, 90), (60, 10, 190, 90)],
-        ),
-        # a cut object that nothing else shows, and one at the image's own border
-        (
-            [],
-            [(100, 0, 120, 9, 0.9, 0), (0, 50, 9, 60, 0.8, 0)],
-            [],
-            [(100, 0, 120, 9), (0, 50, 9, 60)],
-        ),
-    ],
-)
-def test_one_box_for_each_object(whole: Any, left: Any, right: Any, expected: Any) -> None:
-    found = merged(sample(*whole), [sample(*left), sample(*right)], WINDOWS)
-    assert found.pred_instances.bboxes.tolist() == [list(map(float, box)) for box in expected]
 
 
 def test_an_image_of_one_tile_is_predicted_as_ever(tmp_path: Path) -> None:
@@ -113,7 +58,7 @@ def test_tiles_are_predicted_in_their_places(
 
     def join(whole: Any, tiles: Any, windows: Any) -> Any:
         joined.append([tile.pred_instances.bboxes[0].round().int().tolist() for tile in tiles])
-        assert windows == ((0, 0, 40, 30), (30, 0, 70, 30), (60, 0, 100, 30))
+        assert windows == [(0, 0, 40, 30), (30, 0, 70, 30), (60, 0, 100, 30)]
         return merged(whole, tiles, windows)
 
     monkeypatch.setattr('effnet_dense.inference.predictor.merged', join)
@@ -122,19 +67,25 @@ def test_tiles_are_predicted_in_their_places(
     for each in predictor([image, image], batch):
         assert each.pred_instances.bboxes.round().int().tolist() == [[0, 0, 100, 30]]
         assert each.ori_shape == (30, 100)
-    assert joined == [[[0, 0, 40, 30]] * 3] * 2
+    prepared = [predictor.prepare(image)] * batch
+    for _ in range(2):  # as after a batch that failed
+        list(predictor.predict_prepared(prepared))
+    assert joined == [[[0, 0, 40, 30]] * 3] * (2 + 2 * batch)
 
 
 def test_mistakes(tmp_path: Path) -> None:
     config = segmentor()
     checkpoint = saved(config, tmp_path / 'best.pth')
     for tiling, match in (
-        (Tiling(31), 'at least 32 pixels, got 31'),
+        (Tiling(31), 'at least 32 whole pixels, got 31'),
+        (Tiling(64.5), 'whole pixels, got 64.5'),  # type: ignore[arg-type]
+        (Tiling('64'), "whole pixels, got '64'"),  # type: ignore[arg-type]
+        (640, r'such as Tiling\(640, overlap=0.2\), got 640'),
         (Tiling(64, 0.95), 'at most 0.9, got 0.95'),
         (Tiling(64, 1.5), 'overlap'),
         (Tiling(64), r"mode='slide', .*got EncoderDecoder"),
     ):
         with pytest.raises(ValueError, match=match):
-            Predictor(config, checkpoint, tiling=tiling)
+            Predictor(config, checkpoint, tiling=tiling)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match='tiles are for detectors of boxes'):
         Predictor(identity(tmp_path / 'a.onnx'), tiling=Tiling(64))
