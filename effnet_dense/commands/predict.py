@@ -92,9 +92,9 @@ def parser(prog: str | None = None) -> Parser:
     add(
         '--overlap',
         type=score,
-        default=0.2,
         metavar='SHARE',
-        help='of neighbouring tiles (default: 0.2): smaller objects are complete in one of them',
+        help='of neighbouring tiles, at most 0.9 (default: 0.2): objects smaller than the overlap '
+        'are complete in one of them',
     )
     add(
         '--image-range',
@@ -134,6 +134,7 @@ def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str
     from effnet_dense.engine.config import load_config
     from effnet_dense.inference import Predictor
 
+    tiling = tiling_of(args)
     checkpoint, sources = words_of(args)
     settings = settings_of(args, PREDICT)
     config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
@@ -146,7 +147,7 @@ def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str
         args.image_range,
         runtime=args.runtime,
         cuda_graphs=args.cuda_graphs,
-        tiling=tiling_of(args),
+        tiling=tiling,
     )
     return predictor, sources, config.work_dir
 
@@ -172,10 +173,18 @@ def open_exported(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
 
 
 def tiling_of(args: argparse.Namespace) -> Tiling | None:
-    """Return the tiles that the arguments ask for."""
+    """Return the tiles that the arguments ask for.
+
+    Raises:
+        ValueError: There is an overlap, but no tile.
+    """
     from effnet_dense.inference.tiles import Tiling
 
-    return None if args.tile is None else Tiling(args.tile, args.overlap)
+    if args.tile is None:
+        if args.overlap is not None:
+            raise ValueError(f'--overlap is for tiles: expected --tile with it, got {args.overlap}')
+        return None
+    return Tiling(args.tile) if args.overlap is None else Tiling(args.tile, args.overlap)
 
 
 def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:

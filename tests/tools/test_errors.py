@@ -59,6 +59,11 @@ def test_what_needs_a_gpu_is_refused_before_data_are_made(
         assert not list(tmp_path.iterdir())
 
 
+def test_an_overlap_without_tiles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call('infer', CONFIG, 'x.pth', 'street.jpg', '--overlap', '0.5') == 2
+    assert '--overlap is for tiles: expected --tile with it' in capsys.readouterr().err
+
+
 def test_an_option_that_nothing_reads(capsys: pytest.CaptureFixture[str]) -> None:
     message = train(capsys, CONFIG, '--cfg-options', 'optim_wraper.optimizer.lr=1')
     assert 'optim_wrapper' in message
