@@ -153,8 +153,9 @@ def _files(checkpoint: Path, end: str) -> list[Path]:
 
 
 def digest(config: Config, checkpoint: Path, form: str) -> str:
-    """Return a hash of all that decides what is in a file."""
-    text = json.dumps(config.to_dict(), sort_keys=True, default=repr)
+    """Return a hash of all that decides what is in a file, wherever the work folder lies."""
+    settings = {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
+    text = json.dumps(settings, sort_keys=True, default=repr)
     version = f'{effnet_dense.__version__} {SCHEMA} {form}'
     found = hashlib.sha256(f'{version} {LARGEST} {text}'.encode())
     with checkpoint.open('rb') as file:

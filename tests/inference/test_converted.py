@@ -175,3 +175,13 @@ def test_one_size_where_a_multiple_cannot_be(
     Predictor(segmentor(), checkpoint, runtime='onnxruntime')
     assert exports == [(str(checkpoint), 'onnx', None)]
     assert not isinstance(Predictor(segmentor(), checkpoint).model, ExportedModel)
+
+
+def test_a_work_folder_that_moved_has_the_same_file(tmp_path: Path) -> None:
+    checkpoint = saved(segmentor(), tmp_path / 'best.pth')
+    here, there = segmentor(), segmentor()
+    here.work_dir, there.work_dir = 'run', str(tmp_path / 'run')
+    name = converted.digest(here, checkpoint, 'onnx')
+    assert converted.digest(there, checkpoint, 'onnx') == name
+    there.model.backbone.out_indices = (3,)
+    assert converted.digest(there, checkpoint, 'onnx') != name
