@@ -63,10 +63,12 @@ class Encoded:
         """Decode what an image of the size `wanted` needs, and resize it bilinearly.
 
         Raises:
-            BadImageError: The file cannot be decoded.
+            BadImageError: The file cannot be decoded, or is too narrow to be resized.
         """
         factor = largest_factor(self.jpeg, wanted)
         with self.loader.errors(self.path):
+            if not all(wanted):
+                raise ValueError(f'{self.jpeg.size} (width, height) resized to {wanted} is empty')
             image = self.loader.decode(self.content, self.path, factor)
             expected = tuple(-(-side // factor) for side in self.shape)
             if image.shape[:2] != expected:

@@ -118,6 +118,14 @@ def test_errors_are_those_of_complete_images(tmp_path: Path) -> None:
         pipeline(sample(path))
 
 
+def test_a_side_that_becomes_empty_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'thin.jpg'), np.zeros((2, 900, 3), np.uint8))
+    pipeline = build(LOAD, dict(type='Resize', scale=(100, 100), keep_ratio=True))
+    reduce_decoding(pipeline)
+    with pytest.raises(BadImageError, match=r'thin\.jpg.*\(900, 2\) .* resized to \(100, 0\)'):
+        pipeline(sample(tmp_path / 'thin.jpg'))
+
+
 @pytest.mark.parametrize(
     'steps',
     [
