@@ -13,8 +13,9 @@ from effnet_dense.inference.converted import PYTORCH, converted, padding_multipl
 from effnet_dense.runtimes.session import Session
 
 PAYS_AFTER = 300
-"""Images. An export took 15 to 60 s on two cores, and ONNX Runtime saved 30 to 110 ms an image of
-EfficientDet-D0 and 40 to 350 ms of a segmentor: it pays after 150 to 500 images."""
+"""Images. An export took 15 to 60 s on two cores, minutes on a busy machine, and ONNX Runtime saved
+30 to 110 ms an image of EfficientDet-D0 and 40 to 350 ms of a segmentor: it pays after 150 to 500
+images."""
 RUNTIME, NEEDED = 'onnxruntime', ('onnxruntime', 'onnxscript')
 
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def converted(config: Config, checkpoint: Path, runtime: str) -> Session:
             print_log(f'{error}: it is converted again', logger='current')
             _remove(path)
     print_log(f'converting {checkpoint} for {runtime}, once: {path}', logger='current')
-    partial = path.with_name(f'.part-{os.getpid()}-{name}')
+    partial = path.with_name(f'.part-{os.getpid()}-{threading.get_ident()}-{name}')
     try:
         _export(config, checkpoint, partial, form)
         _move(partial, path)
