@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 
-from effnet_dense.commands.config_arguments import add_options
-from effnet_dense.commands.parsers import Parser, add_debug, command_parser
-from effnet_dense.commands.predict import words_of
-from effnet_dense.commands.readers import given_path, image_range, output_folder, score, whole
-from effnet_dense.commands.setting_arguments import PREDICT, add_settings, settings_of
+from effnet_dense.commands.image_arguments import add_image_options, words_of
+from effnet_dense.commands.parsers import Parser, command_parser
+from effnet_dense.commands.readers import given_path, output_folder, score, whole
+from effnet_dense.commands.setting_arguments import PREDICT, settings_of
 from effnet_dense.utils.counted import counted
 
 # Values of inference.explaining, which imports torch.
@@ -44,15 +43,7 @@ def parser(prog: str | None = None) -> Parser:
     add('--method', choices=METHODS, default=METHODS[0], help='of the maps (default: %(default)s)')
     add('--layer', choices=LAYERS, default=LAYERS[0], help='whose features (default: %(default)s)')
     add('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
-    add(
-        '--image-range',
-        type=image_range,
-        metavar='MAX|MIN,MAX',
-        help="values that become black and white, such as 4095 for 12 bits; by default the files'",
-    )
-    add_options(arguments)
-    add_debug(arguments)
-    add_settings(arguments, PREDICT)
+    add_image_options(arguments)
     return arguments
 
 

@@ -11,10 +11,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effnet_dense.commands.config_arguments import add_options
-from effnet_dense.commands.parsers import Parser, add_debug, command_parser
-from effnet_dense.commands.readers import given_path, image_range, output_folder, score, whole
-from effnet_dense.commands.setting_arguments import PREDICT, add_settings, settings_of
+from effnet_dense.commands.image_arguments import add_image_options, words_of
+from effnet_dense.commands.parsers import Parser, command_parser
+from effnet_dense.commands.readers import given_path, output_folder, score, whole
+from effnet_dense.commands.setting_arguments import PREDICT, settings_of
 from effnet_dense.utils.counted import counted
 
 if TYPE_CHECKING:
@@ -96,15 +96,7 @@ def parser(prog: str | None = None) -> Parser:
         help='of neighbouring tiles, at most 0.9 (default: 0.2): objects smaller than the overlap '
         'are complete in one of them',
     )
-    add(
-        '--image-range',
-        type=image_range,
-        metavar='MAX|MIN,MAX',
-        help="values that become black and white, such as 4095 for 12 bits; by default the files'",
-    )
-    add_options(arguments)
-    add_debug(arguments)
-    add_settings(arguments, PREDICT)
+    add_image_options(arguments)
     return arguments
 
 
@@ -185,26 +177,3 @@ def tiling_of(args: argparse.Namespace) -> Tiling | None:
             raise ValueError(f'--overlap is for tiles: expected --tile with it, got {args.overlap}')
         return None
     return Tiling(args.tile) if args.overlap is None else Tiling(args.tile, args.overlap)
-
-
-def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:
-    """Return the checkpoint and the sources: after a work folder or checkpoint all are sources.
-
-    Raises:
-        FileNotFoundError: There is neither a config nor a run of the first name.
-        ValueError: A config has no checkpoint, or there is no source.
-    """
-    from effnet_dense.engine.config import check_source
-    from effnet_dense.engine.run_folder import default_checkpoint, is_checkpoint, is_run
-
-    check_source(args.config)
-    checkpoint, sources = args.checkpoint, list(args.sources)
-    if is_run(args.config) and checkpoint is not None and not is_checkpoint(checkpoint):
-        checkpoint, sources = None, [checkpoint, *sources]
-    if checkpoint is None:
-        checkpoint = default_checkpoint(args.config)
-    if not sources:
-        raise ValueError(
-            f'expected images, folders or videos after {args.checkpoint or args.config}'
-        )
-    return str(checkpoint), sources

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from effnet_dense.commands import predict, report, train
+from effnet_dense.commands import image_arguments, predict, report, train
 from effnet_dense.commands.main import load, main
 from tests.helpers.tiny import as_arguments, narrow_retinanet, options, write_data
 from tests.helpers.tiny_models import DETECTOR
@@ -84,7 +84,7 @@ def test_words_of_predict(
     words: str, checkpoint: str, sources: list[str], trained: Path, tmp_path: Path
 ) -> None:
     given = words.replace('RUN', str(trained)).replace('out out', f'out {tmp_path / "o"}').split()
-    found = predict.words_of(predict.parser().parse_args(given))
+    found = image_arguments.words_of(predict.parser().parse_args(given))
     assert found == (checkpoint.replace('RUN', str(trained)), sources)
 
 
