@@ -365,7 +365,7 @@ def _content(entry: Any) -> Content | None:
 def _append(folder: Path, line: str) -> None:
     """Add a line to a folder's list, in one write: several processes may do so at once."""
     mark = folder / MARK
-    if os.path.lexists(mark) and not _has_header(folder):
+    if os.path.lexists(mark) and not (_has_header(folder) or _is_empty(mark)):
         raise FileExistsError(f'{mark} was not written by effnet_dense: move it away')
     unlink_others(mark)
     note_new(mark)
@@ -374,7 +374,8 @@ def _append(folder: Path, line: str) -> None:
     try:
         size = os.fstat(handle).st_size
         cut = size > 0 and os.pread(handle, 1, size - 1) != b'\n'  # by a kill
-        write_all(handle, (line if not cut else f'\n{line}').encode(), mark)
+        start = HEADER if not size and line != HEADER else '\n' if cut else ''
+        write_all(handle, f'{start}{line}'.encode(), mark)
     finally:
         os.close(handle)
 
@@ -385,6 +386,12 @@ def _has_header(folder: Path) -> bool:
         return False
     with mark.open('rb') as file:
         return file.read(len(HEADER)) == HEADER.encode()
+
+
+def _is_empty(mark: Path) -> bool:
+    """Whether another process has just made a list, or was killed before it wrote its header."""
+    found = os.lstat(mark)
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
 def _names(paths: list[Path]) -> str:

@@ -112,6 +112,13 @@ def test_a_list_that_a_kill_has_cut(tmp_path: Path) -> None:
     assert is_ours(tmp_path / 'a') and not is_ours(tmp_path / 'b')
 
 
+def test_a_list_whose_header_is_not_written_yet(tmp_path: Path) -> None:
+    """By another process, or because of a kill."""
+    (tmp_path / MARK).touch()
+    write(tmp_path / 'a')
+    assert is_ours(tmp_path / 'a')
+
+
 def edit(path: Path) -> None:
     path.write_text('mine', encoding='utf-8')
 
@@ -238,6 +245,7 @@ def test_processes_share_a_list(tmp_path: Path) -> None:
         child.start()
     for child in children:
         child.join()
+    assert [child.exitcode for child in children] == [0, 0, 0]
     assert all(is_ours(tmp_path / str(number)) for number in range(150))
 
 
