@@ -14,7 +14,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
     return Registry(parent.name, parent=parent, scope='effnet_dense', locations=list(locations))
 
 
-MODELS = _child(root.MODELS, 'effnet_dense.models')
+MODELS = _child(root.MODELS, 'effnet_dense.models', 'effnet_dense.evaluation')
 WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS, 'effnet_dense.weights')
 TASK_UTILS = _child(root.TASK_UTILS, 'effnet_dense.models')
 DATASETS = _child(root.DATASETS, 'effnet_dense.data.label_maps.dataset')

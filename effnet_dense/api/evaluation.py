@@ -28,7 +28,7 @@ def evaluate(
     show_dir: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     deploy: bool = False,
-    tta: bool = False,
+    tta: bool | str = False,
     cuda_graphs: bool = False,
     workers: int | None = None,
     device: str | None = None,
@@ -52,7 +52,8 @@ def evaluate(
         show_dir: Draw every image's prediction beside its ground truth into this folder.
         out: Where to save the predictions: a .pkl file for mmdet, a folder of label maps for mmseg.
         deploy: Evaluate the model that `effnet_dense.deploy` returns.
-        tta: Merge the predictions on flipped and resized images, as the config defines them.
+        tta: Merge the predictions on flipped and resized images; 'nms' or 'wbf' (weighted boxes
+            fusion) say how boxes are merged, which is otherwise the config's choice.
         cuda_graphs: On a GPU, run the model's parts from CUDA graphs, for images of one size.
         workers: Processes that load images.
         device: 'cpu', 'cuda' or 'cuda:1'.
@@ -75,7 +76,7 @@ def evaluate(
         check_source(str(model))
         checkpoint = default_checkpoint(str(model))
     if cuda_graphs and file is None:  # before data are made
-        check_test_graphs(device, tta)
+        check_test_graphs(device, bool(tta))
     loaded = load_config(
         model if isinstance(model, Config) else str(model),
         data=None if data is None else str(data),

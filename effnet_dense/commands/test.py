@@ -53,7 +53,13 @@ def parser(prog: str | None = None) -> Parser:
     add(
         '--tta',
         action='store_true',
-        help="merge predictions on flipped and resized images by the config's tta_model",
+        help='merge predictions on flipped and resized images, as the config says; a detector '
+        "without tta_pipeline: both flips at three sizes, merged by the model's own NMS",
+    )
+    add(
+        '--tta-merge',
+        choices=('nms', 'wbf'),
+        help='--tta with boxes merged by NMS or by weighted boxes fusion',
     )
     add('--cuda-graphs', action='store_true', help='faster on a GPU, for images of one size')
     add_settings(arguments, TEST)
@@ -67,7 +73,8 @@ def main(args: argparse.Namespace) -> None:
     from effnet_dense.engine.run_folder import default_checkpoint
     from effnet_dense.inference.exported_testing import evaluate_exported, given_file
 
-    outputs = (args.show_dir, args.out, args.deploy, args.tta, args.cuda_graphs)
+    tta = args.tta_merge or args.tta
+    outputs = (args.show_dir, args.out, args.deploy, tta, args.cuda_graphs)
     if args.batch_size:
         args.cfg_options = {BATCH_SIZE: args.batch_size, **(args.cfg_options or {})}
     file, args.config = given_file(args.config, args.checkpoint, args.data)
@@ -78,6 +85,6 @@ def main(args: argparse.Namespace) -> None:
     check_source(args.config)
     checkpoint = args.checkpoint or default_checkpoint(args.config)
     if args.cuda_graphs:  # before data are made
-        check_test_graphs(args.device, args.tta)
+        check_test_graphs(args.device, bool(tta))
     config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
     test(config, checkpoint, *outputs)

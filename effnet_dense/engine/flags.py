@@ -1,4 +1,4 @@
-"""Change a config as the tools' flags request: `--amp`, `--resume`, `--skip-bad`, `--tta` …"""
+"""Change a config as the tools' flags request: `--amp`, `--resume`, `--skip-bad` …"""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from mmengine.config import Config
 
 from effnet_dense.data import use_data
 from effnet_dense.data.coco.config import DATA
-from effnet_dense.data.config_walk import leaf_datasets
 from effnet_dense.data.parts import Division
 from effnet_dense.data.skipping import SkipBad
 from effnet_dense.engine.settings.precision import amp_precision, set_precision
@@ -55,22 +54,6 @@ def resume_from(config: Config, checkpoint: str) -> None:
         config.load_from = checkpoint
     if checkpoint != 'auto' and not Path(checkpoint).is_file():
         raise FileNotFoundError(f'--resume: no checkpoint {checkpoint!r}')
-
-
-def use_tta(config: Config) -> None:
-    """Test with the config's `tta_pipeline`, whose outputs its `tta_model` merges (`--tta`).
-
-    Raises:
-        ValueError: The config lacks one of the two.
-    """
-    missing = [key for key in ('tta_model', 'tta_pipeline') if not config.get(key)]
-    if missing:
-        raise ValueError(
-            f'--tta needs {" and ".join(missing)} in the config: for example tta_model='
-            "dict(type='SegTTAModel') or DetTTAModel, and a tta_pipeline with TestTimeAug"
-        )
-    for dataset in leaf_datasets(config.test_dataloader.dataset):
-        dataset.pipeline = config.tta_pipeline
 
 
 def draw_predictions(config: Config, folder: str | Path, count: int | None = None) -> None:

@@ -22,7 +22,6 @@ from effnet_dense.engine.flags import (
     resume_from,
     scale_learning_rate,
     use_amp,
-    use_tta,
 )
 from effnet_dense.engine.hooks.evaluated_model import DeployHook, UnwrappedTTAHook
 from effnet_dense.engine.hooks.inference_graphs import InferenceGraphsHook
@@ -32,6 +31,7 @@ from effnet_dense.engine.output_claims import check_config_outputs
 from effnet_dense.engine.outputs import check_run
 from effnet_dense.engine.run_folder import check_new
 from effnet_dense.engine.settings.published_detector import fit_to_detector
+from effnet_dense.engine.test_time import use_tta
 from effnet_dense.evaluation.dump import DumpDetections
 
 PICKLES = ('.pkl', '.pickle')
@@ -88,7 +88,7 @@ def test(
     show_dir: str | Path | None = None,
     out: str | Path | None = None,
     deployed: bool = False,
-    tta: bool = False,
+    tta: bool | str = False,
     cuda_graphs: bool = False,
     exported: Exported | None = None,
 ) -> dict[str, float]:
@@ -104,7 +104,8 @@ def test(
             default `DRAWN` of them, into the work folder's pictures/.
         out: Where to save the predictions: a .pkl file for mmdet, a folder of label maps for mmseg.
         deployed: Evaluate the model that `effnet_dense.deploy` returns.
-        tta: Merge the predictions on flipped and resized images, as the config defines them.
+        tta: Merge the predictions on flipped and resized images; boxes by 'nms' or 'wbf', see
+            `use_tta`.
         cuda_graphs: On a GPU, run the model's parts from CUDA graphs, for images of one size.
         exported: The config's model is an exported file, which has its weights.
 
@@ -115,12 +116,12 @@ def test(
         FileNotFoundError: The checkpoint or a data file is missing.
         FileExistsError: An output has the name of a file that the package did not write.
         ValueError: The checkpoint is damaged, of another model or lacks classes, `out` has the
-            wrong suffix, the config defines no augmentations, CUDA graphs cannot be used, or the
+            wrong suffix, `tta` does not fit the config, CUDA graphs cannot be used, or the
             test reads what an output would replace.
     """
     check_model(config)
     if cuda_graphs:
-        check_test_graphs(config.get('device'), tta, bool(config.get('compile')))
+        check_test_graphs(config.get('device'), bool(tta), bool(config.get('compile')))
     config.load_from = None if checkpoint is None else str(checkpoint)
     config.resume = False
     if checkpoint is not None:
@@ -130,7 +131,7 @@ def test(
     else:
         draw_predictions(config, show_dir)
     if tta:
-        use_tta(config)
+        use_tta(config, None if tta is True else tta)
     segments = config.get('default_scope') == 'mmseg'
     if out is not None and not segments:
         _check_pickle(out)

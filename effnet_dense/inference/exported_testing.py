@@ -115,7 +115,7 @@ def evaluate_exported(
     show_dir: str | Path | None = None,
     out: str | Path | None = None,
     deployed: bool = False,
-    tta: bool = False,
+    tta: bool | str = False,
     cuda_graphs: bool = False,
 ) -> dict[str, float]:
     """Evaluate an exported file on a config's test data.
