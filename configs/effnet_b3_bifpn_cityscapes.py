@@ -18,7 +18,7 @@ _base_ = [
 
 model = dict(
     data_preprocessor=dict(size=(512, 1024)),
-    backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.aa_in1k')),
+    backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.ns_jft_in1k')),
     neck=dict(in_channels=[32, 48, 136, 384]),
     decode_head=dict(num_classes=19),
     test_cfg=dict(mode='whole', crop_size=(512, 1024), stride=(341, 683)),

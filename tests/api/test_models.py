@@ -18,8 +18,17 @@ from effnet_dense.engine.config import load_config, shipped_configs
 from effnet_dense.scaling import FAMILIES
 from tests.helpers.documents import ROOT, tables
 
-OTHER_WEIGHTS = {'effnet_v2_s_faster_rcnn_coco': 'timm://tf_efficientnetv2_s.in1k'}
-"""Configs that start from other weights than `--backbone` takes."""
+OTHER_WEIGHTS = {
+    name: f'timm://tf_efficientnet_{arch}.aa_in1k'
+    for name, arch in (
+        *((f'efficientdet_d{n}_coco', f'b{n}') for n in range(7)),
+        ('efficientdet_d7_coco', 'b6'),
+        ('efficientdet_d7x_coco', 'b7'),
+        ('efficientdet_d4_seg_voc2012', 'b4'),
+        ('effnet_b3_retinanet_coco', 'b3'),
+    )
+}
+"""Recipes whose published figures belong to other weights than `--backbone` takes."""
 ZOO = ROOT / 'docs' / 'model-zoo.md'
 CONFIGS = [model for model in list_models() if model.config is not None]
 

@@ -20,7 +20,7 @@ model = dict(
         padding='same',
         drop_path_rate=0.2,
         norm_cfg=norm_cfg,
-        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.aa_in1k'),
+        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.ns_jft_in1k'),
     ),
     neck=dict(
         type='effnet_dense.BiFPN',

@@ -21,7 +21,7 @@ model = dict(
         padding='same',
         drop_path_rate=0.2,
         norm_cfg=dict(type='SyncBN', requires_grad=True, eps=1e-3, momentum=0.01),
-        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b5.aa_in1k'),
+        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b5.ns_jft_in1k'),
     ),
     decode_head=dict(
         type='UPerHead',
