@@ -20,7 +20,9 @@ model = dict(
         std=[127.5, 127.5, 127.5],
         batch_augments=[dict(type='BatchFixedSizePad', size=(640, 640))],
     ),
-    backbone=dict(arch='v2_s', init_cfg=dict(checkpoint='timm://tf_efficientnetv2_s.in21k_ft_in1k')),
+    backbone=dict(
+        arch='v2_s', init_cfg=dict(checkpoint='timm://tf_efficientnetv2_s.in21k_ft_in1k')
+    ),
     neck=dict(in_channels=[48, 64, 160, 256]),
 )
 env_cfg = dict(cudnn_benchmark=True)  # all crops have the same size

@@ -14,7 +14,7 @@ from effnet_dense.scaling import FAMILIES
 timm = pytest.importorskip('timm')
 
 RELEASED_RECIPES = {'effnet_b3_retinanet_coco', 'efficientdet_d4_seg_voc2012'}
-"""Their published figures belong to the weights of AutoAugment, as those of EfficientDet-D0…D7x do."""
+"""Their figures belong to the weights of AutoAugment, as those of EfficientDet-D0…D7x do."""
 
 
 def timm_name(config: str) -> str | None:
