@@ -2,6 +2,7 @@
 
 Examples:
   effnet-dense explain work_dirs/mine street.jpg
+  effnet-dense explain work_dirs/mine
   effnet-dense explain effnet_lite0_fpn_camvid iter_368.pth folder/ --out maps --top 5
 """
 
@@ -31,7 +32,13 @@ def parser(prog: str | None = None) -> Parser:
         'the package ships, before a checkpoint',
     )
     add('checkpoint', nargs='?', type=given_path, help='file, URL or named source')
-    add('sources', nargs='*', type=given_path, metavar='IMAGE|FOLDER', help='what to explain')
+    add(
+        'sources',
+        nargs='*',
+        type=given_path,
+        metavar='IMAGE|FOLDER',
+        help="what to explain; nothing: the best and worst images of the work folder's report",
+    )
     add(
         '--out',
         type=output_folder,
@@ -54,25 +61,35 @@ def main(args: argparse.Namespace) -> None:
         ValueError: The model has no gradients, or files could not be read; the drawings of the
             others are written.
     """
+    from effnet_dense.api.explained_report import explain_report
     from effnet_dense.engine.config import load_config
     from effnet_dense.engine.console import quieten_current
     from effnet_dense.inference import Predictor
     from effnet_dense.inference.explaining.explainer import NO_GRADIENTS, Explainer
     from effnet_dense.inference.explaining.files import explain_files
     from effnet_dense.inference.predictor import is_exported
+    from effnet_dense.report.explained import shown_images
 
     if not args.debug:
         quieten_current()
     if is_exported(args.config):
         raise ValueError(NO_GRADIENTS)
-    checkpoint, sources = words_of(args)
+    checkpoint, sources = words_of(args, needed=False)
     settings = settings_of(args, PREDICT)
     config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
+    if not sources:
+        if args.out:
+            raise ValueError(f'expected images or folders to draw into --out {args.out}')
+        shown_images(config.work_dir)  # before the model is loaded
     predictor = Predictor(
         config, checkpoint, args.device, image_range=args.image_range, runtime='pytorch'
     )
-    out = args.out or output_folder(f'{config.work_dir}/explanations')
     explainer = Explainer(predictor, args.method, args.layer)
+    if not sources:
+        page = explain_report(explainer, config.work_dir, args.top, args.score_thr)
+        print(f'Report: {page}')
+        return
+    out = args.out or output_folder(f'{config.work_dir}/explanations')
     skipped = explain_files(explainer, sources, out, args.top, args.score_thr)
     print(f'drawings: {out}')
     if skipped:

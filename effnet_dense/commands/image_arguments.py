@@ -23,8 +23,12 @@ def add_image_options(parser: Parser) -> None:
     add_settings(parser, PREDICT)
 
 
-def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:
+def words_of(args: argparse.Namespace, needed: bool = True) -> tuple[str, list[str]]:
     """Return the checkpoint and the sources: after a work folder or checkpoint all are sources.
+
+    Args:
+        args: With `config`, `checkpoint` and `sources`.
+        needed: Whether there must be a source.
 
     Raises:
         FileNotFoundError: There is neither a config nor a run of the first name.
@@ -39,7 +43,7 @@ def words_of(args: argparse.Namespace) -> tuple[str, list[str]]:
         checkpoint, sources = None, [checkpoint, *sources]
     if checkpoint is None:
         checkpoint = default_checkpoint(args.config)
-    if not sources:
+    if not sources and needed:
         raise ValueError(
             f'expected images, folders or videos after {args.checkpoint or args.config}'
         )

@@ -21,6 +21,7 @@ from effnet_dense.evaluation.drawing import (
 )
 from effnet_dense.report import panels
 from effnet_dense.report.detection import Detections
+from effnet_dense.report.explained import map_file
 from effnet_dense.report.ranking import best_and_worst
 from effnet_dense.report.scores import Score
 from effnet_dense.report.segmentation import Segments
@@ -37,17 +38,12 @@ class Overlay:
     name: str
     score: float
     note: str
+    maps: Path | None = None  # class-activation maps, see `explained`
 
     @property
-    def uri(self) -> str:
-        """Return the image as a `data:` URI.
-
-        Raises:
-            ValueError: There is no file.
-        """
-        if self.file is None:
-            raise ValueError(f'{self.name} has no drawn image')
-        return panels.data_uri(self.file)
+    def uris(self) -> list[str]:
+        """Return the image, and its maps if there are any, as `data:` URIs."""
+        return [panels.data_uri(file) for file in (self.file, self.maps) if file is not None]
 
 
 @dataclass
@@ -188,5 +184,17 @@ def _overlays(
             if drawn is not None:
                 panels.write_jpeg(file, drawn)
             name, score = Path(str(found.paths[index])).name, Score(found.scores[index])
-            made[-1].append(Overlay(file if file.is_file() else None, name, score, note(index)))
+            made[-1].append(
+                Overlay(
+                    _present(file),
+                    name,
+                    score,
+                    note(index),
+                    _present(map_file(folder, f'{kind}_{place}')),
+                )
+            )
     return made[0], made[1]
+
+
+def _present(file: Path) -> Path | None:
+    return file if file.is_file() else None

@@ -12,8 +12,8 @@ from effnet_dense.engine.input_channels import RGB
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.evaluation.image_writing import drawing_names, write_image
 from effnet_dense.inference.drawer import Drawer
-from effnet_dense.inference.explaining.explainer import Explainer
-from effnet_dense.inference.explaining.panels import draw_heat, tiled
+from effnet_dense.inference.explaining.explainer import Explainer, Explanation
+from effnet_dense.inference.explaining.panels import draw_heat, in_a_row, tiled
 from effnet_dense.inference.infer import BAD_FILE, DISK_FAILS
 from effnet_dense.inference.inputs import Input, find_inputs
 from effnet_dense.inference.predictor import BadOutputsError
@@ -75,6 +75,16 @@ def explain_files(
     for line in lines:
         print_log(f'skipped: {one_line(line)}', logger='current', level=logging.WARNING)
     return lines
+
+
+def draw_maps(image: ImageArray, found: Sequence[Explanation]) -> ImageArray | None:
+    """Return an image's maps (H, W, 3) in a row, BGR; None without any.
+
+    Args:
+        image: (H, W, C), BGR if C is 3.
+        found: From `Explainer`.
+    """
+    return in_a_row([draw_heat(image, each) for each in found]) if found else None
 
 
 def _drawn(

@@ -55,9 +55,19 @@ def _caption(found: Explanation) -> str:
     return f'{found.name} {share}'
 
 
-def tiled(panels: Sequence[ImageArray]) -> ImageArray:
-    """Arrange panels (H, W, 3) in rows, about as many as columns; missing ones are white."""
-    columns = math.ceil(math.sqrt(len(panels)))
+def in_a_row(panels: Sequence[ImageArray]) -> ImageArray:
+    """Arrange panels (H, W, 3) side by side."""
+    return tiled(panels, len(panels))
+
+
+def tiled(panels: Sequence[ImageArray], columns: int | None = None) -> ImageArray:
+    """Arrange panels (H, W, 3) in rows; missing ones are white.
+
+    Args:
+        panels: At least one.
+        columns: Panels in a row; None: about as many as rows.
+    """
+    columns = columns or math.ceil(math.sqrt(len(panels)))
     height, width = panels[0].shape[:2]
     framed = [
         cv2.copyMakeBorder(panel, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=WHITE)
