@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 MAIN = 'effnet_dense.commands.main'
-TESTED = ('weights', 'onnx', 'openvino', 'litert', 'fast-eval', 'docs', 'tests')
+TESTED = ('weights', 'onnx', 'openvino', 'litert', 'fast-eval', 'robustness', 'docs', 'tests')
 """Requirement files of the extra with which the tests run."""
 
 
@@ -157,6 +157,7 @@ def test_extras_are_those_of_the_requirement_files(metadata, repository):
         'executorch': names['executorch'],
         'coreml': names['coreml'],
         'fast-eval': names['fast-eval'],
+        'robustness': names['robustness'],
         'heif': names['heif'],
         'bands': names['bands'],
         'tensorboard': names['tensorboard'],

@@ -31,6 +31,7 @@ COMMANDS = {
     'export': 'export',
     'browse': 'browse',
     'report': 'report',
+    'robustness': 'robustness',
     'data': 'data',
     'plan': 'plan',
     'memory': 'memory',

@@ -22,14 +22,16 @@ from effnet_dense.data.label_maps import (
 )
 from effnet_dense.data.missing_files import check_data_files, missing_data_message
 from effnet_dense.data.seeding import seed_draws
-from effnet_dense.data.transforms import Albumentations, LoadImageFromFile, Policy
+from effnet_dense.data.transforms import Albumentations, AugMix, Corrupt, LoadImageFromFile, Policy
 from effnet_dense.data.user_data import use_data
 
 __all__ = [
     'Albumentations',
+    'AugMix',
     'CocoReport',
     'CocoSource',
     'CocoSplit',
+    'Corrupt',
     'LabelClasses',
     'LabelReport',
     'LabelSource',

@@ -57,8 +57,17 @@ def lines(
     curves: Sequence[tuple[str, Sequence[float], Sequence[float]]],
     xlabel: str,
     ylabel: str = '',
+    from_zero: bool = False,
 ) -> Path:
-    """Draw curves (name, steps, values), the first one bold."""
+    """Draw curves (name, steps, values), the first one bold.
+
+    Args:
+        path: Path of the PNG.
+        curves: Name, steps and values of each.
+        xlabel: Name of the steps.
+        ylabel: Name of the values.
+        from_zero: Let the values' axis begin at 0, so that charts can be compared.
+    """
     figure, axes = new_figure()
     for number, (name, steps, values) in enumerate(curves):
         marker = 'o' if len(steps) <= 30 else None
@@ -68,6 +77,8 @@ def lines(
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if from_zero:
+        axes.set_ylim(bottom=0)
     _legend(axes)
     return save(figure, path)
 

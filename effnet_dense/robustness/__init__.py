@@ -1,0 +1,1 @@
+"""Stress tests of trained models: common corruptions and adversarial images."""
