@@ -72,7 +72,7 @@ def find_suspicions(
         evaluated: The split is scored by pycocotools.
         masks: Its masks are used.
     """
-    findings = [*_classes(data, evaluated)]
+    findings = [*_classes(data, evaluated), *(_federated(data) if evaluated else ())]
     objects = _columns(sound)
     if objects.records:
         findings += [*_ignored(objects, evaluated), *_meaning_of_boxes(objects)]
@@ -110,6 +110,19 @@ def _classes(data: Record, evaluated: bool) -> Iterator[Finding]:
     if len(data['images']) > FEW_IMAGES:
         once = [name for name, count in counts.items() if count == 1]
         yield from list_finding('warning', 'class with objects in one image only', once)
+
+
+def _federated(data: Record) -> Iterator[Finding]:
+    """Find images in which only some classes were looked for, as in LVIS."""
+    stated = [image for image in data['images'] if image.get('neg_category_ids') is not None]
+    names = [str(image.get('file_name')) for image in stated]
+    yield from list_finding(
+        'warning',
+        "image with 'neg_category_ids', as in LVIS, which annotates only some classes of an image: "
+        "CocoMetric counts detections of the others as wrong; LVIS's own AP needs mmdet's "
+        'LVISMetric',
+        names,
+    )
 
 
 def _ignored(objects: Objects, evaluated: bool) -> Iterator[Finding]:

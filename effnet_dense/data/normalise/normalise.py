@@ -11,6 +11,7 @@ from effnet_dense.data.normalise.categories import drop_unused_roots, repair_nam
 from effnet_dense.data.normalise.fields import free_crowds, repair_fields
 from effnet_dense.data.normalise.file_names import ImageFiles, find_images
 from effnet_dense.data.normalise.ids import repair_ids
+from effnet_dense.data.normalise.image_names import name_images
 from effnet_dense.data.normalise.repairs import Record, Repair, RepairLog
 from effnet_dense.data.normalise.sizes import repair_sizes, turn_sizes
 from effnet_dense.utils.progress import activity
@@ -52,6 +53,7 @@ def normalise(
         upright: Part → its images are loaded as their EXIF orientation says; by default they are.
     """
     logs = {part: RepairLog() for part in parts}
+    given, parts = parts, name_images(parts, logs)
     files = find_images(parts, root, logs)
     repaired = {}
     for part, split in parts.items():
@@ -64,7 +66,7 @@ def normalise(
         records = unify_classes(records, logs['val'])
     result = {}
     for part, split in parts.items():
-        same = all(records[part][key] is split.data[key] for key in KEYS)
+        same = all(records[part][key] is given[part].data[key] for key in KEYS)
         result[part] = NormalPart(
             records[part],
             files[part].folder,

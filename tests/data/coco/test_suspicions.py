@@ -39,6 +39,15 @@ def suspicions(data: dict[str, Any], evaluated: bool = False) -> list[str]:
     return [str(finding) for finding in findings]
 
 
+def test_images_in_which_some_classes_were_not_looked_for() -> None:
+    data = dataset()
+    for image in data['images']:
+        image['neg_category_ids'] = [2]
+    assert suspicions(data) == [], 'training does not ask'
+    (found,) = suspicions(data, evaluated=True)
+    assert found.startswith("warning: 10 × image with 'neg_category_ids', as in LVIS")
+
+
 def each(change: Change) -> Change:
     def run(data: dict[str, Any]) -> None:
         for entry in data['annotations']:

@@ -50,6 +50,16 @@ def root_category(data: Record) -> None:
     data['categories'].insert(0, {'id': 0, 'name': 'pets', 'supercategory': 'none'})
 
 
+def renamed_to(key: str, form: str) -> Change:
+    """Move `file_name` to another key."""
+
+    def change(data: Record) -> None:
+        for image in data['images']:
+            image[key] = form.format(image.pop('file_name'))
+
+    return change
+
+
 def run_lengths(data: Record) -> None:
     """Masks of the boxes' pixels, as run lengths, as CVAT exports them."""
     from tests.helpers.export_source import decoded, encoded
@@ -129,6 +139,11 @@ FAULTS: dict[str, tuple[Change, str]] = {
     'another case': (each('images', file_name=str.upper), 'file name'),
     'another suffix': (each('images', file_name=lambda v: v.replace('png', 'jpg')), 'file name'),
     'no suffix': (each('images', file_name=lambda v: v.replace('.png', '')), 'file name'),
+    'named by a URL': (
+        renamed_to('coco_url', 'http://images.cocodataset.org/train2017/{}'),
+        'without file_name, named by its coco_url',
+    ),
+    'named by a path': (renamed_to('path', '/home/me/set/{}'), 'named by its path'),
     "Roboflow's hash": (
         each('images', file_name=lambda v: v.replace('.png', '_png.rf.0f3c9a.png')),
         'file name',
