@@ -2,7 +2,7 @@
 
 python -m benchmarks.overfit effnet_b0_retinanet_coco --data DATA/coco128
 python -m benchmarks.overfit effnet_b0_rtmdet_ins_coco --data DATA/coco128 \
-    --annotations annotations/instances_masks_train2017.json --epochs 200
+    --annotations annotations/instances_masks_train2017.json --steps 400
 
 Trains and evaluates on the same images without augmentation, by AdamW instead of the config's own
 optimizer and schedule. Backbone and images are small, so that a CPU will do. The figures say
@@ -178,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
     add('--images-folder', default=IMAGES, help=f'folder below DIR; default: {IMAGES}')
     add('--images', type=int, default=16, help='the first that have objects')
     add('--image-size', type=int, default=256, help='side in pixels')
-    add('--epochs', type=int, default=100)
+    add('--steps', type=int, default=200, help='a multiple of --images ÷ --batch-size')
     add('--batch-size', type=int, default=8, help='a divisor of --images')
     add('--lr', type=float, default=0.002, help='highest learning rate of AdamW')
     add('--backbone', default='lite0')
@@ -190,9 +190,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a row for each config."""
+    """Print a row for each config.
+
+    Raises:
+        ValueError: The steps are no number of epochs of full batches.
+    """
+    per_epoch = args.images // args.batch_size
+    if args.images % args.batch_size or args.steps < per_epoch or args.steps % per_epoch:
+        raise ValueError(
+            f'expected --steps {args.steps} to be epochs of {args.images} images in batches of '
+            f'{args.batch_size}'
+        )
     settings = Settings(
-        epochs=args.epochs,
+        epochs=args.steps // per_epoch,
         image_size=(args.image_size, args.image_size),
         batch_size=args.batch_size,
         backbone=args.backbone,
@@ -201,7 +211,6 @@ def main(args: argparse.Namespace) -> None:
     )
     source = args.data / args.annotations
     truth = first_images(json.loads(source.read_text(encoding='utf-8')), args.images)
-    steps = args.epochs * (args.images // args.batch_size)
     found = []
     for name in args.configs:
         with tempfile.TemporaryDirectory() as scratch:
@@ -215,7 +224,7 @@ def main(args: argparse.Namespace) -> None:
             start = time.perf_counter()
             metrics = overfit(config)
         minutes = (time.perf_counter() - start) / 60
-        found.append([Path(name).stem, str(steps), *cells(metrics), f'{minutes:.1f}'])
+        found.append([Path(name).stem, str(args.steps), *cells(metrics), f'{minutes:.1f}'])
     heads = ['config', 'steps', 'box AP', 'AP50', 'mask AP', 'AP50', 'minutes']
     side = args.image_size
     print_table(f'{args.backbone}, {args.images} images of {side} px', heads, found, 'lr')

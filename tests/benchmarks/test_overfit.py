@@ -62,6 +62,14 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
         config_of('effnet_b3_panoptic_fpn_coco', tmp_path)
 
 
+@pytest.mark.parametrize(('steps', 'batch'), [(3, 2), (4, 3), (1, 2)])
+def test_steps_are_epochs(steps: int, batch: int, tmp_path: Path) -> None:
+    words = ['effnet_b0_fcos_coco', '--data', str(tmp_path), '--images', '4']
+    words += ['--steps', str(steps), '--batch-size', str(batch)]
+    with pytest.raises(ValueError, match=f'expected --steps {steps} to be epochs of 4 images'):
+        main(parser().parse_args(words))
+
+
 def test_cells() -> None:
     found = dict(bbox_mAP=0.5, bbox_mAP_50=0.75)
     assert cells(found) == ['0.500', '0.750', '–', '–']
@@ -72,7 +80,7 @@ def test_a_short_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], quiet_loggers: None
 ) -> None:
     data = write_data(tmp_path)
-    words = ['effnet_lite0_retinanet_finetune', '--data', data, '--images', 4, '--epochs', 1]
+    words = ['effnet_lite0_retinanet_finetune', '--data', data, '--images', 4, '--steps', 2]
     words += ['--annotations', 'annotations/train.json', '--images-folder', 'images/train']
     words += ['--image-size', 64, '--batch-size', 2, '--weights', 'none']
     words += ['--cfg-options', 'model.neck.out_channels=8', 'model.bbox_head.in_channels=8']
