@@ -9,6 +9,7 @@ Shapes: N images, C channels of an output.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +61,7 @@ def spread_weights(config: Config, images: Sequence[Any], path: Path) -> Path:
     """
     init_default_scope(config.default_scope)
     torch.manual_seed(0)
-    model: Any = MODELS.build(config.model)
+    model: Any = MODELS.build(copy.deepcopy(config.model))
     _damp(model)
     torch.save({'meta': {}, 'state_dict': model.state_dict()}, path)
     predictor = Predictor(config, path, 'cpu')

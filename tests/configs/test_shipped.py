@@ -27,6 +27,12 @@ PROMISED = {
     'effnet_b0_faster_rcnn_coco.py',
     'effnet_v2_s_faster_rcnn_coco.py',
     'effnet_b0_fcos_coco.py',
+    'effnet_b0_atss_coco.py',
+    'effnet_b0_gfl_coco.py',
+    'effnet_b0_tood_coco.py',
+    'effnet_b0_rtmdet_coco.py',
+    'effnet_b3_rtmdet_coco.py',
+    'effnet_b3_dino_coco.py',
     'effnet_lite0_retinanet_finetune.py',
     'effnet_b0_mask_rcnn_coco.py',
     'effnet_b3_mask_rcnn_coco.py',
@@ -112,7 +118,8 @@ def test_features_have_the_strides_of_the_anchors(name: str) -> None:
     with torch.no_grad():
         features = model.extract_feat(torch.randn(1, 3, 64, 64))
     head = getattr(model, 'rpn_head', None) or model.bbox_head
-    strides = [width for width, _ in head.prior_generator.strides]
+    generator = getattr(head, 'prior_generator', None)  # DETRs have no priors, and four scales
+    strides = [width for width, _ in generator.strides] if generator else [8, 16, 32, 64]
     assert [f.shape[-1] for f in features] == [max(1, 64 // stride) for stride in strides]
 
 

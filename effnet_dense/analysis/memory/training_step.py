@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from mmengine import MessageHub
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ from effnet_dense.utils.config_errors import config_errors
 
 # Arguments of AmpOptimWrapper only, which requires a GPU. Its loss scale is a single number.
 AMP_ARGUMENTS = ('type', 'dtype', 'loss_scale', 'use_fsdp')
+
+LATE = 2**31
+"""An epoch after all at which a head changes its loss."""
 
 
 def run_training_step(
@@ -138,9 +142,22 @@ def _step(
 
 def _losses(model: Any, data: dict[str, Any]) -> dict[str, Any]:
     try:
-        return model(**data, mode='loss')
+        with _late_epoch():
+            return model(**data, mode='loss')
     except (AssertionError, AttributeError, RuntimeError, TypeError) as error:
         raise ValueError(
             f'the loss of {type(model).__name__} needs predictions with values, or more than '
             f'images and ground truth: {type(error).__name__}: {error}'
         ) from error
+
+
+@contextmanager
+def _late_epoch() -> Iterator[None]:
+    """Let heads whose loss depends on the epoch, such as TOOD's, use that of most epochs."""
+    hub = MessageHub.get_current_instance()
+    before = hub.get_info('epoch')
+    hub.update_info('epoch', LATE)
+    try:
+        yield
+    finally:
+        hub.update_info('epoch', before)

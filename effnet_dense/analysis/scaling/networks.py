@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from mmdet.models.detectors.base_detr import DetectionTransformer
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
@@ -67,6 +69,24 @@ class DenseNetwork(nn.Module):
         return x
 
 
+class TransformerNetwork(nn.Module):
+    """A DETR's modules from images to its queries' predictions, which are no sequence.
+
+    Args:
+        model: Of mmdet's `DetectionTransformer`.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, 3, H, W), images without padding → class logits and boxes."""
+        size = tuple(x.shape[-2:])
+        meta = dict(batch_input_shape=size, img_shape=size)
+        return self.model(x, [DetDataSample(metainfo=meta) for _ in x], mode='tensor')
+
+
 def published_networks(task: str, family: str | None = None) -> list[Network]:
     """Return the networks of a task in the order of their sizes.
 
@@ -125,7 +145,9 @@ def detector_network(name: str, sizes: Detector) -> Network:
 
 def build_dense_network(config: Config) -> nn.Module:
     """Build a config's modules from images to dense predictions, with random weights."""
-    return DenseNetwork(build_model(config))
+    model = build_model(config)
+    transforms = isinstance(model, DetectionTransformer)
+    return TransformerNetwork(model) if transforms else DenseNetwork(model)
 
 
 def build_on_meta(make: Callable[[], nn.Module]) -> nn.Module:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.resume.config_changes import loop_kind
 from effnet_dense.engine.settings.length import LOOPS, Length, LengthChange, plural, training_length
+from effnet_dense.engine.settings.length_heads import scale_heads
 from effnet_dense.engine.settings.length_hooks import scale_hooks
 from effnet_dense.engine.settings.notes import note, refusal
 from effnet_dense.engine.settings.schedules import scale_schedules
@@ -32,6 +33,7 @@ def set_length(config: Config, flag: str, new: Length) -> None:
     change = LengthChange(flag, training_length(config, flag), new)
     dropped = scale_schedules(config, change)
     unchanged = scale_hooks(config, change)
+    scale_heads(config, change)
     if change.converts:
         _convert(config, change)
     _set_loop(config, change)

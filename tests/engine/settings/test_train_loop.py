@@ -79,6 +79,17 @@ def test_mosaics_end_before_the_training(
         set_iterations(built, 100)
 
 
+@pytest.mark.parametrize(('new', 'first'), [(12, 4), (36, 12), (5, 2), (2, 1), (1, 0)])
+def test_alignment_starts_at_the_same_share(new: int, first: int) -> None:
+    built = load_config('effnet_b0_tood_coco', settings=Settings(epochs=new))
+    assert built.model.train_cfg.initial_epoch == first
+
+
+def test_alignment_needs_epochs() -> None:
+    with pytest.raises(ValueError, match=r'^--iterations 90: model\.train_cfg\.initial_epoch=4'):
+        load_config('effnet_b0_tood_coco', settings=Settings(iterations=90))
+
+
 def test_checkpoints_and_averages() -> None:
     built = config(
         default_hooks=dict(

@@ -1,0 +1,58 @@
+# RTMDet (arXiv 2212.07784), with the head of RTMDet-s, on EfficientNet-B0 and BiFPN: P3–P5.
+norm_cfg = dict(type='SyncBN', requires_grad=True)
+model = dict(
+    type='RTMDet',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_size_divisor=32,
+    ),
+    backbone=dict(
+        type='effnet_dense.EfficientNet',
+        arch='b0',
+        out_indices=(3, 4, 5),
+        padding='same',
+        drop_path_rate=0.2,
+        norm_cfg=dict(type='SyncBN', requires_grad=True, eps=1e-3, momentum=0.01),
+        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.aa_in1k'),
+    ),
+    neck=dict(
+        type='effnet_dense.BiFPN',
+        in_channels=[40, 112, 320],
+        out_channels=128,
+        num_outs=3,
+        num_cells=3,
+    ),
+    bbox_head=dict(
+        type='RTMDetSepBNHead',
+        num_classes=80,
+        in_channels=128,
+        feat_channels=128,
+        stacked_convs=2,
+        with_objectness=False,
+        exp_on_reg=False,
+        share_conv=True,
+        pred_kernel_size=1,
+        act_cfg=dict(type='SiLU', inplace=True),
+        norm_cfg=norm_cfg,
+        anchor_generator=dict(type='MlvlPointGenerator', offset=0, strides=[8, 16, 32]),
+        bbox_coder=dict(type='DistancePointBBoxCoder'),
+        loss_cls=dict(type='QualityFocalLoss', use_sigmoid=True, beta=2.0, loss_weight=1.0),
+        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
+    ),
+    train_cfg=dict(
+        assigner=dict(type='DynamicSoftLabelAssigner', topk=13),
+        allowed_border=-1,
+        pos_weight=-1,
+        debug=False,
+    ),
+    test_cfg=dict(
+        nms_pre=30000,
+        min_bbox_size=0,
+        score_thr=0.001,
+        nms=dict(type='nms', iou_threshold=0.65),
+        max_per_img=300,
+    ),
+)
