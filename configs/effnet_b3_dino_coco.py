@@ -15,6 +15,6 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.aa_in1k')),
+    backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.ns_jft_in1k')),
     neck=dict(in_channels=[48, 136, 384]),
 )

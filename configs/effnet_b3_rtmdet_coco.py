@@ -15,7 +15,7 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.aa_in1k')),
+    backbone=dict(arch='b3', init_cfg=dict(checkpoint='timm://tf_efficientnet_b3.ns_jft_in1k')),
     # Sizes of D3.
     neck=dict(in_channels=[48, 136, 384], out_channels=160, num_cells=6),
     bbox_head=dict(in_channels=160, feat_channels=160, exp_on_reg=True),

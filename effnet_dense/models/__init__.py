@@ -8,6 +8,7 @@ from effnet_dense.models.box_losses import GIoULoss, HuberLoss, L1Loss
 from effnet_dense.models.classifier import EfficientNetClassifier
 from effnet_dense.models.cross_entropy_loss import CrossEntropyLoss
 from effnet_dense.models.data_preprocessor import DetDataPreprocessor, SegDataPreProcessor
+from effnet_dense.models.dino import DINO
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
 from effnet_dense.models.jaccard_loss import JaccardLoss
@@ -15,6 +16,7 @@ from effnet_dense.models.losses import FocalLoss
 from effnet_dense.models.retina_head import RetinaSepBNHead
 
 __all__ = [
+    'DINO',
     'ArgMaxAssigner',
     'BiFPN',
     'BiFPNSegHead',

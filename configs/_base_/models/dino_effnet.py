@@ -1,6 +1,6 @@
 # DINO (arXiv 2203.03605) with four scales, on C3–C5 of EfficientNet-B0.
 model = dict(
-    type='DINO',
+    type='effnet_dense.DINO',
     num_queries=900,
     with_box_refine=True,
     as_two_stage=True,
@@ -19,7 +19,7 @@ model = dict(
         drop_path_rate=0.2,
         norm_cfg=dict(type='BN', requires_grad=True, eps=1e-3, momentum=0.01),
         norm_eval=True,  # two images per GPU are too few for statistics
-        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.aa_in1k'),
+        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.ns_jft_in1k'),
     ),
     neck=dict(
         type='ChannelMapper',

@@ -15,7 +15,7 @@ model = dict(
         padding='same',
         drop_path_rate=0.2,
         norm_cfg=dict(type='SyncBN', requires_grad=True, eps=1e-3, momentum=0.01),
-        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.aa_in1k'),
+        init_cfg=dict(type='Pretrained', checkpoint='timm://tf_efficientnet_b0.ns_jft_in1k'),
     ),
     neck=dict(
         type='effnet_dense.BiFPN',

@@ -14,16 +14,14 @@ from effnet_dense.engine.settings.sized_nodes import each_node
 
 STRIDE = 32
 """Largest stride of most backbones."""
-FINEST = 8
-"""Stride of the finest features of DETRs."""
 
 
 def check_network_size(config: Config, change: SizeChange) -> None:
     """Check that a network takes images of a size.
 
     Raises:
-        ValueError: Its anchors belong to another size, its features would not halve evenly, or have
-            fewer positions than it selects; the message has the nearest sizes.
+        ValueError: Its anchors belong to another size, or its features would not halve evenly; the
+            message has the nearest sizes.
     """
     nodes = list(each_node(config.get('model')))
     anchors = next((n for n in nodes if type_name(n) == 'SSDAnchorGenerator'), None)
@@ -41,22 +39,6 @@ def check_network_size(config: Config, change: SizeChange) -> None:
         raise ValueError(
             f'--image-size {_flag(change.new)}: this network takes multiples of {unit} from '
             f'{max(unit, STRIDE)} on; the nearest: {sides[0] if square else " × ".join(sides)}'
-        )
-    _check_queries(config.get('model') or {}, change)
-
-
-def _check_queries(model: Any, change: SizeChange) -> None:
-    """Check that a two-stage DETR finds as many positions in an image as it has queries."""
-    queries, neck = model.get('num_queries'), model.get('neck') or {}
-    if not model.get('as_two_stage') or not isinstance(queries, int) or 'num_outs' not in neck:
-        return
-    strides = [FINEST * 2**level for level in range(neck['num_outs'])]
-    cells = [math.prod(-(-side // stride) for side in change.new) for stride in strides]
-    if sum(cells) < queries:
-        raise ValueError(
-            f'--image-size {_flag(change.new)}: {type_name(model)} chooses its {queries} queries '
-            f'among the {sum(cells)} cells of its features; write a larger size, or a config of '
-            'your own with fewer model.num_queries'
         )
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+from mmdet.models.dense_heads import RTMDetInsHead
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
 from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.task_modules.coders import DistancePointBBoxCoder
@@ -58,7 +60,17 @@ def has_candidates(model: Any) -> bool:
         return single and not hasattr(model, 'panoptic_fusion_head')
     head = getattr(model, 'bbox_head', None)
     dense = hasattr(head, 'prior_generator') and hasattr(head, 'bbox_coder')
-    return isinstance(model, SingleStageDetector) and dense
+    return isinstance(model, SingleStageDetector) and dense and _decodes_by_coder(head)
+
+
+def _decodes_by_coder(head: Any) -> bool:
+    """Whether a dense head's outputs are logits, and boxes for its coder: GFL's and TOOD's are not.
+
+    Heads whose outputs are others decode them in a method of their own.
+    """
+    method = getattr(type(head), '_predict_by_feat_single', None)
+    known = (BaseDenseHead._predict_by_feat_single, RTMDetInsHead._predict_by_feat_single)
+    return method in known
 
 
 def candidates(model: Any, levels: Sequence[Tensor], samples: Sequence[Any]) -> Candidates:

@@ -192,8 +192,9 @@ def check_explainable(model: Any) -> None:
         raise ValueError(NO_GRADIENTS)
     if not has_candidates(model) and not has_pixels(model):
         raise ValueError(
-            'explain is for detectors with one dense head or one second stage, without panoptic '
-            f'fusion, and segmentors with one decode head; got {type(model).__name__}'
+            'explain is for detectors with one second stage, or one dense head whose boxes its '
+            'bbox_coder decodes, without panoptic fusion, and for segmentors with one decode head; '
+            f'got {type(model).__name__}'
         )
 
 

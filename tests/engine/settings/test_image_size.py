@@ -201,15 +201,6 @@ def test_stock_configs_that_have_no_other_size(path: str, message: str) -> None:
         set_image_size(config, (256, 256))
 
 
-def test_a_detr_needs_as_many_cells_as_queries() -> None:
-    # 16² + 8² + 4² + 2² cells at 128 px; 28² + 14² + 7² + 4² at 224 px.
-    with pytest.raises(
-        ValueError, match=r'^--image-size 128: DINO chooses its 900 .* the 340 cells'
-    ):
-        set_image_size(load_config('effnet_b3_dino_coco'), (128, 128))
-    set_image_size(load_config('effnet_b3_dino_coco'), (224, 224))
-
-
 def test_unknown_sizes_are_refused() -> None:
     config = load_config('effnet_lite0_retinanet_finetune')
     crop = dict(type='RandomResizedCrop', height=64, width=64)

@@ -11,8 +11,10 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
+from effnet_dense.engine.config import load_config
 from effnet_dense.inference import Predictor
 from effnet_dense.inference.explaining.candidates import Candidates, candidates, has_candidates
+from tests.helpers.build import build
 from tests.helpers.tiny_models import detector, mask_rcnn, rtmdet, saved
 
 
@@ -50,3 +52,11 @@ def test_a_score_is_the_mean_of_what_overlaps() -> None:
 
 def test_other_models_have_none() -> None:
     assert not has_candidates(SimpleNamespace(bbox_head=None))
+
+
+@pytest.mark.parametrize(
+    ('name', 'explained'),
+    [('b0_atss', True), ('b0_gfl', False), ('b0_tood', False), ('b3_dino', False)],
+)
+def test_heads_that_decode_by_themselves_have_none(name: str, explained: bool) -> None:
+    assert has_candidates(build(load_config(f'effnet_{name}_coco'))) == explained
