@@ -40,7 +40,12 @@ class Plan(NamedTuple):
 
     @property
     def traced(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Heights and widths of the two graphs, in units: all of `units` grow by other factors."""
+        """Heights and widths of the two graphs, in units: all of `units` grow by other factors.
+
+        No level but the coarsest has a side of one cell: what halves it would be left out.
+        """
+        if self.halvings > 2:
+            return (17, 24), (33, 49)
         return ((5, 8), (9, 13)) if self.halvings else ((2, 3), (3, 5))
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx
 import onnx.parser
@@ -64,6 +66,16 @@ def test_further_nodes_are_refused() -> None:
     second.graph.node.append(second.graph.node[0])
     with pytest.raises(ValueError, match='no graph for every size: 3 nodes at one, 4 at another'):
         any_size(graph(2, 3), second, Plan(8))
+
+
+@pytest.mark.parametrize('halvings', range(5))
+def test_traced_sizes_tell_all_units_apart(halvings: int) -> None:
+    """Up to P9 of a BiFPN from P2, which is 4 halvings above a stride of 32."""
+    plan = Plan(32, halvings)
+    ratios = [second / first for first, second in plan.units.values()]
+    assert len(ratios) == 3 * (halvings + 1) == len(set(ratios))
+    for size in plan.traced:
+        assert all(math.ceil(side / 2**halvings) > 1 for side in size)
 
 
 def test_parts() -> None:
