@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from effnet_dense.data.coco import set_num_classes
+from effnet_dense.data.coco import has_stuff, set_num_classes
 from effnet_dense.data.config_walk import is_segmentation, leaf_datasets
 from effnet_dense.data.label_maps import set_segmentation_classes
 from effnet_dense.data.palette import palette
@@ -85,7 +85,7 @@ def model_for(config: Config, classes: Sequence[str]) -> Any:
     model = copy.deepcopy(config.model)
     if is_segmentation(config):
         set_segmentation_classes(model, len(classes))
-    elif 'panoptic_fusion_head' not in model and 'panoptic_head' not in model:
+    elif not has_stuff(model):
         set_num_classes(model, len(classes))
     return model
 

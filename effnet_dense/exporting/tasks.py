@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.dense_heads import RPNHead, RTMDetInsHead
 from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
 from mmseg.models.segmentors import EncoderDecoder
@@ -15,6 +16,7 @@ def detector_task(model: Any) -> str:
     Raises:
         ValueError: It is of a kind that cannot be exported.
     """
+    _check_attention(model)
     if isinstance(model, SingleStageDetector) and hasattr(model, 'bbox_head'):
         return 'instance' if isinstance(model.bbox_head, RTMDetInsHead) else 'detection'
     if isinstance(model, TwoStageDetector) and type(getattr(model, 'rpn_head', None)) is RPNHead:
@@ -31,13 +33,28 @@ def check_segmentor(model: Any) -> None:
     """Check that a segmentor can be exported.
 
     Raises:
-        ValueError: It is of another kind, or cuts images into windows.
+        ValueError: It is of another kind, cuts images into windows, or has deformable attention.
     """
+    _check_attention(model)
     mode = model.test_cfg.get('mode', 'whole')
     if not isinstance(model, EncoderDecoder) or mode != 'whole':
         raise ValueError(
             f"expected an EncoderDecoder with test_cfg.mode='whole', got "
             f'{type(model).__name__} with {mode!r}'
+        )
+
+
+def _check_attention(model: Any) -> None:
+    """Refuse models with deformable attention, such as Mask2Former and DINO.
+
+    mmcv's function splits the pixels by sizes that are values of a tensor, which a traced graph
+    does not have.
+    """
+    if any(isinstance(module, MultiScaleDeformableAttention) for module in model.modules()):
+        part = getattr(model, 'decode_head', model)  # of a segmentor, whose own class says little
+        raise ValueError(
+            f'{type(part).__name__} cannot be exported: its deformable attention splits pixels by '
+            'sizes that are known only when it runs'
         )
 
 

@@ -74,7 +74,8 @@ def _detection_sample(model: Any, size: Size, objects: int) -> DetDataSample:
     meta = dict(img_id=0, img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0))
     sample = DetDataSample(metainfo=meta)
     truth = InstanceData(bboxes=_boxes(size, objects), labels=torch.zeros(objects).long())
-    if getattr(model, 'with_mask', False) or hasattr(model, 'mask_head'):
+    heads = ('mask_head', 'panoptic_head')
+    if getattr(model, 'with_mask', False) or any(hasattr(model, head) for head in heads):
         truth.masks = BitmapMasks(np.ones((objects, *size), np.uint8), *size)
     sample.gt_instances = truth
     sample.ignored_instances = InstanceData(bboxes=_boxes(size, 0))

@@ -145,8 +145,9 @@ def _losses(model: Any, data: dict[str, Any]) -> dict[str, Any]:
         with _late_epoch():
             return model(**data, mode='loss')
     except (AssertionError, AttributeError, RuntimeError, TypeError) as error:
+        part = getattr(model, 'decode_head', model)  # of a segmentor, whose own class says little
         raise ValueError(
-            f'the loss of {type(model).__name__} needs predictions with values, or more than '
+            f'the loss of {type(part).__name__} needs predictions with values, or more than '
             f'images and ground truth: {type(error).__name__}: {error}'
         ) from error
 

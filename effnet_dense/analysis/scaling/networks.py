@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from effnet_dense.analysis.detector import DetectorNetwork
 from effnet_dense.analysis.memory.model import build_model
 from effnet_dense.analysis.scaling import published
+from effnet_dense.analysis.scaling.query_network import QueryNetwork, has_query_head
 from effnet_dense.deployment import tensor_parts
 from effnet_dense.engine.config import load_config
 from effnet_dense.models import EfficientNet, EfficientNetClassifier
@@ -146,8 +147,9 @@ def detector_network(name: str, sizes: Detector) -> Network:
 def build_dense_network(config: Config) -> nn.Module:
     """Build a config's modules from images to dense predictions, with random weights."""
     model = build_model(config)
-    transforms = isinstance(model, DetectionTransformer)
-    return TransformerNetwork(model) if transforms else DenseNetwork(model)
+    if isinstance(model, DetectionTransformer):
+        return TransformerNetwork(model)
+    return QueryNetwork(model) if has_query_head(model) else DenseNetwork(model)
 
 
 def build_on_meta(make: Callable[[], nn.Module]) -> nn.Module:

@@ -5,7 +5,7 @@ from effnet_dense.data.coco.check import CocoReport, check_coco
 from effnet_dense.data.coco.clean import clean_coco
 from effnet_dense.data.coco.config import use_coco
 from effnet_dense.data.coco.folder import CocoSource, find_coco
-from effnet_dense.data.coco.heads import set_num_classes
+from effnet_dense.data.coco.heads import has_stuff, set_num_classes
 from effnet_dense.data.skipping import SkipBad
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     'check_coco',
     'clean_coco',
     'find_coco',
+    'has_stuff',
     'set_num_classes',
     'use_coco',
 ]

@@ -7,11 +7,14 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from effnet_dense.data.class_weights import weights_for
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.data.label_maps.decode import NO_CLASS
 
 EDGE_HEADS = ('STDCHead',)
 """Heads whose two classes are "edge" and "no edge" for any dataset."""
+QUERY_HEADS = ('MaskFormerHead', 'Mask2FormerHead')
+"""Heads whose `out_channels` are the width of their masks' features, not a number of classes."""
 
 
 def set_segmentation_classes(model: Any, num_classes: int) -> int:
@@ -45,7 +48,8 @@ def _set_head(node: Any, num_classes: int, before: int | None = None) -> int:
     if 'num_classes' in node:
         before, node['num_classes'] = node['num_classes'], num_classes
         count = 1
-        _set_out_channels(node, num_classes)
+        if type_name(node) not in QUERY_HEADS:
+            _set_out_channels(node, num_classes)
     if 'ignore_index' in node:
         node['ignore_index'] = NO_CLASS
     if isinstance(node.get('class_weight'), list | tuple):
@@ -64,18 +68,12 @@ def _set_out_channels(head: Any, num_classes: int) -> None:
 
 
 def _set_class_weight(loss: Any, num_classes: int, before: int | None) -> None:
-    """Keep weights if their number fits; others belong to other classes and are removed.
-
-    Mask classification (MaskFormer, Mask2Former) has one more, for "no object", which stays.
-    """
-    weights = list(loss['class_weight'])
-    if before is not None and len(weights) == before + 1:
-        first = weights[0] if len(set(weights[:-1])) == 1 else 1.0
-        loss['class_weight'] = [first] * num_classes + weights[-1:]
-    elif len(weights) != num_classes:
+    """Keep weights if their number fits; others belong to other classes and are removed."""
+    weights = loss['class_weight']
+    loss['class_weight'] = weights_for(weights, before, num_classes)
+    if loss['class_weight'] is None:
         print_log(
             f'--data: class_weight of {type_name(loss)} has {len(weights)} weights for the '
             f"config's own classes, the dataset has {num_classes} classes: removed. Set yours "
             'with --cfg-options.'
         )
-        loss['class_weight'] = None

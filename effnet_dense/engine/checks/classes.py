@@ -12,6 +12,15 @@ from effnet_dense.utils.counted import counted
 from effnet_dense.utils.near_names import listed, with_nearest
 from effnet_dense.utils.saved_config import KEY
 
+CLASS_HEADS = {
+    'bbox_head': 'num_classes',
+    'roi_head.bbox_head': 'num_classes',
+    'decode_head': 'num_classes',
+    'panoptic_head': 'num_things_classes',
+    'panoptic_fusion_head': 'num_things_classes',
+}
+"""Part of a model → its attribute that has the number of classes."""
+
 
 def check_classes(training: Any, validation: Any) -> None:
     """Compare the classes of two built data sets, in their order.
@@ -38,7 +47,7 @@ def check_classes(training: Any, validation: Any) -> None:
 def check_num_classes(model: Any, dataset: Any) -> None:
     """Compare the classes of a model's heads with those of its training data.
 
-    Heads of panoptic models have a part of the classes each, and are not compared.
+    Heads of models with things and stuff have a part of the classes each, and are not compared.
 
     Args:
         model: Built.
@@ -48,18 +57,19 @@ def check_num_classes(model: Any, dataset: Any) -> None:
         ValueError: A head has another number; names the key, and both numbers.
     """
     classes = classes_of(dataset)
-    if not classes or hasattr(model, 'panoptic_fusion_head') or hasattr(model, 'panoptic_head'):
+    stuff = getattr(getattr(model, 'panoptic_fusion_head', None), 'num_stuff_classes', None)
+    if not classes or stuff:
         return
-    for key in ('bbox_head', 'roi_head.bbox_head', 'decode_head'):
+    for key, name_of_number in CLASS_HEADS.items():
         part: Any = model
         for name in key.split('.'):
             part = getattr(part, name, None)
         for head in part if isinstance(part, ModuleList) else [part]:
-            number = getattr(head, 'num_classes', None)
+            number = getattr(head, name_of_number, None)
             if isinstance(number, int) and number != len(classes):
                 raise ValueError(
-                    f'model.{key}.num_classes is {number}, but train_dataloader has '
-                    f'{describe(classes)}: write model.{key}.num_classes={len(classes)}'
+                    f'model.{key}.{name_of_number} is {number}, but train_dataloader has '
+                    f'{describe(classes)}: write model.{key}.{name_of_number}={len(classes)}'
                 )
 
 

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.fileio import list_from_file
 from mmengine.registry import DATASETS
 
-from effnet_dense.data.coco import set_num_classes
+from effnet_dense.data.coco import has_stuff, set_num_classes
 from effnet_dense.data.config_walk import (
     is_segmentation,
     loop_datasets,
@@ -53,7 +53,7 @@ def set_classes(
             that can be chosen.
     """
     _check_names(names)
-    if any(key.startswith('panoptic') for key in config.model):
+    if has_stuff(config.model):
         raise ValueError(
             f'--classes {_flag(names)}: a panoptic model has things and stuff, of which a list '
             'of names does not say which is which: write num_things_classes, num_stuff_classes '

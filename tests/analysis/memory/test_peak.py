@@ -10,6 +10,7 @@ from effnet_dense.analysis.cuda_branches import cuda_branches
 from effnet_dense.analysis.memory import TrainingSetup, largest_batch, predict_peak, training_setup
 from effnet_dense.analysis.memory.byte_counter import Category
 from effnet_dense.engine.config import load_config
+from effnet_dense.settings import Settings
 from tests.helpers.measured_peak import allocated_peak, resident_peak
 
 LITE = 'efficientdet_lite0_finetune'
@@ -147,3 +148,17 @@ def test_a_loss_that_needs_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('mmseg.models.EncoderDecoder.loss', loss)
     with pytest.raises(ValueError, match=r'needs predictions with values.*AssertionError: at most'):
         predict_peak(config, setup)
+
+
+@pytest.mark.parametrize(
+    ('name', 'part'),
+    [
+        ('effnet_b3_mask2former_coco', 'Mask2Former'),
+        ('effnet_b5_mask2former_ade20k', 'Mask2FormerHead'),
+    ],
+)
+def test_queries_are_matched_by_values(name: str, part: str) -> None:
+    settings = Settings(backbone='lite0', weights='none', image_size=(64, 64), batch_size=2)
+    config = load_config(name, settings=settings)
+    with pytest.raises(ValueError, match=f'^the loss of {part} needs predictions with values'):
+        predict_peak(config, training_setup(config))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from effnet_dense.data import set_num_classes
+from effnet_dense.data.coco import has_stuff
 from tests.helpers.class_counts import num_classes
 
 
@@ -42,5 +43,29 @@ def test_one_stage_and_wrapped_models() -> None:
 
 
 def test_panoptic_model_is_rejected() -> None:
-    with pytest.raises(ValueError, match="box or mask heads for --data, got a 'panoptic_head'"):
+    expected = "box or mask heads for --data, got a 'panoptic_head' with stuff"
+    with pytest.raises(ValueError, match=expected):
         set_num_classes({'panoptic_head': {'num_things_classes': 80}}, 2)
+
+
+def test_queries_without_stuff() -> None:
+    """Mask2Former for instances: both heads, and the weights of the classes and "no object"."""
+    weights = [1.0] * 80 + [0.1]
+    model = {
+        'panoptic_head': {
+            'num_things_classes': 80,
+            'num_stuff_classes': 0,
+            'loss_cls': {'class_weight': weights},
+        },
+        'panoptic_fusion_head': {'num_things_classes': 80, 'num_stuff_classes': 0},
+    }
+    assert not has_stuff(model)
+    assert set_num_classes(model, 2) == 2
+    assert model['panoptic_fusion_head'] == {'num_things_classes': 2, 'num_stuff_classes': 0}
+    assert model['panoptic_head']['num_things_classes'] == 2
+    assert model['panoptic_head']['loss_cls']['class_weight'] == [1.0, 1.0, 0.1]
+
+
+def test_stuff() -> None:
+    assert has_stuff({'panoptic_fusion_head': {'num_stuff_classes': 53}})
+    assert not has_stuff({'bbox_head': {}, 'panoptic_head': None})

@@ -54,6 +54,13 @@ def test_out_channels(before: int | None, classes: int, after: int | None) -> No
     assert model['decode_head'] == {'num_classes': classes, 'out_channels': after}
 
 
+@pytest.mark.parametrize('kind', ['MaskFormerHead', 'Mask2FormerHead'])
+def test_features_of_masks_keep_their_width(kind: str) -> None:
+    head = {'type': kind, 'num_classes': 150, 'out_channels': 256}
+    set_segmentation_classes({'decode_head': head}, 4)
+    assert head == {'type': kind, 'num_classes': 4, 'out_channels': 256}
+
+
 def weighted(weights: Any, num_classes: int = 4) -> dict[str, Any]:
     loss = {'type': 'CrossEntropyLoss', 'class_weight': weights}
     return {'decode_head': {'num_classes': num_classes, 'loss_decode': loss}}
