@@ -73,6 +73,7 @@ SMALL = {
     'effnet_b5_upernet_ade20k': UPERNET,
     'effnet_b3_bifpn_ade20k': BIFPN,
     'effnet_b3_bifpn_cityscapes': BIFPN,
+    'effnet_lite0_eseg_cityscapes': BIFPN,
     'efficientdet_d4_seg_voc2012': BIFPN,
 }
 # One config per dataset, for tests of the data.
@@ -489,6 +490,10 @@ COSTS = {
     'effnet_b3_bifpn_cityscapes': (
         (10_103_336, 734_536, 176_019),
         (9_723_707_456, 3_251_974_144, 5_716_836_352),
+    ),
+    'effnet_lite0_eseg_cityscapes': (
+        (2_958_848, 285_056, 15_635),
+        (3_801_726_976, 918_505_856, 499_122_176),
     ),
 }
 

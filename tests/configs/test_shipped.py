@@ -39,6 +39,8 @@ PROMISED = {
     'effnet_b0_mask_rcnn_bifpn_coco.py',
     'effnet_b3_mask_rcnn_bifpn_coco.py',
     'effnet_b0_rtmdet_ins_coco.py',
+    'effnet_b3_mask2former_coco.py',
+    'effnet_b7_mask_rcnn_copypaste_coco.py',
     'effnet_lite0_mask_rcnn_finetune.py',
     'effnet_b3_panoptic_fpn_coco.py',
     'effnet_b0_fpn_ade20k.py',
@@ -47,6 +49,8 @@ PROMISED = {
     'effnet_b5_upernet_ade20k.py',
     'effnet_b3_bifpn_ade20k.py',
     'effnet_b3_bifpn_cityscapes.py',
+    'effnet_b5_mask2former_ade20k.py',
+    'effnet_lite0_eseg_cityscapes.py',
     'efficientdet_d4_seg_voc2012.py',
 }
 
@@ -117,9 +121,12 @@ def test_features_have_the_strides_of_the_anchors(name: str) -> None:
     model = build(copy.deepcopy(CONFIGS[name])).eval()
     with torch.no_grad():
         features = model.extract_feat(torch.randn(1, 3, 64, 64))
-    head = getattr(model, 'rpn_head', None) or model.bbox_head
-    generator = getattr(head, 'prior_generator', None)  # DETRs have no priors, and four scales
-    strides = [width for width, _ in generator.strides] if generator else [8, 16, 32, 64]
+    if hasattr(model, 'panoptic_head'):  # queries, no anchors
+        strides = model.panoptic_head.pixel_decoder.strides
+    else:
+        head = getattr(model, 'rpn_head', None) or model.bbox_head
+        generator = getattr(head, 'prior_generator', None)  # DETRs have no priors, and four scales
+        strides = [width for width, _ in generator.strides] if generator else [8, 16, 32, 64]
     assert [f.shape[-1] for f in features] == [max(1, 64 // stride) for stride in strides]
 
 
@@ -162,7 +169,8 @@ def test_data_folder_sets_classes_and_files(name: str, tmp_path: Path) -> None:
         assert dataset.metainfo.classes == ('square', 'bar')
     assert config.val_evaluator.ann_file == str(data / 'annotations' / 'val.json')
     model = build(config)
-    head = model.roi_head.bbox_head if 'roi_head' in config.model else model.bbox_head
+    parts = (getattr(model, 'roi_head', model), 'bbox_head'), (model, 'panoptic_head')
+    (head,) = (getattr(part, key) for part, key in parts if hasattr(part, key))
     assert head.num_classes == 2
 
 

@@ -51,7 +51,7 @@ def test_two_levels_are_the_fewest():
         bifpn_nodes(1)
 
 
-@pytest.mark.parametrize(('num_levels', 'count'), [(4, 6), (5, 8), (6, 10)])
+@pytest.mark.parametrize(('num_levels', 'count'), [(4, 6), (5, 8), (6, 10), (8, 14)])
 def test_number_of_nodes(num_levels, count):
     nodes = bifpn_nodes(num_levels)
     assert len(nodes) == count
@@ -185,6 +185,16 @@ def test_levels(fusion, padding):
         assert [out.shape[-1] for out in outs] == [32 >> start_level + n for n in range(num_outs)]
         sum(out.square().sum() for out in outs).backward()
         assert all(parameter.grad is not None for parameter in neck.parameters())
+
+
+def test_levels_up_to_p9():
+    """ESeg's (arXiv 2203.12683): P2–P5 of the backbone, P6–P9 pooled from P5, halved to 1 × 2."""
+    sizes = [(128, 256), (64, 128), (32, 64), (16, 32)]
+    neck = BiFPN([8, 8, 12, 20], 8, num_outs=8, num_cells=2).eval()
+    with torch.no_grad():
+        outs = neck(features(*sizes, channels=(8, 8, 12, 20), batch=1))
+    expected = [*sizes, (8, 16), (4, 8), (2, 4), (1, 2)]
+    assert [tuple(out.shape[2:]) for out in outs] == expected
 
 
 def test_edges_are_projected_on_their_own_in_the_first_cell_alone():
