@@ -26,7 +26,7 @@ from torch import nn
 from effnet_dense.commands.config_arguments import add_options
 from effnet_dense.commands.program import run
 from effnet_dense.data.coco.heads import set_num_classes
-from effnet_dense.data.config_walk import type_name
+from effnet_dense.data.config_walk import leaf_datasets, type_name
 from effnet_dense.engine.config import apply_options, load_config
 from effnet_dense.engine.jobs import build_runner
 from effnet_dense.settings import Settings
@@ -79,7 +79,8 @@ def overfit_config(
         ValueError: The config's data are not in COCO's format, or see `load_config`.
     """
     config = load_config(name, settings=settings, work_dir=work_dir)
-    kind = type_name(config.train_dataloader.dataset)
+    trained = next(iter(leaf_datasets(config.train_dataloader.dataset)))  # inside copy-paste
+    kind = type_name(trained)
     if kind != 'CocoDataset':
         raise ValueError(f'{name}: expected a CocoDataset in train_dataloader, got {kind!r}')
     annotations = json.loads(truth.read_text(encoding='utf-8'))
@@ -119,7 +120,8 @@ def _use_images(config: Config, truth: Path, images: Path, classes: Sequence[str
     """Let all loops read the same images without augmentation."""
     reading = list(config.test_dataloader.dataset.pipeline)
     # Test pipelines load objects after resizing, at the size of the image file.
-    annotations = [s for s in config.train_dataloader.dataset.pipeline if 'LoadAnn' in s.type]
+    trained = next(iter(leaf_datasets(config.train_dataloader.dataset)))
+    annotations = [step for step in trained.pipeline if 'LoadAnn' in step.type]
     resizing = [step for step in reading[1:] if 'LoadAnn' not in step.type]
     steps = [reading[0], annotations[0], *resizing]
     for loop in LOOPS:
