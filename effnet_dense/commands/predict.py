@@ -71,6 +71,13 @@ def parser(prog: str | None = None) -> Parser:
         metavar='JSON',
         help='take image and category ids from this file in COCO format',
     )
+    add(
+        '--annotate',
+        type=score,
+        metavar='S',
+        help="also write annotations.json, a dataset in COCO's format: detections from this score "
+        'on, to correct in an annotation tool or to train on',
+    )
     add('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
     add('--deploy', action='store_true', help='fold norms into convolutions first: faster')
     add('--channels-last', action='store_true', help='memory format that is usually faster')
@@ -115,7 +122,9 @@ def main(args: argparse.Namespace) -> None:
     opened = open_exported(args) if is_exported(args.config) else open_checkpoint(args)
     predictor, sources, folder = opened
     out = args.out or output_folder(f'{folder}/predictions')
-    skipped = infer(predictor, sources, out, args.score_thr, args.batch_size, args.ann_file)
+    skipped = infer(
+        predictor, sources, out, args.score_thr, args.batch_size, args.ann_file, args.annotate
+    )
     print(f'drawings and JSON files: {out}')
     if skipped:
         raise ValueError(f'{counted(len(skipped), "file")} skipped, the other results are in {out}')

@@ -15,6 +15,7 @@ import cv2
 from mmengine.logging import print_log
 from rich.progress import Progress
 
+from effnet_dense.data.config_walk import is_segmentation
 from effnet_dense.engine.checks.numbers import check_share
 from effnet_dense.engine.input_channels import RGB
 from effnet_dense.evaluation.captions import ImageArray
@@ -61,6 +62,7 @@ def infer(
     score_thr: float = 0.3,
     batch_size: int = 1,
     ann_file: str | Path | None = None,
+    annotate: float | None = None,
 ) -> list[str]:
     """Predict on images, folders and videos, and write the files that `results` describes.
 
@@ -72,6 +74,8 @@ def infer(
             test_cfg lets through.
         batch_size: Images, or frames of a video, per forward pass.
         ann_file: Take the ids of images and categories from this file in COCO's format.
+        annotate: Also write detections from this score on as annotations.json, a dataset in COCO's
+            format.
 
     Returns:
         A line for each file that was skipped because it could not be read, predicted on or
@@ -83,12 +87,16 @@ def infer(
             the results until that image.
         FileExistsError: A result has the name of a file that the package did not write, or another
             process predicts into the folder.
-        ValueError: A result would replace an input, `ann_file` lacks classes, or a number is
-            impossible.
+        ValueError: A result would replace an input, `ann_file` lacks classes, a number is
+            impossible, or `annotate` is given to a model of label maps.
     """
     if batch_size < 1:
         raise ValueError(f'expected a batch_size of at least 1, got {batch_size}')
     check_share('score_thr', score_thr)
+    if annotate is not None:
+        check_share('annotate', annotate)
+        if predictor.things or is_segmentation(predictor.config):
+            raise ValueError('annotate is for detectors: this model predicts label maps')
     check_folder(out)
     lines: list[str] = []
     more = () if predictor.channels == RGB else ('.npy',)
@@ -96,7 +104,7 @@ def infer(
     paths = OutputPaths.of(inputs)
     paths.check(Path(out), inputs, ann_file)
     with locked(out, PREDICTION):
-        run = _Run(predictor, out, paths, score_thr, batch_size, ann_file)
+        run = _Run(predictor, out, paths, score_thr, batch_size, ann_file, annotate)
         for item in inputs:
             if not is_utf8(item.path.name):
                 line = f'{one_line(item.path)} is not UTF-8: its results are named {item.name}'
@@ -117,6 +125,7 @@ class _Run:
         score_thr: float,
         batch_size: int,
         ann_file: str | Path | None,
+        annotate: float | None,
     ) -> None:
         classes = predictor.dataset_meta['classes']
         ids: CocoIds = ids_from(ann_file, classes) if ann_file else default_ids(classes)
@@ -126,7 +135,9 @@ class _Run:
         self.score_thr = score_thr
         self.drawer = Drawer(predictor.config, predictor.dataset_meta)
         _ = self.drawer.visualizer  # a wrong config ends the run before the first image
-        self.results = Results(out, classes, ids, predictor.things, paths.maps, paths.drawings)
+        self.results = Results(
+            out, classes, ids, predictor.things, paths.maps, paths.drawings, annotate
+        )
         self.skipped: list[str] = []
         self.frames = 0
         self.detections: tuple[int, int] | None = None

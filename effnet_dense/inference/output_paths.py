@@ -11,7 +11,7 @@ from effnet_dense.inference.inputs import Input
 from effnet_dense.utils.output_names import drop_suffix, folders_of, replace_suffix
 from effnet_dense.utils.outputs import check_free, check_not_read
 
-LISTS = ('images.json', 'predictions.json', 'panoptic.json')
+LISTS = ('images.json', 'predictions.json', 'panoptic.json', 'annotations.json')
 
 
 @dataclass(frozen=True)

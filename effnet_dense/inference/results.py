@@ -2,6 +2,7 @@
 
 images.json         images and categories: `COCO('images.json').loadRes('predictions.json')`
 predictions.json    detections: COCO's results, a list; masks as run lengths
+annotations.json    if asked for: detections as a dataset in COCO's format
 panoptic.json       panoptic: COCO's annotations; label maps are in panoptic/NAME.png
 labels/NAME.png     semantic: the class of each pixel, counted from 0, which is its category id
 pictures/NAME       images with drawn predictions
@@ -21,6 +22,7 @@ from panopticapi.utils import id2rgb
 
 from effnet_dense.evaluation.captions import ImageArray
 from effnet_dense.evaluation.image_writing import write_image
+from effnet_dense.inference.annotations import dataset_annotations
 from effnet_dense.inference.categories import CocoIds
 from effnet_dense.inference.coco_results import detections, segments
 from effnet_dense.inference.json_list import JsonList
@@ -44,6 +46,7 @@ class Results:
         things: Number of thing classes, which come first; 0 unless the model is panoptic.
         maps: Image's name → its label map's, where more than the suffix differs.
         drawings: Image's name → its drawing's, where they differ.
+        annotate: Lowest score of the detections that become annotations; None for no such file.
     """
 
     def __init__(
@@ -54,10 +57,12 @@ class Results:
         things: int = 0,
         maps: Mapping[str, str] | None = None,
         drawings: Mapping[str, str] | None = None,
+        annotate: float | None = None,
     ) -> None:
         self.folder = claim_folder(folder)
         self._maps = maps or {}
         self._drawings = drawings or {}
+        self._annotate = annotate
         self._classes = classes
         self._ids = ids
         self._things = things
@@ -139,6 +144,17 @@ class Results:
     def _add_detections(self, image: dict[str, Any], instances: Any) -> None:
         entries = self._list('predictions')
         for entry in detections(instances, image['id'], self._ids.categories):
+            entries.add(entry)
+        entries.flush()
+        if self._annotate is not None:
+            self._add_annotations(image['id'], instances, self._annotate)
+
+    def _add_annotations(self, image_id: int, instances: Any, score_thr: float) -> None:
+        entries = self._list('annotations', '{"annotations": ')
+        first = entries.count + 1
+        for entry in dataset_annotations(
+            instances, image_id, self._ids.categories, score_thr, first
+        ):
             entries.add(entry)
         entries.flush()
 
