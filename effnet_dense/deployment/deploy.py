@@ -199,10 +199,10 @@ def _compile(model: nn.Module) -> None:
 def tensor_parts(model: nn.Module) -> dict[str, Any]:
     """Return the parts of a detector or segmentor that map tensors to tensors, or the model.
 
-    Of a DETR these are backbone and neck: what follows has inputs of its own.
+    Of a DETR and of Mask2Former these are backbone and neck: what follows has inputs of its own.
     """
-    detr = hasattr(model, 'forward_transformer')
-    names = TENSOR_PARTS[:2] if detr else TENSOR_PARTS
+    queries = hasattr(getattr(model, 'decode_head', None), 'query_embed')
+    names = TENSOR_PARTS[:2] if queries or hasattr(model, 'forward_transformer') else TENSOR_PARTS
     parts = {name: getattr(model, name, None) for name in names}
     found = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
     return found or {'model': model}

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from effnet_dense.deployment import deploy, tensor_parts
 from effnet_dense.engine.config import load_config
 from effnet_dense.settings import Settings
 from tests.helpers.build import FOLDER, build
@@ -114,6 +115,18 @@ def test_a_data_folder_sets_the_classes_of_label_maps(tmp_path: Path) -> None:
     assert head.num_classes == classes != 150
     assert head.class_weight == [1.0] * classes + [0.1]
     assert head.mask_embed[-1].out_features == 256, 'masks have features, not classes'
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_what_is_compiled_ends_before_the_queries(name: str) -> None:
+    """Their head also takes the images' sizes; `deploy` folds what comes before it."""
+    model = build(load(name)).eval()
+    assert list(tensor_parts(model)) == ['backbone']
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = model.extract_feat(x)
+        for ours, theirs in zip(deploy(model).extract_feat(x), before, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
