@@ -10,6 +10,7 @@ from mmengine.config import Config
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.settings.device import device_of
 from effnet_dense.engine.settings.notes import note, refusal
+from effnet_dense.engine.settings.sized_nodes import each_node
 
 PLAIN = 'OptimWrapper'
 MIXED = ('AmpOptimWrapper', 'CPUAmpOptimWrapper', 'ApexOptimWrapper')
@@ -28,7 +29,8 @@ def set_precision(config: Config, precision: str) -> None:
         precision: 'fp32', 'fp16' or 'bf16'.
 
     Raises:
-        ValueError: The device cannot compute in it, or the config has its own optimizer wrapper.
+        ValueError: The device or a loss cannot compute in it, or the config has its own optimizer
+            wrapper.
     """
     flag = f'--precision {precision}'
     wrapper: Any = config.get('optim_wrapper')
@@ -45,6 +47,8 @@ def set_precision(config: Config, precision: str) -> None:
         )
     device = torch.device(device_of(config))
     _check(flag, precision, device)
+    if precision != 'fp32' and device.type == 'cuda':
+        _check_losses(flag, config)
     for key in OF_MIXED:
         wrapper.pop(key, None)
     wrapper.update(_wrapper(precision, device))
@@ -78,6 +82,18 @@ def _check(flag: str, precision: str, device: torch.device) -> None:
             f'{torch.cuda.get_device_name(device)} does not compute in bfloat16',
             'write --precision fp16',
         )
+
+
+def _check_losses(flag: str, config: Config) -> None:
+    """Check that no loss needs float32: autocast on GPUs forbids cross-entropy of probabilities."""
+    for node in each_node(config.get('model')):
+        if node.get('activated'):
+            raise refusal(
+                flag,
+                f'{type_name(node)} of {type_name(config.model)} takes probabilities '
+                '(activated=True), which PyTorch does not allow in mixed precision on a GPU',
+                'write --precision fp32',
+            )
 
 
 def _has_bfloat16(device: torch.device) -> bool:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from effnet_dense.engine.config import load_config
 from effnet_dense.engine.flags import use_amp
 from effnet_dense.engine.settings.precision import set_precision
 
@@ -76,3 +77,15 @@ def test_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu(monkeypatch, bfloat16=False)
     with pytest.raises(ValueError, match='T4 does not compute in bfloat16; write --precision fp16'):
         set_precision(config(), 'bf16')
+
+
+def test_losses_of_probabilities_need_float32_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu(monkeypatch, bfloat16=True)
+    built = load_config('effnet_b0_tood_coco')
+    for precision in ('fp16', 'bf16'):
+        with pytest.raises(ValueError, match=r'FocalLoss of TOOD takes probabilities .* fp32'):
+            set_precision(built, precision)
+    set_precision(built, 'fp32')
+    built.device = 'cpu'
+    set_precision(built, 'bf16')
+    set_precision(load_config('effnet_b0_gfl_coco'), 'bf16')
