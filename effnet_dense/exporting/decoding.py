@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 import torch
-from mmdet.models.dense_heads import RPNHead, RTMDetInsHead
+from mmdet.models.dense_heads import GFLHead, RPNHead, RTMDetInsHead
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBBoxCoder
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ STEPS = (
 )
 """What `Decoder` and `suppression` do in place of mmdet's BaseDenseHead, and of `KINDS`."""
 
-KINDS: tuple[Any, ...] = (RPNHead, RTMDetInsHead)
+KINDS: tuple[Any, ...] = (RPNHead, RTMDetInsHead, GFLHead)
 """Heads whose own steps `Decoder` and the modules after it do, too."""
 
 
@@ -135,7 +135,8 @@ class Decoder(nn.Module):
 def decode(coder: Any, priors: Tensor, deltas: Tensor) -> Tensor:
     """Priors (N, K, 4) or (N, K, 2), deltas (N, K, 4) → boxes (N, K, 4)."""
     if isinstance(coder, DistancePointBBoxCoder):
-        points = priors[..., :2]
+        boxes = priors.shape[-1] == 4  # whose centres are the points
+        points = (priors[..., :2] + priors[..., 2:]) * 0.5 if boxes else priors
         return torch.cat([points - deltas[..., :2], points + deltas[..., 2:]], -1)
     stds, means = deltas.new_tensor(coder.stds), deltas.new_tensor(coder.means)
     deltas = deltas * stds + means

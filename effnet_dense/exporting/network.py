@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmdet.models.dense_heads import RTMDetInsHead
+import torch
+from mmdet.models.dense_heads import GFLHead, RTMDetInsHead
 from torch import Tensor, nn
 
 from effnet_dense.exporting.attention import folded_for_export
@@ -57,11 +58,31 @@ class DetectionNetwork(nn.Module):
 
     def levels(self, images: Tensor) -> tuple[Any, ...]:
         """Return the head's outputs: lists of the levels' maps."""
-        return tuple(self.head(self.neck(self.backbone(images))))
+        outputs = tuple(self.head(self.neck(self.backbone(images))))
+        if isinstance(self.head, GFLHead):
+            strides = (stride[0] for stride in self.head.prior_generator.strides)
+            pairs = zip(outputs[1], strides, strict=True)
+            return outputs[0], [expected_distances(bins, stride) for bins, stride in pairs]
+        return outputs
 
     def joined(self, levels: Sequence[Any]) -> tuple[Tensor, ...]:
         """Join the levels of each output but prototypes."""
         return join_levels(levels, output_widths(self.head))
+
+
+def expected_distances(bins: Tensor, stride: int) -> Tensor:
+    """Return the means of GFL's distributions over distances (arXiv:2006.04388, equation 3).
+
+    Args:
+        bins: (N, 4 · B, h, w), logits of the distances 0, 1, … B − 1 strides for each side.
+        stride: Of the level, in pixels.
+
+    Returns:
+        (N, 4, h, w), in pixels.
+    """
+    shares = bins.unflatten(1, (4, -1)).softmax(2)
+    steps = torch.arange(shares.shape[2], device=bins.device, dtype=bins.dtype)
+    return (shares * steps[:, None, None]).sum(2) * stride
 
 
 def output_widths(head: Any) -> tuple[int, ...]:

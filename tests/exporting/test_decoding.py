@@ -11,7 +11,7 @@ from torch import Tensor
 
 from effnet_dense.engine.config import load_config
 from effnet_dense.exporting.decoding import Decoder, check_head
-from effnet_dense.exporting.network import DetectionNetwork
+from effnet_dense.exporting.network import DetectionNetwork, expected_distances
 from effnet_dense.models.dense_losses import flatten_levels
 from tests.helpers.head_outputs import HEADS, SHAPES, SIDES, head_and_levels
 
@@ -19,6 +19,40 @@ from tests.helpers.head_outputs import HEADS, SHAPES, SIDES, head_and_levels
 @pytest.mark.parametrize('name', HEADS)
 def test_candidates_are_those_of_the_head(name: str) -> None:
     head, outputs = head_and_levels(name, **HEADS[name])
+    check_candidates(head, outputs, outputs)
+
+
+def test_distributions_of_distances_are_those_of_gfl() -> None:
+    """Their means are distances from the centres of anchors, here up to 16 strides."""
+    options = {'model.test_cfg.score_thr': 0.3, 'model.test_cfg.nms_pre': 40}
+    model = load_config('effnet_b0_gfl_coco', options=options).model
+    init_default_scope('mmdet')
+    head: Any = MODELS.build({**model.bbox_head, 'test_cfg': model.test_cfg})
+    draw = torch.Generator().manual_seed(0)
+    strides = [stride for stride, _ in head.prior_generator.strides]
+    logits, bins = (
+        [torch.randn(2, width, SIDES[0] // s, SIDES[1] // s, generator=draw) for s in strides]
+        for width in (head.cls_out_channels, 4 * 17)
+    )
+    pairs = zip(bins, strides, strict=True)
+    distances = [expected_distances(level * 3, stride) for level, stride in pairs]
+    check_candidates(head, (logits, [level * 3 for level in bins]), (logits, distances))
+
+
+def test_a_distribution_by_hand() -> None:
+    """Two bins in a ratio of 1 : 3 lie at 0.75 strides, on all sides."""
+    bins = torch.tensor([1.0, 3.0]).log().repeat(4)[None, :, None, None]
+    assert torch.allclose(expected_distances(bins, 8), torch.full((1, 4, 1, 1), 6.0))
+
+
+def check_candidates(head: Any, outputs: Any, ours: Any) -> None:
+    """Compare the decoder's candidates with the head's.
+
+    Args:
+        head: Of mmdet's interface.
+        outputs: The head's own, lists of levels.
+        ours: The exported network's.
+    """
     metas = [dict(img_shape=shape, scale_factor=(1.0, 1.0)) for shape in SHAPES]
     with torch.no_grad():
         wanted = head.predict_by_feat(
@@ -26,7 +60,7 @@ def test_candidates_are_those_of_the_head(name: str) -> None:
         )
         raw = [
             flatten_levels(levels, width)
-            for levels, width in zip(outputs, (head.cls_out_channels, 4, 1), strict=False)
+            for levels, width in zip(ours, (head.cls_out_channels, 4, 1), strict=False)
         ]
         boxes, scores, labels = Decoder(head, SIDES)(
             *raw[:2], torch.tensor(SHAPES).float(), *raw[2:]
