@@ -15,7 +15,7 @@ from torch import nn
 from effnet_dense.data import check_data_files
 from effnet_dense.data.config_walk import metrics_of, type_name
 from effnet_dense.engine.checkpoint_of_run import map_classes, use_classes_of
-from effnet_dense.engine.checks.top_level import check_model
+from effnet_dense.engine.checks.top_level import check_model, check_tested
 from effnet_dense.engine.cuda_graphs import COMPILED
 from effnet_dense.engine.flags import (
     draw_predictions,
@@ -120,6 +120,7 @@ def test(
             test reads what an output would replace.
     """
     check_model(config)
+    check_tested(config)
     if cuda_graphs:
         check_test_graphs(config.get('device'), bool(tta), bool(config.get('compile')))
     config.load_from = None if checkpoint is None else str(checkpoint)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from effnet_dense.data.config_walk import leaf_datasets
+from effnet_dense.data.config_walk import is_segmentation, leaf_datasets, type_name
 
 MERGES = ('nms', 'wbf')
 SCALES = (1.0, 0.83, 1.2)
@@ -33,18 +33,19 @@ def use_tta(config: Config, merge: str | None = None) -> None:
     """
     if merge not in (None, *MERGES):
         raise ValueError(f'tta must be one of {", ".join(MERGES)}, got {merge!r}')
-    detects = config.get('default_scope') != 'mmseg'
+    detects = not is_segmentation(config)
     if merge and not detects:
-        raise ValueError(f'tta={merge} merges boxes, this config is a segmentor: use tta alone')
+        raise ValueError(f'tta={merge} merges boxes, this config is for a segmentor: use tta alone')
     if detects and has_masks(config.model):
-        raise ValueError('tta merges boxes: predictions of masks or panoptic maps are not merged')
+        raise ValueError('tta merges boxes only; this model predicts masks or panoptic maps')
     if not detects and not (config.get('tta_model') and config.get('tta_pipeline')):
         raise ValueError(
             "tta needs tta_model=dict(type='SegTTAModel') and a tta_pipeline with TestTimeAug in "
-            'the config of a segmentor'
+            "a segmentor's config"
         )
     for dataset in leaf_datasets(config.test_dataloader.dataset):
-        dataset.pipeline = config.get('tta_pipeline') or views_of(dataset.pipeline)
+        steps = dataset.get('pipeline') or []
+        dataset.pipeline = config.get('tta_pipeline') or views_of(steps)
     if merge or not config.get('tta_model'):
         config.tta_model = merging_model(config.model.get('test_cfg') or {}, merge or 'nms')
 
@@ -75,15 +76,17 @@ def views_of(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a test pipeline that gives both flips of each image at `SCALES`.
 
     Raises:
-        ValueError: The pipeline has no `Resize` with a scale, or none that packs.
+        ValueError: The pipeline has no `Resize` with a scale, or several, or does not end with
+            `PackDetInputs`.
     """
     steps = [dict(step) for step in pipeline]
-    names = [str(step['type']).rpartition('.')[2] for step in steps]
-    sized = [i for i, name in enumerate(names) if name == 'Resize' and 'scale' in steps[i]]
+    names = [type_name(step) for step in steps]
+    sized = [i for i, step in enumerate(steps) if names[i] == 'Resize' and step.get('scale')]
     if len(sized) != 1 or names[-1] != 'PackDetInputs':
         raise ValueError(
-            'tta without a tta_pipeline needs one Resize(scale=...) in the test pipeline, and '
-            f'PackDetInputs at its end, got {", ".join(names)}'
+            'tta without a tta_pipeline needs a test pipeline with one Resize(scale=...) and '
+            f'PackDetInputs at its end, got {", ".join(map(_named, steps)) or "no step"}: add '
+            'tta_pipeline and tta_model to the config'
         )
     at = sized[0]
     pack = dict(steps[-1])
@@ -105,7 +108,13 @@ def views_of(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def scaled(size: Any, factor: float) -> Any:
-    """Scale an image size in pixels; an unlimited side stays so."""
+    """Scale an image size in pixels; an unlimited side stays so.
+
+    Raises:
+        ValueError: It is no number, nor several.
+    """
+    if isinstance(size, str) or not isinstance(size, int | float | Sequence):
+        raise ValueError(f'tta expected numbers as scale of Resize, got {size!r}')
     if isinstance(size, int | float):
         return round(size * factor) if math.isfinite(size) else size
     return tuple(scaled(side, factor) for side in size)
@@ -113,6 +122,13 @@ def scaled(size: Any, factor: float) -> Any:
 
 def _any_size(step: dict[str, Any]) -> dict[str, Any]:
     """Pad to the stride in place of the test size, which larger views exceed."""
-    if str(step['type']).rpartition('.')[2] != 'Pad' or not step.get('size'):
+    if type_name(step) != 'Pad' or not step.get('size'):
         return step
     return {**step, 'size': None, 'size_divisor': STRIDE}
+
+
+def _named(step: Mapping[str, Any]) -> str:
+    """Name a step, a `Resize` with the arguments of its size."""
+    name = type_name(step) or 'a step without type'
+    sizes = [key for key in ('scale', 'img_scale', 'scale_factor') if step.get(key)]
+    return f'{name}({", ".join(f"{key}={step[key]}" for key in sizes)})' if sizes else name

@@ -15,7 +15,7 @@ from effnet_dense.registry import MODELS
 
 @MODELS.register_module()
 class WBFTTAModel(DetTTAModel):
-    """mmdet's DetTTAModel with weighted boxes fusion (arXiv 1910.13302): `--tta wbf`.
+    """mmdet's DetTTAModel with weighted boxes fusion (arXiv 1910.13302), for `--tta-merge wbf`.
 
     A fused box is the mean of the views' boxes of a class that overlap, weighted by their scores.
     Its score is their mean, times the share of views that found it.

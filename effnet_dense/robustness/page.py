@@ -11,7 +11,7 @@ from effnet_dense.report.page import write_html
 from effnet_dense.report.sections import Cell, Chart, Gallery, Section, Table, Tile
 from effnet_dense.robustness.figures import Figures
 from effnet_dense.robustness.request import Request
-from effnet_dense.robustness.text import shown
+from effnet_dense.robustness.text import share, shown
 from effnet_dense.utils.counted import counted
 
 PAGE = 'index.html'
@@ -53,7 +53,7 @@ def _tiles(figures: Figures) -> list[Tile]:
     tiles = [Tile(shown(figures.performance), f'{figures.name} on clean images (P)')]
     if figures.corrupted:
         tiles.append(Tile(shown(figures.under_corruption), 'under corruption (mPC)'))
-        tiles.append(Tile(f'{figures.relative:.1%}', 'mPC ÷ P (rPC)'))
+        tiles.append(Tile(share(figures.relative), 'mPC ÷ P (rPC)'))
     for attack in figures.attacked:
         epsilon, value = list(figures.by_epsilon(attack).items())[-1]
         tiles.append(Tile(shown(value), f'under {attack.upper()}, ε = {epsilon:g}/255'))

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from effnet_dense.data import check_data_files
 from effnet_dense.data.config_walk import is_segmentation, leaf_datasets, type_name
 from effnet_dense.engine.checkpoint_of_run import use_classes_of
-from effnet_dense.engine.checks.top_level import check_model
+from effnet_dense.engine.checks.top_level import check_model, check_tested
 from effnet_dense.engine.hooks.mapped_classes import MappedClassesHook
 from effnet_dense.engine.jobs import build_runner
 from effnet_dense.engine.quiet import quiet_libraries
@@ -50,6 +50,7 @@ class Session:
         self.config = config = copy.deepcopy(config)
         self.max_images = max_images
         check_model(config)
+        check_tested(config)
         config.load_from, config.resume, config.report = str(checkpoint), False, False
         fit_to_detector(config, checkpoint)
         config.test_dataloader.persistent_workers = False

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from effnet_dense.robustness.figures import Figures
+from effnet_dense.utils.counted import counted
+
+NONE = '–'
 
 
 def as_text(figures: Figures) -> str:
@@ -20,10 +24,12 @@ def as_text(figures: Figures) -> str:
 
 def summary_line(figures: Figures) -> str:
     """Return P, mPC and rPC in a line."""
-    line = f'{figures.images} images: clean {figures.name} (P) {shown(figures.performance)}'
+    line = (
+        f'{counted(figures.images, "image")}: clean {figures.name} (P) {shown(figures.performance)}'
+    )
     if figures.corrupted:
         line += f', under corruption (mPC) {shown(figures.under_corruption)}'
-        line += f', relative (rPC) {figures.relative:.1%}'
+        line += f', relative (rPC) {share(figures.relative)}'
     return line
 
 
@@ -61,5 +67,15 @@ def values_line(name: str, values: Mapping[Any, float]) -> str:
 
 
 def shown(value: float) -> str:
-    """Format a figure: three decimals of shares, two of percentages."""
+    """Format a figure: three decimals of shares, two of percentages, a dash for none.
+
+    COCO's −1 is none: there was no object to find.
+    """
+    if math.isnan(value) or value == -1:
+        return NONE
     return f'{value:.3f}' if value <= 1 else f'{value:.2f}'
+
+
+def share(value: float) -> str:
+    """Format a share as a percentage, a dash for none."""
+    return NONE if math.isnan(value) else f'{value:.1%}'

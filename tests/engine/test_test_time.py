@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmcv.transforms import Compose
+from mmdet.datasets.transforms import PackDetInputs, Resize
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
@@ -103,10 +104,10 @@ def test_a_config_keeps_its_own_views() -> None:
 @pytest.mark.parametrize(
     ('name', 'merge', 'message'),
     [
-        ('effnet_lite0_fpn_camvid', 'wbf', 'this config is a segmentor'),
-        ('effnet_lite0_mask_rcnn_finetune', None, 'predictions of masks'),
-        ('effnet_b0_rtmdet_ins_coco', 'nms', 'predictions of masks'),
-        ('effnet_b3_panoptic_fpn_coco', None, 'predictions of masks'),
+        ('effnet_lite0_fpn_camvid', 'wbf', 'this config is for a segmentor'),
+        ('effnet_lite0_mask_rcnn_finetune', None, 'this model predicts masks'),
+        ('effnet_b0_rtmdet_ins_coco', 'nms', 'this model predicts masks'),
+        ('effnet_b3_panoptic_fpn_coco', None, 'this model predicts masks'),
         (RETINANET, 'mean', "one of nms, wbf, got 'mean'"),
     ],
 )
@@ -118,6 +119,31 @@ def test_what_is_not_merged(name: str, merge: str | None, message: str) -> None:
 def test_a_pipeline_without_a_size() -> None:
     with pytest.raises(ValueError, match=r'one Resize\(scale=...\).*got LoadImageFromFile'):
         views_of([dict(type='LoadImageFromFile'), dict(type='PackDetInputs')])
+
+
+@pytest.mark.parametrize(
+    ('step', 'message'),
+    [
+        (
+            dict(type='Resize', scale=None, scale_factor=0.5),
+            r'got Resize\(scale_factor=0.5\), Pack',
+        ),
+        (dict(type='Resize', img_scale=(64, 64)), r'got Resize\(img_scale=\(64, 64\)\)'),
+        (dict(type='mmyolo.LetterResize', scale=(64, 64)), r'got LetterResize\(scale=\(64, 64\)\)'),
+        (dict(type='MultiScaleFlipAug', img_scale=(64, 64)), 'add tta_pipeline and tta_model'),
+        (dict(scale=(64, 64)), 'got a step without type'),
+        (dict(type='Resize', scale='64'), "expected numbers as scale of Resize, got '64'"),
+    ],
+)
+def test_other_resizing(step: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        views_of([step, dict(type='PackDetInputs')])
+
+
+def test_classes_as_types() -> None:
+    """Configs of mmengine's lazy style."""
+    views = views_of([dict(type=Resize, scale=64), dict(type=PackDetInputs)])
+    assert [each['scale'] for each in views[0]['transforms'][0]] == [64, 53, 77]
 
 
 def test_a_segmentor_needs_its_own() -> None:

@@ -17,6 +17,8 @@ from effnet_dense.data.folders import SPLITS, listing
 from effnet_dense.data.formats.detect import find_dataset
 from effnet_dense.data.formats.found import FoundData
 from effnet_dense.data.normalise import NormalPart, Repair, normalise
+from effnet_dense.data.normalise.image_names import KEYS as NAME_KEYS
+from effnet_dense.data.normalise.image_names import stated_name
 from effnet_dense.data.parts import Division, divide
 from effnet_dense.data.resizing import Scale
 from effnet_dense.data.same_images import repeated_images
@@ -190,7 +192,15 @@ def _expect_images(found: FoundData, chosen: Mapping[str, NormalPart]) -> None:
             split = found.splits.get(name) or next(iter(found.splits.values()))
             places = ' or '.join(map(str, split.image_dirs)) or str(found.root)
             hints = ''.join(f'\n{hint}' for hint in part.hints)
-            first = escape_controls(str(split.data['images'][0].get('file_name')))
+            record = split.data['images'][0]
+            stated = record.get('file_name')
+            first = escape_controls(str(stated or stated_name(record)[1]))
+            if not first:
+                raise FileNotFoundError(
+                    f'none of the {len(part.paths)} images of {name!r} has a file: expected '
+                    f'file_name, or a text as one of {", ".join(NAME_KEYS)}, in the images of '
+                    f'{part.source}, got {record!r:.200}'
+                )
             raise FileNotFoundError(
                 f'none of the {len(part.paths)} images of {name!r}: expected {first} in {places}, '
                 f'as {part.source} names it; {found.root} holds {listing(found.root)}{hints}'

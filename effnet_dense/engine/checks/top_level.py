@@ -89,6 +89,19 @@ def check_model(cfg: Any) -> None:
         raise ValueError(f'{name} must define model=dict(type=…), got {model!r:.100}')
 
 
+def check_tested(cfg: Any) -> None:
+    """Check that a config says what is tested, and how.
+
+    Raises:
+        ValueError: An entry is missing.
+    """
+    needed = ('test_dataloader', 'test_evaluator', 'test_cfg')
+    missing = [key for key in needed if cfg.get(key) is None]
+    if missing:
+        name = getattr(cfg, 'filename', None) or 'the config'
+        raise ValueError(f'{name} has no {", ".join(missing)}, which a test needs')
+
+
 def check_log_level(level: Any) -> None:
     """Check the name or number of a level of Python's logging.
 

@@ -144,6 +144,18 @@ FAULTS: dict[str, tuple[Change, str]] = {
         'without file_name, named by its coco_url',
     ),
     'named by a path': (renamed_to('path', '/home/me/set/{}'), 'named by its path'),
+    'a title beside a URL': (
+        all_of(renamed_to('url', 'gs://bucket/{}?sig=a.png#b'), each('images', name='street')),
+        'without file_name, named by its url',
+    ),
+    'an empty name beside a file URL': (
+        all_of(renamed_to('path', 'file:///C:/set/{}'), each('images', file_name='')),
+        'without file_name, named by its path',
+    ),
+    'no host that a parser takes': (
+        renamed_to('coco_url', 'http://[set/{}'),
+        'without file_name, named by its coco_url',
+    ),
     "Roboflow's hash": (
         each('images', file_name=lambda v: v.replace('.png', '_png.rf.0f3c9a.png')),
         'file name',
@@ -283,4 +295,25 @@ def test_a_label_map_does_not_take_a_missing_images_place(tmp_path: Path) -> Non
     image = next(folder.glob('images/**/a.*'))
     image.rename(folder / 'masks' / 'a.tif')
     with pytest.raises(FileNotFoundError, match='missing'):
+        find_coco(folder)
+
+
+@pytest.mark.parametrize('value', [5, ['a.png'], '', None, 'https://host'])
+def test_images_without_any_name(tmp_path: Path, value: Any) -> None:
+    data = tiny_coco()
+    for image in data['images']:
+        del image['file_name']
+        image['coco_url'] = value
+    folder = write_folder(tmp_path / 'set', data, data)
+    with pytest.raises(FileNotFoundError, match='expected file_name, or a text as one of filename'):
+        find_coco(folder)
+
+
+def test_a_missing_image_is_named_by_its_url(tmp_path: Path) -> None:
+    data = tiny_coco()
+    for number, image in enumerate(data['images']):
+        del image['file_name']
+        image['coco_url'] = f'http://host/none%00{number}.png'
+    folder = write_folder(tmp_path / 'set', data, data)
+    with pytest.raises(FileNotFoundError, match=r'expected none\\x000\.png in'):
         find_coco(folder)
