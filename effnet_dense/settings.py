@@ -37,6 +37,7 @@ class Settings:
         compile: Whether the model is compiled.
         cuda_graphs: Whether training replays the network from CUDA graphs.
         reduced_decoding: Whether JPEG images of training are decoded as small as possible.
+        harden: Whether training degrades part of its images.
         lean: Level of lean training, 0 to 2.
         device: 'cpu', 'cuda' or 'cuda:1'.
 
@@ -64,6 +65,7 @@ class Settings:
     device: str | None = None
     cuda_graphs: bool = False
     reduced_decoding: bool = False
+    harden: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.iterations is not None:

@@ -44,6 +44,7 @@ def train(
     compile: bool = False,
     lean: int | None = None,
     device: str | None = None,
+    harden: bool = False,
     val_share: float = VAL_SHARE,
     split_seed: int = 0,
     skip_bad: float | None = None,
@@ -80,6 +81,7 @@ def train(
         compile: Compile backbone, neck and dense heads.
         lean: Level of lean training, 0 to 2.
         device: 'cpu', 'cuda' or 'cuda:1'.
+        harden: Degrade part of the training's images, so that noise, blur and fog do less harm.
         val_share: Share of the images that are evaluated, where `data` has one part only.
         split_seed: Seed by which such data are divided.
         skip_bad: Largest share of broken images and annotations that are left out; by default
@@ -113,6 +115,7 @@ def train(
         compile=compile,
         lean=lean,
         device=device,
+        harden=harden,
     )
     loaded = load_config(
         config if isinstance(config, Config) else str(config),

@@ -161,6 +161,12 @@ FLAGS: dict[str, dict[str, Any]] = {
         help='decode JPEG images of the training at 1/2, 1/4 or 1/8 of their size where they are '
         'resized to less',
     ),
+    'harden': dict(
+        flag='--harden',
+        action='store_true',
+        help='train on partly degraded images (AugMix and noise), so that noise, blur, fog and '
+        'compression do less harm',
+    ),
     'lean': dict(
         flag='--lean',
         type=int,

@@ -20,7 +20,7 @@ from effnet_dense.robustness.page import output_files, write_robustness
 from effnet_dense.robustness.pictures import draw_pictures
 from effnet_dense.robustness.request import Request
 from effnet_dense.robustness.session import Session
-from effnet_dense.robustness.text import values_line
+from effnet_dense.robustness.text import shown, values_line
 from effnet_dense.robustness.truth import check_has_loss
 from effnet_dense.utils.output_folders import check_folder
 from effnet_dense.utils.progress import progress_bar
@@ -56,15 +56,17 @@ def stress(config: Config, checkpoint: str, request: Request, out: str | Path) -
     session = Session(config, checkpoint, request.max_images)
     if request.attacks:
         _check_attackable(session)
+    facts = _facts(session, checkpoint, request)
     with _Progress.of(request) as progress:
-        figures = _evaluate(session, request, progress)
+        for figures in _evaluate(session, request, progress):
+            save_json(out / JSON, facts | figures.as_dict())
     pictures = draw_pictures(session, request, figures, out)
-    save_json(out / JSON, _facts(session, checkpoint, request) | figures.as_dict())
     write_robustness(out, figures, request, pictures, _title(session))
     return figures
 
 
-def _evaluate(session: Session, request: Request, progress: _Progress) -> Figures:
+def _evaluate(session: Session, request: Request, progress: _Progress) -> Iterator[Figures]:
+    """Yield the figures after clean images, and after each corruption and attack."""
     clean_loader = session.loader()
     dataset: Any = clean_loader.dataset
     images = len(dataset)
@@ -73,7 +75,8 @@ def _evaluate(session: Session, request: Request, progress: _Progress) -> Figure
         clean = session.evaluate(clean_loader, seen=progress.seen)
     figures = Figures(chosen_metric(clean, request.metric), images, clean)
     info = session.runner.logger.info
-    info(f'{images} clean images: {figures.name} {figures.performance:.3f}')
+    info(f'{images} clean images: {figures.name} {shown(figures.performance)}')
+    yield figures
     for name in request.corruptions:
         found: dict[int, Metrics] = {}
         for severity in request.severities:
@@ -84,6 +87,7 @@ def _evaluate(session: Session, request: Request, progress: _Progress) -> Figure
                 found[severity] = session.evaluate(session.loader(made), seen=progress.seen)
         figures.corrupted[name] = found
         info(f'{name}: {values_line(figures.name, figures.by_severity(name))}')
+        yield figures
     loader = session.loader(truth_first=True) if request.attacks else clean_loader
     for attack in request.attacks:
         changed: dict[float, Metrics] = {}
@@ -93,7 +97,7 @@ def _evaluate(session: Session, request: Request, progress: _Progress) -> Figure
                 changed[epsilon] = session.evaluate(loader, attacker.step, progress.seen)
         figures.attacked[attack] = changed
         info(f'{attack}: {values_line(figures.name, figures.by_epsilon(attack))}')
-    return figures
+        yield figures
 
 
 def _check_attackable(session: Session) -> None:

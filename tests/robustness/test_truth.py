@@ -53,8 +53,8 @@ def test_models_without_a_loss_are_refused() -> None:
 
 
 def test_label_maps_are_resized_and_padded() -> None:
-    """(4, 4) → (2, 2), of which each value is one of its four pixels, → (3, 4)."""
-    labels = torch.tensor([[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 255, 255], [3, 3, 255, 255]])
+    """(4, 4) → (2, 2), of which each value is its first pixel, → (3, 4)."""
+    labels = torch.tensor([[1, 5, 2, 5], [5, 5, 5, 5], [3, 5, 255, 5], [5, 5, 5, 5]])
     sample = SegDataSample(gt_sem_seg=PixelData(data=labels[None]))
     sample.set_metainfo(dict(img_shape=(2, 2), img_path='a.png'))
     model = SimpleNamespace(

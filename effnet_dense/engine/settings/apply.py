@@ -16,6 +16,7 @@ from effnet_dense.engine.settings.compiling import set_compile
 from effnet_dense.engine.settings.cuda_graphs import set_cuda_graphs
 from effnet_dense.engine.settings.device import set_device
 from effnet_dense.engine.settings.epochs import set_epochs
+from effnet_dense.engine.settings.harden import set_harden
 from effnet_dense.engine.settings.iterations import set_iterations
 from effnet_dense.engine.settings.lean import set_lean
 from effnet_dense.engine.settings.learning_rate import set_learning_rate
@@ -48,6 +49,7 @@ LENGTHS: tuple[Step, ...] = (
     ('seed', set_seed),
     ('workers', set_workers),
     ('reduced_decoding', set_reduced_decoding),
+    ('harden', set_harden),
     ('loggers', set_loggers),
 )
 """What follows after the batch size."""
