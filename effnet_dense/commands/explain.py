@@ -37,7 +37,8 @@ def parser(prog: str | None = None) -> Parser:
         nargs='*',
         type=given_path,
         metavar='IMAGE|FOLDER',
-        help="what to explain; nothing: the best and worst images of the work folder's report",
+        help="what to explain; by default the best and worst images of the work folder's report, to "
+        'whose page the maps are added',
     )
     add(
         '--out',
@@ -45,9 +46,26 @@ def parser(prog: str | None = None) -> Parser:
         metavar='DIR',
         help='folder for the drawings (default: explanations/ in the work folder)',
     )
-    add('--top', type=whole(1), default=3, metavar='N', help='most objects or classes of an image')
-    add('--score-thr', type=score, default=0.3, metavar='S', help='lowest score of an object')
-    add('--method', choices=METHODS, default=METHODS[0], help='of the maps (default: %(default)s)')
+    add(
+        '--top',
+        type=whole(1),
+        default=3,
+        metavar='N',
+        help='largest number of objects or classes per image (default: %(default)s)',
+    )
+    add(
+        '--score-thr',
+        type=score,
+        default=0.3,
+        metavar='S',
+        help='lowest score of an object (default: %(default)s)',
+    )
+    add(
+        '--method',
+        choices=METHODS,
+        default=METHODS[0],
+        help='how maps are computed (default: %(default)s)',
+    )
     add('--layer', choices=LAYERS, default=LAYERS[0], help='whose features (default: %(default)s)')
     add('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
     add_image_options(arguments)

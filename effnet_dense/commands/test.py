@@ -53,13 +53,14 @@ def parser(prog: str | None = None) -> Parser:
     add(
         '--tta',
         action='store_true',
-        help='merge predictions on flipped and resized images, as the config says; a detector '
-        "without tta_pipeline: both flips at three sizes, merged by the model's own NMS",
+        help="merge predictions on flipped and resized images, by the config's tta_pipeline and "
+        'tta_model; a detector without them: the image and its mirror image at three sizes, merged '
+        "by the model's own NMS",
     )
     add(
         '--tta-merge',
         choices=('nms', 'wbf'),
-        help='--tta with boxes merged by NMS or by weighted boxes fusion',
+        help='turn on --tta, and merge boxes by NMS or by weighted boxes fusion',
     )
     add('--cuda-graphs', action='store_true', help='faster on a GPU, for images of one size')
     add_settings(arguments, TEST)
