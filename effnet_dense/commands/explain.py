@@ -37,8 +37,8 @@ def parser(prog: str | None = None) -> Parser:
         nargs='*',
         type=given_path,
         metavar='IMAGE|FOLDER',
-        help="what to explain; by default the best and worst images of the work folder's report, to "
-        'whose page the maps are added',
+        help="what to explain; by default the best and worst images of the work folder's report, "
+        'where the maps are added',
     )
     add(
         '--out',

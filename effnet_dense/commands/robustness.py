@@ -1,4 +1,4 @@
-"""Stress-test a trained model: its figure on corrupted images, and on adversarial ones.
+"""Stress-test a trained model: evaluate it on corrupted and on adversarial images.
 
 Examples:
   effnet-dense robustness work_dirs/mine --data DIR
@@ -38,14 +38,14 @@ def parser(prog: str | None = None) -> Parser:
         '--out',
         type=output_folder,
         metavar='DIR',
-        help='for robustness.json and the page (default: robustness/ in the work folder)',
+        help='folder for robustness.json and the page (default: robustness/ in the work folder)',
     )
     add(
         '--corruptions',
         nargs='+',
         metavar='NAME',
-        help='such as fog or pixelate, or families: noise, blur, weather, digital (default: all '
-        'fifteen); or none',
+        help='only these, such as fog or pixelate, or the families noise, blur, weather, digital '
+        '(default: all fifteen); or none',
     )
     add(
         '--severities',
@@ -53,14 +53,14 @@ def parser(prog: str | None = None) -> Parser:
         type=whole(1, 5),
         metavar='N',
         default=list(SEVERITIES),
-        help='of the corruptions (default: 1 2 3 4 5)',
+        help='only these severities of the corruptions (default: 1 2 3 4 5)',
     )
     add(
         '--attacks',
         nargs='+',
         choices=(*ATTACKS, NONE),
         default=list(ATTACKS),
-        help='adversarial images: by one step, by several, or none (default: fgsm pgd)',
+        help='adversarial attacks: fgsm takes one step, pgd several; or none (default: fgsm pgd)',
     )
     add(
         '--epsilons',
@@ -68,7 +68,8 @@ def parser(prog: str | None = None) -> Parser:
         type=positive,
         metavar='E',
         default=list(EPSILONS),
-        help='largest change of a value by the attacks, in 1/255 (default: 0.5 1 2 4 8)',
+        help='strengths of the attacks: largest change of a pixel value, in 1/255 (default: '
+        '0.5 1 2 4 8)',
     )
     add(
         '--pgd-steps',
@@ -83,20 +84,24 @@ def parser(prog: str | None = None) -> Parser:
         metavar='N',
         help='evaluate this number of images, evenly spread over the data (default: all)',
     )
-    add('--metric', metavar='KEY', help='compare this figure, such as coco/segm_mAP')
+    add(
+        '--metric',
+        metavar='KEY',
+        help='metric that is compared, such as coco/segm_mAP (default: box AP, mIoU or PQ)',
+    )
     add(
         '--pictures',
         type=whole(0),
         default=3,
         metavar='N',
-        help='number of images on the page (default: %(default)s)',
+        help='images on the page for each attack; 0: no images at all (default: %(default)s)',
     )
     add(
         '--test-seed',
         type=whole(0),
         default=0,
         metavar='N',
-        help='other random numbers of corruptions and of starts of PGD',
+        help="seed of the corruptions and of PGD's random starts (default: %(default)s)",
     )
     add_settings(arguments, TEST)
     return arguments
@@ -129,7 +134,7 @@ def main(args: argparse.Namespace) -> None:
     )
     for word in (args.config, args.checkpoint):
         if word is not None and is_exported(word):
-            raise ValueError(f'{word} is exported and has no loss: test its checkpoint instead')
+            raise ValueError(f'{word} is an exported file: test the checkpoint it was made of')
     check_source(args.config)
     checkpoint = args.checkpoint or default_checkpoint(args.config)
     config = config_of(args, splits=('val',), settings=settings_of(args, TEST))
@@ -142,7 +147,7 @@ def _listed(words: list[str]) -> list[str]:
     """Return names, or none of them for the word none.
 
     Raises:
-        ValueError: It stands beside names.
+        ValueError: `none` is given beside names.
     """
     if NONE in words and len(words) > 1:
         raise ValueError(f'expected names, or none alone, got {" ".join(words)}')

@@ -16,7 +16,7 @@ Gradient = Callable[[Tensor], Tensor]
 
 ATTACKS = ('fgsm', 'pgd')
 STEP = 2.5
-"""PGD's steps together, in radii (Madry et al. 2018: 2.5 · ε ÷ number of steps)."""
+"""Sum of the lengths of PGD's steps, in radii (Madry et al. 2018: 2.5 · ε ÷ number of steps)."""
 
 
 class Ball(NamedTuple):

@@ -1,7 +1,7 @@
-"""The figures of a stress test: P, mPC and rPC, and the figure against ε.
+"""The figures of a stress test: P, mPC and rPC, and the metric against ε.
 
-Michaelis et al. 2019 (arXiv:1907.07484), section 3.2: mPC is the mean of the figure over
-corruptions and severities, rPC its share of the figure P on clean images.
+Michaelis et al. 2019 (arXiv:1907.07484), section 3.2: P is the metric on clean images, mPC its mean
+over corruptions and severities, rPC = mPC ÷ P.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ METRICS = (
     *('coco/bbox_mAP', 'mIoU', 'coco_panoptic/PQ', 'pascal_voc/mAP', 'coco/segm_mAP'),
     *('cityscapes/averageScore', 'mDice'),
 )
-"""Figures that a test is named after, the first one that there is."""
+"""Metrics that are compared by default: the first one that the evaluation has."""
 NAMES = {
     'coco/bbox_mAP': 'AP',
     'coco/segm_mAP': 'mask AP',
@@ -120,7 +120,7 @@ def chosen_metric(metrics: Metrics, wanted: str | None = None) -> str:
 
     Args:
         metrics: Of an evaluation.
-        wanted: A key that is asked for; by default the first of `METRICS` that there is.
+        wanted: The key that the user asks for; by default the first of `METRICS` that there is.
 
     Raises:
         ValueError: The evaluation has no such key, or no figure at all.

@@ -84,7 +84,7 @@ def _corruptions(out: Path, figures: Figures) -> Section:
     families: list[list[Cell]] = [[family, value] for family, value in figures.by_family().items()]
     note = (
         'The corruptions of COCO-C (Michaelis et al. 2019), before resizing. mPC is the mean over '
-        'corruptions and severities, rPC its share of the figure on clean images, at severity 0.'
+        'corruptions and severities, rPC = mPC ÷ P. Severity 0 is clean images.'
     )
     tables = [
         Table(['corruption', *map(str, severities), 'mean'], rows),
@@ -102,10 +102,10 @@ def _attacks(out: Path, figures: Figures, request: Request) -> Section:
     file = charts.lines(out / ATTACKED, curves, 'ε · 255', figures.name, from_zero=True)
     rows: list[list[Cell]] = [[name, *values] for name, _, values in curves]
     note = (
-        'Images of the network’s size, changed by at most ε in each value so that the model’s own '
-        f'loss rises: FGSM in one step, PGD in {request.pgd_steps} from a random start. Values '
+        'The network’s inputs, each pixel value changed by at most ε so that the model’s own loss '
+        f'rises: FGSM in one step, PGD in {request.pgd_steps} from a random start. Values '
         'are not rounded to whole grey levels.'
     )
     table = Table(['attack', *(f'ε = {epsilon:g}/255' for epsilon in curves[0][1])], rows)
-    chart = Chart(file, f'{figures.name} against the radius of the attack')
+    chart = Chart(file, f'{figures.name} against ε, the largest change of a pixel value')
     return Section('attacks', 'Adversarial images', note, [chart], [table])

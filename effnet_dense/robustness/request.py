@@ -1,4 +1,4 @@
-"""What a stress test is asked for."""
+"""What a stress test is to measure."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Request:
         epsilons: Radii of the attacks in grey levels, of 255.
         pgd_steps: PGD's number of steps.
         max_images: Number of images that are evaluated; None: all.
-        metric: The figure that is compared; None: see `figures.METRICS`.
-        pictures: Number of images that are drawn.
-        seed: Other random numbers of corruptions and of PGD's starts.
+        metric: The key of the metric that is compared; None: see `figures.METRICS`.
+        pictures: Number of images that are drawn for each attack; 0: none at all.
+        seed: Of the corruptions and of PGD's random starts.
 
     Raises:
         ValueError: A name is unknown, a number is out of range, or nothing is tested.

@@ -56,7 +56,7 @@ def check_severity(severity: Any) -> int:
     """Return a severity.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not from 1 to 5.
     """
     if isinstance(severity, bool) or severity not in SEVERITIES:
         raise ValueError(f'expected a severity from 1 to 5, got {severity!r}')
@@ -114,7 +114,7 @@ class Corrupt(BaseTransform):
     Args:
         corruption: One of `CORRUPTIONS`.
         severity: 1 to 5.
-        seed: Other random numbers for all images.
+        seed: Another one gives all images other random numbers.
 
     Raises:
         ImportError: `imagecorruptions` is not installed.
