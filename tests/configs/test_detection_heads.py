@@ -74,6 +74,10 @@ def test_recipe_of_dino_is_mmdets() -> None:
     check_pipelines(ours, theirs)
 
 
+ALLOWED = 'allow_negative_crop'
+"""Not in mmdet's RTMDet for boxes, whose crops without an object take another image's place."""
+
+
 def test_recipe_of_rtmdet_is_mmdets() -> None:
     ours, theirs = load_config('effnet_b0_rtmdet_coco'), stock('effnet_b0_rtmdet_coco')
     check_pipelines(ours, theirs)
@@ -82,7 +86,8 @@ def test_recipe_of_rtmdet_is_mmdets() -> None:
     assert switch.switch_epoch == theirs.custom_hooks[1].switch_epoch
     last = theirs.custom_hooks[1].switch_pipeline
     assert [step.type.split('.')[-1] for step in switch.switch_pipeline] == [s.type for s in last]
-    assert list(switch.switch_pipeline[1:]) == list(last[1:])
+    without = [{k: v for k, v in s.items() if k != ALLOWED} for s in switch.switch_pipeline[1:]]
+    assert without == list(last[1:])
 
 
 def check_pipelines(ours: Any, theirs: Any) -> None:
@@ -93,7 +98,9 @@ def check_pipelines(ours: Any, theirs: Any) -> None:
         strict=True,
     )
     for a, b in pairs:
-        assert {**a, 'type': a['type'].removeprefix('effnet_dense.')} == b
+        step = {**a, 'type': a['type'].removeprefix('effnet_dense.')}
+        step.pop(ALLOWED, None)
+        assert step == b
     assert ours.train_dataloader.dataset.filter_cfg == theirs.train_dataloader.dataset.filter_cfg
 
 
