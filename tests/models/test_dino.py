@@ -30,6 +30,7 @@ def detectors(queries: int) -> tuple[Any, Any]:
     config.decoder.layer_cfg.ffn_cfg.feedforward_channels = 32
     torch.manual_seed(0)
     ours = MODELS.build(copy.deepcopy(config))
+    ours.init_weights()  # mmdet leaves the levels' embeddings in uninitialised memory before
     theirs = MODELS.build({**config, 'type': 'DINO'})
     theirs.load_state_dict(ours.state_dict())
     return ours.eval(), theirs.eval()
