@@ -31,7 +31,7 @@ from effnet_dense.engine.output_claims import check_config_outputs
 from effnet_dense.engine.outputs import check_run
 from effnet_dense.engine.run_folder import check_new
 from effnet_dense.engine.settings.published_detector import fit_to_detector
-from effnet_dense.engine.test_time import use_tta
+from effnet_dense.engine.test_time import check_one_view, use_tta
 from effnet_dense.evaluation.dump import DumpDetections
 
 PICKLES = ('.pkl', '.pickle')
@@ -133,6 +133,8 @@ def test(
         draw_predictions(config, show_dir)
     if tta:
         use_tta(config, None if tta is True else tta)
+    else:
+        check_one_view(config)
     segments = config.get('default_scope') == 'mmseg'
     if out is not None and not segments:
         _check_pickle(out)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from effnet_dense.data.config_walk import is_segmentation, leaf_datasets, type_name
+from effnet_dense.data.config_walk import is_segmentation, loop_datasets, type_name
 
 MERGES = ('nms', 'wbf')
 SCALES = (1.0, 0.83, 1.2)
@@ -43,11 +43,27 @@ def use_tta(config: Config, merge: str | None = None) -> None:
             "tta needs tta_model=dict(type='SegTTAModel') and a tta_pipeline with TestTimeAug in "
             "a segmentor's config"
         )
-    for dataset in leaf_datasets(config.test_dataloader.dataset):
+    for dataset in loop_datasets(config, 'test'):
         steps = dataset.get('pipeline') or []
         dataset.pipeline = config.get('tta_pipeline') or views_of(steps)
     if merge or not config.get('tta_model'):
         config.tta_model = merging_model(config.model.get('test_cfg') or {}, merge or 'nms')
+
+
+def check_one_view(config: Config) -> None:
+    """Check that a test without `--tta` gives its model one view of each image.
+
+    Raises:
+        ValueError: A test pipeline has TestTimeAug, and the model merges nothing.
+    """
+    if type_name(config.model).endswith('TTAModel'):
+        return
+    for dataset in loop_datasets(config, 'test'):
+        if any(type_name(step) == 'TestTimeAug' for step in dataset.get('pipeline') or []):
+            raise ValueError(
+                'the test pipeline has TestTimeAug, whose views the model does not merge: name '
+                'this pipeline tta_pipeline, and test with --tta'
+            )
 
 
 def has_masks(model: Mapping[str, Any]) -> bool:

@@ -20,6 +20,7 @@ from effnet_dense.engine.hooks.mapped_classes import MappedClassesHook
 from effnet_dense.engine.jobs import build_runner
 from effnet_dense.engine.quiet import quiet_libraries
 from effnet_dense.engine.settings.published_detector import fit_to_detector
+from effnet_dense.engine.test_time import check_one_view
 from effnet_dense.utils.wrappers import unwrap_model
 
 Step = Callable[[Any], list[Any]]
@@ -51,6 +52,7 @@ class Session:
         self.max_images = max_images
         check_model(config)
         check_tested(config)
+        check_one_view(config)
         config.load_from, config.resume, config.report = str(checkpoint), False, False
         fit_to_detector(config, checkpoint)
         config.test_dataloader.persistent_workers = False

@@ -17,7 +17,7 @@ from mmengine.registry import init_default_scope
 from effnet_dense.engine import test_time
 from effnet_dense.engine.config import load_config
 from effnet_dense.engine.jobs import test as evaluate
-from effnet_dense.engine.test_time import use_tta, views_of
+from effnet_dense.engine.test_time import check_one_view, use_tta, views_of
 from tests.helpers import tiny
 from tests.helpers.build import build
 
@@ -151,3 +151,13 @@ def test_a_segmentor_needs_its_own() -> None:
     config.tta_model = None
     with pytest.raises(ValueError, match='SegTTAModel'):
         use_tta(config)
+
+
+def test_views_that_nothing_merges() -> None:
+    config = load_config('effnet_lite0_fpn_camvid')
+    check_one_view(config)
+    config.test_dataloader.dataset.pipeline = config.tta_pipeline
+    with pytest.raises(ValueError, match='name this pipeline tta_pipeline'):
+        check_one_view(config)
+    config.model = dict(type='SegTTAModel', module=config.model)
+    check_one_view(config)

@@ -136,11 +136,14 @@ class Corrupt(BaseTransform):
         """Corrupt `img`, (H, W, 3) uint8 in BGR.
 
         Raises:
-            ValueError: See `corrupted`.
+            ValueError: See `corrupted`; the message names the image.
         """
         rgb = np.ascontiguousarray(results['img'][..., ::-1])
         seed = image_seed(results.get('img_id'), results.get('img_path'), self.seed)
-        made = corrupted(rgb, self.corruption, self.severity, seed)
+        try:
+            made = corrupted(rgb, self.corruption, self.severity, seed)
+        except ValueError as error:
+            raise ValueError(f'{results.get("img_path")}: {error}') from error
         results['img'] = np.ascontiguousarray(made[..., ::-1])
         return results
 

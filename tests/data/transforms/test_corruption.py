@@ -124,6 +124,8 @@ def test_other_severities_are_refused(severity: Any) -> None:
 def test_other_images_are_refused(image: np.ndarray, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         corrupted(image, 'fog', 1, 0)
+    with pytest.raises(ValueError, match=f'^set/a.png: .*{match}'):
+        Corrupt('fog')(dict(img=image, img_path='set/a.png'))
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
