@@ -43,9 +43,13 @@ def use_tta(config: Config, merge: str | None = None) -> None:
             "tta needs tta_model=dict(type='SegTTAModel') and a tta_pipeline with TestTimeAug in "
             "a segmentor's config"
         )
+    own = config.get('tta_pipeline')
+    if own and not _has_views(own):
+        raise ValueError(
+            f'tta_pipeline needs a step TestTimeAug, got {", ".join(map(_named, own))}'
+        )
     for dataset in loop_datasets(config, 'test'):
-        steps = dataset.get('pipeline') or []
-        dataset.pipeline = config.get('tta_pipeline') or views_of(steps)
+        dataset.pipeline = own or views_of(dataset.get('pipeline') or [])
     if merge or not config.get('tta_model'):
         config.tta_model = merging_model(config.model.get('test_cfg') or {}, merge or 'nms')
 
@@ -59,7 +63,7 @@ def check_one_view(config: Config) -> None:
     if type_name(config.model).endswith('TTAModel'):
         return
     for dataset in loop_datasets(config, 'test'):
-        if any(type_name(step) == 'TestTimeAug' for step in dataset.get('pipeline') or []):
+        if _has_views(dataset.get('pipeline') or []):
             raise ValueError(
                 'the test pipeline has TestTimeAug, whose views the model does not merge: name '
                 'this pipeline tta_pipeline, and test with --tta'
@@ -141,6 +145,10 @@ def _any_size(step: dict[str, Any]) -> dict[str, Any]:
     if type_name(step) != 'Pad' or not step.get('size'):
         return step
     return {**step, 'size': None, 'size_divisor': STRIDE}
+
+
+def _has_views(steps: Sequence[Mapping[str, Any]]) -> bool:
+    return any(type_name(step) == 'TestTimeAug' for step in steps)
 
 
 def _named(step: Mapping[str, Any]) -> str:

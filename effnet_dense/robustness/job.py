@@ -114,7 +114,8 @@ def _check_attackable(session: Session) -> None:
         )
     loader = session.loader(truth_first=True)
     batch = next(iter(loader))
-    Attacker(session.model, 'fgsm', 1.0).step(batch)
+    with session.first_step.errors():
+        Attacker(session.model, 'fgsm', 1.0).step(batch)
 
 
 def _facts(session: Session, checkpoint: str, request: Request) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from effnet_dense.data import check_data_files
 from effnet_dense.data.config_walk import is_segmentation, leaf_datasets, type_name
 from effnet_dense.engine.checkpoint_of_run import use_classes_of
 from effnet_dense.engine.checks.top_level import check_model, check_tested
+from effnet_dense.engine.hooks.first_step import FirstStepHook
 from effnet_dense.engine.hooks.mapped_classes import MappedClassesHook
 from effnet_dense.engine.jobs import build_runner
 from effnet_dense.engine.quiet import quiet_libraries
@@ -39,6 +40,7 @@ class Session:
         config: The config as it is evaluated.
         runner: Built, with the checkpoint's weights.
         model: The model, in eval mode.
+        first_step: Names errors of the config until an evaluation is complete.
 
     Raises:
         FileNotFoundError: The checkpoint or a data file is missing.
@@ -50,6 +52,8 @@ class Session:
             raise ValueError('a stress test runs in one process: expected it without --launcher')
         self.config = config = copy.deepcopy(config)
         self.max_images = max_images
+        self.first_step = FirstStepHook()
+        self.first_step.before_test(None)
         check_model(config)
         check_tested(config)
         check_one_view(config)
@@ -126,17 +130,21 @@ class Session:
 
         Returns:
             The metrics.
+
+        Raises:
+            ValueError: The first evaluation fails by values of the config.
         """
         evaluator: Any = self.runner.test_evaluator
         dataset: Any = loader.dataset
         self._limit(evaluator, dataset)
-        with quiet_libraries():
+        with quiet_libraries(), self.first_step.errors():
             for batch in loader:
                 found = (step or self.step)(batch)
                 evaluator.process(data_samples=found, data_batch=batch)
                 if seen is not None:
                     seen(len(found))
             metrics: dict[str, float] = evaluator.evaluate(len(dataset))
+        self.first_step.after_test(None)
         return metrics
 
     def _limit(self, evaluator: Any, dataset: Any) -> None:

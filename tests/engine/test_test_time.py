@@ -146,6 +146,13 @@ def test_classes_as_types() -> None:
     assert [each['scale'] for each in views[0]['transforms'][0]] == [64, 53, 77]
 
 
+def test_own_views_are_views() -> None:
+    config = load_config(RETINANET)
+    config.tta_pipeline = config.test_dataloader.dataset.pipeline
+    with pytest.raises(ValueError, match='tta_pipeline needs a step TestTimeAug, got LoadImage'):
+        use_tta(config)
+
+
 def test_a_segmentor_needs_its_own() -> None:
     config = load_config('effnet_lite0_fpn_camvid')
     config.tta_model = None

@@ -158,7 +158,21 @@ def test_without_a_loss_nothing_is_evaluated(
 def test_exported_files_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / 'model.onnx').write_bytes(b'')
     assert call('robustness', tmp_path / 'model.onnx') == 2
-    assert 'has no loss: test its checkpoint instead' in capfd.readouterr().err
+    assert 'is an exported file: test the checkpoint it was made of' in capfd.readouterr().err
+
+
+def test_errors_of_the_config_are_one_line(checkpoint: Path, tiny_data: Path) -> None:
+    session = _session(checkpoint, tiny_data)
+    loader = session.loader()
+
+    def fails(batch: Any) -> list[Any]:
+        raise TypeError('no such shape')
+
+    with pytest.raises(ValueError, match='the first step of the test failed: no such shape'):
+        session.evaluate(loader, fails)
+    session.evaluate(loader)
+    with pytest.raises(TypeError, match=r'^no such shape$'):  # of the package, not of the config
+        session.evaluate(loader, fails)
 
 
 def _session(checkpoint: Path, data: Path, max_images: int | None = None, **values: Any) -> Session:
