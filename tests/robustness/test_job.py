@@ -101,6 +101,25 @@ def test_a_subset_counts_its_own_objects(checkpoint: Path, tiny_data: Path) -> N
     assert metric.img_ids == [1]
 
 
+def test_a_stopped_run_leaves_its_figures(
+    checkpoint: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = iter([{'coco/bbox_mAP': 0.5}, {'coco/bbox_mAP': 0.25}])
+
+    def evaluate(*_: Any, **__: Any) -> dict[str, float]:
+        try:
+            return next(results)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(Session, 'evaluate', evaluate)
+    given = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path]
+    words = ['--corruptions', 'fog', 'contrast', '--severities', '3', '--attacks', 'none']
+    assert call('robustness', *given, *words, *as_arguments(VALUES)) == 130
+    found = json.loads((tmp_path / 'robustness' / 'robustness.json').read_text(encoding='utf-8'))
+    assert found['P'] == 0.5 and found['corruptions'] == {'fog': 0.25}
+
+
 def test_a_segmentor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name, data = 'effnet_lite0_fpn_camvid', write_label_maps(tmp_path / 'data')
     path = saved(
