@@ -97,12 +97,13 @@ def test_with_norms_folded(
         torch.testing.assert_close(found['bboxes'], expected['bboxes'], rtol=1e-4, atol=1e-2)
 
 
-def test_a_config_without_augmentations(
+def test_a_pipeline_without_a_size(
     checkpoint: Path,
     tiny_data: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path, *SMALL]
-    assert call('test', *words, '--tta') == 2
-    assert '--tta needs tta_model and tta_pipeline in the config' in capsys.readouterr().err
+    given = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path, '--tta', *SMALL]
+    steps = '[dict(type=LoadImageFromFile), dict(type=PackDetInputs)]'
+    assert call('test', *given, f'test_dataloader.dataset.pipeline={steps}') == 2
+    assert 'add tta_pipeline and tta_model to the config' in capsys.readouterr().err
