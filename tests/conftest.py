@@ -19,6 +19,7 @@ from mmengine.registry import DefaultScope
 from torch.utils.data._utils import signal_handling
 
 import effnet_dense  # noqa: F401 (makes mmcv's operators findable for imports of mmdet)
+from effnet_dense.runtimes.signal_stack import kept_signal_stack
 from tests.helpers.config_text import FORMATTER, unformatted
 from tests.helpers.tiny import write_data
 
@@ -83,6 +84,13 @@ def _default_signals() -> None:
     """`nohup` and a shell's `&` make children ignore signals that tests send to themselves."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _signal_stack() -> Iterator[None]:
+    """Tests that call OpenVINO themselves leave no stack that is gone: see `kept_signal_stack`."""
+    with kept_signal_stack():
+        yield
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.onnx_session import import_onnxruntime
 from effnet_dense.runtimes.openvino_session import DEVICE, EXACT, import_openvino
+from effnet_dense.runtimes.signal_stack import kept_signal_stack
 
 Outputs = list[NDArray[Any]]
 
@@ -31,5 +32,6 @@ def runner(network: Any) -> Callable[[NDArray[np.float32]], Outputs]:
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(network.SerializeToString(), options)
         return lambda images: session.run(None, {IMAGES: images})
-    compiled = import_openvino().compile_model(network, DEVICE, EXACT)
+    with kept_signal_stack():
+        compiled = import_openvino().compile_model(network, DEVICE, EXACT)
     return lambda images: [compiled({IMAGES: images})[value] for value in compiled.outputs]

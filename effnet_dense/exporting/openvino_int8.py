@@ -14,6 +14,7 @@ from effnet_dense.exporting.openvino_file import to_openvino
 from effnet_dense.exporting.shared_weights import SharedWeights
 from effnet_dense.runtimes.inputs import IMAGES
 from effnet_dense.runtimes.openvino_session import import_openvino
+from effnet_dense.runtimes.signal_stack import kept_signal_stack
 
 WITHOUT_BIAS = '/WithoutBiases'
 """What OpenVINO adds to the name of a convolution whose sum with the bias has the name."""
@@ -45,19 +46,20 @@ class OpenvinoQuantiser:
         present = {node.get_friendly_name() for node in model.get_ops()}
         ignored = [f'{name}{end}' for name in kept for end in (WITHOUT_BIAS, '')]
         chosen = nncf.IgnoredScope(names=[name for name in ignored if name in present])
-        quantised = nncf.quantize(
-            model,
-            nncf.Dataset(self._images, lambda image: {IMAGES: image}),
-            preset=nncf.QuantizationPreset.MIXED,
-            target_device=nncf.TargetDevice.CPU,
-            subset_size=len(self._images),
-            ignored_scope=chosen if kept else None,
-            # A range for each channel before depthwise convolutions makes the file larger, and AP
-            # and mIoU no better.
-            advanced_parameters=nncf.AdvancedQuantizationParameters(
-                activations_quantization_params=parameters(per_channel=False)
-            ),
-        )
+        with kept_signal_stack():
+            quantised = nncf.quantize(
+                model,
+                nncf.Dataset(self._images, lambda image: {IMAGES: image}),
+                preset=nncf.QuantizationPreset.MIXED,
+                target_device=nncf.TargetDevice.CPU,
+                subset_size=len(self._images),
+                ignored_scope=chosen if kept else None,
+                # A range for each channel before depthwise convolutions makes the file larger, and
+                # AP and mIoU no better.
+                advanced_parameters=nncf.AdvancedQuantizationParameters(
+                    activations_quantization_params=parameters(per_channel=False)
+                ),
+            )
         _share_constants(quantised)
         return quantised
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from effnet_dense.runtimes.base import Outputs, Session
 from effnet_dense.runtimes.inputs import IMAGES, SIZES
 from effnet_dense.runtimes.metadata import FOREIGN, KEY, Metadata
+from effnet_dense.runtimes.signal_stack import kept_signal_stack
 
 SUFFIX = '.xml'
 WEIGHTS = '.bin'
@@ -85,7 +86,8 @@ class OpenvinoSession(Session):
             try:
                 if usual and self._usual is not None:
                     model.reshape({name: self._usual[name] for name in self._inputs})
-                network = self._core.compile_model(model, self._device, self._settings)
+                with kept_signal_stack():
+                    network = self._core.compile_model(model, self._device, self._settings)
             except Exception as error:
                 where = f'{self._path} on {self._device}'
                 raise ValueError(f'OpenVINO cannot run {where}{_reason(error)}') from error
