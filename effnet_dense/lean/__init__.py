@@ -18,7 +18,6 @@ parameters and buffers stay.
 =================  =================================================================
 """
 
-from effnet_dense.lean.chain import LEVELS
-from effnet_dense.lean.modules import apply, remove
+from effnet_dense.lean.modules import LEVELS, apply, remove
 
 __all__ = ['LEVELS', 'apply', 'remove']

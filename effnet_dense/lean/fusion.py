@@ -5,7 +5,6 @@ Shapes: N images, C channels, H × W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -14,28 +13,25 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from effnet_dense.lean.feature import Feature, Recomputed, unpack
-from effnet_dense.models.bifpn import Fusion, resample
-
-Resizing = tuple[tuple[int, int], str]  # the size (H, W), and the padding of max-pooling
+from effnet_dense.models.bifpn import Fusion, resample, weighted_sum
 
 
-def fuse(fusion: Fusion, inputs: Sequence[Tensor]) -> Feature:
-    """Sum features (N, C, H, W) at the first one's size, as `Fusion` does."""
-    features, shares = fusion.parts(inputs)
-    height, width = features[0].shape[-2:]
-    summands = [_resize(x, ((height, width), fusion.padding)) for x in features]
+def fuse(fusion: Fusion, first: Feature, rest: Any, level: int, *others: Tensor) -> Feature:
+    """Sum features (N, C, H, W) at the first one's size, as `Fusion` does: a `Step`."""
+    features, shares = fusion.parts((first.x, *others))
+    size = features[0].shape[-2:]
+    resized = [_resize(x, size, fusion.padding) for x in features]
+    summands = [x.x for x in resized]
     if shares:
-        summands = [x.then(torch.mul, share) for x, share in zip(summands, shares, strict=True)]
-    total = summands[0]
-    for other in summands[1:]:
-        total = Feature(total.x + other.x, Recomputed(torch.add, total.source, other.source))
-    return total
+        summands = [x.through(torch.mul, share) for x, share in zip(resized, shares, strict=True)]
+    again = Recomputed(weighted_sum, shares, *(x.source for x in resized))
+    return Feature(weighted_sum((), *summands), again)
 
 
-def _resize(x: Tensor, resizing: Resizing) -> Feature:
-    if x.shape[-2:] == resizing[0]:
+def _resize(x: Tensor, size: Any, padding: str) -> Feature:
+    if x.shape[-2:] == size:
         return Feature(x)
-    again = Recomputed(_resized_and_indices, x, resizing)
+    again = Recomputed(_resized_and_indices, x, size, padding)
 
     def pack(tensor: Tensor) -> Any:
         # Max-pooling saves its input, which others save as well, and twice its output's bytes.
@@ -44,12 +40,12 @@ def _resize(x: Tensor, resizing: Resizing) -> Feature:
         return Recomputed(itemgetter(1), again).add_reader()
 
     with saved_tensors_hooks(pack, unpack):
-        return Feature(resample(x, *resizing), Recomputed(itemgetter(0), again))
+        return Feature(resample(x, size, padding), Recomputed(itemgetter(0), again))
 
 
-def _resized_and_indices(x: Tensor, resizing: Resizing) -> tuple[Tensor, Tensor | None]:
+def _resized_and_indices(x: Tensor, size: Any, padding: str) -> tuple[Tensor, Tensor | None]:
     """Return the resized feature and the indices that autograd saves of max-pooling."""
     saved: list[Tensor] = []
     with torch.enable_grad(), saved_tensors_hooks(saved.append, lambda _: x):
-        out = resample(x.detach().requires_grad_(), *resizing).detach()
+        out = resample(x.detach().requires_grad_(), size, padding).detach()
     return out, next((tensor for tensor in saved if not tensor.is_floating_point()), None)

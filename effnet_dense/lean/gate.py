@@ -12,15 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from effnet_dense.models.layers import SqueezeExcite, channel_means
-from effnet_dense.utils.modules import has_hooks, is_exactly
+from effnet_dense.utils.modules import has_hooks, has_hooks_inside, is_exactly
 
 
-def gates_of(se: Any, x: Tensor) -> Tensor:
-    """Compute the channels' gates: (N, C, H, W) → (N, C, 1, 1)."""
-    return gates_from(se, channel_means(x))
-
-
-def gates_from(se: Any, means: Tensor) -> Tensor:
+def gates_of(se: Any, means: Tensor) -> Tensor:
     """Compute the channels' gates from their means, (N, C, 1, 1) both."""
     return se.conv2(se.conv1(means)).sigmoid()
 
@@ -61,7 +56,7 @@ def can_join(se: Any, conv: Any, x: Tensor) -> bool:
         return False
     if se.conv1.act is None or any(True for _ in se.conv1.act.parameters()):
         return False
-    return not any(has_hooks(module) for module in (conv, *se.modules()))
+    return not (has_hooks_inside(se) or has_hooks(conv))
 
 
 def _is_pointwise(conv: Any) -> bool:

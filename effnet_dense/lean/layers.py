@@ -5,13 +5,12 @@ Shapes: N images, C channels, H × W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.modules.dropout import _DropoutNd
 
 from effnet_dense.lean.feature import Feature, Recomputed, in_autocast
@@ -25,24 +24,24 @@ from effnet_dense.lean.norm import (
     supports_norm,
 )
 from effnet_dense.models.bifpn import Fusion
-from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite
-from effnet_dense.ops.autocast import cast_operands
+from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite, channel_means
+from effnet_dense.ops.autocast import cast_operand
 from effnet_dense.ops.depthwise import Padding, fast_geometry
 from effnet_dense.ops.gated_conv import gated_conv2d
 from effnet_dense.ops.norm_act import takes_neighbours
-from effnet_dense.utils.modules import has_hooks, is_exactly
+from effnet_dense.utils.modules import has_hooks_inside
 
 IMAGE_CHANNELS = 3
 
-# A module, its input, the modules after it with their steps, the last one first, and the level of
-# lean training → the output. A step that runs a module after it as well removes it.
-Step = Callable[[Any, Feature, list[Any], int], Feature]
+# A module, its input, the modules after it with their steps, the last one first, the level of lean
+# training, and the first module's other inputs → the output. A step that runs a module after it as
+# well removes it.
+Step = Callable[..., Feature]
 
 # Run again in the backward pass, these would draw other random numbers.
 RANDOM = (_DropoutNd, nn.RReLU)
 # Out of place: the gradient depends on the input.
 ACTIVATIONS = {nn.SiLU: F.silu, nn.ReLU: F.relu, nn.ReLU6: F.relu6}
-NAMES = {nn.SiLU: 'silu', nn.ReLU: 'relu', nn.ReLU6: 'relu6'}
 
 
 def step_of(module: Any) -> Step | None:
@@ -54,43 +53,33 @@ def step_of(module: Any) -> Step | None:
     supported, except attention.
     """
     own = vars(module)
-    if has_hooks(module) or '_is_replica' in own:
+    if has_hooks_inside(module) or '_is_replica' in own:
         return None
     step = None if 'forward' in own else STEPS.get(type(module))
-    if step is _convolve and not pads_with_zeros(module):
+    if step is _convolve and (module.padding_mode != 'zeros' or type(module.padding) is str):
         step = _run
     elif step is None and supports_norm(module):
         step = _normalise
     if step is not None:
-        attends = step is _attend and any(has_hooks(m) for m in module.modules())
-        return None if attends else step
+        return step
     stateful = module._modules or any(buffer is not None for buffer in module._buffers.values())
     return None if stateful or isinstance(module, (*RANDOM, nn.SyncBatchNorm)) else _run
 
 
-def start(module: Any, inputs: Sequence[Tensor]) -> Feature:
-    """Run the first layer, which takes several inputs (N, C, H, W)."""
-    if is_exactly(module, Fusion):
-        return fuse(module, inputs)
-    first, *others = inputs
-    return _run_other(module, Feature(first), *others)
-
-
 def _convolve(
-    conv: Any, feature: Feature, rest: list[Any], level: int, is_padded: bool = False
+    conv: Any, feature: Feature, rest: list[Any], level: int, *, is_padded: bool = False
 ) -> Feature:
-    (x,), own, run = cast_operands(feature.x), (conv.weight, conv.bias), conv._conv_forward
+    x, own, run = cast_operand(feature.x), (conv.weight, conv.bias), conv._conv_forward
     if x is not feature.x:  # autocast's copy
         feature = Feature(x, Recomputed(Tensor.to, feature.source, x.dtype))
-    through = feature.through
-    if is_padded:
-        run, through = super(Conv2dSame, conv)._conv_forward, feature.through
-    elif _is_fast(conv, x):
-        through = feature.through_python
-    elif isinstance(conv, Conv2dSame) and (padded := conv.pad(x)) is not x:
-        feature = Feature(padded, Recomputed(conv.pad, feature.source))
-        run, through = super(Conv2dSame, conv)._conv_forward, feature.through
-    out = through(run, *own)
+    if not is_padded and _is_fast(conv, x):
+        out = feature.through_python(run, *own)
+    else:
+        if isinstance(conv, Conv2dSame):
+            run = super(Conv2dSame, conv)._conv_forward
+            if not is_padded and (padded := conv.pad(x)) is not x:
+                feature = Feature(padded, Recomputed(conv.pad, feature.source))
+        out = feature.through(run, *own)
     if not _is_recomputed(conv, rest, level):
         return Feature(out)
     again = in_autocast(run, x.device.type)
@@ -98,12 +87,7 @@ def _convolve(
 
 
 def _is_fast(conv: Any, x: Tensor) -> bool:
-    """Whether a convolution is `depthwise_conv2d`, which pads (N, C, H, W) without a copy.
-
-    Args:
-        conv: Any convolution.
-        x: Its input, in autocast's dtype.
-    """
+    """Whether a convolution of x (N, C, H, W), in autocast's dtype, has a `fast_geometry`."""
     if not isinstance(conv, DepthwiseConv2d):
         return False
     padding = conv.padding_for(x)
@@ -126,22 +110,20 @@ def _activate(act: Any, feature: Feature, rest: list[Any], level: int) -> Featur
 
 
 def _normalise(norm: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
-    act = NAMES[type(rest[-1][0])] if rest and rest[-1][1] is _activate else None
+    act = ACTIVATIONS[type(rest[-1][0])].__name__ if rest and rest[-1][1] is _activate else None
     if act is None or not can_fuse(norm, feature.x, act):
         return normalise(norm, feature)
     rest.pop()
-    if not rest or not takes_neighbours(feature.x):
-        return normalise_act(norm, feature, act, _is_inner(rest))
-    module, step = rest[-1]
+    module, step = rest[-1] if rest and takes_neighbours(feature.x) else (None, None)
     if step is _attend:
         rest.pop()
         return normalise_gated(norm, feature, act, module, _is_inner(rest))
-    padding = _copied_padding(module, feature.x)
-    if step is not _convolve or padding is None:
-        return normalise_act(norm, feature, act, _is_inner(rest))
+    padding = _copied_padding(module, feature.x) if step is _convolve else None
+    out = normalise_act(norm, feature, act, _is_inner(rest), padding)
+    if padding is None:
+        return out
     rest.pop()
-    padded = normalise_act(norm, feature, act, True, padding)
-    return _convolve(module, padded, rest, level, is_padded=True)
+    return _convolve(module, out, rest, level, is_padded=True)
 
 
 def _copied_padding(conv: Any, x: Tensor) -> Padding | None:
@@ -162,40 +144,16 @@ def _attend(se: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
         gates = gates_by_linear(se, feature.x)
         conv, _ = rest.pop()
         return Feature(feature.through_python(gated_conv2d, gates, conv.weight, conv.bias))
-    return feature.then(torch.mul, gates_of(se, feature.x))
+    return feature.then(torch.mul, gates_of(se, channel_means(feature.x)))
 
 
-def _run(module: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
-    """Run any other module."""
-    return _run_other(module, feature)
-
-
-def _run_other(module: Any, feature: Feature, *others: Tensor) -> Feature:
-    """Run a module out of place, and again with the parameters that it has now."""
-    own = {name: value for name, value in module._parameters.items() if value is not None}
-
-    def run(*tensors: Tensor) -> Tensor:
-        inputs, values = tensors[: len(others) + 1], tensors[len(others) + 1 :]
-        in_place = getattr(module, 'inplace', False)
-        if in_place:
-            module.inplace = False
-        try:
-            if not own:
-                return module(*inputs)
-            return functional_call(module, dict(zip(own, values, strict=True)), inputs)
-        finally:
-            if in_place:
-                module.inplace = True
-
-    again = in_autocast(run, feature.x.device.type)
-    arguments = *others, *own.values()
-    out = feature.through(again, *arguments)
-    return Feature(out, Recomputed(again, feature.source, *arguments, bias=own.get('bias')))
-
-
-def pads_with_zeros(conv: Any) -> bool:
-    """Whether a convolution pads with a fixed number of zeros, or by `Conv2dSame`."""
-    return conv.padding_mode == 'zeros' and not isinstance(conv.padding, str)
+def _run(module: Any, feature: Feature, rest: list[Any], level: int, *others: Tensor) -> Feature:
+    """Run any other module out of place, and again with the parameters that it has now."""
+    twin, own = type(module).__new__(type(module)), dict(module._parameters)
+    vars(twin).update(vars(module), _parameters=own, inplace=False)
+    out = feature.through(twin if getattr(module, 'inplace', False) else module, *others)
+    again = in_autocast(twin, feature.x.device.type)
+    return Feature(out, Recomputed(again, feature.source, *others, bias=own.get('bias')))
 
 
 # By exact types: a subclass may compute something else.
@@ -203,4 +161,5 @@ STEPS: dict[type, Step] = {
     **dict.fromkeys((nn.Conv2d, Conv2dSame, DepthwiseConv2d), _convolve),
     **dict.fromkeys(ACTIVATIONS, _activate),
     SqueezeExcite: _attend,
+    Fusion: fuse,
 }

@@ -7,20 +7,20 @@ do: parameters, buffers, hooks and names are unchanged.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, cast
 
 from torch import Tensor, nn
 
-from effnet_dense.lean.chain import check_level, run_chain
+from effnet_dense.lean.chain import run_chain
 from effnet_dense.models.bifpn import BiFPN
 from effnet_dense.models.blocks import FusedMBConv, MBConv
 from effnet_dense.models.efficientnet import EfficientNet
 from effnet_dense.models.layers import RunsLayers
 
+LEVELS = (0, 1, 2)
 # Modules whose inner layers are part of their chain.
 BLOCKS = (MBConv, FusedMBConv)
-
-_lean_classes: dict[type[nn.Module], Any] = {}
 
 
 def apply(model: nn.Module, level: int) -> int:
@@ -41,7 +41,8 @@ def apply(model: nn.Module, level: int) -> int:
     Raises:
         ValueError: `level` is not one of `LEVELS`.
     """
-    check_level(level)
+    if isinstance(level, bool) or level not in LEVELS:
+        raise ValueError(f'lean must be one of {LEVELS}, got {level!r}')
     modules = _modules_to_exchange(model)
     for module in modules:
         if not isinstance(module, Lean):
@@ -87,12 +88,11 @@ def _unpickle(plain: type[nn.Module]) -> nn.Module:
     return cls.__new__(cls)
 
 
+@cache
 def lean_class(plain: type[nn.Module]) -> Any:
     """Return the lean class of a plain one, whose methods it keeps."""
-    if plain not in _lean_classes:
-        members = dict(plain_class=plain, __module__=plain.__module__, __doc__=plain.__doc__)
-        _lean_classes[plain] = type(f'Lean{plain.__name__}', (Lean, plain), members)
-    return _lean_classes[plain]
+    members = dict(plain_class=plain, __module__=plain.__module__, __doc__=plain.__doc__)
+    return type(f'Lean{plain.__name__}', (Lean, plain), members)
 
 
 def _modules_to_exchange(module: nn.Module) -> list[Any]:

@@ -13,13 +13,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.lean.feature import Feature, Recomputed
-from effnet_dense.lean.gate import gates_from
+from effnet_dense.lean.gate import gates_of
 from effnet_dense.ops import gated_norm, norm_act
-from effnet_dense.ops.batch_norm import (
-    apply_statistics,
-    batch_norm,
-    group_of,
-)
+from effnet_dense.ops.batch_norm import apply_statistics, batch_norm, group_of
 from effnet_dense.ops.depthwise import Padding
 from effnet_dense.ops.sync_batch_norm import sync_batch_norm
 
@@ -44,13 +40,11 @@ def normalise(norm: Any, feature: Feature) -> Feature:
     if not norm.training:
         own = norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
         return feature.then(F.batch_norm, *own)
-    group = group_of(norm)
+    weight, bias, group = norm.weight, norm.bias, group_of(norm)
     if group is None:
         out, *statistics = feature.through(batch_norm, norm)
     else:
-        parts = norm.weight, norm.bias, norm, group
-        out, *statistics = feature.through_python(sync_batch_norm, *parts)
-    weight, bias = norm.weight, norm.bias
+        out, *statistics = feature.through_python(sync_batch_norm, weight, bias, norm, group)
     again = Recomputed(apply_statistics, feature.source, weight, bias, *statistics, bias=bias)
     return Feature(out, again)
 
@@ -88,7 +82,7 @@ def normalise_gated(norm: Any, feature: Feature, act: str, se: Any, inner: bool)
     handle, means, *statistics = feature.through_python(
         gated_norm.squeeze, *parts, norm, act, exchange, inner
     )
-    gates, own = gates_from(se, means), (*statistics, *parts, act)
+    gates, own = gates_of(se, means), (*statistics, *parts, act)
     multiply = partial(gated_norm.multiply, exchange=exchange)
     out = feature.through_python(multiply, handle, gates, *own)
     return Feature(out, Recomputed(norm_act.norm_act, feature.source, *own, gates))

@@ -126,6 +126,16 @@ def resample(x: Tensor, size: tuple[int, int], padding: str) -> Tensor:
     return x if x.shape[-2:] == size else F.interpolate(x, size, mode='nearest')
 
 
+def weighted_sum(shares: Sequence[Tensor], *features: Tensor) -> Tensor:
+    """Add up features (N, C, H, W), each times its factor if there are factors."""
+    if shares:
+        features = tuple(x * share for x, share in zip(features, shares, strict=True))
+    total = features[0]
+    for x in features[1:]:
+        total = total + x
+    return total
+
+
 class Fusion(nn.Module):
     """The weighted sum of features of neighbouring levels, at the first feature's size."""
 
@@ -146,12 +156,7 @@ class Fusion(nn.Module):
         features, shares = self.parts(tensors)
         height, width = features[0].shape[-2:]
         summands = [resample(x, (height, width), self.padding) for x in features]
-        if shares:
-            summands = [x * share for x, share in zip(summands, shares, strict=True)]
-        total = summands[0]
-        for x in summands[1:]:
-            total = total + x
-        return total
+        return weighted_sum(shares, *summands)
 
     def parts(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Return features and factors; there are no factors if the sum is not weighted."""

@@ -6,7 +6,7 @@ Shapes: N images, C channels, H × W pixels, a and b rows and columns of padding
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -170,6 +170,12 @@ def activation(act_cfg: Config) -> nn.Module:
     return build_activation_layer(act_cfg)
 
 
+def _present(module: Any, *names: str | None) -> list[nn.Module]:
+    """Look children up by name, which takes a fifth of the time of attributes; skip absent ones."""
+    children = module._modules
+    return [child for name in names if (child := children.get(name)) is not None]
+
+
 class RunsLayers:
     """Mixin of modules that run layers one after the other; how is for `effnet_dense.lean`."""
 
@@ -227,7 +233,7 @@ class ConvNormAct(RunsLayers, nn.Module):
 
     def sequence(self) -> list[nn.Module]:
         """The modules in the order in which they run."""
-        return [module for module in (self.conv, self.norm, self.act) if module is not None]
+        return _present(self, 'conv', self.norm_name, 'act')
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉)."""
@@ -259,8 +265,7 @@ class SeparableConv(nn.Module):
 
     def sequence(self) -> list[nn.Module]:
         """The modules in the order in which they run."""
-        norm = [] if self.norm_name is None else [getattr(self, self.norm_name)]
-        return [self.depthwise, self.pointwise, *norm]
+        return _present(self, 'depthwise', 'pointwise', self.norm_name)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) → (N, C_out, H, W)."""
@@ -283,6 +288,8 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.conv1 = ConvNormAct(channels, squeezed, act_cfg=act_cfg)
         self.conv2 = ConvNormAct(squeezed, channels)
+        if getattr(self.conv1.act, 'inplace', False):  # autograd would copy the input first
+            cast(Any, self.conv1.act).inplace = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape."""

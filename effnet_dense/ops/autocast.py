@@ -20,10 +20,11 @@ there."""
 
 def cast_operands(*tensors: Tensor | None) -> list[Any]:
     """Cast tensors as autocast casts a convolution's operands; float64 and None are unchanged."""
-    return [tensor if tensor is None else _cast(tensor) for tensor in tensors]
+    return [tensor if tensor is None else cast_operand(tensor) for tensor in tensors]
 
 
-def _cast(tensor: Tensor) -> Tensor:
+def cast_operand(tensor: Tensor) -> Tensor:
+    """Cast one tensor as `cast_operands` does."""
     device = tensor.device.type
     if tensor.dtype == torch.float64 or not _has_autocast(device):
         return tensor

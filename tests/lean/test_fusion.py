@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from effnet_dense.lean.feature import Feature
 from effnet_dense.lean.fusion import fuse
 from effnet_dense.models.bifpn import Fusion
 from tests.reference.saved_bytes import saved_bytes
@@ -39,7 +40,7 @@ def test_bits(name: str, kind: str, padding: str) -> None:
     for leanly in (False, True):
         x = inputs(name)
         module = fusion(len(x), kind, padding)
-        feature = fuse(module, x) if leanly else None
+        feature = fuse(module, Feature(x[0]), [], 1, *x[1:]) if leanly else None
         out = module(*x) if feature is None else feature.through(torch.sin)
         out = out.sin() if feature is None else out
         out.backward(torch.arange(out.numel()).view_as(out).float())
@@ -56,7 +57,7 @@ def test_only_the_inputs_are_saved() -> None:
             self.others = inputs('finer')[1:]
 
         def forward(self, x: Tensor) -> Tensor:
-            return fuse(self.fusion, [x, *self.others]).through(torch.sin)
+            return fuse(self.fusion, Feature(x), [], 1, *self.others).through(torch.sin)
 
     # Of three weights: their ReLU, sum and shares.
     assert saved_bytes(Sine(), inputs('finer')[0])[1] == (3 + 1 + 3) * 4
