@@ -14,6 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from effnet_dense.lean.feature import Feature, Recomputed, unpack
 from effnet_dense.models.bifpn import Fusion, resample, weighted_sum
+from effnet_dense.models.layers import max_pool
 
 
 def fuse(fusion: Fusion, first: Feature, rest: Any, level: int, *others: Tensor) -> Feature:
@@ -45,7 +46,11 @@ def _resize(x: Tensor, size: Any, padding: str) -> Feature:
 
 def _resized_and_indices(x: Tensor, size: Any, padding: str) -> tuple[Tensor, Tensor | None]:
     """Return the resized feature and the indices that autograd saves of max-pooling."""
-    saved: list[Tensor] = []
-    with torch.enable_grad(), saved_tensors_hooks(saved.append, lambda _: x):
-        out = resample(x.detach().requires_grad_(), size, padding).detach()
-    return out, next((tensor for tensor in saved if not tensor.is_floating_point()), None)
+    found: list[Tensor] = []
+
+    def pool(x: Tensor, padding: str) -> Tensor:
+        pooled, indices = max_pool(x, padding, return_indices=True)
+        found.append(indices)
+        return pooled
+
+    return resample(x, size, padding, pool), found[0] if found else None

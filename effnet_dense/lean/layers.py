@@ -25,7 +25,7 @@ from effnet_dense.lean.norm import (
 )
 from effnet_dense.models.bifpn import Fusion
 from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite, channel_means
-from effnet_dense.ops.autocast import cast_operand
+from effnet_dense.ops.autocast import cast_operand, is_any_autocast_enabled
 from effnet_dense.ops.depthwise import Padding, fast_geometry
 from effnet_dense.ops.gated_conv import gated_conv2d
 from effnet_dense.ops.norm_act import takes_neighbours
@@ -33,9 +33,8 @@ from effnet_dense.utils.modules import has_hooks_inside
 
 IMAGE_CHANNELS = 3
 
-# A module, its input, the modules after it with their steps, the last one first, the level of lean
-# training, and the first module's other inputs → the output. A step that runs a module after it as
-# well removes it.
+# A module, its input, the modules after it with their steps in reverse, the level of lean training,
+# and a first module's other inputs → the output. A step removes later modules that it runs as well.
 Step = Callable[..., Feature]
 
 # Run again in the backward pass, these would draw other random numbers.
@@ -57,11 +56,9 @@ def step_of(module: Any) -> Step | None:
         return None
     step = None if 'forward' in own else STEPS.get(type(module))
     if step is _convolve and (module.padding_mode != 'zeros' or type(module.padding) is str):
-        step = _run
-    elif step is None and supports_norm(module):
-        step = _normalise
-    if step is not None:
-        return step
+        return _run
+    if step is not None or supports_norm(module):
+        return step or _normalise
     stateful = module._modules or any(buffer is not None for buffer in module._buffers.values())
     return None if stateful or isinstance(module, (*RANDOM, nn.SyncBatchNorm)) else _run
 
@@ -69,8 +66,8 @@ def step_of(module: Any) -> Step | None:
 def _convolve(
     conv: Any, feature: Feature, rest: list[Any], level: int, *, is_padded: bool = False
 ) -> Feature:
-    x, own, run = cast_operand(feature.x), (conv.weight, conv.bias), conv._conv_forward
-    if x is not feature.x:  # autocast's copy
+    x, own, run = feature.x, (conv.weight, conv.bias), conv._conv_forward
+    if is_any_autocast_enabled() and (x := cast_operand(x)) is not feature.x:
         feature = Feature(x, Recomputed(Tensor.to, feature.source, x.dtype))
     if not is_padded and _is_fast(conv, x):
         out = feature.through_python(run, *own)
@@ -100,9 +97,11 @@ def _is_recomputed(conv: nn.Conv2d, rest: list[Any], level: int) -> bool:
     The stem's always is, because it is cheap; at level 2 also those of expansions and of the
     depthwise half of separable convolutions.
     """
+    if level == 1 or conv.in_channels == IMAGE_CHANNELS:
+        return conv.in_channels == IMAGE_CHANNELS
     separable = conv.groups == conv.in_channels and rest and isinstance(rest[-1][0], nn.Conv2d)
     expands = conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
-    return conv.in_channels == IMAGE_CHANNELS or (level == 2 and bool(separable or expands))
+    return bool(separable or expands)
 
 
 def _activate(act: Any, feature: Feature, rest: list[Any], level: int) -> Feature:

@@ -30,7 +30,7 @@ def supports_norm(norm: Any) -> bool:
     """
     if not isinstance(norm, _BatchNorm) or type(norm).forward not in FORWARDS:
         return False
-    if norm.running_mean is None or not norm.track_running_stats:
+    if norm._buffers.get('running_mean') is None or not norm.track_running_stats:
         return False
     return norm.momentum is not None or not norm.training
 
@@ -42,7 +42,7 @@ def normalise(norm: Any, feature: Feature) -> Feature:
         return feature.then(F.batch_norm, *own)
     weight, bias, group = norm.weight, norm.bias, group_of(norm)
     if group is None:
-        out, *statistics = feature.through(batch_norm, norm)
+        out, *statistics = feature.through(batch_norm, weight, bias, norm)
     else:
         out, *statistics = feature.through_python(sync_batch_norm, weight, bias, norm, group)
     again = Recomputed(apply_statistics, feature.source, weight, bias, *statistics, bias=bias)

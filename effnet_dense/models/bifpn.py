@@ -18,7 +18,7 @@ inputs, finest first, then the outputs of its nodes, in the order of computation
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ from effnet_dense.models.layers import (
     max_pool,
 )
 from effnet_dense.registry import MODELS
-from effnet_dense.utils.modules import has_hooks, is_exactly, runs_as
+from effnet_dense.utils.modules import has_hooks, is_exactly
 
 FUSIONS = ('fast', 'softmax', 'sum')
 # Avoids a division by zero (google/automl `tf2/efficientdet_keras.py`).
@@ -109,19 +109,22 @@ def fusion_shares(weights: Sequence[Tensor], fusion: str) -> list[tuple[Tensor, 
     return [found[node] for node in range(len(weights))]
 
 
-def resample(x: Tensor, size: tuple[int, int], padding: str) -> Tensor:
+def resample(
+    x: Tensor, size: tuple[int, int], padding: str, pool: Callable[..., Tensor] = max_pool
+) -> Tensor:
     """Resize a neighbouring level's feature to this level's size.
 
     Args:
         x: (N, C, h, w), from the next finer or coarser level.
         size: (H, W) of this level.
         padding: Padding of the max-pooling, 'same' or 'symmetric'.
+        pool: The max-pooling, called with x and the padding.
 
     Returns:
         (N, C, H, W): nearest-neighbour upsampling, or 3×3 max-pooling.
     """
     if x.shape[-2] > size[0] or x.shape[-1] > size[1]:
-        x = max_pool(x, padding)
+        x = pool(x, padding)
     # To the finer level's exact size, which is not twice the coarser one's if odd.
     return x if x.shape[-2:] == size else F.interpolate(x, size, mode='nearest')
 
@@ -244,7 +247,7 @@ class BiFPNCell(nn.Module):
 
 def _takes_shares(node: Any) -> bool:
     """Whether a node's sum is weighted, and the node and its sum run as defined here."""
-    if not runs_as(node, BiFPNNode) or 'forward' in node.__dict__ or has_hooks(node):
+    if type(node).forward is not BiFPNNode.forward or 'forward' in vars(node) or has_hooks(node):
         return False
     fuse = node.fuse
     return is_exactly(fuse, Fusion) and not has_hooks(fuse) and fuse.edge_weights is not None

@@ -53,21 +53,23 @@ def _pad(x: Tensor, padding: Padding) -> Tensor:
     return F.pad(x, (left, right, top, bottom)) if top or bottom or left or right else x
 
 
-def max_pool(x: Tensor, padding: str = 'same') -> Tensor:
+def max_pool(x: Tensor, padding: str = 'same', return_indices: bool = False) -> Any:
     """Halve a feature by 3×3 max-pooling with stride 2; padded pixels are never the maximum.
 
     Args:
         x: (N, C, H, W).
         padding: 'same' as `pad_same`, or 'symmetric'; they differ where a side is even.
+        return_indices: Return PyTorch's indices of the maxima as well.
 
     Returns:
-        (N, C, ⌈H ÷ 2⌉, ⌈W ÷ 2⌉).
+        (N, C, ⌈H ÷ 2⌉, ⌈W ÷ 2⌉), or two tensors of this shape.
     """
     if padding == 'symmetric':
-        return F.max_pool2d(x, 3, 2, 1)
+        return F.max_pool2d(x, 3, 2, 1, return_indices=return_indices)
     # An even side lacks one pixel at its end, which ceil_mode supplies without a padded copy.
     height, width = x.shape[-2:]
-    return F.max_pool2d(x, 3, 2, (height % 2, width % 2), ceil_mode=True)
+    around = height % 2, width % 2
+    return F.max_pool2d(x, 3, 2, around, ceil_mode=True, return_indices=return_indices)
 
 
 class Conv2dSame(nn.Conv2d):

@@ -17,6 +17,8 @@ AVAILABLE = {
 """Asked once: torch.compile traces the functions below, and PyTorch 2.6 and 2.11 break graphs
 there."""
 
+is_any_autocast_enabled: Callable[[], bool] = torch._C._is_any_autocast_enabled
+
 
 def cast_operands(*tensors: Tensor | None) -> list[Any]:
     """Cast tensors as autocast casts a convolution's operands; float64 and None are unchanged."""

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 Normed = tuple[Tensor, Tensor, Tensor]  # the output (N, C, H, W), mean and 1 ÷ σ, (C,) each
 
 
-def batch_norm(x: Tensor, norm: Any) -> Normed:
+def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, norm: Any) -> Normed:
     """Normalise, and update the running statistics, as `norm` would.
 
     Args:
         x: (N, C, H, W).
+        weight: (C,), like the bias: those of `norm`.
         norm: A batch norm in training, with running statistics and a momentum.
 
     Raises:
@@ -31,7 +32,7 @@ def batch_norm(x: Tensor, norm: Any) -> Normed:
     norm.num_batches_tracked.add_(1)
     # What nn.BatchNorm2d calls, which returns the output alone.
     return torch._batch_norm_impl_index(
-        *(x, norm.weight, norm.bias, norm.running_mean, norm.running_var),
+        *(x, weight, bias, norm.running_mean, norm.running_var),
         *(True, norm.momentum, norm.eps, torch.backends.cudnn.enabled),
     )[:3]
 

@@ -17,10 +17,8 @@ def has_hooks(module: nn.Module) -> bool:
 
 def has_hooks_inside(module: nn.Module) -> bool:
     """Whether the module or any module inside it `has_hooks`."""
-    inner = module._modules.values()
-    return has_hooks(module) or any(
-        child is not None and has_hooks_inside(child) for child in inner
-    )
+    inner = [child for child in module._modules.values() if child is not None]
+    return has_hooks(module) or any(map(has_hooks_inside, inner))
 
 
 # Methods that determine the order in which a module's layers run.

@@ -27,7 +27,7 @@ def test_as_the_module(dtype: torch.dtype, memory_format: torch.memory_format) -
     norm = norm.double() if dtype == torch.float64 else norm
     theirs = copy.deepcopy(norm)
     with torch.no_grad():
-        out, *statistics = batch_norm(x, norm)
+        out, *statistics = batch_norm(x, norm.weight, norm.bias, norm)
         expected = theirs(x)
         assert torch.equal(out, expected)
         assert torch.equal(apply_statistics(x, norm.weight, norm.bias, *statistics), expected)
@@ -39,7 +39,7 @@ def test_statistics_alone() -> None:
     norm, x = example()
     other, x = copy.deepcopy(norm), x.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
-        _, *expected = batch_norm(x, norm)
+        _, *expected = batch_norm(x, norm.weight, norm.bias, norm)
         found = batch_statistics(x, other)
     pairs = zip((*found, *other.buffers()), (*expected, *norm.buffers()), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
@@ -47,7 +47,7 @@ def test_statistics_alone() -> None:
 
 def test_one_value_per_channel() -> None:
     with pytest.raises(ValueError, match=r'more than one value per channel, got \(1, 3, 1, 1\)'):
-        batch_norm(torch.zeros(1, 3, 1, 1), nn.BatchNorm2d(3))
+        batch_norm(torch.zeros(1, 3, 1, 1), None, None, nn.BatchNorm2d(3))
 
 
 def test_no_group_in_one_process() -> None:
