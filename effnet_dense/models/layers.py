@@ -175,7 +175,7 @@ def activation(act_cfg: Config) -> nn.Module:
 def _present(module: Any, *names: str | None) -> list[nn.Module]:
     """Look children up by name, which takes a fifth of the time of attributes; skip absent ones."""
     children = module._modules
-    return [child for name in names if (child := children.get(name)) is not None]
+    return [children[name] for name in names if children.get(name) is not None]
 
 
 class RunsLayers:
