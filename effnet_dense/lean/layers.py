@@ -148,7 +148,7 @@ def _attend(se: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
 
 def _run(module: Any, feature: Feature, rest: list[Any], level: int, *others: Tensor) -> Feature:
     """Run any other module out of place, and again with the parameters that it has now."""
-    twin, own = type(module).__new__(type(module)), dict(module._parameters)
+    twin, own = object.__new__(type(module)), dict(module._parameters)
     vars(twin).update(vars(module), _parameters=own, inplace=False)
     out = feature.through(twin if getattr(module, 'inplace', False) else module, *others)
     again = in_autocast(twin, feature.x.device.type)

@@ -46,7 +46,7 @@ def apply(model: nn.Module, level: int) -> int:
     modules = _modules_to_exchange(model)
     for module in modules:
         if not isinstance(module, Lean):
-            module.__class__ = lean_class(type(module))
+            module.__class__ = lean_class(cast(Any, type(module)))
         module.lean = level
     for module in model.modules():
         if isinstance(module, EfficientNet | BiFPN):
@@ -84,7 +84,7 @@ class Lean(RunsLayers):
 
 
 def _unpickle(plain: type[nn.Module]) -> nn.Module:
-    cls = lean_class(plain)
+    cls = lean_class(cast(Any, plain))
     return cls.__new__(cls)
 
 

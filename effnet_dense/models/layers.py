@@ -64,12 +64,12 @@ def max_pool(x: Tensor, padding: str = 'same', return_indices: bool = False) -> 
     Returns:
         (N, C, ⌈H ÷ 2⌉, ⌈W ÷ 2⌉), or two tensors of this shape.
     """
+    options: Any = dict(return_indices=return_indices)
     if padding == 'symmetric':
-        return F.max_pool2d(x, 3, 2, 1, return_indices=return_indices)
+        return F.max_pool2d(x, 3, 2, 1, **options)
     # An even side lacks one pixel at its end, which ceil_mode supplies without a padded copy.
     height, width = x.shape[-2:]
-    around = height % 2, width % 2
-    return F.max_pool2d(x, 3, 2, around, ceil_mode=True, return_indices=return_indices)
+    return F.max_pool2d(x, 3, 2, (height % 2, width % 2), ceil_mode=True, **options)
 
 
 class Conv2dSame(nn.Conv2d):
