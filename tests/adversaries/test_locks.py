@@ -21,6 +21,7 @@ import pytest
 from effnet_dense.utils import run_lock
 from effnet_dense.utils.atomic import lock_file
 from effnet_dense.utils.run_lock import LOCK, Holder, check_unlocked, locked
+from tests.helpers.forked import Forked, run_program
 from tests.helpers.tiny_models import DETECTOR, SMALL
 from tests.helpers.tool import REPOSITORY, call, environment
 
@@ -282,17 +283,21 @@ def test_what_is_not_a_lock(content: bytes, tmp_path: Path) -> None:
     assert (tmp_path / LOCK).read_bytes() == content
 
 
-def train_in_terminal(data: Path, work_dir: Path) -> tuple[int, int]:
-    """Start a training as the foreground process of a terminal; return its id and the terminal."""
-    script = REPOSITORY / 'tools' / 'train.py'
-    words = ['--data', data, '--work-dir', work_dir, *SMALL, ENDLESS]
-    variables = environment(TERM='xterm')
-    command = [sys.executable, str(script), DETECTOR, *map(str, words)]
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(REPOSITORY)
-        os.execve(sys.executable, command, variables)
-    return pid, terminal
+def train_in_terminal(data: Path, work_dir: Path) -> tuple[Forked, int]:
+    """Start a training as the foreground process of a terminal; return it and the terminal."""
+    words = ['tools/train.py', DETECTOR, '--data', data, '--work-dir', work_dir, *SMALL, ENDLESS]
+    terminal, shown = pty.openpty()
+    name = os.ttyname(shown)
+    process = Forked(_in_terminal, name, list(map(str, words)), environment(TERM='xterm'))
+    while process.poll() is None and os.tcgetpgrp(terminal) != process.pid:
+        time.sleep(0.01)
+    os.close(shown)
+    return process, terminal
+
+
+def _in_terminal(name: str, words: list[str], variables: dict[str, str]) -> None:
+    os.login_tty(os.open(name, os.O_RDWR))
+    run_program(words, variables, Path(name))
 
 
 def wait_until_training(terminal: int, work_dir: Path) -> None:
@@ -311,12 +316,11 @@ def wait_until_training(terminal: int, work_dir: Path) -> None:
 
 @pytest.mark.slow
 def test_a_closed_terminal_saves_where_it_was(tiny_data: Path, tmp_path: Path) -> None:
-    pid, terminal = train_in_terminal(tiny_data, tmp_path)
+    process, terminal = train_in_terminal(tiny_data, tmp_path)
     wait_until_training(terminal, tmp_path)
     assert (tmp_path / LOCK).is_file()
     os.close(terminal)
-    _, status = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    assert process.wait(timeout=240) == 128 + signal.SIGHUP
     assert (tmp_path / 'interrupted.pth').is_file() and not (tmp_path / LOCK).exists()
     last = (tmp_path / 'last_checkpoint').read_text(encoding='utf-8')
     assert last.endswith('interrupted.pth')

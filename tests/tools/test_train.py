@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from effnet_dense.weights.safe import safe_load
+from tests.helpers.forked import start_forked
+from tests.helpers.launched import start_launched
 from tests.helpers.tiny import (
     as_arguments,
     in_place_of_coco,
@@ -21,7 +23,7 @@ from tests.helpers.tiny import (
     options,
     write_data,
 )
-from tests.helpers.tool import REPOSITORY, call, finish, start
+from tests.helpers.tool import REPOSITORY, call, finish
 
 FINETUNE = 'configs/effnet_lite0_retinanet_finetune.py'
 SMALL = {
@@ -106,7 +108,7 @@ def names_epoch(last_checkpoint: Path, epoch: int) -> bool:
 @pytest.mark.slow
 def test_killed_run_resumes(tiny_data: Path, tmp_path: Path) -> None:
     words = arguments(tiny_data, tmp_path, **{'train_cfg.max_epochs': 1000})
-    process = start(tmp_path / 'log', sys.executable, 'tools/train.py', *words)
+    process = start_forked(tmp_path / 'log', 'tools/train.py', *words)
     deadline = time.monotonic() + 240
     named = tmp_path / 'last_checkpoint'  # written after the checkpoint that it names
     while not names_epoch(named, 2) and time.monotonic() < deadline:
@@ -135,15 +137,9 @@ def test_two_processes_on_the_cpu(tiny_data: Path, tmp_path: Path) -> None:
         encoding='utf-8',
     )
     words[0] = config
-    finish(
-        tmp_path / 'log',
-        'bash',
-        'tools/dist_train.sh',
-        config,
-        2,
-        *words[1:],
-        CUDA_VISIBLE_DEVICES='',
-    )
+    log = tmp_path / 'log'
+    started = start_launched(log, 'dist_train.sh', config, 2, *words[1:], CUDA_VISIBLE_DEVICES='')
+    assert started.wait(timeout=300) == 0, log.read_text(encoding='utf-8')[-4000:]
     ranks = [
         json.loads((tmp_path / f'rank_{rank}.json').read_text(encoding='utf-8')) for rank in (0, 1)
     ]

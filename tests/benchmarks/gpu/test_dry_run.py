@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import torch
 from benchmarks.gpu.__main__ import main, parser
 from benchmarks.gpu.parts import NAMES
 from effnet_dense.commands.program import run
-from tests.helpers.tool import finish
+from tests.helpers.forked import finish_forked
 
 
 def call(*words: object) -> int:
@@ -23,7 +22,7 @@ def call(*words: object) -> int:
 @pytest.mark.slow
 def test_every_part_runs(tmp_path: Path) -> None:
     words = ['-m', 'benchmarks.gpu', '--dry-run', '--limit', 250, '--out', tmp_path]
-    finish(tmp_path / 'log', sys.executable, *words)
+    finish_forked(tmp_path / 'log', *words)
     records = {
         name: json.loads((tmp_path / f'{name}.json').read_text(encoding='utf-8')) for name in NAMES
     }
