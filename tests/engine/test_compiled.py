@@ -20,6 +20,9 @@ EAGER = dict(backend='eager', fullgraph=True)  # a break is an error
 TINY = dict(base='b0', width=0.25, depth=0.3)
 SMALL = {
     'model.neck.num_cells': 1,
+    'model.neck.out_channels': 8,
+    'model.bbox_head.in_channels': 8,
+    'model.bbox_head.stacked_convs': 1,
     'model.data_preprocessor.pad_size_divisor': SIZE,
     'train_dataloader.dataset.pipeline.2.ratio_range': (0.9, 1.0),
     'report': False,

@@ -27,6 +27,15 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """glibc's names of `mallopt`'s parameters."""
 
 
+def short_config(name: str) -> Config:
+    """A shipped config with fewer blocks of the same channels, and one cell of a BiFPN."""
+    config = load_config(name)
+    config.model.backbone.arch = dict(base=config.model.backbone.arch, depth=0.3)
+    if 'num_cells' in config.model.neck:
+        config.model.neck.num_cells = 1
+    return config
+
+
 def train(config: Config, setup: TrainingSetup) -> None:
     """Two steps: from the second on the optimizer has its states."""
     with without_logs():
@@ -64,7 +73,7 @@ def _allocations(events: Any) -> Any:
 
 
 def resident_peak(name: str, batch: int, side: int, lean: int) -> int:
-    """Bytes by which a separate process grows while it trains a config on square images."""
+    """Bytes by which a separate process grows while it trains `short_config` on square images."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'bytes'
         assert Forked(_measure_growth, path, name, batch, side, lean).wait(timeout=200) == 0
@@ -76,7 +85,7 @@ def _measure_growth(path: Path, name: str, batch: int, side: int, lean: int) -> 
     libc = ctypes.CDLL(None)
     for parameter, value in ((M_MMAP_THRESHOLD, 65536), (M_TRIM_THRESHOLD, 0), (M_ARENA_MAX, 1)):
         assert libc.mallopt(parameter, value) == 1
-    config = load_config(name)
+    config = short_config(name)
     # Kernels and their threads are loaded by a first, small run, as are shared pages.
     train(config, training_setup(config, 2, (64, 64), 'fp32', lean))
     Path('/proc/self/clear_refs').write_text('5', encoding='utf-8')  # reset the peak

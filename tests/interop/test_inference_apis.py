@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,18 +86,11 @@ NAMES += ['MMSegInferencer', 'init_model']
 FAST = ('init_detector', 'init_model')
 
 
-def run(code: str, config: Path, run: Run, folder: Path, start: Callable[..., str]) -> Any:
+def run(code: str, config: Path, run: Run, folder: Path) -> Any:
     """Run code in a process of its own; return what it found."""
     words = [config, run.checkpoint, folder / 'found.pth', *run.images]
-    start(folder / 'log.txt', '-c', START + code + END, *words, folder=folder)
+    finish_forked(folder / 'log.txt', '-c', START + code + END, *words, folder=folder)
     return torch.load(folder / 'found.pth')
-
-
-def in_new_process(log: Path, *words: object, folder: Path) -> str:
-    """Run Python as a user does."""
-    import sys
-
-    return finish(log, sys.executable, *words)
 
 
 def check(found: Any, run: Run) -> None:
@@ -125,14 +119,22 @@ def check(found: Any, run: Run) -> None:
 )
 def test_predicts_as_predictor(kind: str, code: str, trained: Trained, tmp_path: Path) -> None:
     done = trained(kind)
-    check(run(code, done.config, done, tmp_path, finish_forked), done)
+    check(run(code, done.config, done, tmp_path), done)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('kind', 'code'), [('detector', DETECTOR), ('segmentor', SEG_INFERENCER)])
-def test_in_a_new_process(kind: str, code: str, trained: Trained, tmp_path: Path) -> None:
-    done = trained(kind)
-    check(run(code, done.config, done, tmp_path, in_new_process), done)
+def test_in_a_new_process(trained: Trained, tmp_path: Path) -> None:
+    """One for mmdet's function and mmseg's, as a user runs Python."""
+    codes = {'detector': DETECTOR, 'segmentor': SEG_INFERENCER}
+    given = []
+    for kind, code in codes.items():
+        done = trained(kind)
+        words = [done.config, done.checkpoint, tmp_path / f'{kind}.pth', *done.images]
+        given.append((START + code + END, ['-c', *map(str, words)]))
+    whole = f'import sys\nfor code, sys.argv in {given!r}:\n    exec(code, {{}})\n'
+    finish(tmp_path / 'log.txt', sys.executable, '-c', whole)
+    for kind in codes:
+        check(torch.load(tmp_path / f'{kind}.pth'), trained(kind))
 
 
 @pytest.mark.slow
@@ -148,7 +150,7 @@ def test_a_config_of_other_classes(kind: str, code: str, trained: Trained, tmp_p
     lines = [f"_base_ = ['{find_config(done.shipped)}']", 'settings = ' + repr(done.settings)]
     config.write_text('\n'.join(lines), encoding='utf-8')
     merged = f'from mmengine.config import Config\nconfig = Config.fromfile(config)\n{MERGE}'
-    check(run(merged + code, config, done, tmp_path, finish_forked), done)
+    check(run(merged + code, config, done, tmp_path), done)
 
 
 MERGE = 'config.merge_from_dict(dict(config.settings))\n'

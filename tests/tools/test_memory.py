@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from effnet_dense.analysis.memory import Peak, TrainingSetup, config_forecast
+from tests.helpers.tiny import as_arguments
 from tests.helpers.tool import call
 
 CONFIG = 'effnet_lite0_fpn_camvid'
 SMALL = ('--batch-size', 2, '--size', 64, 96)
+SHORT = as_arguments({'model.backbone.arch': dict(_delete_=True, base='lite0', depth=0.3)})
 
 
 @pytest.mark.slow
 def test_parts_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / 'peaks.json'
-    assert call('memory', CONFIG, *SMALL, '--lean', 0, 1, '--json', path) == 0
+    assert call('memory', CONFIG, *SMALL, '--lean', 0, 1, '--json', path, *SHORT) == 0
     printed = capsys.readouterr().out
     for text in (f'{CONFIG}: 2 × 64 × 96 px, fp32, lean 0', 'activations', 'Not included: cuDNN'):
         assert text in printed
@@ -44,7 +46,7 @@ def test_device(words: list[str], gpu: bool, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.slow
 def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ('--precision', 'fp32', 'bf16', '--lean', 1, '--markdown')
+    words = ('--precision', 'fp32', 'bf16', '--lean', 1, '--markdown', *SHORT)
     assert call('memory', CONFIG, '--batch-size', 8, '--size', 128, *words) == 0
     heading, rule, row = capsys.readouterr().out.splitlines()
     assert heading == '| config | fp32, lean 1 | bf16, lean 1 |'
@@ -58,15 +60,15 @@ def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_largest_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / 'peaks.json'
     words = ('--size', 256, '--gib', 1.25, '--reserve', 1, '--json', path)
-    assert call('memory', CONFIG, *words) == 0
+    assert call('memory', CONFIG, *words, *SHORT) == 0
     (fits,) = json.loads(path.read_text(encoding='utf-8'))
     assert f'{fits["batch_size"]} images per step fit into 1.25 GiB' in capsys.readouterr().out
     limit = 0.25 * 2**30
     assert fits['peak'] <= limit
     more = ('--size', 256, '--batch-size', fits['batch_size'] + 1, '--json', path)
-    assert call('memory', CONFIG, *more) == 0
+    assert call('memory', CONFIG, *more, *SHORT) == 0
     assert json.loads(path.read_text(encoding='utf-8'))[0]['peak'] > limit
-    assert call('memory', CONFIG, '--size', 256, '--gib', 1.01) == 0
+    assert call('memory', CONFIG, '--size', 256, '--gib', 1.01, *SHORT) == 0
     assert 'no images per step fit' in capsys.readouterr().out
 
 

@@ -11,7 +11,7 @@ from effnet_dense.analysis.memory import TrainingSetup, largest_batch, predict_p
 from effnet_dense.analysis.memory.byte_counter import Category
 from effnet_dense.engine.config import load_config
 from effnet_dense.settings import Settings
-from tests.helpers.measured_peak import allocated_peak, resident_peak
+from tests.helpers.measured_peak import allocated_peak, resident_peak, short_config
 
 LITE = 'efficientdet_lite0_finetune'
 RETINANET = 'effnet_lite0_retinanet_finetune'
@@ -20,7 +20,10 @@ D0 = 'efficientdet_d0_coco'  # with averaged weights
 
 
 def small(name: str, **values: Any) -> tuple[Any, TrainingSetup]:
-    config = load_config(name)
+    return prepared(short_config(name), **values)
+
+
+def prepared(config: Any, **values: Any) -> tuple[Any, TrainingSetup]:
     # In that format real operators make copies (13 % at most) that fake ones do not.
     config.pop('channels_last', None)
     values = {'batch_size': 2, 'size': (128, 128), **values}
@@ -75,7 +78,7 @@ def test_cudas_operators() -> None:
 
 @pytest.mark.slow
 def test_parts_by_hand() -> None:
-    config, setup = small(D0)
+    config, setup = prepared(load_config(D0))
     peak = predict_peak(config, setup, gpu=False)
     # 3,880,067 parameters with 90 classes; 80 classes have 9 · 10 outputs of 64 weights + 1 less.
     parameters = 4 * (3_880_067 - 9 * 10 * 65)
