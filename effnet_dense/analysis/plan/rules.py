@@ -17,22 +17,25 @@ CELL = 32
 
 REFERENCE_EPOCHS = 12
 REFERENCE_STEPS = {'detection': 255, 'instances': 255, 'semantic': 368}
+REFERENCE_BATCH = 8
 ENOUGH = 3
 SHARE_OF_BUDGET = 0.9
 SMALLEST_BATCH = 2
 
 
-def shortest_training(task: str, steps_per_epoch: int) -> int:
+def shortest_training(task: str, steps_per_epoch: int, batch: int = REFERENCE_BATCH) -> int:
     """Return the fewest steps of a training that is worth its result.
 
     Detection and instances: a 1x schedule, 12 epochs (mmdet `configs/_base_/schedules`; Detectron's
-    90,000 steps of 16 images), and on small sets at least the 255 steps after which the shipped
-    fine-tuning configs have their figures on Penn-Fudan (docs/model-zoo.md). Semantic: the 368
-    steps of the configs for CamVid; mmseg counts steps, not epochs.
+    90,000 steps of 16 images), and on small sets at least the 255 steps of 8 images after which the
+    shipped fine-tuning configs have their figures on Penn-Fudan (docs/model-zoo.md). Semantic: the
+    368 steps of 8 of the configs for CamVid; mmseg counts steps, not epochs. Smaller batches need
+    as many images.
     """
+    steps = math.ceil(REFERENCE_STEPS[task] * max(1.0, REFERENCE_BATCH / batch))
     if task == 'semantic':
-        return max(REFERENCE_STEPS[task], steps_per_epoch)
-    return max(REFERENCE_STEPS[task], REFERENCE_EPOCHS * steps_per_epoch)
+        return max(steps, steps_per_epoch)
+    return max(steps, REFERENCE_EPOCHS * steps_per_epoch)
 
 
 def longest_training(shortest: int) -> int:

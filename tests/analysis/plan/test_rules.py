@@ -10,17 +10,19 @@ from effnet_dense.analysis.plan import rules
 
 
 @pytest.mark.parametrize(
-    ('task', 'per_epoch', 'steps'),
+    ('task', 'per_epoch', 'batch', 'steps'),
     [
-        ('detection', 17, 255),  # 15 epochs of Penn-Fudan, as the shipped config
-        ('detection', 1000, 12_000),  # 1x
-        ('instances', 1, 255),
-        ('semantic', 46, 368),  # CamVid
-        ('semantic', 5000, 5000),
+        ('detection', 17, 8, 255),  # 15 epochs of Penn-Fudan, as a shipped config
+        ('detection', 34, 4, 510),  # the same images in smaller batches
+        ('detection', 4, 32, 255),
+        ('detection', 1000, 8, 12_000),  # 1x
+        ('instances', 1, 8, 255),
+        ('semantic', 46, 8, 368),  # CamVid
+        ('semantic', 5000, 8, 5000),
     ],
 )
-def test_shortest_training(task: str, per_epoch: int, steps: int) -> None:
-    assert rules.shortest_training(task, per_epoch) == steps
+def test_shortest_training(task: str, per_epoch: int, batch: int, steps: int) -> None:
+    assert rules.shortest_training(task, per_epoch, batch) == steps
 
 
 def test_rates_follow_the_batch() -> None:

@@ -105,16 +105,16 @@ def test_a_rate_is_a_number_above_zero(rate: float) -> None:
 def test_auto_takes_the_limit_of_the_data_where_it_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = write_data(tmp_path / 'data', train=6)
+    data = write_data(tmp_path / 'data', train=3)
     monkeypatch.setattr(module, 'free_memory', lambda config: FreeMemory(9 * GIB, 6 * GIB, False))
     monkeypatch.setattr(
         fitting, 'predict_peak', lambda config, setup, gpu: Peak(setup, 5 * GIB, {}, 'forward')
     )
     settings = Settings(batch_size='auto', device='cpu')
     built = tiny_config(data, tmp_path / 'run', settings)
-    assert built.train_dataloader.batch_size == 6  # images; the config's batch has 8
-    assert built.optim_wrapper.optimizer.lr == pytest.approx(0.002 * 6 / 8)
-    assert '6 images per step, the limit for this data' in capsys.readouterr().out
+    assert built.train_dataloader.batch_size == 3  # images; the config's batch has 4
+    assert built.optim_wrapper.optimizer.lr == pytest.approx(0.001 * 3 / 4)
+    assert '3 images per step, the limit for this data' in capsys.readouterr().out
 
 
 def test_auto_takes_the_largest_batch_that_is_predicted_to_fit(
