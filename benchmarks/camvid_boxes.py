@@ -71,13 +71,13 @@ def main() -> None:
     (args.out / 'annotations').mkdir(parents=True)
     (args.out / 'images').mkdir()
     rows = []
-    for part, annotations in parts.items():
+    for part, truth in parts.items():
         path = args.out / 'annotations' / f'{part}.json'
-        path.write_text(json.dumps(annotations), encoding='utf-8')
+        path.write_text(json.dumps(truth), encoding='utf-8')
         (args.out / 'images' / part).symlink_to((args.camvid / 'images' / part).resolve())
-        found = [entry['category_id'] for entry in annotations['annotations']]
+        found = [entry['category_id'] for entry in truth['annotations']]
         counts = [str(found.count(category)) for category in range(1, len(CLASSES) + 1)]
-        rows.append([part, str(len(annotations['images'])), *counts])
+        rows.append([part, str(len(truth['images'])), *counts])
     print_table(str(args.out), ['part', 'images', *CLASSES], rows)
 
 

@@ -93,7 +93,9 @@ class Candidate:
     @property
     def shortest(self) -> int:
         """Steps of the shortest training that is planned."""
-        return self._whole_epochs(rules.shortest_training(self.recipe.task, self.per_epoch, self.batch))
+        return self._whole_epochs(
+            rules.shortest_training(self.recipe.task, self.per_epoch, self.batch)
+        )
 
     def schedule(self, budget: Budget) -> Schedule:
         """Return the longest training within a budget, up to what is enough, or the shortest."""
