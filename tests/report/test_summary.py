@@ -64,8 +64,8 @@ def test_facts_of_a_training_in_their_order() -> None:
     facts = summary_of(config, info, _train_loop=Loop(4), _val_loop=Loop(2))
     assert facts['data'] == '4 images to train on, 2 images to validate on, 2 classes'
     assert facts['size'] == '320 × 320 pixels'
-    assert facts['batch'] == '48 images per step (8 per device × 3 devices × 2 accumulated)'
-    assert facts['rate'].startswith('0.002 (AdamW; LinearLR, CosineAnnealingLR')
+    assert facts['batch'] == '24 images per step (4 per device × 3 devices × 2 accumulated)'
+    assert facts['rate'].startswith('0.001 (AdamW; LinearLR, CosineAnnealingLR')
     assert facts['length'] == '15 epochs'
     assert facts['best'] == 'box AP 0.250 after epoch 3'
     rows = summary_section(dict(name='x', duration='0:01:00', summary=facts)).tables[0].rows

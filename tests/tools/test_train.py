@@ -90,10 +90,10 @@ def test_auto_scale_lr_is_linear(tiny_data: Path, tmp_path: Path) -> None:
     constant = {'param_scheduler': None, 'optim_wrapper.optimizer.lr': 0.008}
     words = arguments(tiny_data, tmp_path, **constant)
     assert call('train', *words, '--auto-scale-lr') == 0
-    # Two images per step, where the rate is meant for eight; the head's groups have no multiplier.
-    assert max(line['lr'] for line in scalars(tmp_path) if 'lr' in line) <= 0.002 + 1e-9
+    # Two images per step, where the rate is meant for four; the head's groups have no multiplier.
+    assert max(line['lr'] for line in scalars(tmp_path) if 'lr' in line) <= 0.004 + 1e-9
     rates = [g['lr'] for g in safe_load(tmp_path / 'epoch_1.pth')['optimizer']['param_groups']]
-    assert max(rates) == pytest.approx(0.002)
+    assert max(rates) == pytest.approx(0.004)
 
 
 def names_epoch(last_checkpoint: Path, epoch: int) -> bool:

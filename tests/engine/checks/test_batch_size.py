@@ -63,11 +63,12 @@ def test_warning(
 
 @pytest.mark.parametrize('enable', [False, True])
 def test_warned_once_or_scaled(enable: bool, tiny_data: Path, tmp_path: Path) -> None:
-    """Two images, accumulated twice, where the rate is meant for eight."""
+    """One image, accumulated twice, where the rate is meant for four."""
     config = resumable.config(
         tiny_data,
         tmp_path,
         **{
+            'train_dataloader.batch_size': 1,
             'optim_wrapper.accumulative_counts': 2,
             'optim_wrapper.optimizer.lr': 0.008,
             'auto_scale_lr.enable': enable,

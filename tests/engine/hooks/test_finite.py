@@ -92,7 +92,7 @@ def test_too_many_in_a_row_end_it_with_a_diagnosis(tiny_data: Path, tmp_path: Pa
         runner.train()
     lines = str(caught.value)
     assert 'iteration 4: the loss is not finite (loss nan' in lines and '(2 in a row)' in lines
-    assert 'at 2 images per step, which is meant for 8 (--auto-scale-lr scales it)' in lines
+    assert 'at 2 images per step, which is meant for 4 (--auto-scale-lr scales it)' in lines
     assert 'norm of the gradients in the last finite step: ' in lines
     assert 'images that are not finite: ' in lines and '.png' in lines
     assert 'weights that are not finite' not in lines
