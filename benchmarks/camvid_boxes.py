@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from effnet_dense.commands.program import run
 from effnet_dense.utils.console import print_table
 
 CLASSES = ('sign', 'car', 'pedestrian', 'bicyclist')
@@ -61,13 +63,29 @@ def coco_of(camvid: Path, part: str) -> dict[str, Any]:
     return dict(images=images, annotations=objects, categories=categories)
 
 
-def main() -> None:
-    """Write annotations and links to the images, and print how many objects there are."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument('camvid', type=Path, metavar='DATA/camvid')
-    parser.add_argument('out', type=Path, metavar='OUT', help='a folder that does not exist yet')
-    args = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    arguments = argparse.ArgumentParser(
+        prog='python -m benchmarks.camvid_boxes',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = arguments.add_argument
+    add('camvid', type=Path, metavar='CAMVID', help='the folder with images, labels, classes.json')
+    add('out', type=Path, metavar='OUT', help='a folder that does not exist yet')
+    add('--debug', action='store_true', help="show an error's traceback")
+    return arguments
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write annotations and links to the images, and print how many objects there are.
+
+    Raises:
+        FileExistsError: OUT exists.
+    """
     parts = {part: coco_of(args.camvid, part) for part in ('train', 'val')}
+    if args.out.exists():
+        raise FileExistsError(f'{args.out} exists: expected a new folder')
     (args.out / 'annotations').mkdir(parents=True)
     (args.out / 'images').mkdir()
     rows = []
@@ -82,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run(main, parser()))

@@ -37,7 +37,11 @@ from effnet_dense.engine.checks.batch_size import (
     batch_size_warning,
     param_groups,
 )
-from effnet_dense.engine.checks.batches import check_evaluated_batches, check_training_batches
+from effnet_dense.engine.checks.batches import (
+    check_evaluated_batches,
+    check_training_batches,
+    unfilled_batch_warning,
+)
 from effnet_dense.engine.checks.channels import check_channels
 from effnet_dense.engine.checks.classes import check_classes
 from effnet_dense.engine.checks.fixed_statistics import check_fixed_statistics
@@ -220,7 +224,9 @@ class Runner(MMEngineRunner):
         if self.cfg.get('reduced_decoding'):
             use_reduced_decoding(built.dataloader.dataset, self.hooks)
         check_training_batches(built.dataloader)
-        for line in unvalidated(self.hooks) if self._val_loop is None else ():
+        lines = [unfilled_batch_warning(built.dataloader)]
+        lines += unvalidated(self.hooks) if self._val_loop is None else []
+        for line in filter(None, lines):
             self.logger.warning(line)
         return built
 

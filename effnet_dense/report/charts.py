@@ -79,7 +79,7 @@ def lines(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if from_zero:
         axes.set_ylim(bottom=0)
-    _legend(axes)
+    add_legend(axes)
     return save(figure, path)
 
 
@@ -135,7 +135,7 @@ def precision_recall(path: Path, precision: NDArray[np.float64], classes: Sequen
         name = f'mean  {mean.mean():.2f}'
         axes.plot(recall, mean, color=COLOURS[0], linewidth=3, label=name)
     axes.set(xlabel='recall', ylabel='precision', xlim=(0, 1.01), ylim=(0, 1.02))
-    _legend(axes, inside=True)
+    add_legend(axes, inside=True)
     return save(figure, path)
 
 
@@ -165,7 +165,7 @@ def confidence(
     if len(order) > 1:
         axes.plot(thresholds, total, color=COLOURS[0], linewidth=3, label='all classes')
     axes.set(xlabel='score threshold', ylabel=ylabel, xlim=(0, 1.01), ylim=(0, 1.02))
-    _legend(axes, inside=True)
+    add_legend(axes, inside=True)
     return save(figure, path)
 
 
@@ -186,7 +186,7 @@ def sizes(path: Path, truth: NDArray[np.float64], found: NDArray[np.float64]) ->
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(lambda value, _: f'{value:.0f}')
     axes.set(xlabel='√(width · height) in pixels: small < 32 ≤ medium < 96 ≤ large', ylabel='share')
-    _legend(axes)
+    add_legend(axes)
     return save(figure, path)
 
 
@@ -202,7 +202,7 @@ def scores(
     axes.set_yscale('log')
     axes.set_ylim(bottom=0.8)
     axes.set(xlabel='score', ylabel='detections', xlim=(0, 1))
-    _legend(axes)
+    add_legend(axes)
     return save(figure, path)
 
 
@@ -255,7 +255,7 @@ def confusion(path: Path, matrix: NDArray[np.int64], names: Sequence[str]) -> Pa
     return save(figure, path)
 
 
-def _legend(axes: Axes, inside: bool = False) -> None:
+def add_legend(axes: Axes, inside: bool = False) -> None:
     """Add a legend above the axes, or inside at the emptiest place."""
     if axes.get_legend_handles_labels()[0]:
         style: dict[str, Any] = dict(fontsize=8, frameon=False, labelcolor=GREY)

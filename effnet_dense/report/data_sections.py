@@ -61,7 +61,7 @@ def _add(section: Section, folder: Path, split: str, rows: list[ClassCounts]) ->
     counts = np.array([row.by_size for row in rows], dtype=np.int64).reshape(-1, 4)
     figure, axes = charts.new_figure(height=height_of(len(rows)))
     draw_counts(axes, [row.name for row in rows], counts)
-    axes.legend(fontsize=8, frameon=False, labelcolor=charts.GREY)
+    charts.add_legend(axes)
     file = charts.save(figure, folder / f'objects_{split}.png')
     caption = ': '.join(text for text in (NAMES[split], imbalance(rows)) if text)
     section.charts.append(Chart(file, caption))

@@ -17,9 +17,9 @@ def has_hooks(module: nn.Module) -> bool:
 
 def has_hooks_inside(module: nn.Module) -> bool:
     """Whether the module or any module inside it `has_hooks`."""
-    if has_hooks(module) or not module._modules:
-        return has_hooks(module)
-    return any(has_hooks_inside(inner) for inner in module._modules.values() if inner is not None)
+    return has_hooks(module) or any(
+        has_hooks_inside(inner) for inner in module._modules.values() if inner is not None
+    )
 
 
 # Methods that determine the order in which a module's layers run.

@@ -83,7 +83,7 @@ def batch_sizes(base_batch: int, images: int, on_gpu: bool) -> list[int]:
     The recipe's own first. Smaller ones only where it does not fit: batch norms of necks and heads
     take their statistics from the batch, and errors rise quickly below 8 images (Wu and He 2018,
     arXiv 1803.08494, figure 1). Larger ones not at all on CPUs, where they are not faster per
-    image; on a GPU up to 32 if an epoch keeps 50 steps, as large sets do.
+    image; on a GPU up to four times as many if an epoch keeps 50 steps, as large sets do.
     """
     smaller = [base_batch >> n for n in range(1, 8) if base_batch >> n >= SMALLEST_BATCH]
     larger = [base_batch << n for n in (2, 1) if on_gpu and images >= 50 * (base_batch << n)]

@@ -43,6 +43,18 @@ def check_training_batches(loader: DataLoader) -> None:
     )
 
 
+def unfilled_batch_warning(loader: DataLoader) -> str:
+    """Return one line if a training's images do not fill one batch, else ''."""
+    size = getattr(loader.batch_sampler, 'batch_size', loader.batch_size)
+    if hasattr(sampler_of(loader), '_infinite_indices') or not size:
+        return ''
+    images = _length(sampler_of(loader))
+    if images is None or images >= size:
+        return ''
+    found = counted(images, 'image')
+    return f'train_dataloader.batch_size={size}: an epoch has {found}, which do not fill one batch'
+
+
 def check_evaluated_batches(key: str, loader: DataLoader) -> None:
     """Check that an evaluation leaves out no images.
 

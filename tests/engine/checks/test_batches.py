@@ -9,7 +9,11 @@ from mmdet.datasets.samplers import AspectRatioBatchSampler
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import DataLoader, Dataset
 
-from effnet_dense.engine.checks.batches import check_evaluated_batches, check_training_batches
+from effnet_dense.engine.checks.batches import (
+    check_evaluated_batches,
+    check_training_batches,
+    unfilled_batch_warning,
+)
 
 
 class Images(Dataset):
@@ -51,6 +55,13 @@ def test_epochs_with_a_step(made: DataLoader) -> None:
     check_training_batches(made)
     if not isinstance(made.sampler, InfiniteSampler):
         assert list(made.batch_sampler), 'the check has taken no batch'
+
+
+def test_images_that_do_not_fill_a_batch() -> None:
+    warning = unfilled_batch_warning(loader(Images(3), 4, drop_last=False))
+    assert 'train_dataloader.batch_size=4: an epoch has 3 images' in warning
+    for full in (loader(Images(4), 4), loader(Images(3), 4, sampler=InfiniteSampler)):
+        assert unfilled_batch_warning(full) == ''
 
 
 @pytest.mark.parametrize(
