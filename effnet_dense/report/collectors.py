@@ -15,6 +15,7 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from effnet_dense.evaluation.confusion import confusion_matrix
+from effnet_dense.evaluation.panoptic import finished
 
 MAX_DETECTIONS = 100
 """An image's best detections, as COCO counts them."""
@@ -96,6 +97,11 @@ class PanopticCollector(Collector):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Collect the counts of a batch that `source` has just processed."""
         self.results += self.source.results[len(self.results) :]
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather the counts that the source's threads have finished."""
+        self.results: list[Any] = finished(self.results)
+        return super().evaluate(size)
 
 
 def _compressed(label_map: Tensor) -> bytes:
