@@ -99,7 +99,8 @@ def _blocks(model: nn.Module) -> list[Any]:
 
 
 def _is_deep(model: nn.Module) -> bool:
-    return len(_blocks(model)) > BLOCKS
+    """Whether images would differ too much; a second stage sees parts of images."""
+    return len(_blocks(model)) > BLOCKS and not hasattr(model, 'roi_head')
 
 
 def _measure_norms(model: nn.Module, batch: Any) -> None:
