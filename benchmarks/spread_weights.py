@@ -53,10 +53,10 @@ weights: from 1e-6 to 3e-5 of the features' deviation in Lite0. Training begins 
 recipes (Goyal et al. 2017, arXiv:1706.02677)."""
 
 BLOCKS = 16
-"""B0's and Lite0's. The deeper a network, the more its images differ: SiLU halves what is near zero,
-so that D3's logits deviated by 3.9 on one image, and by 0.04 on another of less contrast. The norms
-of deeper networks therefore get random biases, as trained ones have, and their last layers `CALM`
-times the deviation, so that no image's scores saturate."""
+"""B0's and Lite0's. The deeper a network, the more its images differ: SiLU halves what is near
+zero, so that D3's logits deviated by 3.9 on one image, and by 0.04 on another of less contrast. The
+norms of deeper networks therefore get random biases, as trained ones have, and their last layers
+`CALM` times the deviation, so that no image's scores saturate."""
 CALM = 0.5
 
 
