@@ -55,7 +55,7 @@ recipes (Goyal et al. 2017, arXiv:1706.02677)."""
 BLOCKS = 16
 """B0's and Lite0's. The deeper a network, the more its images differ: SiLU halves what is near
 zero, so that D3's logits deviated by 3.9 on one image, and by 0.04 on another of less contrast. The
-norms of deeper networks therefore get random biases, as trained ones have, and their last layers
+norms of deeper detectors therefore get random biases, as trained ones have, and their last layers
 `CALM` times the deviation, so that no image's scores saturate."""
 CALM = 0.5
 
@@ -99,8 +99,8 @@ def _blocks(model: nn.Module) -> list[Any]:
 
 
 def _is_deep(model: nn.Module) -> bool:
-    """Whether images would differ too much; a second stage sees parts of images."""
-    return len(_blocks(model)) > BLOCKS and not hasattr(model, 'roi_head')
+    """Whether a detector's images would differ too much; a second stage sees parts of images."""
+    return len(_blocks(model)) > BLOCKS and hasattr(model, 'bbox_head')
 
 
 def _measure_norms(model: nn.Module, batch: Any) -> None:
