@@ -83,7 +83,7 @@ def spread_weights(config: Config, images: Sequence[Any], path: Path) -> Path:
 
 
 def _damp(model: nn.Module) -> None:
-    """Scale the last norm of each block that has a shortcut, and shift norms of deep networks."""
+    """Scale the last norm of each block that has a shortcut, and shift a deep detector's."""
     for block in _blocks(model):
         if block.has_shortcut:
             norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]

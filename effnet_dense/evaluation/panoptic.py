@@ -60,10 +60,12 @@ class CocoPanopticMetric(MMDetCocoPanopticMetric):
         Args:
             size: Number of images; what distributed sampling has added is left out.
         """
-        self.results: list[Any] = finished(self.results)
-        if self._threads is not None:
-            self._threads.shutdown()
-            self._threads = None
+        try:
+            self.results: list[Any] = finished(self.results)
+        finally:
+            if self._threads is not None:
+                self._threads.shutdown(cancel_futures=True)
+                self._threads = None
         return super().evaluate(size)
 
     def _compare(self, sample: dict[str, Any]) -> Any:
