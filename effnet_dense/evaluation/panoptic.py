@@ -31,13 +31,13 @@ class CocoPanopticMetric(MMDetCocoPanopticMetric):
         kwargs: See mmdet's.
 
     Raises:
-        ValueError: `workers` is less than 1.
+        ValueError: `workers` is no integer of at least 1.
     """
 
     def __init__(self, *args: Any, workers: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if workers is not None and workers < 1:
-            raise ValueError(f'expected workers of at least 1, got {workers}')
+        if workers is not None and (type(workers) is not int or workers < 1):
+            raise ValueError(f'workers must be an integer of at least 1, got {workers!r}')
         self.workers = workers or min(8, os.cpu_count() or 1)
         self._threads: ThreadPoolExecutor | None = None
 

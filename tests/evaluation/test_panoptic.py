@@ -94,6 +94,7 @@ def test_an_error_in_a_thread_ends_the_evaluation(root: Path) -> None:
         metric.evaluate(1)
 
 
-def test_no_thread_at_all_is_refused(root: Path) -> None:
-    with pytest.raises(ValueError, match='workers of at least 1, got 0'):
-        built(CocoPanopticMetric, root, workers=0)
+@pytest.mark.parametrize('workers', [0, -2, 1.5, '4'])
+def test_other_numbers_of_threads_are_refused(root: Path, workers: Any) -> None:
+    with pytest.raises(ValueError, match=f'an integer of at least 1, got {workers!r}'):
+        built(CocoPanopticMetric, root, workers=workers)
