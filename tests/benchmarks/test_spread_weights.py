@@ -11,8 +11,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
-import benchmarks.spread_weights as spread_weights_module
-from benchmarks.spread_weights import spread_weights
+from benchmarks.spread_weights import CALM, spread_weights
 from effnet_dense.inference import Predictor
 from tests.helpers.tiny_models import detector
 
@@ -22,7 +21,7 @@ def test_last_layers_have_the_wished_statistics(
     deep: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if deep:
-        monkeypatch.setattr(spread_weights_module, 'BLOCKS', 0)
+        monkeypatch.setattr('benchmarks.spread_weights.BLOCKS', 0)
     config = detector()
     config.model.data_preprocessor.pad_size_divisor = 64
     draw = np.random.default_rng(0)
@@ -36,7 +35,7 @@ def test_last_layers_have_the_wished_statistics(
     for outputs, mean, deviation in ((logits, -4.0, 1.0), (deltas, 0.0, 0.5)):
         values = torch.cat([_by_channel(output) for output in outputs], 1)
         torch.testing.assert_close(values.mean(1), torch.full((len(values),), mean))
-        share = spread_weights_module.CALM if deep else 1
+        share = CALM if deep else 1
         torch.testing.assert_close(values.std(1), torch.full((len(values),), share * deviation))
     norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert all(bool(norm.bias.any()) == deep for norm in norms)
