@@ -229,7 +229,7 @@ def time_file(work: Work) -> Measured:
     command = [sys.executable, '-m', 'benchmarks.runtime_process', work.path, '--out', out]
     command += ['--runtime', RUNTIMES[work.runtime], '--images', work.batch, side, side]
     command += ['--threads', work.threads, '--rounds', work.rounds]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    done = subprocess.run([str(x) for x in command], capture_output=True, encoding='utf-8')
     if done.returncode:
         raise RuntimeError(f'{work.case.name} in {work.runtime} failed: {done.stderr[-2000:]}')
     with np.load(out) as arrays:
