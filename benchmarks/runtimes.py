@@ -104,7 +104,8 @@ class Work(NamedTuple):
         """Return the network in eval mode, with the same weights in every process."""
         torch.manual_seed(0)
         make = self.case.peer if self.form.startswith(PEER) else self.case.make
-        assert make is not None
+        if make is None:
+            raise ValueError(f'{self.case.name} has no peer')
         return Flat(make()).eval()
 
 
@@ -291,12 +292,15 @@ def main() -> None:
     parser.add_argument('--processes', type=int, default=5, help='of each form')
     parser.add_argument('--rounds', type=int, default=20, help='timed runs of a process')
     parser.add_argument('--batch', type=int, nargs='+', default=[1])
-    parser.add_argument('--only', nargs='+', default=[], help='names of cases')
+    names = [case.name for case in cases()]
+    parser.add_argument('--only', nargs='+', default=names, choices=names, help='cases')
     args = parser.parse_args()
+    if min(args.threads, args.processes, args.rounds, *args.batch) < 1:
+        parser.error('--threads, --processes, --rounds and --batch must be at least 1')
     print('| network | batch | run by | ms an image | ÷ deploy | MB | difference |')
     print('|---|---|---|---|---|---|---|')
     for case in cases():
-        if not args.only or case.name in args.only:
+        if case.name in args.only:
             for batch in args.batch:
                 for row in measure(case, batch, args.threads, args.rounds, args.processes):
                     print(f'| {" | ".join(row)} |', flush=True)
