@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 from torch import nn
 
 from benchmarks import runtimes
 from benchmarks.runtimes import (
+    HEADINGS,
+    PEER,
     RUNTIMES,
     Case,
     Measured,
@@ -44,9 +47,31 @@ def test_every_form_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
         *[f'peer: {name}' for name in ('eager', *exported)],
     ]
     assert all(row[:2] == ['small', '2'] and float(row[3]) > 0 for row in rows)
-    assert rows[1][4] == '1.00'
-    assert [row[5] == '' for row in rows] == [True, True, False, False, True, False, False]
-    assert all(float(row[6]) < 1e-4 for row in rows)
+    assert all(len(row) == len(HEADINGS) for row in rows)
+    assert rows[1][5] == '1.00'
+    assert [row[6] == '' for row in rows] == [False, True, False, False, True, True, True]
+    assert [row[7] == '' for row in rows] == [True, True, False, False, True, False, False]
+    assert all(float(row[8]) < 1e-4 for row in rows)
+
+
+def test_medians_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: dict[str, int] = {}
+
+    def timed(work: Work) -> Measured:
+        counts[work.form] = counts.get(work.form, 0) + 1
+        slow = 2 if work.form.startswith(PEER) else 1
+        return Measured([np.ones(1)], slow * (9, 0.1, 0.2, 0.3, 9)[counts[work.form] - 1])
+
+    monkeypatch.setattr(runtimes, '_in_own_process', timed)
+    monkeypatch.setattr(runtimes, 'export_file', lambda work: work.path.write_bytes(b'12'))
+    rows = measure(Case('small', 64, small, small), batch=2, threads=1, rounds=2, processes=5)
+    # PyTorch: the median of 9, 0.1, 0.2; files: of 9, 0.1, 0.2, 0.3, 9
+    assert [row[3:7] for row in rows[:3]] == [
+        ['100.0', '50.0', '1.00', '0.50'],
+        ['100.0', '50.0', '1.00', ''],
+        ['150.0', '50.0', '1.50', '0.50'],
+    ]
+    assert counts == {form: 3 if form.endswith(('eager', 'deploy')) else 5 for form in counts}
 
 
 def test_the_cases() -> None:
