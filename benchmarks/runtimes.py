@@ -264,7 +264,7 @@ def measure(case: Case, batch: int, threads: int, rounds: int, processes: int) -
                 export_file(work)
                 sizes[work.path] = work.size
         for number in range(processes):
-            for work in works:
+            for work in works if number % 2 else reversed(works):
                 if work.runtime in RUNTIMES or number < TORCH_PROCESSES:
                     found[work.form].append(_in_own_process(work))
     rows = []
