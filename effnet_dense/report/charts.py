@@ -273,5 +273,7 @@ def _make_grey(axes: Axes) -> None:
         spine.set_color(GREY)
         spine.set_visible(name in ('left', 'bottom'))
     if not axes.images:
-        axes.grid(color=GREY, alpha=0.2, linewidth=0.6)
+        # Along horizontal bars, a line would cross the numbers at their ends.
+        lying = any(getattr(each, 'orientation', '') == 'horizontal' for each in axes.containers)
+        axes.grid(axis='x' if lying else 'both', color=GREY, alpha=0.2, linewidth=0.6)
         axes.set_axisbelow(True)

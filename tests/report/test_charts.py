@@ -150,6 +150,19 @@ def test_bars_are_sorted_and_leave_out_nan(drawn: list[Axes]) -> None:
     assert bars[0].get_facecolor() != bars[1].get_facecolor()
 
 
+def test_no_grid_line_crosses_the_numbers_at_bars(tmp_path: Path) -> None:
+    shown = {}
+    for bars in ('barh', 'bar'):
+        figure, axes = charts.new_figure()
+        getattr(axes, bars)([0, 1], [2, 1])
+        charts.save(figure, tmp_path / f'{bars}.png')
+        shown[bars] = [
+            any(line.get_visible() for line in axis.get_gridlines())
+            for axis in (axes.xaxis, axes.yaxis)
+        ]
+    assert shown == {'barh': [True, False], 'bar': [True, True]}
+
+
 def test_of_many_bars_the_best_and_the_worst_are_drawn(drawn: list[Axes]) -> None:
     count = charts.BARS + 5
     charts.bars(Path(), [str(index) for index in range(count)], np.arange(count) / count, 'IoU')
