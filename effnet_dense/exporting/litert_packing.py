@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,10 @@ def with_metadata(content: bytes, text: str) -> bytes:
     for buffer in model.buffers:
         if isinstance(buffer.data, bytes):
             buffer.data = np.frombuffer(buffer.data, np.uint8)  # packed at once, not byte by byte
-    for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
-        tensor.name = short_name(tensor.name.decode())
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    names = unique(short_name(tensor.name.decode()) for tensor in tensors)
+    for tensor, name in zip(tensors, names, strict=True):
+        tensor.name = name
     kept = [entry for entry in model.metadata or [] if entry.name != KEY.encode()]
     entry, buffer = schema.MetadataT(), schema.BufferT()
     buffer.data = np.frombuffer(text.encode(), np.uint8)
@@ -45,6 +49,16 @@ def short_name(name: str) -> str:
     """Return a value's name with modules called by their attributes, without their classes."""
     parts = [MODULE.sub(lambda found: found[1] or '', part) for part in name.split('/')]
     return '/'.join(part for part in parts if part)
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Return names of which each appears once, by numbers: AI Edge Quantizer takes no others."""
+    found: dict[str, None] = {}
+    for name in names:
+        stem = name or 'value'
+        candidates = chain([stem], (f'{stem}_{number}' for number in count(2)))
+        found[next(each for each in candidates if each not in found)] = None
+    return list(found)
 
 
 def _packed(model: Any) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from effnet_dense.exporting.litert_packing import short_name, with_metadata
+from effnet_dense.exporting.litert_packing import short_name, unique, with_metadata
 from effnet_dense.runtimes.litert_session import LitertSession, read_metadata
 from tests.helpers.litert_files import DENSE, three_priors
 
@@ -56,3 +56,15 @@ def test_equal_arrays_are_written_once(tmp_path: Path) -> None:
 )
 def test_names(name: str, short: str) -> None:
     assert short_name(name) == short
+
+
+def test_unique_names() -> None:
+    assert unique(['a', '', 'a', 'a', '', 'b', 'a_2']) == [
+        'a',
+        'value',
+        'a_2',
+        'a_3',
+        'value_2',
+        'b',
+        'a_2_2',
+    ]
