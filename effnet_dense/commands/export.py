@@ -14,6 +14,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from effnet_dense.commands.parsers import Parser, add_debug, command_parser
 from effnet_dense.commands.readers import given_path, score, whole
@@ -57,7 +58,8 @@ def parser(prog: str | None = None) -> Parser:
         nargs=2,
         type=whole(1),
         metavar=('H', 'W'),
-        help="height and width that the network takes; by default the test pipeline's",
+        help='height and width that the network takes, to which smaller images are padded; by '
+        "default the test pipeline's",
     )
     add(
         '--multiple',
@@ -70,13 +72,13 @@ def parser(prog: str | None = None) -> Parser:
         '--batch',
         type=whole(1),
         metavar='N',
-        help='images per pass; by default any number, but one for litert and those after it',
+        help='images per pass; by default any number for onnx and openvino, one for the others',
     )
     add(
         '--post',
         choices=('nms', 'decoded', 'dense', 'raw', 'labels', 'features'),
-        help='where the graph ends. Detectors: nms (default), decoded candidates, dense boxes of '
-        'all priors (for litert and those after it, the default there), or raw outputs; '
+        help='which outputs the file has. Detectors: nms (default of onnx and openvino), decoded '
+        'candidates, dense boxes of all priors (default of the other formats), or raw outputs; '
         'segmentors: labels, or raw logits (default if the test pipeline resizes images); '
         'backbones: raw logits of the classifier (default), or features C3 to C5',
     )
@@ -134,4 +136,4 @@ def main(args: argparse.Namespace) -> None:
     size = tuple(args.size) if args.size else None
     path = export(args.config, args.checkpoint, out, size=size, **options)
     if not network and args.post not in WITHOUT_PREDICTIONS:
-        print(f'predict: effnet-dense predict {path} IMAGE')
+        print(f'predict: effnet-dense predict {shlex.quote(str(path))} IMAGE')

@@ -127,7 +127,7 @@ def main(args: argparse.Namespace) -> None:
     )
     print(f'drawings and JSON files: {out}')
     if skipped:
-        raise ValueError(f'{counted(len(skipped), "file")} skipped, the other results are in {out}')
+        raise ValueError(f'{counted(len(skipped), "file")} skipped; what was predicted is in {out}')
 
 
 def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
@@ -168,7 +168,7 @@ def open_exported(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
     given += ['--runtime'] if args.runtime != 'auto' else []
     given += ['--image-size'] if settings_of(args, PREDICT).given() else []
     if given:
-        raise ValueError(f'{args.config} is exported: expected it without {", ".join(given)}')
+        raise ValueError(f'{args.config} is an exported file: it takes no {", ".join(given)}')
     predictor = Predictor(args.config, image_range=args.image_range, tiling=tiling_of(args))
     return predictor, sources, str(Path(args.config).parent)
 

@@ -44,7 +44,8 @@ class BareNetwork:
         weights: Name and local file of its weights, if they come from one.
 
     Raises:
-        ValueError: It is another network, or `mean` and `std` are not as many as its channels.
+        ValueError: It is another network, `mean` and `std` are not as many as its channels, or
+            `std` is not positive.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class BareNetwork:
             raise ValueError(
                 f'expected mean and std of {self.channels} channels, got {mean} and {std}'
             )
+        if not all(value > 0 for value in std):
+            raise ValueError(f'expected std above 0, got {std}')
         self._mean, self._std = list(map(float, mean)), list(map(float, std))
         self._classes, self._weights = list(classes), weights
 

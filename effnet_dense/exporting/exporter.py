@@ -24,6 +24,7 @@ from effnet_dense.exporting.request import Request, Settled, Subject, settle
 from effnet_dense.exporting.trained import Trained
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import Metadata
+from effnet_dense.runtimes.session import is_exported
 from effnet_dense.utils.counted import counted
 from effnet_dense.weights import fetch
 
@@ -79,6 +80,7 @@ def export(
     Raises:
         FileExistsError: `out` exists.
         FileNotFoundError: No such config or checkpoint.
+        OSError: `out` cannot be written.
         ImportError: What the format needs is not installed, or PyTorch is older than 2.7.
         ValueError: The model cannot be exported, or `out` has another suffix than the format; or
             int8 costs more accuracy than `max_drop`.
@@ -114,6 +116,9 @@ def _subject(
 ) -> Subject:
     if isinstance(config, nn.Module) or is_name(config):
         return bare_network(config, checkpoint, post, mean, std)
+    if is_exported(config) or is_exported(checkpoint):
+        file = config if is_exported(config) else checkpoint
+        raise ValueError(f'{file} is an exported file: expected a work folder or a checkpoint')
     if mean is not None or std is not None:
         raise ValueError('mean and std are those of the config: expected export without them')
     predictor = Predictor(config, checkpoint, device='cpu')

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from effnet_dense.exporting.maker import Maker
 from effnet_dense.runtimes.metadata import Metadata
+from effnet_dense.utils.output_folders import check_file
 
 PARTIAL = '.partial'
 
@@ -68,12 +69,14 @@ def check_out(path: Path, form: str, precision: str = 'fp32') -> None:
 
     Raises:
         FileExistsError: There is something already.
+        OSError: Nothing can be written there.
         ImportError: What the format or the precision needs is not installed.
         ValueError: There is no such format, or a file of it cannot have this name.
     """
     maker(form).check(path, precision)
     if path.exists():
         raise FileExistsError(f'{path} exists: choose another file')
+    check_file(path)
 
 
 def write(model: Any, metadata: Metadata, path: Path, form: str) -> int:
@@ -87,10 +90,17 @@ def write(model: Any, metadata: Metadata, path: Path, form: str) -> int:
 
     Returns:
         Its size in bytes.
+
+    Raises:
+        OSError: It cannot be written, for example because the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _beside(path) as partial:
-        maker(form).save(model, metadata, partial)
+        try:
+            maker(form).save(model, metadata, partial)
+        except (OSError, RuntimeError) as error:  # OpenVINO raises RuntimeError
+            reason = getattr(error, 'strerror', None) or error
+            raise OSError(f'cannot write {path}: {reason}') from error
     files = path.rglob('*') if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
 

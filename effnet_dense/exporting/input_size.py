@@ -9,6 +9,7 @@ from mmdet.models.dense_heads import RTMDetInsHead
 from mmdet.models.detectors import TwoStageDetector
 from mmdet.models.necks import FPN
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import nn
 
 from effnet_dense.data.config_walk import type_name
@@ -37,6 +38,7 @@ def input_size(config: Config, size: tuple[int, int] | None = None) -> tuple[int
                 f'expected a height and width that are multiples of {multiple}, got '
                 f'{size[0]} × {size[1]}'
             )
+        _check_fits(config, size)
         return size
     fixed = fixed_size(config)
     if fixed is None:
@@ -45,6 +47,27 @@ def input_size(config: Config, size: tuple[int, int] | None = None) -> tuple[int
             f'the exported network takes (--size H W), multiples of {multiple}'
         )
     return fixed
+
+
+def _check_fits(config: Config, size: tuple[int, int]) -> None:
+    """Check that a size takes images of the test pipeline, and log what becomes of others.
+
+    Raises:
+        ValueError: It takes none.
+    """
+    resized = _resized(config)
+    if resized is None or size == fixed_size(config):
+        return
+    given, needed = ('{} × {}'.format(*sides) for sides in (size, resized))
+    pipeline = f'the test pipeline resizes images to fit {needed}'
+    if max(size) < max(resized):
+        raise ValueError(
+            f'expected a size of at least {max(resized)} for the longer side, got {given}: '
+            f'{pipeline}; size does not change that, but the Resize of the config does'
+        )
+    smaller = any(side < other for side, other in zip(size, resized, strict=True))
+    result = 'images that are then larger are refused' if smaller else 'the rest is padding'
+    print_log(f'{pipeline}, and the file takes {given}: {result}', logger='current')
 
 
 def fixed_size(config: Config) -> tuple[int, int] | None:

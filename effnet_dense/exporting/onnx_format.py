@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,21 @@ ANY_BATCH = True
 def check(path: Path, precision: str) -> None:
     if path.suffix != SUFFIX:
         raise ValueError(f'expected out to be a name with {SUFFIX}, got {str(path)!r}')
+    check_converter('onnx')
     if precision != 'fp32':
         import_onnxruntime()
+
+
+def check_converter(form: str) -> None:
+    """Check that what torch.onnx converts with is installed.
+
+    Raises:
+        ImportError: It is not.
+    """
+    if find_spec('onnxscript') is None:
+        raise ImportError(
+            f"exporting to {form} needs onnxscript: pip install 'effnet_dense[{form}]'"
+        )
 
 
 def trace(

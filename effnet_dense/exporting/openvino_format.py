@@ -15,6 +15,7 @@ from effnet_dense.exporting.network_runner import Outputs
 from effnet_dense.exporting.onnx_file import Parts
 from effnet_dense.exporting.onnx_format import ANY_BATCH as ANY_BATCH
 from effnet_dense.exporting.onnx_format import POSTS as POSTS
+from effnet_dense.exporting.onnx_format import check_converter
 from effnet_dense.exporting.onnx_format import stored as stored
 from effnet_dense.exporting.onnx_format import trace as trace
 from effnet_dense.exporting.openvino_file import save_openvino, to_openvino
@@ -31,6 +32,7 @@ def check(path: Path, precision: str) -> None:
             f'expected out to be the name of a folder, such as model_openvino, got {str(path)!r}'
         )
     import_openvino()
+    check_converter('openvino')
     if precision == 'int8':
         import_nncf()
         import_onnxruntime()

@@ -98,6 +98,7 @@ def settle(subject: Subject, request: Request) -> Settled:
     Raises:
         ValueError: The subject cannot be exported so; the message says what can be.
     """
+    _check_numbers(request)
     size, batch, _, form, precision, multiple = request
     post = _post(subject, request)
     if precision == 'int8':
@@ -119,6 +120,28 @@ def settle(subject: Subject, request: Request) -> Settled:
         raise ValueError(f'expected size or multiple, got both: {size} and {multiple}')
     subject.check_multiple(multiple)
     return Settled((multiple, multiple), batch, post, form, precision, multiple)
+
+
+def _check_numbers(request: Request) -> None:
+    """Check what Python's users may give; the command line reads integers.
+
+    Raises:
+        ValueError: A number is no integer of at least 1, or there are not two for the size.
+    """
+    numbers = dict(batch=request.batch, multiple=request.multiple)
+    for name, number in numbers.items():
+        if number is not None and not _is_count(number):
+            raise ValueError(f'expected {name} to be an integer of at least 1, got {number!r}')
+    size: Any = request.size
+    pair = isinstance(size, list | tuple) and len(size) == 2 and all(map(_is_count, size))
+    if size is not None and not pair:
+        raise ValueError(
+            f'expected size to be (height, width), two integers of at least 1, got {size!r}'
+        )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def check_measurable(model: Any, task: str, post: str) -> None:

@@ -44,7 +44,9 @@ def given_file(config: Any, checkpoint: Any, data: Any) -> tuple[Path | None, An
     """
     if is_exported(config):
         if checkpoint is not None:
-            raise ValueError(f'{config} is exported: expected it without {checkpoint}')
+            raise ValueError(
+                f'{config} is an exported file: expected nothing after it, got {checkpoint}'
+            )
         path = Path(config)
         return path, config_of_file(path, ExportedModel(path).session.metadata, data)
     if is_exported(checkpoint):
@@ -141,7 +143,7 @@ def evaluate_exported(
     }
     unused = [name for name, given in flags.items() if given]
     if unused:
-        raise ValueError(f'{path} is exported: expected it without {", ".join(unused)}')
+        raise ValueError(f'{path} is an exported file: it takes no {", ".join(unused)}')
     metadata = ExportedModel(path).session.metadata
     if is_segmentation(config) != (metadata.task == 'semantic'):
         kind = 'segmentation' if is_segmentation(config) else 'detection'

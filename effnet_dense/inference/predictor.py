@@ -155,7 +155,7 @@ class Predictor:
         )
         if is_exported(config):
             given = dict(checkpoint=checkpoint, runtime=None if runtime == AUTO else runtime)
-            refuse(f'{config} is exported', {**given, **unused})
+            refuse(f'{config} is an exported file', {**given, **unused})
             self._open(open_session(str(config)), image_range)
         elif runtime in FORMATS:
             refuse(f'runtime={runtime} is given', unused)

@@ -45,7 +45,7 @@ class CoremlSession(Session):
             self._model = tools.models.MLModel(str(path))
         except Exception as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise ValueError(f'{path} is damaged, or no CoreML file: {reason:.200}') from error
+            raise ValueError(f'{path} is damaged or is not a CoreML file: {reason:.200}') from error
         if KEY not in self._model.user_defined_metadata:
             raise ValueError(FOREIGN.format(path=path))
         text = self._model.user_defined_metadata[KEY]

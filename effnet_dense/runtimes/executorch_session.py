@@ -39,7 +39,7 @@ class ExecutorchSession(Session):
         try:
             self._program = runtime.load_program(path)
         except Exception as error:
-            raise ValueError(f'{path} is damaged, or no ExecuTorch file: {error}') from error
+            raise ValueError(f'{path} is damaged or is not an ExecuTorch file: {error}') from error
         if not {KEY, METHOD} <= self._program.method_names:
             raise ValueError(FOREIGN.format(path=path))
         try:

@@ -49,7 +49,7 @@ class LitertSession(Session):
             text = read_metadata(content)
         except (ValueError, RuntimeError, IndexError, struct.error) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise ValueError(f'{path} is damaged, or no LiteRT file: {reason:.200}') from error
+            raise ValueError(f'{path} is damaged or is not a LiteRT file: {reason:.200}') from error
         if text is None:
             raise ValueError(FOREIGN.format(path=path))
         self.metadata = Metadata.from_json(text, str(path))

@@ -119,7 +119,8 @@ class Metadata:
         if values['schema'] > SCHEMA:
             raise ValueError(
                 f'{name} was written by effnet_dense {values.get("version")}, whose metadata '
-                f'(version {values["schema"]}) this one (version {SCHEMA}) cannot read: update it'
+                f'(version {values["schema"]}) this one (version {SCHEMA}) cannot read: update '
+                'effnet_dense'
             )
         needed = {f.name for f in fields(Metadata) if f.default is f.default_factory is MISSING}
         missing = sorted(needed - values.keys())

@@ -56,7 +56,7 @@ class OnnxSession(Session):
         except Exception as error:
             # [ONNXRuntimeError] : number : NAME : Load model from path failed:reason
             reason = str(error).strip().splitlines()[0].rpartition('failed:')[2]
-            raise ValueError(f'{path} is damaged, or no ONNX file: {reason:.200}') from error
+            raise ValueError(f'{path} is damaged or is not an ONNX file: {reason:.200}') from error
         found = self._session.get_modelmeta().custom_metadata_map
         if KEY not in found:
             raise ValueError(FOREIGN.format(path=path))

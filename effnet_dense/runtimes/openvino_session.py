@@ -58,7 +58,9 @@ class OpenvinoSession(Session):
         try:
             model = self._core.read_model(str(xml))
         except Exception as error:
-            raise ValueError(f'{xml} is damaged, or no OpenVINO file{_reason(error)}') from error
+            raise ValueError(
+                f'{xml} is damaged or is not an OpenVINO file{_reason(error)}'
+            ) from error
         if not model.has_rt_info(RT_INFO):
             raise ValueError(FOREIGN.format(path=xml))
         self.metadata = Metadata.from_json(model.get_rt_info(RT_INFO).astype(str), str(xml))

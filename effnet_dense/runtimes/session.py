@@ -41,7 +41,7 @@ def is_exported(source: Any) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)
-    return path.name.endswith(tuple(SESSIONS)) or _is_openvino(path)
+    return path.name.lower().endswith(tuple(SESSIONS)) or _is_openvino(path)
 
 
 def _is_openvino(path: Path) -> bool:
@@ -66,4 +66,4 @@ def open_session(path: str | os.PathLike[str]) -> Session:
         ValueError: It is damaged, or was not exported by this package.
     """
     path = Path(path)
-    return SESSIONS.get(path.suffix, OpenvinoSession)(path)
+    return SESSIONS.get(path.suffix.lower(), OpenvinoSession)(path)

@@ -41,7 +41,7 @@ class TorchSession(Session):
             text = checked_metadata(content)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f'{path} is damaged, or not of effnet-dense export: {error}'
+                f'{path} is damaged or was not written by effnet-dense export: {error}'
             ) from error
         if text is None:
             raise ValueError(FOREIGN.format(path=path))

@@ -89,9 +89,9 @@ def test_predict_takes_the_file(tmp_path: Path, form: str) -> None:
     ('words', 'message'),
     [
         ([], 'expected images, folders or videos after'),
-        (['i.jpg', '--deploy'], 'is exported: expected it without --deploy'),
-        (['i.jpg', '--runtime', 'openvino'], 'is exported: expected it without --runtime'),
-        (['i.jpg', '--image-size', '64'], 'is exported: expected it without --image-size'),
+        (['i.jpg', '--deploy'], 'is an exported file: it takes no --deploy'),
+        (['i.jpg', '--runtime', 'openvino'], 'is an exported file: it takes no --runtime'),
+        (['i.jpg', '--image-size', '64'], 'is an exported file: it takes no --image-size'),
     ],
 )
 def test_predicts_mistakes(

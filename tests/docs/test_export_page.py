@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,17 @@ def openvino_script() -> str:
     return f'{head}{opened}{middle}compiled ={run}{script[loop:]}'
 
 
-@pytest.mark.parametrize('form', ['onnx', 'openvino'])
-def test_the_script_needs_no_pytorch(form: str, tmp_path: Path) -> None:
-    path = whole_image(tmp_path / 'model.onnx')
+@pytest.mark.parametrize(
+    ('form', 'changes'),
+    [
+        ('onnx', {}),
+        ('openvino', {}),
+        ('onnx', dict(size=None, multiple=32)),
+        ('onnx', dict(size=[96, 64])),
+    ],
+)
+def test_the_script_needs_no_pytorch(form: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    path = whole_image(tmp_path / 'model.onnx', replace(DETECTOR, **changes))
     script = block('docs/export.md', 'import onnxruntime')
     if form == 'openvino':
         pytest.importorskip('openvino')

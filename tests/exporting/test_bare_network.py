@@ -97,6 +97,8 @@ def test_mistakes(tmp_path: Path) -> None:
         export(model, out=out)
     with pytest.raises(ValueError, match=r'mean and std of 3 channels, got \[1\] and \[2\]'):
         export(model, out=out, mean=[1], std=[2])
+    with pytest.raises(ValueError, match=r'expected std above 0, got \[1, 0, 1\]'):
+        export(model, out=out, mean=[1, 1, 1], std=[1, 0, 1])
     with pytest.raises(ValueError, match=r'EfficientNet has its weights: expected it without x'):
         export(model, 'x.pth', out, **GIVEN)
     with pytest.raises(ValueError, match=r'int8 is for single-stage .*, got EfficientNet'):

@@ -119,6 +119,9 @@ def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match=r'mine\.onnx exists: choose another file'):
         export(config, str(checkpoint), taken)
     assert taken.read_text(encoding='utf-8') == 'mine'
+    for given in ((taken,), (config, str(taken))):
+        with pytest.raises(ValueError, match=r'mine\.onnx is an exported file: expected a work fo'):
+            export(*given, out=tmp_path / 'b.onnx')
     out = tmp_path / 'a.onnx'
     with pytest.raises(ValueError, match=r"\('nms', 'decoded', 'raw'\) .*, got 'labels'"):
         export(config, str(checkpoint), out, post='labels')

@@ -34,6 +34,33 @@ def test_a_folder_that_exists(tmp_path: Path) -> None:
         check_out(tmp_path, 'openvino')
 
 
+def test_a_name_with_a_file_above_it(tmp_path: Path) -> None:
+    (tmp_path / 'a').write_text('mine', encoding='utf-8')
+    with pytest.raises(NotADirectoryError, match=r'cannot write results into .*a is not a f'):
+        check_out(tmp_path / 'a' / 'b.onnx', 'onnx')
+
+
+@pytest.mark.parametrize('error', [OSError(28, 'No space left'), RuntimeError('No space left')])
+def test_a_full_disk(tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(onnx_format, 'save', full)
+    with pytest.raises(OSError, match=r'cannot write .*a\.onnx: No space left$'):
+        write(onnx.parser.parse_model(GRAPH), METADATA, tmp_path / 'a.onnx', 'onnx')
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('form', 'name'), [('onnx', 'a.onnx'), ('openvino', 'a')])
+def test_a_missing_converter(
+    tmp_path: Path, form: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('openvino')
+    monkeypatch.setattr(onnx_format, 'find_spec', lambda _: None)
+    with pytest.raises(ImportError, match=rf"needs onnxscript: pip install 'effnet_dense\[{form}"):
+        check_out(tmp_path / name, form)
+
+
 def test_a_missing_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'openvino', None)
     with pytest.raises(ImportError, match=r"pip install 'effnet_dense\[openvino\]'"):

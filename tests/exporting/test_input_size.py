@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from mmengine.config import Config
 
@@ -52,3 +54,26 @@ def test_errors() -> None:
         input_size(resizing(scale=(96, 96)), (100, 96))
     with pytest.raises(ValueError, match='multiples of 320, got 256 × 256'):
         input_size(load_config('efficientdet_lite0_finetune'), (256, 256))
+
+
+@pytest.mark.parametrize(
+    ('size', 'logged'),
+    [
+        ((96, 96), ''),
+        ((128, 96), 'fit 96 × 96, and the file takes 128 × 96: the rest is padding'),
+        ((64, 96), 'the file takes 64 × 96: images that are then larger are refused'),
+    ],
+)
+def test_other_sizes_than_the_resize(
+    size: tuple[int, int], logged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    module = sys.modules[input_size.__module__]
+    monkeypatch.setattr(module, 'print_log', lambda text, **_: texts.append(text))
+    assert input_size(resizing(scale=(96, 96), keep_ratio=True), size) == size
+    assert len(texts) == bool(logged) and all(text.endswith(logged) for text in texts)
+
+
+def test_a_size_that_no_image_fits() -> None:
+    with pytest.raises(ValueError, match='at least 96 for the longer side, got 64 × 64: the test '):
+        input_size(resizing(scale=(96, 96), keep_ratio=True), (64, 64))

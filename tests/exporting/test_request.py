@@ -93,6 +93,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     [
         ('bifpn', dict(multiple=48), 'multiple of 32, as EncoderDecoder with BiFPN needs it'),
         ('bifpn', dict(precision='int8', data='DATA'), 'the classes of the model, .* got red'),
+        ('bifpn', dict(batch=0), 'batch to be an integer of at least 1, got 0'),
+        ('bifpn', dict(batch='2'), "batch to be an integer of at least 1, got '2'"),
+        ('bifpn', dict(multiple=32.0), r'multiple to be an integer of at least 1, got 32\.0'),
+        ('bifpn', dict(size=320), r'size to be \(height, width\), two integers .*, got 320'),
+        ('bifpn', dict(size=(64.0, 64)), r'two integers of at least 1, got \(64\.0, 64\)'),
         ('mask_rcnn', dict(multiple=128), 'MaskRCNN is exported with one height and width'),
         ('mask_rcnn', dict(precision='int8'), 'int8 is for single-stage .*, got MaskRCNN'),
         ('mask_rcnn', dict(format='torch'), 'masks or second stage are computed .try onnx or op'),

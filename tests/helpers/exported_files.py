@@ -99,12 +99,12 @@ DETECTOR = replace(
 """Of a detector that finds one object, the image, with a score that depends on all pixels."""
 
 
-def whole_image(path: Path) -> Path:
-    """Write a file of `DETECTOR`."""
-    model = onnx.parser.parse_model(
-        """
+def whole_image(path: Path, metadata: Metadata = DETECTOR) -> Path:
+    """Write a file of `DETECTOR`, or of others of its kind."""
+    height, width = metadata.size or ('height', 'width')
+    text = """
         <ir_version: 10, opset_import: ["" : 20]>
-        g (float[N, 3, 64, 64] images, float[N, 2] sizes)
+        g (float[N, 3, HEIGHT, WIDTH] images, float[N, 2] sizes)
         => (float[N, 1, 4] boxes, float[N, 1] scores, int64[N, 1] labels)
         <int64[3] axes = {1, 2, 3}, int64[1] axis = {1}, int64[2] turned = {1, 0},
          int64 one = {1}> {
@@ -121,8 +121,9 @@ def whole_image(path: Path) -> Path:
             boxes = Unsqueeze (box, axis)
         }
         """
-    )
+    text = text.replace('HEIGHT', str(height)).replace('WIDTH', str(width))
+    model = onnx.parser.parse_model(text)
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, DETECTOR.to_json()
+    entry.key, entry.value = KEY, metadata.to_json()
     onnx.save(model, str(path))
     return path

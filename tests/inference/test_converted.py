@@ -120,7 +120,9 @@ def test_mistakes(checkpoint: Path, tmp_path: Path) -> None:
         ValueError, match=r'runtime=openvino is given: .* without device=cpu, deploy'
     ):
         Predictor(segmentor(), checkpoint, 'cpu', deploy=True, runtime='openvino')
-    with pytest.raises(ValueError, match='is exported: expected it without runtime=onnxruntime'):
+    with pytest.raises(
+        ValueError, match='is an exported file: expected it without runtime=onnxruntime'
+    ):
         Predictor(identity(tmp_path / 'a.onnx'), runtime='onnxruntime')
 
 

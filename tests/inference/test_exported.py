@@ -50,7 +50,9 @@ def test_an_image_larger_than_the_input(tmp_path: Path) -> None:
 
 def test_errors(tmp_path: Path) -> None:
     path = identity(tmp_path / 'a.onnx')
-    with pytest.raises(ValueError, match=r'is exported: expected it without checkpoint=x\.pth$'):
+    with pytest.raises(
+        ValueError, match=r'is an exported file: expected it without checkpoint=x\.pth$'
+    ):
         Predictor(path, 'x.pth')
     with pytest.raises(ValueError, match=r'without device=cpu, deploy=True$'):
         Predictor(path, device='cpu', deploy=True)

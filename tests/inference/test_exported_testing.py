@@ -57,12 +57,12 @@ def test_errors(tmp_path: Path) -> None:
     path = identity(tmp_path / 'a.onnx')
     with pytest.raises(ValueError, match='does not lie in the work folder of its training: expec'):
         effnet_dense.evaluate(path)
-    with pytest.raises(ValueError, match=r'is exported: expected it without x\.pth'):
+    with pytest.raises(ValueError, match=r'exported file: expected nothing after it, got x\.pth'):
         effnet_dense.evaluate(path, 'x.pth', 'folder')
     with pytest.raises(FileNotFoundError, match='no ONNX file'):
         effnet_dense.evaluate('nowhere.onnx', data='folder')
     config = load_config('effnet_lite0_fpn_camvid')
-    with pytest.raises(ValueError, match='expected it without --deploy, --tta, --cuda-graphs'):
+    with pytest.raises(ValueError, match='it takes no --deploy, --tta, --cuda-graphs'):
         evaluate_exported(config, path, deployed=True, tta=True, cuda_graphs=True)
     with pytest.raises(ValueError, match='is a semantic model, the config is for detection'):
         evaluate_exported(load_config('effnet_lite0_retinanet_finetune'), path)

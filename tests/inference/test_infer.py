@@ -90,7 +90,7 @@ def test_the_tool(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     words = [tmp_path / 'config.py', checkpoint, '--out', out, '--device', 'cpu', '--score-thr', 0]
     assert call('infer', *words[:2], folder, *words[2:]) == 2
     shown = capsys.readouterr().err
-    assert f'error: 2 files skipped, the other results are in {out}' in shown
+    assert f'error: 2 files skipped; what was predicted is in {out}' in shown
     assert '%' not in shown and '━' not in shown, 'no bar outside of a terminal'
     assert call('infer', *words[:2], folder / 'a.png', *words[2:]) == 0
     assert len(json.loads((out / 'images.json').read_text(encoding='utf-8'))['images']) == 1

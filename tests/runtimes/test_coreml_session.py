@@ -49,7 +49,7 @@ def test_runs(folder: Path) -> None:
     assert session.metadata == WRITTEN
     images = np.random.default_rng(0).random((1, 3, 32, 64), np.float32)
     np.testing.assert_array_equal(session(images, SIZES)['logits'], images)
-    with pytest.raises(ValueError, match='expected 1 images per pass, got 2'):
+    with pytest.raises(ValueError, match='expected 1 image per pass, got 2'):
         session(np.zeros((2, 3, 32, 64), np.float32), SIZES)
 
 
@@ -67,7 +67,7 @@ def test_wrong_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r'a\.mlpackage has no metadata of effnet_dense: expected'):
         CoremlSession(folder)
     (folder / 'metadata').write_text('', encoding='utf-8')
-    with pytest.raises(ValueError, match=r'is damaged, or no CoreML file: no Manifest\.json$'):
+    with pytest.raises(ValueError, match=r'is damaged or is not a CoreML file: no Manifest\.json$'):
         CoremlSession(folder)
     monkeypatch.setitem(sys.modules, 'coremltools', None)
     with pytest.raises(ImportError, match=r"pip install 'effnet_dense\[coreml\]'"):

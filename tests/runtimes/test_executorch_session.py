@@ -59,7 +59,9 @@ def test_damaged_files(path: Path, tmp_path: Path) -> None:
     damaged = tmp_path / 'b.pte'
     for part in (content[: len(content) // 2], content[:-1], b'', b'hello' * 99):
         damaged.write_bytes(part)
-        with pytest.raises(ValueError, match=r'b\.pte is damaged, or no ExecuTorch fi') as info:
+        with pytest.raises(
+            ValueError, match=r'b\.pte is damaged or is not an ExecuTorch fi'
+        ) as info:
             ExecutorchSession(damaged)
         assert '\n' not in str(info.value)
 

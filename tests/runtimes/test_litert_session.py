@@ -55,7 +55,7 @@ def test_detections(tmp_path: Path) -> None:
 def test_wrong_images(tmp_path: Path, shape: tuple[int, ...], dtype: type, got: str | None) -> None:
     session = LitertSession(identity(tmp_path / 'a.tflite'))
     message = rf'expected images \(N, 3, 32, 64\) of float32, {got}'
-    with pytest.raises(ValueError, match=message if got else 'expected 1 images per pass, got 2'):
+    with pytest.raises(ValueError, match=message if got else 'expected 1 image per pass, got 2'):
         session(np.zeros(shape, dtype), SIZES)  # type: ignore[arg-type]
 
 
@@ -67,12 +67,16 @@ def test_wrong_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for share in (2, 3, 16):
         half = tmp_path / 'half.tflite'
         half.write_bytes(content[: len(content) // share])
-        with pytest.raises(ValueError, match=r'half.tflite is damaged, or no LiteRT file') as found:
+        with pytest.raises(
+            ValueError, match=r'half.tflite is damaged or is not a LiteRT file'
+        ) as found:
             LitertSession(half)
         assert '\n' not in str(found.value)
     other = tmp_path / 'other.tflite'
     other.write_bytes(b'PK\x03\x04 not this')
-    with pytest.raises(ValueError, match="damaged, or no LiteRT file: expected b'TFL3' in bytes"):
+    with pytest.raises(
+        ValueError, match="damaged or is not a LiteRT file: expected b'TFL3' in bytes"
+    ):
         LitertSession(other)
     monkeypatch.setattr('effnet_dense.exporting.litert_packing.KEY', 'others')
     other.write_bytes(with_metadata(content, '{}'))

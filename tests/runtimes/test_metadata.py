@@ -24,7 +24,7 @@ def test_written_and_read_back() -> None:
         ('{"schema": 1}', 'x.onnx: its metadata lacks batch, channels, checkpoint'),
         (
             json.dumps({'schema': SCHEMA + 1, 'version': '9.1'}),
-            'x.onnx was written by effnet_dense 9.1, whose metadata .* cannot read: update it',
+            'x.onnx was written by effnet_dense 9.1, whose .* cannot read: update effnet_d',
         ),
     ],
 )

@@ -51,7 +51,7 @@ def test_wrong_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = tmp_path / 'half.onnx'
     half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(
-        ValueError, match=r'half.onnx is damaged, or no ONNX file: Protobuf parsing failed'
+        ValueError, match=r'half.onnx is damaged or is not an ONNX file: Protobuf parsing failed'
     ):
         OnnxSession(half)
     foreign, model = tmp_path / 'foreign.onnx', onnx.load(str(path))

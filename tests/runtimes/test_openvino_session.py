@@ -58,12 +58,14 @@ def test_half_a_file(folder: Path) -> None:
     xml, weights = folder / 'model.xml', folder / 'model.bin'
     content = xml.read_bytes()
     xml.write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r'model\.xml is damaged, or no OpenVINO file: .') as found:
+    with pytest.raises(
+        ValueError, match=r'model\.xml is damaged or is not an OpenVINO file: .'
+    ) as found:
         OpenvinoSession(folder)
     assert '\n' not in str(found.value)
     xml.write_bytes(content)
     weights.write_bytes(weights.read_bytes()[:2])
-    with pytest.raises(ValueError, match=r'model\.xml is damaged, or no OpenVINO file: .'):
+    with pytest.raises(ValueError, match=r'model\.xml is damaged or is not an OpenVINO file: .'):
         OpenvinoSession(folder)
     weights.unlink()
     with pytest.raises(FileNotFoundError, match=r'has no weights beside it: no model\.bin'):
@@ -86,7 +88,7 @@ def test_foreign_files(folder: Path) -> None:
     with pytest.raises(ValueError, match=r'model\.xml has no metadata of effnet_dense: expected a'):
         OpenvinoSession(folder)
     xml.write_text('<annotation><object/></annotation>', encoding='utf-8')
-    with pytest.raises(ValueError, match=r'model\.xml is damaged, or no OpenVINO file'):
+    with pytest.raises(ValueError, match=r'model\.xml is damaged or is not an OpenVINO file'):
         OpenvinoSession(folder)
 
 

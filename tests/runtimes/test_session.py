@@ -12,7 +12,7 @@ from tests.helpers.exported_files import identity
 
 
 def test_by_name(tmp_path: Path) -> None:
-    assert is_exported('a.onnx') and is_exported(Path('b/model.xml'))
+    assert is_exported('a.onnx') and is_exported(Path('b/model.xml')) and is_exported('A.ONNX')
     assert not any(map(is_exported, ('a.pth', 'efficientdet_d0_coco', None, tmp_path, 'none/')))
     for name in ('model.xml', 'model.bin'):
         folder = tmp_path / name.replace('.', '_')
@@ -28,7 +28,8 @@ def test_by_name(tmp_path: Path) -> None:
 
 
 def test_opened_by_its_runtime(tmp_path: Path) -> None:
-    assert isinstance(open_session(identity(tmp_path / 'a.onnx')), OnnxSession)
+    for name in ('a.onnx', 'a.ONNX'):
+        assert isinstance(open_session(identity(tmp_path / name)), OnnxSession)
     for name, kind in (
         ('b.xml', 'OpenVINO file'),
         ('b.pte', 'ExecuTorch file'),

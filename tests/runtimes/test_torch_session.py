@@ -48,7 +48,7 @@ def test_devices(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ((1, 3, 32, 32), np.float32, r'\(N, 3, 32, 64\) .* got \(1, 3, 32, 32\) of float32'),
         ((1, 3, 32, 64), np.float64, r'\(N, 3, 32, 64\) .* got \(1, 3, 32, 64\) of float64'),
-        ((2, 3, 32, 64), np.float32, 'expected 1 images per pass, got 2'),
+        ((2, 3, 32, 64), np.float32, 'expected 1 image per pass, got 2'),
     ],
 )
 def test_wrong_images(path: Path, shape: tuple[int, ...], dtype: type, got: str) -> None:
@@ -66,7 +66,7 @@ def test_wrong_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = path.with_name('half.pt2')
     half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(
-        ValueError, match=r'half\.pt2 is damaged, or not of .*: no complete'
+        ValueError, match=r'half\.pt2 is damaged or was not written by .*: no complete'
     ) as info:
         TorchSession(half)
     assert '\n' not in str(info.value)
