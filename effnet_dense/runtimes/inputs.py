@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from effnet_dense.runtimes.metadata import Metadata
-from effnet_dense.utils.counted import counted
 
 IMAGES = 'images'
 """The input (N, 3, H, W): normalised images."""
@@ -36,7 +35,8 @@ def check_images(images: Any, metadata: Metadata) -> None:
     if not known or input_sides(metadata, *images.shape[2:]) != images.shape[2:]:
         raise ValueError(f'expected {expected}, got {tuple(images.shape)} of {images.dtype}')
     if metadata.batch and len(images) != metadata.batch:
-        raise ValueError(f'expected {counted(metadata.batch, "image")} per pass, got {len(images)}')
+        noun = 'image' if metadata.batch == 1 else 'images'
+        raise ValueError(f'expected {metadata.batch} {noun} per pass, got {len(images)}')
 
 
 def checked_sizes(sizes: Any, images: NDArray[Any]) -> NDArray[np.float32]:
