@@ -111,8 +111,12 @@ class Subject:
         """Return PyTorch's predictions with weights of a precision."""
         if (precision, batch) not in self._found:
             config = copy.deepcopy(self.config)
-            if precision == ANY_SIZE and not is_segmentation(config):
-                config.model.data_preprocessor.pad_size_divisor = MULTIPLE
+            if precision == ANY_SIZE:  # PyTorch pads as the file does
+                preprocessor = config.model.data_preprocessor
+                if is_segmentation(config):
+                    preprocessor.test_cfg = dict(size_divisor=MULTIPLE)
+                else:
+                    preprocessor.pad_size_divisor = MULTIPLE
             predictor = Predictor(config, self.checkpoint, 'cpu')
             if precision in ROUNDED:
                 predictor.model = rounded(predictor.model, ROUNDED[precision])
