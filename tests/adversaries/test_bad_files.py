@@ -281,7 +281,7 @@ def test_the_tool_finishes_with_the_documented_status(
     out = tmp_path / 'out'
     words = [tmp_path / 'config.py', weights, images, '--out', out, '--device', 'cpu']
     assert call('infer', *words) == 2
-    assert f'error: {len(bad)} files skipped, the other results' in capsys.readouterr().err
+    assert f'error: {len(bad)} files skipped; what was predicted is' in capsys.readouterr().err
     assert listed(out) == ['a.png']
 
 
