@@ -60,14 +60,23 @@ def _check_fits(config: Config, size: tuple[int, int]) -> None:
         return
     given, needed = ('{} × {}'.format(*sides) for sides in (size, resized))
     pipeline = f'the test pipeline resizes images to fit {needed}'
-    if max(size) < max(resized):
+    smaller = [side < other for side, other in zip(size, resized, strict=True)]
+    keeps_ratio = _keeps_ratio(config)
+    if all(smaller) if keeps_ratio else any(smaller):
+        least = f'{max(resized)} for the longer side' if keeps_ratio else needed
         raise ValueError(
-            f'expected a size of at least {max(resized)} for the longer side, got {given}: '
-            f'{pipeline}; size does not change that, but the Resize of the config does'
+            f'expected a size of at least {least}, got {given}: {pipeline}; size does not change '
+            'that, but the Resize of the config does'
         )
-    smaller = any(side < other for side, other in zip(size, resized, strict=True))
-    result = 'images that are then larger are refused' if smaller else 'the rest is padding'
+    result = 'images that are then larger are refused' if any(smaller) else 'the rest is padding'
     print_log(f'{pipeline}, and the file takes {given}: {result}', logger='current')
+
+
+def _keeps_ratio(config: Config) -> bool:
+    """Whether images of other ratios get another height or width, and are not padded to one."""
+    steps = test_dataset(config)['pipeline']
+    pads = any(type_name(step) == 'Pad' for step in steps)
+    return not pads and any(type_name(s) == 'Resize' and s.get('keep_ratio') for s in steps)
 
 
 def fixed_size(config: Config) -> tuple[int, int] | None:

@@ -77,3 +77,5 @@ def test_other_sizes_than_the_resize(
 def test_a_size_that_no_image_fits() -> None:
     with pytest.raises(ValueError, match='at least 96 for the longer side, got 64 × 64: the test '):
         input_size(resizing(scale=(96, 96), keep_ratio=True), (64, 64))
+    with pytest.raises(ValueError, match='at least 64 × 96, got 96 × 64: the test pipeline'):
+        input_size(resizing(scale=(96, 64), keep_ratio=False), (96, 64))
