@@ -17,6 +17,7 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBBoxCoder
 from torch import Tensor, nn
 
+from effnet_dense.exporting.priors import Priors
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 
 WH_RATIO_CLIP = 16 / 1000
@@ -48,7 +49,6 @@ class Decoder(nn.Module):
         with_priors: Whether the positions of the priors are returned, too.
     """
 
-    priors: Tensor
     level_of: Tensor
 
     def __init__(self, head: Any, image_size: tuple[int, int], limit: int | None = None) -> None:
@@ -64,12 +64,11 @@ class Decoder(nn.Module):
             (math.ceil(image_size[0] / stride), math.ceil(image_size[1] / stride))
             for _, stride in head.prior_generator.strides
         ]
-        priors = head.prior_generator.grid_priors(sizes, device='cpu')
-        joined = isinstance(head, EfficientDetHead)
-        self.levels = [sum(len(p) for p in priors)] if joined else [len(p) for p in priors]
+        self.priors = Priors(head.prior_generator, sizes)
+        counts = self.priors.counts
+        self.levels = [sum(counts)] if isinstance(head, EfficientDetHead) else counts
         before = config.get('nms_pre', -1)
         self.before = min(n for n in (before, limit or -1, 2**31) if n > 0)
-        self.register_buffer('priors', torch.cat(priors).float())
         self.proposes = isinstance(head, RPNHead)
         taken = [min(self.before, count * self.classes) for count in self.levels]
         numbers = torch.arange(len(taken)).repeat_interleave(torch.tensor(taken))
@@ -99,7 +98,7 @@ class Decoder(nn.Module):
         if self.proposes:
             labels = labels + self.level_of
         chosen = [take(values, anchor) for values in (deltas, centerness) if values is not None]
-        found = self.decoded(scores, labels, self.priors[anchor], chosen[0], sizes, *chosen[1:])
+        found = self.decoded(scores, labels, self.priors(anchor), chosen[0], sizes, *chosen[1:])
         return (*found, anchor) if self.with_priors else found
 
     def decoded(

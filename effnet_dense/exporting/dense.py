@@ -58,7 +58,7 @@ class DenseBoxes(nn.Module):
         self.coder = head.bbox_coder
         self.levels = decoder.levels
         self.decodes = decodes
-        self.register_buffer('priors', decoder.priors)
+        self.register_buffer('priors', decoder.priors.all())
 
     def forward(self, outputs: Sequence[list[Tensor]]) -> tuple[Tensor, ...]:
         """Decode: boxes (N, P, 4), logits (N, P, C), and centerness (N, P, 1) of some heads."""

@@ -104,24 +104,31 @@ def _has_stored_weights(model: onnx.ModelProto) -> bool:
 
 
 def _compact(path: Path) -> None:
-    """Write a graph's XML file without what is in it twice, a third of it, in place.
+    """Write a graph's XML file without what OpenVINO finds out itself, half of it, in place.
 
-    OpenVINO infers the shapes of inputs from the outputs that they are connected to, and constants
-    have theirs among their data. Layers have the names of their outputs, or numbers of NNCF's.
+    It infers shapes and types of values, and constants have theirs among their data; it reads the
+    types of outputs nevertheless. Layers have the names of their outputs, or numbers of NNCF's.
     """
     tree = ElementTree.parse(path)
-    for layer in tree.iterfind('layers/layer'):
-        if layer.get('type') not in ENDS:
-            layer.set('name', str(layer.get('id')))
-        known = './/port' if layer.get('type') == 'Const' else 'input/port'
-        for port in layer.iterfind(known):
+    for layer in tree.iterfind('.//layer'):
+        if layer.get('type') in ENDS:
+            continue
+        layer.set('name', str(layer.get('id')))
+        for port in layer.iterfind('.//port'):
+            port.attrib.pop('names', None)
             for dim in port.findall('dim'):
                 port.remove(dim)
+        for port in layer.iterfind('input/port'):
+            port.attrib.pop('precision', None)
+        for data in layer.iterfind('data'):
+            if data.get('auto_broadcast') == 'numpy':  # the default
+                data.attrib.pop('auto_broadcast')
     for element in tree.iter():
         element.tail = None
         if element.text is not None and not element.text.strip():
             element.text = None
-    tree.write(path, encoding='utf-8', xml_declaration=True)
+    text = ElementTree.tostring(tree.getroot(), encoding='utf-8', xml_declaration=True)
+    path.write_bytes(text.replace(b' />', b'/>'))
 
 
 def _fold_constants(model: Any) -> None:

@@ -68,11 +68,10 @@ class EfficientDetAnchorGenerator(AnchorGenerator):
                 f'expected {self.num_levels} levels, one for each of the strides, '
                 f'got {len(featmap_sizes)}'
             )
-        image_size = [size * self.strides[0][0] for size in featmap_sizes[0]]
         sizes = self.scales.to(device)[:, None, None] * torch.tensor(self.aspects, device=device)
         priors = []
-        for rows, columns in featmap_sizes:
-            cell = torch.tensor([image_size[1] / columns, image_size[0] / rows], device=device)
+        for (rows, columns), sides in zip(featmap_sizes, self.cells(featmap_sizes), strict=True):
+            cell = torch.tensor(sides, device=device)
             y, x = torch.meshgrid(
                 torch.arange(rows, device=device),
                 torch.arange(columns, device=device),
@@ -83,6 +82,11 @@ class EfficientDetAnchorGenerator(AnchorGenerator):
             centres = centres.reshape(-1, 1, 2)
             priors.append(torch.cat([centres - halves, centres + halves], -1).view(-1, 4).to(dtype))
         return priors
+
+    def cells(self, featmap_sizes: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
+        """Return the width and height of each level's cells, in pixels; see `grid_priors`."""
+        height, width = (side * self.strides[0][0] for side in featmap_sizes[0])
+        return [(width / columns, height / rows) for rows, columns in featmap_sizes]
 
     def gen_single_level_base_anchors(
         self,
