@@ -22,7 +22,6 @@ from effnet_dense.commands.readers import given_path, score, whole
 FORMATS = ('onnx', 'openvino', 'litert', 'executorch', 'coreml', 'torch')
 """Those of exporting.formats, which imports a framework."""
 PRECISIONS = ('fp32', 'fp16', 'int8', 'int8-weights')
-MAX_DROP = 0.01
 """As in exporting.precision and exporting.int8."""
 WITHOUT_PREDICTIONS = ('decoded', 'raw')
 
@@ -99,7 +98,6 @@ def parser(prog: str | None = None) -> Parser:
     add(
         '--max-drop',
         type=score,
-        default=MAX_DROP,
         metavar='SHARE',
         help='largest loss of AP or mIoU by int8, relative to float32 (0.01 by default); else the '
         'layers that change the outputs most stay in float32, at most half of them',

@@ -17,7 +17,6 @@ from torch import nn
 from effnet_dense.engine.run_folder import checkpoint_of
 from effnet_dense.exporting.bare_network import bare_network, is_name
 from effnet_dense.exporting.formats import OUT, any_size_trace, check_out, maker, write
-from effnet_dense.exporting.int8 import MAX_DROP
 from effnet_dense.exporting.maker import Parts
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
 from effnet_dense.exporting.request import Request, Settled, Subject, settle
@@ -39,7 +38,7 @@ def export(
     format: str = 'onnx',
     precision: str = 'fp32',
     data: str | os.PathLike[str] | None = None,
-    max_drop: float = MAX_DROP,
+    max_drop: float | None = None,
     multiple: int | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -65,8 +64,8 @@ def export(
             which the network computes: decoding and suppression never do.
         data: For int8, as in `effnet_dense.train`: training images give the ranges, the accuracy
             is measured on the others. By default the config's own data.
-        max_drop: For int8, the largest loss of AP or mIoU, relative to float32's. Where it is
-            larger, layers stay in float32, at most half of them.
+        max_drop: For int8, the largest loss of AP or mIoU, relative to float32's; 0.01 by default.
+            Where it is larger, layers stay in float32, at most half of them.
         multiple: The file takes every height and width that are multiples of this one, instead of
             one size: of the network's coarsest stride, or a multiple of it. Formats 'onnx' and
             'openvino', where it is the default if the test pipeline gives images of different

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,13 @@ from xml.etree import ElementTree
 import onnx
 
 from effnet_dense.runtimes.metadata import Metadata
-from effnet_dense.runtimes.openvino_session import RT_INFO, SUFFIX, import_openvino
+from effnet_dense.runtimes.openvino_session import (
+    RT_INFO,
+    SUFFIX,
+    WEIGHTS,
+    WEIGHTS_INFO,
+    import_openvino,
+)
 
 NAME = 'model'
 MODEL_TYPES = {'detection': 'ssd', 'semantic': 'Segmentation'}
@@ -123,6 +130,11 @@ def _compact(path: Path) -> None:
         for data in layer.iterfind('data'):
             if data.get('auto_broadcast') == 'numpy':  # the default
                 data.attrib.pop('auto_broadcast')
+    section, name = WEIGHTS_INFO
+    known = tree.find(f'rt_info/{section}')
+    if known is not None:
+        weights = path.with_suffix(WEIGHTS).read_bytes()
+        ElementTree.SubElement(known, name, value=hashlib.sha256(weights).hexdigest())
     for element in tree.iter():
         element.tail = None
         if element.text is not None and not element.text.strip():

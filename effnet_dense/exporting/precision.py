@@ -20,7 +20,7 @@ from effnet_dense.engine.config import load_config
 from effnet_dense.exporting.accuracy import Accuracy, check_classes, measure
 from effnet_dense.exporting.calibration import CalibrationImages, training_images
 from effnet_dense.exporting.formats import OUT, maker, write
-from effnet_dense.exporting.int8 import quantise
+from effnet_dense.exporting.int8 import MAX_DROP, quantise
 from effnet_dense.exporting.maker import Parts
 from effnet_dense.exporting.raw_outputs import largest_difference
 from effnet_dense.inference.predictor import Predictor
@@ -33,20 +33,21 @@ FEW = 32
 """Calibration images below which is warned."""
 
 
-def check_precision(precision: str, data: Any, max_drop: float) -> None:
+def check_precision(precision: str, data: Any, max_drop: float | None) -> None:
     """Check a precision before any work.
 
     Raises:
-        ValueError: There is no such precision, or it takes no data.
+        ValueError: There is no such precision, or it takes no data or limit.
     """
     if precision not in PRECISIONS:
         raise ValueError(
             f'expected precision to be one of {", ".join(PRECISIONS)}, got {precision!r:.60}'
         )
-    if not 0 <= max_drop < 1:
+    for name, value in (('data', data), ('max_drop', max_drop)):
+        if precision != 'int8' and value is not None:
+            raise ValueError(f'{name} is for precision int8 only, got it with {precision}')
+    if max_drop is not None and not 0 <= max_drop < 1:
         raise ValueError(f'expected max_drop of at least 0 and below 1, got {max_drop!r:.60}')
-    if precision != 'int8' and data is not None:
-        raise ValueError(f'data is for precision int8 only, got it with {precision}')
 
 
 class Data(NamedTuple):
@@ -106,7 +107,7 @@ def in_int8(
     predictor: Predictor,
     data: Data,
     form: str,
-    max_drop: float,
+    max_drop: float | None,
 ) -> tuple[Any, Metadata]:
     """Quantise a model as far as its accuracy holds.
 
@@ -116,7 +117,7 @@ def in_int8(
         predictor: The model in PyTorch, which prepares images.
         data: See `opened_data`.
         form: Of the file.
-        max_drop: See `exporting.int8.quantise`.
+        max_drop: See `exporting.int8.quantise`; None: its default.
 
     Returns:
         The complete model, and the metadata with its accuracy.
@@ -136,5 +137,6 @@ def in_int8(
             write(model, metadata, path, form)
             return measure(path, data.config)
 
-        found = quantise(parts, quantiser, evaluate, max_drop)
+        limit = MAX_DROP if max_drop is None else max_drop
+        found = quantise(parts, quantiser, evaluate, limit)
     return found.model, replace(metadata, accuracy=found.as_dict())

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 KEY = 'effnet_dense'
 """Under which files have it, such as ONNX's `metadata_props`."""
@@ -21,6 +22,8 @@ FOREIGN = (
 """What is answered to a file without `KEY`."""
 
 TASKS = ('detection', 'instance', 'panoptic', 'semantic', 'classification', 'features')
+
+CHANNELS = ('RGB', 'BGR')
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class Metadata:
             name: The file's, for messages.
 
         Raises:
-            ValueError: It is damaged, or of a later version.
+            ValueError: It is damaged or changed, or of a later version.
         """
         try:
             values = json.loads(text)
@@ -126,5 +129,35 @@ class Metadata:
         missing = sorted(needed - values.keys())
         if missing:
             raise ValueError(f'{name}: its metadata lacks {", ".join(missing)}')
-        names = [f.name for f in fields(Metadata) if f.name in values]
-        return Metadata(**{name: values[name] for name in names})
+        hints = get_type_hints(Metadata)
+        known = {key: value for key, value in values.items() if key in hints}
+        for key, value in known.items():
+            if not _fits(value, hints[key]):
+                raise ValueError(
+                    f'{name}: expected {key} of its metadata to be {_named(hints[key])}, got '
+                    f'{value!r:.60}'
+                )
+        found = Metadata(**known)
+        if found.task not in TASKS or found.channels not in CHANNELS or 0 in found.std:
+            raise ValueError(
+                f'{name}: expected its metadata to have one of the tasks {", ".join(TASKS)}, '
+                f'channels RGB or BGR and std without zeros, got {found.task!r}, '
+                f'{found.channels!r} and {found.std}'
+            )
+        return found
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value read from JSON has a type, and what a list has its."""
+    if isinstance(hint, UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    kind = get_origin(hint) or hint
+    if kind is list:
+        return isinstance(value, list) and all(_fits(each, get_args(hint)[0]) for each in value)
+    if kind in (int, float):
+        return isinstance(value, int | kind) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _named(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)

@@ -8,6 +8,7 @@ Shapes: N images of H × W pixels.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ EXACT: dict[str, Any] = {'INFERENCE_PRECISION_HINT': 'f32', 'DYNAMIC_QUANTIZATIO
 that have it, nor with activations in 8 bits wherever weights are stored in 8 bits."""
 RT_INFO = [KEY, 'metadata']
 """Where a file has its metadata: `KEY` alone is a section of the XML."""
+WEIGHTS_INFO = [KEY, 'weights_sha256']
+"""Where it has the hash of the weights beside it."""
 
 
 class OpenvinoSession(Session):
@@ -63,6 +66,7 @@ class OpenvinoSession(Session):
             ) from error
         if not model.has_rt_info(RT_INFO):
             raise ValueError(FOREIGN.format(path=xml))
+        _check_weights(model, xml.with_suffix(WEIGHTS))
         self.metadata = Metadata.from_json(model.get_rt_info(RT_INFO).astype(str), str(xml))
         self._path, self._model = xml, model
         self._inputs = [value.get_any_name() for value in model.inputs]
@@ -116,6 +120,23 @@ def network_file(path: str | os.PathLike[str]) -> Path:
     if not weights.is_file():
         raise FileNotFoundError(f'{found[0]} has no weights beside it: no {weights.name}')
     return found[0]
+
+
+def _check_weights(model: Any, path: Path) -> None:
+    """Check that weights are those that were written with a network.
+
+    Raises:
+        ValueError: They are others.
+    """
+    if not model.has_rt_info(WEIGHTS_INFO):  # written by an earlier version
+        return
+    expected = model.get_rt_info(WEIGHTS_INFO).astype(str)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f'{path} has other weights than {path.stem}{SUFFIX} was written with: expected the '
+            f'SHA-256 {expected[:8]}…, got {found[:8]}…'
+        )
 
 
 def import_openvino() -> Any:

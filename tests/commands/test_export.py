@@ -10,7 +10,7 @@ from PIL import Image
 
 from effnet_dense.commands import export, predict, test
 from effnet_dense.commands.program import run
-from effnet_dense.exporting import formats, int8, precision
+from effnet_dense.exporting import formats, precision
 from effnet_dense.inference import converted
 from tests.helpers.exported_files import identity, identity_folder
 
@@ -21,7 +21,7 @@ DEFAULTS: dict[str, object] = dict(
     format='onnx',
     precision='fp32',
     data=None,
-    max_drop=0.01,
+    max_drop=None,
     multiple=None,
     mean=None,
     std=None,
@@ -62,7 +62,6 @@ def test_arguments_reach_the_function(
 def test_formats() -> None:
     assert tuple(formats.OUT) == export.FORMATS
     assert precision.PRECISIONS == export.PRECISIONS
-    assert int8.MAX_DROP == export.MAX_DROP
     assert (converted.AUTO, converted.PYTORCH, *converted.FORMATS) == predict.RUNTIMES
 
 

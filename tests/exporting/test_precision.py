@@ -72,8 +72,9 @@ def test_stored(precision: str, checkpoint: Path, traced: None, tmp_path: Path) 
 @pytest.mark.parametrize(
     ('given', 'message'),
     [
-        (('int4', None, 0.01), "one of fp32, fp16, int8, int8-weights, got 'int4'"),
-        (('fp16', 'data', 0.01), 'data is for precision int8 only, got it with fp16'),
+        (('int4', None, None), "one of fp32, fp16, int8, int8-weights, got 'int4'"),
+        (('fp16', 'data', None), 'data is for precision int8 only, got it with fp16'),
+        (('fp32', None, 0.01), 'max_drop is for precision int8 only, got it with fp32'),
         (('int8', None, 1.5), r'max_drop of at least 0 and below 1, got 1\.5'),
     ],
 )

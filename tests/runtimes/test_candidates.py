@@ -28,7 +28,7 @@ def test_candidates(name: str) -> None:
     decoder, sizes = Decoder(head, SIDES), torch.tensor(SHAPES).float()
     with torch.no_grad():
         wanted = [value.numpy() for value in decoder(logits, deltas, sizes, *centerness)]
-        boxes = decode(decoder.coder, decoder.priors, deltas)
+        boxes = decode(decoder.coder, decoder.priors.all(), deltas)
     numbers = dict(head.test_cfg, nms=NMS, max_per_img=30)
     metadata = replace(METADATA, nms=numbers, levels=decoder.levels)
     dense = [value.numpy() for value in (boxes, logits, *centerness)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,3 +32,25 @@ def test_written_and_read_back() -> None:
 def test_errors(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Metadata.from_json(text, 'x.onnx')
+
+
+@pytest.mark.parametrize(
+    ('changed', 'message'),
+    [
+        ({'mean': 'abc'}, r"expected mean of its metadata to be list\[float\], got 'abc'"),
+        ({'mean': [1, None, 2]}, r'expected mean of its metadata to be list\[float\]'),
+        ({'size': [32, 1.5]}, r'expected size .* list\[int\] \| None, got \[32, 1\.5\]'),
+        ({'batch': True}, r'expected batch of its metadata to be int \| None, got True'),
+        ({'task': 7}, 'expected task of its metadata to be str, got 7'),
+        ({'nms': []}, r'expected nms of its metadata to be dict\[str, .*Any\], got \[\]'),
+        ({'task': 'pose'}, "one of the tasks detection, .* got 'pose'"),
+        ({'channels': 'HSV'}, "channels RGB or BGR .* 'HSV'"),
+        ({'std': [1, 0, 1]}, 'std without zeros'),
+    ],
+)
+def test_changed(changed: dict[str, Any], message: str) -> None:
+    values = {**json.loads(METADATA.to_json()), **changed}
+    with pytest.raises(
+        ValueError, match=f'x.onnx: {message}' if 'expected' in message else message
+    ):
+        Metadata.from_json(json.dumps(values), 'x.onnx')

@@ -75,6 +75,13 @@ def test_half_a_file(folder: Path) -> None:
         OpenvinoSession(folder)
 
 
+def test_weights_of_another_file(folder: Path) -> None:
+    weights = folder / 'model.bin'
+    weights.write_bytes(bytes(255 - value for value in weights.read_bytes()))
+    with pytest.raises(ValueError, match=r'model\.bin has other weights than model\.xml was writ'):
+        OpenvinoSession(folder)
+
+
 def test_two_networks(folder: Path) -> None:
     (folder / 'a.xml').touch()
     with pytest.raises(ValueError, match=r'expected one \.xml file in .*, got a\.xml, model\.xml'):
