@@ -13,9 +13,10 @@ from effnet_dense.data.coco import CocoSource, find_coco
 from effnet_dense.data.coco.annotation_file import CocoSplit, read_coco
 from effnet_dense.data.coco.folder import converted
 from effnet_dense.data.coco.written import json_chunks
-from effnet_dense.data.folders import SPLITS
+from effnet_dense.data.folders import SPLITS, find_root
 from effnet_dense.data.formats.archive import extract
 from effnet_dense.data.label_maps.folder import LabelSource, find_labels
+from effnet_dense.data.label_maps.layouts import search_layout
 from effnet_dense.data.parts import Division
 from effnet_dense.data.statistics import count_objects, object_table, training_size
 from effnet_dense.data.user_data import use_data
@@ -60,8 +61,9 @@ def examine(
             raise
         try:
             return _label_maps(folder, wanted, chosen, scratch)
-        except FileNotFoundError:
-            raise error from None
+        except FileNotFoundError as fault:
+            has_maps = folder.is_dir() and search_layout(find_root(folder)) is not None
+            raise (fault if has_maps else error) from None
 
 
 def _label_maps(

@@ -117,8 +117,7 @@ def default_checkpoint(config: str) -> str:
     """
     if not is_run(config):
         raise ValueError(
-            f'expected a checkpoint after the config {config}; alone go the work folder or a '
-            'checkpoint of a training'
+            f'{config} is neither a work folder nor a checkpoint: expected a checkpoint after it'
         )
     return str(checkpoint_of(config))
 

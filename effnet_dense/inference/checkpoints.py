@@ -32,7 +32,7 @@ def checkpoint_given(config: Any, checkpoint: Any) -> Source:
         if isinstance(config, Config) or not is_run(config):
             shown = 'a Config' if isinstance(config, Config) else repr(str(config))
             raise ValueError(
-                f'expected a checkpoint with {shown}; alone go a work folder or a checkpoint'
+                f'{shown} is neither a work folder nor a checkpoint: expected a checkpoint after it'
             )
         return checkpoint_of(config)
     if not isinstance(checkpoint, str | PathLike):

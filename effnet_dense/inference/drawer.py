@@ -24,8 +24,10 @@ class Drawer:
     """
 
     def __init__(self, config: Config, dataset_meta: Mapping[str, Any]) -> None:
-        kind = 'SegLocalVisualizer' if is_segmentation(config) else 'DetLocalVisualizer'
-        self._config = dict(config.get('visualizer') or {'type': kind})
+        default: dict[str, Any] = {'type': 'DetLocalVisualizer'}
+        if is_segmentation(config):  # as the shipped configs have it
+            default = {'type': 'SegLocalVisualizer', 'alpha': 0.6}
+        self._config = dict(config.get('visualizer') or default)
         self._meta = dataset_meta
         self._visualizer: Visualizer | None = None
 

@@ -194,5 +194,6 @@ def _label_map(outputs: dict[str, Any], sample: Any) -> None:
         logits = torch.from_numpy(outputs['logits'][None, :, :height, :width])
         if tuple(original) != (height, width):
             logits = F.interpolate(logits, tuple(original), mode='bilinear')
+        sample.seg_logits = PixelData(data=logits[0])
         labels = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
     sample.pred_sem_seg = PixelData(data=labels.long())

@@ -139,7 +139,7 @@ def test_without_a_checkpoint(tmp_path: Path, trained: Path) -> None:
         open_run(tmp_path / 'missing')
     with pytest.raises(FileNotFoundError, match=f'a run in folders: name one, {trained}'):
         open_run(trained.parent)
-    with pytest.raises(ValueError, match=r'expected a checkpoint with .*; alone go a work folder'):
+    with pytest.raises(ValueError, match='is neither a work folder nor a checkpoint: exp'):
         Predictor(DETECTOR)
 
 

@@ -9,6 +9,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
+from effnet_dense.engine.config import load_config
 from effnet_dense.inference.drawer import Drawer
 
 META = {'classes': ('a',), 'palette': [(255, 0, 0)]}
@@ -37,6 +38,11 @@ def test_boxes_above_the_threshold_are_drawn_in_their_colour() -> None:
 def test_more_bands_than_three_can_be_drawn() -> None:
     drawer = Drawer(Config(dict(default_scope='mmdet')), META)
     assert drawer(np.zeros((64, 64, 5), np.uint8), sample(), 0.4).shape == (64, 64, 3)
+
+
+def test_label_maps_are_as_opaque_as_with_a_shipped_config() -> None:
+    drawer = Drawer(Config(dict(default_scope='mmseg')), META)
+    assert drawer.visualizer.alpha == load_config('effnet_lite0_fpn_camvid').visualizer.alpha
 
 
 def test_a_visualizer_that_cannot_be_built() -> None:

@@ -22,6 +22,7 @@ def test_label_maps(tmp_path: Path, batch: int | None) -> None:
     assert len(samples) == 3
     for sample in samples:
         np.testing.assert_array_equal(sample.pred_sem_seg.data[0].numpy(), LABELS)
+        assert sample.seg_logits.data.argmax(0).equal(sample.pred_sem_seg.data[0])
     assert list(predictor.dataset_meta['classes']) == METADATA.classes
     assert set(samples[0].class_names) <= set(METADATA.classes)
 

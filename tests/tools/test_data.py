@@ -67,6 +67,22 @@ def test_label_maps(
     assert call('data', root, '--export', 'clean') == 2
 
 
+def test_faults_of_label_maps_are_not_those_of_boxes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = write_label_maps(tmp_path / 'maps')
+    first = min((root / 'labels/train').iterdir())
+    first.unlink()
+    assert call('data', root) == 2
+    shown = capsys.readouterr().err
+    assert f'image without a label map in {first.parent}: {first.stem}.' in shown
+    root = write_label_maps(tmp_path / 'untold')
+    (root / 'classes.json').unlink()
+    assert call('data', root) == 2
+    assert f'expected {root / "classes.json"} with' in capsys.readouterr().err
+
+
 def test_one_part_is_divided_as_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='effnet_dense.LoadImageFromFile', backend_args=backend_args),
+    dict(type='Resize', scale=(480, 360), keep_ratio=True),
     load_labels,
     dict(type='PackSegInputs'),
 ]
@@ -55,7 +56,10 @@ tta_pipeline = [
     dict(
         type='TestTimeAug',
         transforms=[
-            [dict(type='Resize', scale_factor=r, keep_ratio=True) for r in (0.75, 1.0, 1.25, 1.5)],
+            [
+                dict(type='Resize', scale=scale, keep_ratio=True)
+                for scale in ((360, 270), (480, 360), (600, 450), (720, 540))
+            ],
             [
                 dict(type='RandomFlip', prob=0.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='horizontal'),

@@ -183,7 +183,7 @@ def _relative(path: Path, root: Path) -> str:
 def _palette(metainfo: Any, source: LabelSource) -> list[Any]:
     """Return the config's colours if its classes are these, else the files' or generated ones."""
     if tuple(metainfo.get('classes') or ()) == source.classes and metainfo.get('palette'):
-        return list(metainfo['palette'])
+        return [list(colour) for colour in metainfo['palette']]
     colours: list[Any] = list(palette(len(source.classes)))
     own = source.encoding.colours or {}
     for code, label in reversed([*own.items()]):

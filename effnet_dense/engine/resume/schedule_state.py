@@ -51,7 +51,8 @@ def check_schedules(saved: Any, built: Any) -> None:
     """Check that the states of schedules can be loaded.
 
     Raises:
-        ValueError: They are of other numbers or kinds, or of other groups of parameters.
+        ValueError: They are of other numbers or kinds, or of other groups of parameters; or what
+            they set has fallen to 0 before this run ends.
     """
     for key, state, scheduler in pairs(saved, built):
         own = {k: v for k, v in scheduler.state_dict().items() if not callable(v)}
@@ -80,6 +81,14 @@ def check_schedules(saved: Any, built: Any) -> None:
                     f'expected {field} of {name} to be like {short(value)}, got '
                     f'{short(state[field])}'
                 )
+        end, longer = state.get('end'), own.get('end')
+        if end is not None and longer > end and state.get('eta_min') == 0:
+            unit = 'epochs' if scheduler.by_epoch else 'iterations'
+            raise ValueError(
+                f'{name} has fallen to 0 after {end} {unit}, its length does not change, and steps '
+                f'after it would train nothing: expected a training of that length, got {longer}; '
+                'train it to its end, and then anew with --from FOLDER'
+            )
 
 
 def ignored_arguments(saved: Any, built: Any) -> Iterator[tuple[str, str]]:

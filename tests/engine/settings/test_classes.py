@@ -164,7 +164,7 @@ def test_label_maps_of_a_folder(tmp_path: Path) -> None:
     assert set(np.unique(after)) >= {0, 1}
     assert set(num_classes(config.model).values()) == {2}
     for step in (config.tta_pipeline[1].transforms[2][0],):
-        assert step == config.test_dataloader.dataset.pipeline[1]
+        assert step == config.test_dataloader.dataset.pipeline[2]
 
 
 def test_label_maps_of_a_named_data_set(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_weights_of_classes_follow_their_names() -> None:
     config = load_config(SEGMENTOR)
     set_classes(config, ('car', 'sky'), Path('unused'))
     assert config.model.decode_head.loss_decode[0].class_weight == [0.91, 0.63]
-    values = config.test_dataloader.dataset.pipeline[1]['values']
+    values = config.test_dataloader.dataset.pipeline[2]['values']
     assert (values['8'], values['0'], values['1'], values['11']) == (0, 1, IGNORED, IGNORED)
     assert config.test_dataloader.dataset.metainfo.palette[0] == [64, 0, 128]
 

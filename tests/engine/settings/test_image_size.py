@@ -10,7 +10,7 @@ from typing import Any
 import mmdet
 import mmseg
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from effnet_dense.engine.config import load_config, shipped_configs
 from effnet_dense.engine.runner import Runner
@@ -212,11 +212,27 @@ def test_unknown_sizes_are_refused() -> None:
 
 def test_images_that_pipelines_keep_are_resized_in_tests() -> None:
     config = load_config('effnet_lite0_fpn_camvid')
+    loaders = [config.val_dataloader, config.test_dataloader]
+    for loader in loaders:
+        del loader.dataset.pipeline[1]
+    config.tta_pipeline[1].transforms[0] = [
+        ConfigDict(type='Resize', scale_factor=factor, keep_ratio=True) for factor in (0.75, 1.5)
+    ]
     set_image_size(config, (224, 160))
-    for loader in (config.val_dataloader, config.test_dataloader):
+    for loader in loaders:
         step = loader.dataset.pipeline[1]
         assert (step.type, step.scale, step.keep_ratio) == ('Resize', (240, 180), True)
         assert loader.dataset.pipeline[2].type == 'effnet_dense.LoadLabelMap'
+    scales = [step.scale for step in config.tta_pipeline[1].transforms[0]]
+    assert scales == [(180, 135), (360, 270)]
+
+
+def test_test_images_have_the_scale_of_training() -> None:
+    config = load_config('effnet_lite0_fpn_camvid')
+    set_image_size(config, (224, 160))
+    for loader in (config.val_dataloader, config.test_dataloader):
+        assert loader.dataset.pipeline[1].scale == (240, 180)
+    assert config.train_dataloader.dataset.pipeline[2].scale == (240, 180)
     scales = [step.scale for step in config.tta_pipeline[1].transforms[0]]
     assert scales == [(180, 135), (240, 180), (300, 225), (360, 270)]
 
