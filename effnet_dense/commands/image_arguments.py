@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from effnet_dense.commands.config_arguments import add_options
 from effnet_dense.commands.parsers import Parser, add_debug
@@ -34,6 +35,7 @@ def words_of(args: argparse.Namespace, needed: bool = True) -> tuple[str, list[s
         FileNotFoundError: There is neither a config nor a run of the first name.
         ValueError: A config has no checkpoint, or there is no source.
     """
+    from effnet_dense.data.image_files import IMAGE_SUFFIXES
     from effnet_dense.engine.config import check_source
     from effnet_dense.engine.run_folder import default_checkpoint, is_checkpoint, is_run
 
@@ -41,6 +43,11 @@ def words_of(args: argparse.Namespace, needed: bool = True) -> tuple[str, list[s
     checkpoint, sources = args.checkpoint, list(args.sources)
     if is_run(args.config) and checkpoint is not None and not is_checkpoint(checkpoint):
         checkpoint, sources = None, [checkpoint, *sources]
+    elif checkpoint is not None and Path(checkpoint).suffix.lower() in IMAGE_SUFFIXES:
+        raise ValueError(
+            f'{args.config} is a config: expected a checkpoint after it, before the images, got '
+            f'the image {checkpoint}'
+        )
     if checkpoint is None:
         checkpoint = default_checkpoint(args.config)
     if not sources and needed:

@@ -41,7 +41,7 @@ SMALL_PART = 16
 STRIDE = 16
 """One row in so many usually shows that the image is not."""
 
-HINT = 'in LoadImageFromFile, Predictor or tools/infer.py'
+HINT = 'of LoadImageFromFile or Predictor, or by --image-range'
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,15 @@ def test_words_of_predict(
     ('words', 'message'),
     [
         ('predict RUN', 'expected images, folders or videos after'),
-        (f'predict {DETECTOR}', 'expected a checkpoint after the config'),
-        (f'test {DETECTOR}', 'expected a checkpoint after the config'),
+        (
+            f'predict {DETECTOR}',
+            'neither a work folder nor a checkpoint: expected a checkpoint after it',
+        ),
+        (f'predict {DETECTOR} a.jpg', 'is a config: expected a checkpoint after it, before the i'),
+        (
+            f'test {DETECTOR}',
+            'neither a work folder nor a checkpoint: expected a checkpoint after it',
+        ),
         ('test RUN/..', 'a run in folders: name one, '),
         ('predict nowhere a.jpg', "no work folder or checkpoint 'nowhere', and no config file"),
         ('test nowhere', "no work folder or checkpoint 'nowhere', and no config file"),

@@ -99,7 +99,7 @@ def test_a_notice_suggests_a_range() -> None:
     assert 'values from 3 to 4000 use less than a sixteenth of the range 0 to 65535' in text(
         np.uint16([3, 4000])
     )
-    assert 'image_range=4095 in' in text(np.uint16([3, 4000]))
+    assert 'image_range=4095 of' in text(np.uint16([3, 4000]))
     assert 'image_range=(30000, 31000) in' in text(np.uint16([30000, 31000]))
     assert 'image_range=0.01 in' in text(np.float64([0, 0.01]))
     assert 'image_range in' in text(np.uint16([0, 0]))

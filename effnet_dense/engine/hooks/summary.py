@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -132,10 +133,11 @@ def next_commands(work_dir: str) -> list[str]:
     by_tools = script.suffix == '.py' and script.parent.name == 'tools'
     run = 'python tools/{}.py' if by_tools else 'effnet-dense {}'
     predict = run.format('infer' if by_tools else 'predict')
+    quoted = shlex.quote(work_dir)
     return [
-        f'  predict: {predict} {work_dir} IMAGE',
-        f'  test:    {run.format("test")} {work_dir}',
-        f'  report:  {run.format("report")} {work_dir}, or open {work_dir}/report/index.html',
+        f'  predict: {predict} {quoted} IMAGE',
+        f'  test:    {run.format("test")} {quoted}',
+        f'  report:  {run.format("report")} {quoted}, or open {work_dir}/report/index.html',
     ]
 
 

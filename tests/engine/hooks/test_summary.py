@@ -118,3 +118,4 @@ def test_the_next_command_fits_the_last(
     monkeypatch.setattr(sys, 'argv', [argv])
     lines = next_commands('work')
     assert len(lines) == 3 and command in lines[0]
+    assert "'my work' IMAGE" in next_commands('my work')[0]
