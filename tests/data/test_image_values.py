@@ -102,7 +102,7 @@ def test_a_notice_suggests_a_range() -> None:
     assert 'image_range=4095 of' in text(np.uint16([3, 4000]))
     assert 'image_range=(30000, 31000) of' in text(np.uint16([30000, 31000]))
     assert 'image_range=0.01 of' in text(np.float64([0, 0.01]))
-    assert 'image_range in' in text(np.uint16([0, 0]))
+    assert 'image_range of' in text(np.uint16([0, 0]))
 
 
 @pytest.mark.parametrize(
