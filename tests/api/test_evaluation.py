@@ -25,7 +25,9 @@ def test_other_data_and_a_named_checkpoint(api_run: Run, api_data: Path, tmp_pat
 def test_a_config_needs_a_checkpoint() -> None:
     with pytest.raises(ValueError, match='needs a checkpoint'):
         effnet_dense.evaluate(load_config('effnet_lite0_retinanet_finetune'))
-    with pytest.raises(ValueError, match='effnet_lite0.* is neither a work folder nor a checkpoint'):
+    with pytest.raises(
+        ValueError, match=r'effnet_lite0.* is neither a work folder nor a checkpoint'
+    ):
         effnet_dense.evaluate('effnet_lite0_retinanet_finetune')
     with pytest.raises(FileNotFoundError, match="no work folder or checkpoint 'nowhere', and no"):
         effnet_dense.evaluate('nowhere')

@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from effnet_dense.data.findings import Finding, Severity, by_severity, errors_of, list_finding
 from effnet_dense.data.label_maps.classes import LabelClasses
@@ -20,6 +21,7 @@ from effnet_dense.data.label_maps.pairs import (
     lossy_labels,
     pairs_of,
     split_files,
+    stem,
 )
 from effnet_dense.data.label_maps.reading import PairContent, read_pairs
 from effnet_dense.data.label_maps.unknown import check_values
@@ -152,7 +154,9 @@ def label_counts(contents: Sequence[PairContent], classes: LabelClasses) -> Mapp
 def _check_names(split: LabelSplit, files: SplitFiles) -> list[Finding]:
     """Find images without a label map, label maps without an image, and ambiguous pairs."""
     images, labels = files.images, files.labels
-    without = [str(same[0]) for name, same in images.items() if name not in labels]
+    lossy = lossy_labels(split)
+    known = {*labels, *(stem(PurePath(file)).removesuffix(split.label_end) for file in lossy)}
+    without = [str(same[0]) for name, same in images.items() if name not in known]
     unmatched = [str(same[0]) for name, same in labels.items() if name not in images]
     return (
         list_finding(
@@ -160,7 +164,7 @@ def _check_names(split: LabelSplit, files: SplitFiles) -> list[Finding]:
         )
         + list_finding('error', f'name in {split.list_file} without an image', files.unknown, True)
         + list_finding(
-            'error', 'label map of a format that changes values, expected .png', lossy_labels(split)
+            'error', 'label map of a format that changes values, expected .png, .tif or .bmp', lossy
         )
         + list_finding('error', 'several images for one label map', _several(images))
         + list_finding('error', 'several label maps for one image', _several(labels))

@@ -163,7 +163,7 @@ def lossy_labels(split: LabelSplit) -> list[str]:
         str(file)
         for file in list_files(split.label_dir)
         if file.suffix.lower() in IMAGE_SUFFIXES - LABEL_SUFFIXES
-        and _stem(file).endswith(split.label_end)
+        and stem(file).endswith(split.label_end)
     ]
 
 
@@ -172,7 +172,7 @@ def _image_files(split: LabelSplit) -> Iterable[PurePath]:
     if not split.mixed:
         return files
     if split.label_end:
-        return (file for file in files if not _stem(file).endswith(split.label_end))
+        return (file for file in files if not stem(file).endswith(split.label_end))
     return (file for file in files if file.suffix.lower() not in LABEL_SUFFIXES)
 
 
@@ -180,7 +180,8 @@ def _label_files(split: LabelSplit) -> Iterable[PurePath]:
     return (f for f in list_files(split.label_dir) if f.suffix.lower() in LABEL_SUFFIXES)
 
 
-def _stem(file: PurePath) -> str:
+def stem(file: PurePath) -> str:
+    """Return a relative path without its suffix."""
     return file.with_suffix('').as_posix()
 
 
@@ -188,9 +189,9 @@ def _by_name(files: Iterable[PurePath], end: str) -> Files:
     """Group files by their name without ending and suffix, folders included."""
     found: Files = {}
     for file in files:
-        stem = _stem(file)
-        if stem.endswith(end):
-            found.setdefault(stem.removesuffix(end), []).append(file)
+        name = stem(file)
+        if name.endswith(end):
+            found.setdefault(name.removesuffix(end), []).append(file)
     return found
 
 

@@ -150,7 +150,7 @@ def test_colours_in_place_of_classes(root: Path) -> None:
 def test_a_jpeg_as_label_map(root: Path) -> None:
     write_label(root / 'labels/train/a.jpg', label(0, 1))
     finding = only(check(root))
-    what = 'label map of a format that changes values, expected .png'
+    what = 'label map of a format that changes values, expected .png, .tif or .bmp'
     assert (finding.what, finding.examples) == (what, ('a.jpg',))
     (root / 'labels/train/a.jpg').rename(root / 'labels/train/a.png')
     (error,) = check(root).errors
