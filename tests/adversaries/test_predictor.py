@@ -92,7 +92,7 @@ def test_devices_that_are_none(device: Any) -> None:
 
 @pytest.mark.parametrize('checkpoint', [None, {'weight': 1}, b'a.pth', 5])
 def test_checkpoints_that_are_no_sources(checkpoint: Any) -> None:
-    with pytest.raises(ValueError, match=r'expected (a )?checkpoint (as a path|with a Config)'):
+    with pytest.raises(ValueError, match=r'expected (checkpoint as a path|a checkpoint after it)'):
         Predictor(detector(), checkpoint, 'cpu')
 
 

@@ -28,15 +28,18 @@ def predictor(run: Run, **test_cfg: object) -> effnet_dense.Predictor:
 
 @pytest.mark.slow
 def test_sliding_windows_agree_with_the_whole_image(trained: Trained) -> None:
-    """One window is the image; several differ where a window ends only."""
+    """One window is the image; several differ where a window ends only.
+
+    The test pipeline resizes images to fit 480 × 360 pixels.
+    """
     run = trained('segmentor')
     whole = predictor(run, mode='whole')
-    one = predictor(run, mode='slide', crop_size=(64, 64), stride=(64, 64))
+    one = predictor(run, mode='slide', crop_size=(384, 384), stride=(384, 384))
     image = cv2.imread(str(run.images[0]))
     assert torch.equal(whole(image).seg_logits.data, one(image).seg_logits.data)
 
     large = np.tile(image, (1, 3, 1))
-    slide = predictor(run, mode='slide', crop_size=(64, 128), stride=(64, 64))
+    slide = predictor(run, mode='slide', crop_size=(160, 320), stride=(160, 160))
     a, b = (p(large).pred_sem_seg.data for p in (whole, slide))
     assert a.shape == b.shape == (1, 64, 192)
     assert (a == b).float().mean() > 0.9
