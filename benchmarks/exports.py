@@ -146,6 +146,9 @@ def subject(config: Config, images: Sequence[Any], folder: Path) -> Subject:
     size = tuple(config.model.data_preprocessor.size) if segments else input_size(config)
     if segments:
         images = [cv2.resize(image, size[::-1]) for image in images]
+        for step in config.test_dataloader.dataset.pipeline:
+            if step.type == 'Resize':
+                step.scale = size[::-1]
     else:  # PyTorch pads as the file does
         config.model.data_preprocessor.pad_size_divisor = max(size)
     checkpoint = spread_weights(config, images, folder / 'model.pth')
