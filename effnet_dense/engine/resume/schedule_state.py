@@ -85,9 +85,9 @@ def check_schedules(saved: Any, built: Any) -> None:
         if end is not None and longer > end and state.get('eta_min') == 0:
             unit = 'epochs' if scheduler.by_epoch else 'iterations'
             raise ValueError(
-                f'{name} has fallen to 0 after {end} {unit}, its length does not change, and steps '
-                f'after it would train nothing: expected a training of that length, got {longer}; '
-                'train it to its end, and then anew with --from FOLDER'
+                f'{name} has fallen to 0 after {end} {unit}, and resuming does not lengthen it: '
+                f'expected a training of that length, got {longer}; finish it, then train longer '
+                'with --from FOLDER'
             )
 
 
