@@ -11,7 +11,7 @@ def unique_start(time: str) -> str:
     """Return a start's time, with a number from the second run of this time on.
 
     mmengine names folders, loggers and message hubs by the second of the start, so that two runs of
-    one process that start within a second would share them.
+    one process that start within a second would share them. Names sort in the order of the starts.
     """
     _STARTED[time] += 1
-    return time if _STARTED[time] == 1 else f'{time}_{_STARTED[time]}'
+    return time if _STARTED[time] == 1 else f'{time}_{_STARTED[time]:03d}'

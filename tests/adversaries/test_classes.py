@@ -66,10 +66,10 @@ def tested(tmp_path: Path) -> Test:
     def run(name: str, checkpoint: Path, data: Path | None, **options: Any) -> dict[str, Any]:
         work_dir = tmp_path / f'run_{len(list(tmp_path.iterdir()))}'
         more = {'test_dataloader.num_workers': 0, 'test_dataloader.persistent_workers': False}
+        more['test_dataloader.dataset.pipeline.1.scale'] = (64, 64)
         if name == DETECTOR:
             more |= {**narrow_retinanet(), 'model.test_cfg.score_thr': 0.0}
             more['model.test_cfg.max_per_img'] = 5
-            more['test_dataloader.dataset.pipeline.1.scale'] = (64, 64)
         config = load_config(name, data, {**more, **options}, work_dir, splits=('val',))
         config.report = False
         found: dict[str, Any] = dict(jobs.test(config, str(checkpoint)))
