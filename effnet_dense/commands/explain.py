@@ -85,6 +85,7 @@ def main(args: argparse.Namespace) -> None:
     from effnet_dense.inference import Predictor
     from effnet_dense.inference.explaining.explainer import NO_GRADIENTS, Explainer
     from effnet_dense.inference.explaining.files import explain_files
+    from effnet_dense.inference.inputs import check_sources
     from effnet_dense.inference.predictor import is_exported
     from effnet_dense.report.explained import shown_images
 
@@ -93,6 +94,7 @@ def main(args: argparse.Namespace) -> None:
     if is_exported(args.config):
         raise ValueError(NO_GRADIENTS)
     checkpoint, sources = words_of(args, needed=False)
+    check_sources(sources)
     settings = settings_of(args, PREDICT)
     config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
     if not sources:

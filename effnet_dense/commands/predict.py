@@ -134,9 +134,11 @@ def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str
     """Return a config's or a run's predictor, the sources, and the folder for results."""
     from effnet_dense.engine.config import load_config
     from effnet_dense.inference import Predictor
+    from effnet_dense.inference.inputs import check_sources
 
     tiling = tiling_of(args)
     checkpoint, sources = words_of(args)
+    check_sources(sources)
     settings = settings_of(args, PREDICT)
     config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
     predictor = Predictor(
@@ -160,6 +162,7 @@ def open_exported(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
         ValueError: There is no source, or an argument is for checkpoints.
     """
     from effnet_dense.inference import Predictor
+    from effnet_dense.inference.inputs import check_sources
 
     sources = [*([args.checkpoint] if args.checkpoint else []), *args.sources]
     if not sources:
@@ -169,6 +172,7 @@ def open_exported(args: argparse.Namespace) -> tuple[Predictor, list[str], str]:
     given += ['--image-size'] if settings_of(args, PREDICT).given() else []
     if given:
         raise ValueError(f'{args.config} is an exported file: it takes no {", ".join(given)}')
+    check_sources(sources)
     predictor = Predictor(args.config, image_range=args.image_range, tiling=tiling_of(args))
     return predictor, sources, str(Path(args.config).parent)
 

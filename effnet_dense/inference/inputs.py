@@ -57,6 +57,7 @@ def find_inputs(
     Raises:
         FileNotFoundError: A source does not exist, or there are no images or videos at all.
     """
+    check_sources(sources)
     lines: list[str] = []
     given = [
         item
@@ -68,6 +69,13 @@ def find_inputs(
     for line in lines:
         skip(line)
     return _named(given)
+
+
+def check_sources(sources: Sequence[str | Path]) -> None:
+    """Raise `FileNotFoundError` unless every source exists, before a model is built for them."""
+    for source in sources:
+        if not os.path.lexists(source):
+            raise FileNotFoundError(f'no image, folder or video at {source}')
 
 
 def _named(given: Sequence[Input]) -> list[Input]:
@@ -90,8 +98,6 @@ def _inputs_of(
     note: Callable[[str], None],
     more: Collection[str],
 ) -> Iterator[Input]:
-    if not os.path.lexists(source):
-        raise FileNotFoundError(f'no image, folder or video at {source}')
     if not source.is_dir():
         yield Input(source, source.name)
         return

@@ -97,6 +97,9 @@ def test_words_of_predict(
             'neither a work folder nor a checkpoint: expected a checkpoint after it',
         ),
         (f'predict {DETECTOR} a.jpg', 'is a config: expected a checkpoint after it, before the i'),
+        # The missing image is named before the model is built of a checkpoint, missing here too.
+        (f'predict {DETECTOR} x.pth no.jpg', 'no image, folder or video at no.jpg'),
+        (f'explain {DETECTOR} x.pth no.jpg', 'no image, folder or video at no.jpg'),
         (
             f'test {DETECTOR}',
             'neither a work folder nor a checkpoint: expected a checkpoint after it',
