@@ -7,7 +7,7 @@ import math
 from mmengine.config import Config
 
 from effnet_dense.engine.settings.images_per_step import images_per_step, mean_rate_for
-from effnet_dense.engine.settings.notes import note, refusal
+from effnet_dense.engine.settings.notes import UNCHANGED, note, refusal
 from effnet_dense.engine.settings.rate import learning_rate, scale_rate
 
 
@@ -31,4 +31,5 @@ def set_learning_rate(config: Config, rate: float) -> None:
     scale_rate(config, rate / before)
     config.optim_wrapper.optimizer.lr = float(rate)
     mean_rate_for(config, images_per_step(config))
-    note(f'{flag}: the learning rate is {rate:g} in place of {before:g}')
+    changed = f'the learning rate is {rate:g} in place of {before:g}'
+    note(f'{flag}: {UNCHANGED if math.isclose(rate, before) else changed}')

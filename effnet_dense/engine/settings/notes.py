@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mmengine.logging import print_log
 
+UNCHANGED = 'as in the config'
+
 
 def note(text: str) -> None:
     """Log one sentence on what a setting changed."""

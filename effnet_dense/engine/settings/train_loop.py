@@ -11,7 +11,7 @@ from effnet_dense.engine.resume.config_changes import loop_kind
 from effnet_dense.engine.settings.length import LOOPS, Length, LengthChange, plural, training_length
 from effnet_dense.engine.settings.length_heads import scale_heads
 from effnet_dense.engine.settings.length_hooks import scale_hooks
-from effnet_dense.engine.settings.notes import note, refusal
+from effnet_dense.engine.settings.notes import UNCHANGED, note, refusal
 from effnet_dense.engine.settings.schedules import scale_schedules
 from effnet_dense.engine.settings.training_images import count_training_images
 
@@ -31,6 +31,9 @@ def set_length(config: Config, flag: str, new: Length) -> None:
         ValueError: The config cannot be trained for such a length.
     """
     change = LengthChange(flag, training_length(config, flag), new)
+    if new == change.old:
+        note(f'{flag}: {UNCHANGED}')
+        return
     dropped = scale_schedules(config, change)
     unchanged = scale_hooks(config, change)
     scale_heads(config, change)

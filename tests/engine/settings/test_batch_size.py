@@ -15,6 +15,7 @@ from effnet_dense.analysis.memory import fitting
 from effnet_dense.analysis.memory.peak import Peak
 from effnet_dense.engine.settings import batch_size as module
 from effnet_dense.engine.settings.batch_size import limit, set_batch_size
+from effnet_dense.engine.settings.epochs import set_epochs
 from effnet_dense.engine.settings.free_memory import FreeMemory, free_memory
 from effnet_dense.engine.settings.learning_rate import set_learning_rate
 from effnet_dense.settings import Settings
@@ -175,3 +176,13 @@ def test_a_container_limits_the_memory(tmp_path: Path, monkeypatch: pytest.Monke
     meminfo.unlink()
     with pytest.raises(ValueError, match='--batch-size auto: expected the free memory in'):
         free_memory(cpu)
+
+
+def test_the_configs_own_rate_and_length_change_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    loop = dict(type='EpochBasedTrainLoop', max_epochs=3)
+    built = config(train_cfg=loop, auto_scale_lr=dict(base_batch_size=4))
+    expected = built.to_dict()
+    set_learning_rate(built, built.optim_wrapper.optimizer.lr)
+    set_epochs(built, built.train_cfg.max_epochs)
+    assert built.to_dict() == expected
+    assert capsys.readouterr().out.count(': as in the config') == 2
