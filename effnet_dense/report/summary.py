@@ -20,6 +20,7 @@ LABELS = {
     'model': 'Model',
     'device': 'Device',
     'data': 'Data',
+    'folder': 'Evaluated images',
     'size': 'Image size',
     'batch': 'Batch',
     'rate': 'Learning rate',
@@ -41,6 +42,7 @@ def summarise(runner: Runner) -> dict[str, str]:
         'model': model_line(config, unwrap_model(runner.model)),
         'device': device(config),
         'data': ', '.join(_data(runner)),
+        'folder': _folder(_dataset(runner, '_val_loop') or _dataset(runner, '_test_loop')),
         'size': f'{size_line(config)} pixels' if size_line(config) else '',
         'batch': _batch(runner) if training else '',
         'rate': _rate(config) if training else '',
@@ -74,19 +76,26 @@ def task_of(config: Any) -> str:
 
 def _data(runner: Runner) -> Iterator[str]:
     """Yield the numbers of images and classes."""
-    evaluated = None
-    for loop, text in (('_train_loop', 'to train on'), ('_val_loop', 'to validate on')):
-        dataset = getattr(getattr(getattr(runner, loop), 'dataloader', None), 'dataset', None)
+    training, validation = _dataset(runner, '_train_loop'), _dataset(runner, '_val_loop')
+    test = None if training or validation else _dataset(runner, '_test_loop')
+    for dataset, text in ((training, 'train'), (validation, 'validate'), (test, 'test')):
         if dataset is not None:
-            evaluated = dataset
-            yield f'{counted(len(dataset), "image")} {text}'
-    if evaluated is None:
-        evaluated = getattr(getattr(runner._test_loop, 'dataloader', None), 'dataset', None)
-        if evaluated is not None:
-            yield f'{counted(len(evaluated), "image")} to test on'
+            yield f'{counted(len(dataset), "image")} to {text} on'
+    evaluated = validation or test or training
     classes = getattr(evaluated, 'metainfo', {}).get('classes') or ()
     if classes:
         yield f'{counted(len(classes), "class")}'
+
+
+def _dataset(runner: Runner, loop: str) -> Any:
+    """Return a loop's dataset, or None before the loop is built."""
+    return getattr(getattr(getattr(runner, loop), 'dataloader', None), 'dataset', None)
+
+
+def _folder(dataset: Any) -> str:
+    """Return the folder of a dataset's images; '' if wrappers or datasets of others hide it."""
+    prefixes = getattr(dataset, 'data_prefix', None) or {}
+    return str(prefixes.get('img') or prefixes.get('img_path') or '')
 
 
 def _batch(runner: Runner) -> str:

@@ -33,6 +33,7 @@ class Images(list):  # type: ignore[type-arg]
     """A dataset."""
 
     metainfo = {'classes': ('a', 'b')}
+    data_prefix = {'img': 'data/images/val'}
 
 
 class Loop(BaseLoop):
@@ -82,6 +83,7 @@ def test_an_evaluation_has_no_facts_of_a_training(name: str, loop: str) -> None:
     loops = {'_val_loop': None, '_test_loop': None, loop: Loop(2)}
     facts = summary_of(config, {}, _train_loop=config.train_cfg, **loops)
     assert '2 classes' in facts['data'] and '2 images' in facts['data']
+    assert facts['folder'] == 'data/images/val'
     assert not {'batch', 'rate', 'length'} & set(facts)
 
 
