@@ -131,7 +131,8 @@ def _obstacle(candidate: Candidate, plan: Plan) -> str:
         return f'needs {candidate.needed_minutes():.0f} minutes at least'
     if excess:
         return f'needs too much {", ".join(excess)}'
-    return 'its training would be shorter than 2x'
+    steps = rules.comfortable_training(candidate.shortest)
+    return f'the time allows fewer than {steps} steps, twice the shortest useful training'
 
 
 def _why_network(plan: Plan) -> str:

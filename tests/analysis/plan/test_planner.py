@@ -114,6 +114,12 @@ def test_words_are_short(task: str, machine: Machine, given: Measurements, demo:
     assert sum(line.startswith('→') for line in table(plan).splitlines()) == 1
 
 
+def test_why_nothing_larger_was_chosen(given: Measurements, demo: Path) -> None:
+    plan = plan_for(look_at(demo, 'detection'), minutes=5)
+    steps = 2 * plan.chosen.shortest
+    assert any(f'fewer than {steps} steps, twice the shortest' in line for line in reasons(plan))
+
+
 def test_nothing_fits(given: Measurements, demo: Path) -> None:
     facts = look_at(demo, 'detection')
     with pytest.raises(ValueError, match=r'too small for each of \d+ candidates: .* minutes for'):
