@@ -82,9 +82,9 @@ def train(
         lean: Level of lean training, 0 to 2.
         device: 'cpu', 'cuda' or 'cuda:1'.
         harden: Degrade part of the training's images, so that noise, blur and fog do less harm.
-        val_share: Share of the images that are evaluated, where `data` has one part only.
+        val_share: Share of the images that are evaluated, where `data` has no val split.
         split_seed: Seed by which such data are divided.
-        skip_bad: Largest share of broken images and annotations that are left out; by default
+        skip_bad: Largest share of broken images and annotations that are skipped; by default
             they are an error.
         options: Dotted keys of the config and their values, which override everything else.
 

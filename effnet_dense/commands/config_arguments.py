@@ -73,7 +73,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=VAL_SHARE,
         metavar='SHARE',
-        help=f'share of the images of --data that are evaluated, where it has one part only '
+        help=f'share of the images of --data that are evaluated, where it has no val split '
         f'({VAL_SHARE} by default)',
     )
     add(
@@ -81,7 +81,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar='N',
-        help='seed by which --data with one part is divided; the same for training and testing',
+        help='seed by which --data without a val split is divided; the same in training and tests',
     )
     add(
         '--skip-bad',
@@ -89,7 +89,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         type=float,
         const=SKIPPED_SHARE,
         metavar='SHARE',
-        help='leave out broken images, and broken annotations of --data, up to this share of them '
+        help='skip broken images, and broken annotations of --data, up to this share of them '
         f'({SKIPPED_SHARE} without a value), and list them in the work folder',
     )
 

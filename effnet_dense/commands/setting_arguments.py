@@ -95,7 +95,7 @@ FLAGS: dict[str, dict[str, Any]] = {
         nargs='+',
         type=name,
         metavar='NAME',
-        help="classes of the data to keep, in this order; other classes' objects are left out",
+        help="classes of the data to keep, in this order; other classes' objects are ignored",
     ),
     'backbone': dict(
         flag='--backbone',
