@@ -11,12 +11,16 @@ from effnet_dense.models.data_preprocessor import DetDataPreprocessor, SegDataPr
 from effnet_dense.models.dino import DINO
 from effnet_dense.models.efficientdet_head import EfficientDetHead
 from effnet_dense.models.efficientnet import EfficientNet
+from effnet_dense.models.hybrid_encoder import HybridEncoder
 from effnet_dense.models.jaccard_loss import JaccardLoss
 from effnet_dense.models.losses import FocalLoss
 from effnet_dense.models.retina_head import RetinaSepBNHead
+from effnet_dense.models.rtdetr import RTDETR
+from effnet_dense.models.varifocal_loss import VarifocalLoss
 
 __all__ = [
     'DINO',
+    'RTDETR',
     'ArgMaxAssigner',
     'BiFPN',
     'BiFPNSegHead',
@@ -29,9 +33,11 @@ __all__ = [
     'FocalLoss',
     'GIoULoss',
     'HuberLoss',
+    'HybridEncoder',
     'JaccardLoss',
     'L1Loss',
     'MaxIoUAssigner',
     'RetinaSepBNHead',
     'SegDataPreProcessor',
+    'VarifocalLoss',
 ]

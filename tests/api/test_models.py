@@ -136,7 +136,10 @@ def test_sizes_of_configs_are_counted(name: str) -> None:
     check_counts(list_models(pattern=name)[0])
 
 
-COUNTED = [*CONFIGS[::6], *list_models('detection', '*dino*')]
+COUNTED = [
+    *CONFIGS[::6],
+    *(list_models('detection', f'*{name}*')[0] for name in ('dino', 'rtdetr')),
+]
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ PROMISED = {
     'effnet_b0_rtmdet_coco.py',
     'effnet_b3_rtmdet_coco.py',
     'effnet_b3_dino_coco.py',
+    'effnet_b3_rtdetr_coco.py',
     'effnet_lite0_retinanet_finetune.py',
     'effnet_b0_mask_rcnn_coco.py',
     'effnet_b3_mask_rcnn_coco.py',
@@ -125,8 +126,11 @@ def test_features_have_the_strides_of_the_anchors(name: str) -> None:
         strides = model.panoptic_head.pixel_decoder.strides
     else:
         head = getattr(model, 'rpn_head', None) or model.bbox_head
-        generator = getattr(head, 'prior_generator', None)  # DETRs have no priors, and four scales
-        strides = [width for width, _ in generator.strides] if generator else [8, 16, 32, 64]
+        generator = getattr(head, 'prior_generator', None)  # DETRs have no priors
+        levels = 0 if generator else model.decoder.layers[0].cross_attn.num_levels
+        strides = (
+            [width for width, _ in generator.strides] if generator else [8, 16, 32, 64][:levels]
+        )
     assert [f.shape[-1] for f in features] == [max(1, 64 // stride) for stride in strides]
 
 

@@ -56,7 +56,13 @@ def test_other_models_have_none() -> None:
 
 @pytest.mark.parametrize(
     ('name', 'explained'),
-    [('b0_atss', True), ('b0_gfl', False), ('b0_tood', False), ('b3_dino', False)],
+    [
+        ('b0_atss', True),
+        ('b0_gfl', False),
+        ('b0_tood', False),
+        ('b3_dino', False),
+        ('b3_rtdetr', False),
+    ],
 )
 def test_heads_that_decode_by_themselves_have_none(name: str, explained: bool) -> None:
     assert has_candidates(build(load_config(f'effnet_{name}_coco'))) == explained
