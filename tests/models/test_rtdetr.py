@@ -85,6 +85,20 @@ def test_gradients_are_transformers() -> None:
     torch.testing.assert_close(last.flatten(), expected, rtol=1e-3, atol=1e-6)
 
 
+def test_boxes_learn_through_the_layer_before_and_queries_do_not() -> None:
+    """As in the authors' code."""
+    model = reference.detector(2)
+    memory, levels = model.pre_transformer(model.neck(reference.features()))
+    queries, _ = model.pre_decoder(**model.forward_encoder(**memory))
+    states = model.forward_decoder(**levels, **queries)
+    first = model.bbox_head.reg_branches[0][0].weight
+    last = states['hidden_states'][-1].square().sum()
+    assert torch.autograd.grad(last, first, retain_graph=True, allow_unused=True) == (None,)
+    _, boxes = model.bbox_head(**states)
+    (gradient,) = torch.autograd.grad(boxes[-1].sum(), first)
+    assert gradient.abs().sum() > 0
+
+
 def test_an_image_that_does_not_fill_the_batch_is_refused() -> None:
     model = reference.detector(1)
     sample = DetDataSample(metainfo=dict(img_shape=(64, 90), batch_input_shape=(64, 96)))
