@@ -1,4 +1,4 @@
-"""Make a detection set of CamVid: boxes around the connected parts of its label maps.
+"""Make a detection set of CamVid: the connected parts of its label maps, with boxes and masks.
 
     python -m benchmarks.camvid_boxes DATA/camvid OUT
     python tools/train.py effnet_lite0_retinanet_finetune --data OUT
@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from effnet_dense.commands.program import run
 from effnet_dense.utils.console import print_table
@@ -26,17 +27,22 @@ MIN_AREA = 100
 """Pixels; images have 480 × 360."""
 
 
-def boxes_of(labels: np.ndarray, value: int) -> list[tuple[list[int], int]]:
-    """Return box (x, y, width, height) and area of each connected part of a class, in pixels.
+def objects_of(labels: np.ndarray, value: int) -> list[dict[str, Any]]:
+    """Return COCO's box, area and mask (RLE) of each connected part of a class.
 
     Args:
         labels: (H, W) label map.
         value: The class's label.
     """
     mask = (labels == value).astype(np.uint8)
-    _, _, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    parts = statistics[1:].tolist()  # the first is the background
-    return [(part[:4], part[4]) for part in parts if part[4] >= MIN_AREA]
+    _, parts, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    found = []
+    for number, (*box, area) in enumerate(statistics.tolist()):
+        if number and area >= MIN_AREA:  # the first is the background
+            rle = coco_mask.encode(np.asfortranarray(parts == number))
+            rle['counts'] = rle['counts'].decode()
+            found.append(dict(bbox=box, area=area, segmentation=rle))
+    return found
 
 
 def coco_of(camvid: Path, part: str) -> dict[str, Any]:
@@ -56,9 +62,9 @@ def coco_of(camvid: Path, part: str) -> dict[str, Any]:
         height, width = labels.shape
         images.append(dict(id=number, file_name=f'{path.stem}.jpg', height=height, width=width))
         for category, name in enumerate(CLASSES, 1):
-            for box, area in boxes_of(labels, names.index(name)):
+            for found in objects_of(labels, names.index(name)):
                 key = dict(id=len(objects) + 1, image_id=number, category_id=category, iscrowd=0)
-                objects.append(dict(**key, bbox=box, area=area))
+                objects.append(key | found)
     categories = [dict(id=category, name=name) for category, name in enumerate(CLASSES, 1)]
     return dict(images=images, annotations=objects, categories=categories)
 
