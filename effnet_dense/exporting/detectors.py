@@ -16,10 +16,12 @@ from effnet_dense.exporting.decoding import Decoder
 from effnet_dense.exporting.instance_masks import DynamicMasks
 from effnet_dense.exporting.network import DetectionNetwork, ProposalNetwork
 from effnet_dense.exporting.onnx_file import Parts
+from effnet_dense.exporting.queries import QueryDecoder, QueryNetwork
 from effnet_dense.exporting.regions import RegionBoxes, RegionMasks, check_roi_head
 from effnet_dense.exporting.soft_nms_default import with_method
 from effnet_dense.exporting.stages import Stages
 from effnet_dense.exporting.suppression import CANDIDATES
+from effnet_dense.models import RTDETR
 from effnet_dense.runtimes.inputs import IMAGES, SIZES
 
 RAW = ('logits', 'deltas', 'centerness')
@@ -28,6 +30,7 @@ KERNELS, PROTOTYPES, PLACES = 'kernels', 'prototypes', 'candidate_priors'
 PRIORS = 'priors'
 PROPOSED = 'proposed_'
 MASKS, SEMANTIC = 'masks', 'semantic_logits'
+QUERIES = ('logits', 'relative_boxes')
 
 
 def detector_parts(
@@ -46,6 +49,8 @@ def detector_parts(
         ValueError: A part of it cannot be exported, or not with `post`.
     """
     stages = Stages(images, any_batch, plan)
+    if isinstance(model, RTDETR):
+        return stages.parts(_queries(model, stages, post))
     if isinstance(model, SingleStageDetector):
         return stages.parts(_single_stage(model, stages, post))
     if post != 'nms':
@@ -53,6 +58,15 @@ def detector_parts(
             f"a two-stage model is exported with post='nms', which it has inside, got {post!r}"
         )
     return stages.parts(_two_stage(model, stages))
+
+
+def _queries(model: RTDETR, stages: Stages, post: str) -> tuple[str, ...]:
+    """Append the parts of an RT-DETR, which needs no suppression."""
+    stages.trace(QueryNetwork(model), [IMAGES], QUERIES)
+    if post == 'raw':
+        return QUERIES
+    stages.trace(QueryDecoder(model.bbox_head, model.num_queries), [*QUERIES, SIZES], BOXES)
+    return BOXES
 
 
 def _single_stage(model: Any, stages: Stages, post: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from torch import nn
 
 from effnet_dense.data.config_walk import type_name
 from effnet_dense.data.model_classes import test_dataset
-from effnet_dense.models import BiFPN, EfficientDetHead
+from effnet_dense.models import RTDETR, BiFPN, EfficientDetHead
 
 COARSEST = 32
 """The stride to whose multiples sides are rounded up, if the config's preprocessor names none."""
@@ -121,6 +121,8 @@ def _fixed_part(model: Any) -> str | None:
     """Return the part of a model whose graph depends on the image's size, if there is one."""
     if isinstance(model, TwoStageDetector):
         return 'its second stage'
+    if isinstance(model, RTDETR):
+        return 'its attention'
     if isinstance(getattr(model, 'bbox_head', None), RTMDetInsHead):
         return 'the computation of its masks'
     pools = (m.output_size for m in model.modules() if isinstance(m, nn.AdaptiveAvgPool2d))

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 
 from effnet_dense.exporting.accuracy import METRICS
 from effnet_dense.exporting.formats import ANY_SIZE, any_size_trace, maker
+from effnet_dense.models import RTDETR
 from effnet_dense.runtimes.metadata import Metadata
 
 UNMEASURED = (('detection', 'raw'), ('detection', 'decoded'))
@@ -163,10 +164,11 @@ def _post(subject: Subject, request: Request) -> str:
     """Return what the graph ends with."""
     form, post = request.format, request.post
     posts = maker(form).POSTS.get(subject.task, ())
-    if not posts or (isinstance(subject.model, TwoStageDetector) and 'nms' not in posts):
+    complete = isinstance(subject.model, TwoStageDetector | RTDETR)
+    if not posts or (complete and 'nms' not in posts):
         raise ValueError(
-            f'{type(subject.model).__name__} cannot be exported as {form}, whose files end before '
-            'suppression, after which its masks or second stage are computed (try onnx or openvino)'
+            f'{type(subject.model).__name__} cannot be exported as {form}, whose files end with '
+            'priors, before its masks, second stage or queries are computed (try onnx or openvino)'
         )
     if post is not None and post not in posts:
         raise ValueError(

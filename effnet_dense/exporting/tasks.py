@@ -9,6 +9,8 @@ from mmdet.models.dense_heads import RPNHead, RTMDetInsHead
 from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
 from mmseg.models.segmentors import EncoderDecoder
 
+from effnet_dense.models import RTDETR
+
 
 def detector_task(model: Any) -> str:
     """Return a detector's task: 'detection', 'instance' or 'panoptic'.
@@ -16,6 +18,8 @@ def detector_task(model: Any) -> str:
     Raises:
         ValueError: It is of a kind that cannot be exported.
     """
+    if isinstance(model, RTDETR):
+        return 'detection'
     _check_attention(model)
     if isinstance(model, SingleStageDetector) and hasattr(model, 'bbox_head'):
         return 'instance' if isinstance(model.bbox_head, RTMDetInsHead) else 'detection'
@@ -25,7 +29,7 @@ def detector_task(model: Any) -> str:
         return 'instance' if model.roi_head.with_mask else 'detection'
     raise ValueError(
         f'{type(model).__name__} cannot be exported, only single-stage detectors, two-stage ones '
-        'with an RPNHead, and segmentors'
+        'with an RPNHead, RTDETR, and segmentors'
     )
 
 

@@ -35,6 +35,7 @@ OUTPUTS = {
     'logits': 'of the classes, before sigmoid or softmax',
     'deltas': 'of priors, as the head predicts them',
     'centerness': 'logits',
+    'relative_boxes': "queries' centre x, y, width, height, as shares of the image, (N, Q, 4)",
     'kernels': "parameters of RTMDet-Ins' networks for masks",
     'prototypes': 'features for masks',
     'masks': 'of the boxes, (N, M, h, w): see the field masks',

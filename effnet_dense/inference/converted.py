@@ -114,9 +114,13 @@ def pads_alike(config: Config, metadata: Metadata) -> bool:
 
     Instance, panoptic and two-stage models are not among them, whose export is experimental.
     """
+    if metadata.task not in ('detection', 'semantic') or 'rcnn' in metadata.nms:
+        return False
+    resize = metadata.resize or {}
+    if resize.get('keep_ratio') is False and metadata.size == resize['scale'][::-1]:
+        return True  # every image is stretched to the file's size, and none is padded
     divisor = padding_multiple(config)
-    experimental = metadata.task not in ('detection', 'semantic') or 'rcnn' in metadata.nms
-    if divisor is None or experimental:
+    if divisor is None:
         return False
     if metadata.size is None:
         return metadata.multiple == divisor

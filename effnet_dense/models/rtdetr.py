@@ -110,7 +110,7 @@ class RTDETR(DINO):
             memory_mask=None,
             spatial_shapes=torch.tensor(shapes, device=memory.device),
             level_start_index=torch.tensor(starts, device=memory.device),
-            valid_ratios=memory.new_ones(len(memory), len(shapes), 2),
+            valid_ratios=memory.new_ones(memory.shape[0], len(shapes), 2),
         )
         return dict(memory=memory, spatial_shapes=shapes), levels
 

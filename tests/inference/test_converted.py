@@ -159,6 +159,9 @@ def test_padding() -> None:
     square = load_config('efficientdet_lite0_finetune')
     assert converted.pads_alike(square, replace(METADATA, size=[320, 320]))
     assert not converted.pads_alike(square, replace(METADATA, size=[320, 640]))
+    stretched = dict(scale=[640, 320], keep_ratio=False)
+    assert converted.pads_alike(square, replace(METADATA, size=[320, 640], resize=stretched))
+    assert not converted.pads_alike(square, replace(METADATA, size=[640, 640], resize=stretched))
     square.model.data_preprocessor.pad_size_divisor = 1
     assert not converted.pads_alike(square, replace(METADATA, size=[320, 320]))
 

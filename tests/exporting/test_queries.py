@@ -1,0 +1,75 @@
+"""RT-DETR's files have no suppression, and predict what PyTorch predicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from mmengine.config import Config
+
+from effnet_dense.engine.config import load_config
+from effnet_dense.exporting import export
+from effnet_dense.exporting.formats import write
+from effnet_dense.inference import Predictor
+from effnet_dense.runtimes.onnx_session import OnnxSession
+from effnet_dense.settings import Settings
+from tests.helpers.exported_models import IMAGES, same_detections
+from tests.helpers.tiny_models import CLASSES, saved
+
+SMALL = {
+    'model.num_queries': 20,
+    'model.test_cfg.max_per_img': 20,
+    'model.decoder.num_layers': 2,
+    'model.neck.expansion': 0.25,
+    'model.neck.layer_cfg.ffn_cfg.feedforward_channels': 32,
+    'model.decoder.layer_cfg.ffn_cfg.feedforward_channels': 32,
+    'model.bbox_head.num_classes': len(CLASSES),
+}
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, Path]:
+    """A config and a checkpoint whose scores and boxes differ from each other."""
+    settings = Settings(backbone='lite0', weights='none', image_size=(96, 64))
+    config = load_config('effnet_b3_rtdetr_coco', settings=settings, options=SMALL)
+    path = saved(config, tmp_path_factory.mktemp('rtdetr') / 'rtdetr.pth')
+    content = torch.load(path, weights_only=True)
+    torch.manual_seed(0)
+    for name, values in content['state_dict'].items():
+        if 'cls_branches' in name or name.endswith('.4.weight'):
+            values.normal_(0, 0.3)
+    torch.save(content, path)
+    return config, path
+
+
+@pytest.mark.slow
+def test_detections(model: tuple[Config, Path], tmp_path: Path) -> None:
+    config, checkpoint = model
+    path = export(config, str(checkpoint), tmp_path / 'model.onnx')
+    pytorch, exported = Predictor(config, checkpoint, 'cpu'), Predictor(path)
+    metadata = OnnxSession(path).metadata
+    assert (metadata.size, metadata.post, metadata.nms) == ([64, 96], 'nms', {'max_per_img': 20})
+    images = [IMAGES[0], IMAGES[1][:40], IMAGES[2][:, :50]]  # each is stretched
+    same_detections(pytorch, exported, images)
+    operators = {node.op_type for node in onnx.load(path).graph.node}
+    assert 'NonMaxSuppression' not in operators and 'GridSample' in operators
+    pytest.importorskip('openvino')
+    write(onnx.load(path), metadata, tmp_path / 'model_openvino', 'openvino')
+    same_detections(pytorch, Predictor(tmp_path / 'model_openvino'), images)
+
+
+@pytest.mark.slow
+def test_raw_outputs(model: tuple[Config, Path], tmp_path: Path) -> None:
+    config, checkpoint = model
+    path = export(config, str(checkpoint), tmp_path / 'raw.onnx', post='raw')
+    assert list(OnnxSession(path).metadata.outputs) == ['logits', 'relative_boxes']
+
+
+def test_what_it_has_not_is_refused(model: tuple[Config, Path], tmp_path: Path) -> None:
+    config, checkpoint = model
+    with pytest.raises(ValueError, match='one height and width, on which its attention depends'):
+        export(config, str(checkpoint), tmp_path / 'a.onnx', multiple=32)
+    with pytest.raises(ValueError, match=r'RTDETR cannot be exported as torch, .*try onnx'):
+        export(config, str(checkpoint), tmp_path / 'a.pt2', format='torch')
