@@ -42,6 +42,8 @@ def words_of(args: argparse.Namespace, needed: bool = True) -> tuple[str, list[s
     check_source(args.config)
     checkpoint, sources = args.checkpoint, list(args.sources)
     if is_run(args.config) and checkpoint is not None and not is_checkpoint(checkpoint):
+        if Path(checkpoint).suffix.lower() == '.onnx':
+            raise ValueError(f'{checkpoint} is an exported file: expected it without {args.config}')
         checkpoint, sources = None, [checkpoint, *sources]
     elif checkpoint is not None and Path(checkpoint).suffix.lower() in IMAGE_SUFFIXES:
         raise ValueError(

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from effnet_dense import __version__
@@ -153,6 +155,12 @@ def bare_network(
     """
     if isinstance(config, nn.Module):
         backbone_of(config)
+        kinds = {value.dtype for value in config.parameters()} - {torch.float32}
+        if kinds:
+            raise ValueError(
+                f'expected {type(config).__name__} in float32, got {kinds.pop()}: convert it by '
+                '.float(), and store 16 bits by precision fp16'
+            )
         if checkpoint is not None:
             raise ValueError(
                 f'{type(config).__name__} has its weights: expected it without {checkpoint}'
@@ -188,6 +196,8 @@ def _normalisation(
             f'expected both mean and std of the images of {name}, in units of 0 … 255 and in the '
             f'order R, G, B, got mean {mean} and std {std}'
         )
+    if not all(math.isfinite(value) for value in (*mean, *std)):
+        raise ValueError(f'expected finite numbers, got mean {list(mean)} and std {list(std)}')
     return mean, std
 
 

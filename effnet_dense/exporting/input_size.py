@@ -108,6 +108,13 @@ def check_multiple(model: Any, multiple: int) -> None:
         raise ValueError(
             f'expected multiple to be a multiple of {needed}, as {name} needs it, got {multiple}'
         )
+    largest = coarsest(model)
+    if largest % multiple and multiple % largest:  # levels of such sides are rounded in turns
+        allowed = [needed * 2**n for n in range(8) if needed * 2**n < largest]
+        raise ValueError(
+            f'expected multiple to be {"".join(f"{n}, " for n in allowed)}or a multiple of '
+            f'{largest}, the coarsest stride, got {multiple}'
+        )
 
 
 def smallest_multiple(model: Any) -> int | None:
@@ -132,6 +139,8 @@ def _fixed_part(model: Any) -> str | None:
 def coarsest(model: Any) -> int:
     """Return the largest stride of a model's levels, in pixels."""
     head, neck = getattr(model, 'bbox_head', None), getattr(model, 'neck', None)
+    if head is not None and not hasattr(head, 'prior_generator'):
+        raise ValueError(f'{type(head).__name__} cannot be exported: it has no prior_generator')
     strides = [max(stride) for stride in head.prior_generator.strides] if head is not None else []
     if isinstance(neck, BiFPN):
         last = getattr(model.backbone, 'out_strides', (COARSEST,))[-1]
@@ -164,6 +173,13 @@ def _padded(preprocessor: Any) -> tuple[int, int] | None:
     return None
 
 
+def scale_of(step: Any) -> tuple[int, int]:
+    """Return width and height of a `Resize`, which one number makes equal."""
+    scale = step['scale']
+    width, height = (scale, scale) if isinstance(scale, int) else scale
+    return int(width), int(height)
+
+
 def _resized(config: Config) -> tuple[int, int] | None:
     """Return the size to which images are resized or padded, if it does not depend on them."""
     steps = test_dataset(config)['pipeline']
@@ -173,7 +189,7 @@ def _resized(config: Config) -> tuple[int, int] | None:
             return height, width
     for step in steps:
         if type_name(step) == 'Resize' and step.get('scale'):
-            width, height = step['scale']
+            width, height = scale_of(step)
             if width == height or not step.get('keep_ratio'):
                 return height, width
             return None

@@ -85,7 +85,7 @@ def model_info(metadata: Metadata) -> dict[str, str]:
     """
     mean, std = metadata.mean, metadata.std
     grey = sum(metadata.pad_value * s + m for m, s in zip(mean, std, strict=True)) / len(mean)
-    keeps_ratio = metadata.resize is not None and metadata.resize['keep_ratio']
+    keeps_ratio = metadata.resize is not None and metadata.resize.get('keep_ratio', False)
     info = dict(
         labels=' '.join(name.replace(' ', '_') for name in metadata.classes),
         resize_type='fit_to_window' if keeps_ratio else 'standard',

@@ -6,6 +6,7 @@ All that can be refused is refused here, before anything is traced.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, NamedTuple, Protocol
 
 from mmdet.models.detectors import TwoStageDetector
@@ -142,7 +143,7 @@ def _check_numbers(request: Request) -> None:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def check_measurable(model: Any, task: str, post: str) -> None:
@@ -172,6 +173,7 @@ def _post(subject: Subject, request: Request) -> str:
         )
     if post is not None and post not in posts:
         raise ValueError(
-            f'expected post to be one of {posts} for a {subject.task} model as {form}, got {post!r}'
+            f'expected post to be one of {", ".join(posts)} for a {subject.task} model as {form}, '
+            f'got {post!r}'
         )
     return subject.default_post(posts) if post is None else post

@@ -162,6 +162,15 @@ def suppression(nms: dict[str, Any], candidates: int, most: int) -> onnx.ModelPr
     return model
 
 
+ARGUMENTS = (
+    *('type', 'method', 'iou_threshold', 'iou_thr', 'sigma', 'min_score', 'class_agnostic'),
+    'split_thr',
+)
+"""Of mmcv's suppressions, which the files have, or which change nothing."""
+UNSET = {'score_threshold': 0, 'max_num': -1, 'offset': 0}
+"""Values of further arguments that change nothing."""
+
+
 def check_nms(nms: Mapping[str, Any]) -> None:
     """Check that a suppression can be exported.
 
@@ -173,6 +182,12 @@ def check_nms(nms: Mapping[str, Any]) -> None:
         raise ValueError(f"expected nms.type to be 'nms' or 'soft_nms', got {kind!r}")
     if kind == 'soft_nms' and method not in DECAYS:
         raise ValueError(f'expected nms.method to be one of {sorted(DECAYS)}, got {method!r}')
+    other = {k: v for k, v in nms.items() if k not in ARGUMENTS and v != UNSET.get(k)}
+    if other:
+        raise ValueError(
+            f'expected nms without {", ".join(other)}, which exported files do not have, got '
+            f'{other}: score_thr and max_per_img of test_cfg do what score_threshold and max_num do'
+        )
 
 
 def _same(agnostic: bool) -> str:

@@ -62,6 +62,16 @@ def _check_attention(model: Any) -> None:
         )
 
 
+def label_rules_of(model: Any) -> dict[str, Any]:
+    """Return how a segmentor's logits become label maps; see `Metadata`."""
+    threshold = getattr(model.decode_head, 'threshold', None)
+    single = getattr(model, 'out_channels', None) == 1
+    return dict(
+        threshold=float(threshold) if single and threshold is not None else None,
+        align_corners=bool(getattr(model, 'align_corners', False)),
+    )
+
+
 def masks_of(model: Any) -> dict[str, Any] | None:
     """Return how the masks of an exported detector are read; None if it has none."""
     if detector_task(model) == 'detection':

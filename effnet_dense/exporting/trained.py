@@ -18,12 +18,13 @@ from effnet_dense.exporting.input_size import (
     divisor,
     fixed_size,
     input_size,
+    scale_of,
     smallest_multiple,
 )
 from effnet_dense.exporting.request import Settled
 from effnet_dense.exporting.soft_nms_default import with_method
 from effnet_dense.exporting.suppression import check_nms
-from effnet_dense.exporting.tasks import detector_task, masks_of, panoptic_of
+from effnet_dense.exporting.tasks import detector_task, label_rules_of, masks_of, panoptic_of
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import Metadata
 
@@ -90,7 +91,6 @@ class Trained:
         config, channels = self.predictor.config, self.channels
         preprocessor: Any = config.model.get('data_preprocessor') or config.data_preprocessor
         steps = [dict(step) for step in test_dataset(config)['pipeline']]
-        resize = next((s for s in steps if type_name(s) == 'Resize'), None)
         meta = self.predictor.dataset_meta
         detects = self.task != 'semantic'
         return Metadata(
@@ -104,9 +104,7 @@ class Trained:
             std=list(preprocessor.get('std') or [1.0] * channels),
             pad_value=float(preprocessor.get('pad_value', preprocessor.get('pad_val', 0)) or 0),
             channels='RGB' if preprocessor.get('bgr_to_rgb') and channels == 3 else 'BGR',
-            resize=None
-            if resize is None
-            else dict(scale=list(resize['scale']), keep_ratio=bool(resize.get('keep_ratio'))),
+            resize=_resize(steps),
             post=settled.post,
             outputs={},
             nms=_numbers(self.model, config, settled.post) if detects else {},
@@ -117,7 +115,18 @@ class Trained:
             version=__version__,
             masks=masks_of(self.model) if detects else None,
             panoptic=panoptic_of(self.model) if detects else None,
+            **({} if detects else label_rules_of(self.model)),
         )
+
+
+def _resize(steps: Sequence[Any]) -> dict[str, Any] | None:
+    """Return how a pipeline resizes images; see `Metadata.resize`."""
+    step = next((step for step in steps if 'Resize' in type_name(step)), None)
+    if step is None:
+        return None
+    if type_name(step) != 'Resize' or step.get('scale') is None:
+        return dict(_plain(step), type=type_name(step))
+    return dict(scale=list(scale_of(step)), keep_ratio=bool(step.get('keep_ratio')))
 
 
 def _numbers(model: Any, config: Config, post: str) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class ExportedModel(nn.Module):
         """Write what the outputs say of an image, in an input of `size`, into its sample."""
         metadata = self.session.metadata
         if metadata.task == 'semantic':
-            _label_map(outputs, sample)
+            _label_map(outputs, metadata, sample)
             return
         _boxes(outputs, sample)
         if metadata.masks is not None:
@@ -129,7 +129,7 @@ def check_predicts(metadata: Metadata) -> None:
     if post not in RUNNABLE[task]:
         raise ValueError(
             f'this file was exported with --post {post}, whose outputs are no predictions: export '
-            f'it with --post {" or ".join(RUNNABLE[task])}'
+            'it without --post'
         )
 
 
@@ -181,7 +181,7 @@ def _boxes(outputs: dict[str, Any], sample: Any) -> None:
     )
 
 
-def _label_map(outputs: dict[str, Any], sample: Any) -> None:
+def _label_map(outputs: dict[str, Any], metadata: Metadata, sample: Any) -> None:
     """Write a label map into a sample, of the size of the image as loaded."""
     height, width = sample.metainfo['img_shape'][:2]
     original: Sequence[int] = sample.metainfo['ori_shape'][:2]
@@ -193,7 +193,12 @@ def _label_map(outputs: dict[str, Any], sample: Any) -> None:
     else:
         logits = torch.from_numpy(outputs['logits'][None, :, :height, :width])
         if tuple(original) != (height, width):
-            logits = F.interpolate(logits, tuple(original), mode='bilinear')
+            corners = metadata.align_corners
+            logits = F.interpolate(logits, tuple(original), mode='bilinear', align_corners=corners)
+        if logits.shape[1] == 1:  # mmseg's samples have probabilities then
+            logits = logits.sigmoid()
+            labels = logits[:, 0] > (0.5 if metadata.threshold is None else metadata.threshold)
+        else:
+            labels = logits.argmax(1)
         sample.seg_logits = PixelData(data=logits[0])
-        labels = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
     sample.pred_sem_seg = PixelData(data=labels.long())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -70,17 +71,26 @@ def config_of_file(path: Path, metadata: Metadata, data: Any) -> Path | Config:
         ValueError: There is neither a work folder nor data.
     """
     folder = path.absolute().parent
-    if is_run(folder) and metadata.checkpoint and (folder / metadata.checkpoint).is_file():
-        print_log(f'{path}: dataset and metric are those of the training in {folder}')
-        return folder
+    trained = folder / metadata.checkpoint if metadata.checkpoint else None
+    if is_run(folder) and trained is not None and trained.is_file():
+        if _digest(trained) == metadata.sha256:
+            print_log(f'{path}: dataset and metric are those of the training in {folder}')
+            return folder
+        reason = f'was exported from another {trained.name} than that in {folder}'
+    else:
+        reason = 'does not lie in the work folder of its training'
     if data is None:
         raise ValueError(
-            f'{path} does not lie in the work folder of its training: expected --data DIR, or a '
-            'config or work folder before the file'
+            f'{path} {reason}: expected --data DIR, or a config or work folder before the file'
         )
     if metadata.task not in TEMPLATES:
         raise ValueError(f'{path}: a {metadata.task} model needs a config before the file')
     return _from_template(path, metadata)
+
+
+def _digest(path: Path) -> str:
+    with path.open('rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def _from_template(path: Path, metadata: Metadata) -> Config:

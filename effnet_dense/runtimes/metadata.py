@@ -13,8 +13,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 KEY = 'effnet_dense'
 """Under which files have it, such as ONNX's `metadata_props`."""
 
-SCHEMA = 2
-"""Of the fields below. A reader refuses a later one. 2: `multiple`, where `size` is None."""
+SCHEMA = 3
+"""Of the fields below. A reader refuses a later one. 2: `multiple`, where `size` is None. 3:
+`threshold`, `align_corners`, other steps in `resize`."""
 
 FOREIGN = (
     '{path} has no metadata of effnet_dense: expected a file that `effnet-dense export` has written'
@@ -41,8 +42,9 @@ class Metadata:
         std: By which the difference is divided.
         pad_value: Of normalised pixels to the right of an image and below it.
         channels: 'RGB', or 'BGR' as images are loaded; further bands follow in their order.
-        resize: {'scale': [width, height], 'keep_ratio': bool}; None: images keep their size, or
-            nothing is known, of classifiers and backbones.
+        resize: {'scale': [width, height], 'keep_ratio': bool}; or another resizing step of the
+            pipeline, with its 'type'. None: images keep their size, or nothing is known, of
+            classifiers and backbones.
         post: 'nms', 'decoded', 'dense' or 'raw' for detectors, 'labels' or 'raw' for segmentors,
             'raw' for classifiers, 'features' for backbones.
         outputs: Name → what it is.
@@ -65,6 +67,8 @@ class Metadata:
             'float_layers': [names that were not quantised]}.
         multiple: Of which height and width of the input are multiples, in pixels; None: the input
             has one size.
+        threshold: Of a segmentor with one logit: the probability above which pixels are of class 1.
+        align_corners: How a segmentor's logits are resized to the image's size, as in PyTorch.
         schema: See `SCHEMA`.
     """
 
@@ -96,6 +100,8 @@ class Metadata:
     precision: str = 'fp32'
     accuracy: dict[str, Any] = field(default_factory=dict)
     multiple: int | None = None
+    threshold: float | None = None
+    align_corners: bool = False
     schema: int = field(default=SCHEMA)
 
     def to_json(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +100,17 @@ def test_mistakes(tmp_path: Path) -> None:
         export(model, out=out, mean=[1], std=[2])
     with pytest.raises(ValueError, match=r'expected std above 0, got \[1, 0, 1\]'):
         export(model, out=out, mean=[1, 1, 1], std=[1, 0, 1])
+    with pytest.raises(ValueError, match='finite numbers, got mean'):
+        export(model, out=out, mean=[1, float('nan'), 1], std=[1, 1, 1])
+    with pytest.raises(ValueError, match=r'EfficientNet in float32, got torch\.float16: convert'):
+        export(copy.deepcopy(model).half(), out=out, **GIVEN)
     with pytest.raises(ValueError, match=r'EfficientNet has its weights: expected it without x'):
         export(model, 'x.pth', out, **GIVEN)
     with pytest.raises(ValueError, match=r'int8 is for single-stage .*, got EfficientNet'):
         export(model, out=out, precision='int8', **GIVEN)
     with pytest.raises(ValueError, match='multiple of 32, as EfficientNet needs it, got 16'):
         export(model, out=out, multiple=16, **GIVEN)
-    with pytest.raises(ValueError, match=r"post to be one of \('features',\) .*, got 'raw'"):
+    with pytest.raises(ValueError, match=r"post to be one of features .*, got 'raw'"):
         export(model, out=out, post='raw', **GIVEN)
     with pytest.raises(
         ValueError, match='EfficientNet, got Identity: detectors and segmentors are'

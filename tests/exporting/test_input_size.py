@@ -38,6 +38,8 @@ def resizing(**step: object) -> Config:
 def test_of_the_test_pipeline() -> None:
     assert input_size(resizing(scale=(100, 100), keep_ratio=True)) == (128, 128)
     assert input_size(resizing(scale=(96, 64), keep_ratio=False)) == (64, 96)
+    assert input_size(resizing(scale=64, keep_ratio=True)) == (64, 64)
+    assert fixed_size(resizing(scale_factor=0.5)) is None
     assert input_size(resizing(scale=(1333, 800), keep_ratio=True), (800, 1344)) == (800, 1344)
 
 

@@ -100,8 +100,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         ('bifpn', dict(size=(64.0, 64)), r'two integers of at least 1, got \(64\.0, 64\)'),
         ('mask_rcnn', dict(multiple=128), 'MaskRCNN is exported with one height and width'),
         ('mask_rcnn', dict(precision='int8'), 'int8 is for single-stage .*, got MaskRCNN'),
-        ('mask_rcnn', dict(format='torch'), 'masks or second stage are computed .try onnx or op'),
+        ('mask_rcnn', dict(format='torch'), 'masks, second stage or queries are .*try onnx or op'),
         ('retinanet', dict(precision='int8', post='raw'), 'int8 needs predictions, .* post raw'),
+        ('retinanet', dict(multiple=96), 'to be 32, 64, or a multiple of 128, the coarsest .* 96'),
+        (
+            'retinanet',
+            dict(multiple=160),
+            'to be 32, 64, or a multiple of 128, the coarsest .* 160',
+        ),
         ('retinanet', dict(multiple=32, format='torch'), 'take one size: .* format onnx or open'),
     ],
 )

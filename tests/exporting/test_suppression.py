@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from effnet_dense.exporting.suppression import suppression
+from effnet_dense.exporting.suppression import check_nms, suppression
 from tests.helpers.nms_cases import CANDIDATES, IMAGES, MOST, NMS, candidates, expected, run_graph
 
 
@@ -38,11 +38,17 @@ def test_no_more_results_than_candidates() -> None:
     assert run_graph(NMS[0], boxes, scores, labels)[1].shape == (IMAGES, 7)
 
 
+def test_arguments_that_change_nothing() -> None:
+    check_nms(dict(type='nms', max_num=-1, score_threshold=0.0, offset=0, split_thr=100))
+
+
 @pytest.mark.parametrize(
     ('nms', 'message'),
     [
         (dict(type='nms_match'), "expected nms.type to be 'nms' or 'soft_nms', got 'nms_match'"),
         (dict(type='soft_nms', method='cubic'), "got 'cubic'"),
+        (dict(type='nms', max_num=5), r"without max_num, .*, got {'max_num': 5}: .*max_per_img"),
+        (dict(type='nms', score_threshold=0.7, offset=1), 'without score_threshold, offset, which'),
     ],
 )
 def test_errors(nms: dict[str, Any], message: str) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
+from mmseg.structures import SegDataSample
+from torch.nn import functional
 
 from effnet_dense.inference import Predictor
+from effnet_dense.inference.exported import _label_map
 from tests.helpers.exported_files import METADATA, identity, identity_of_any_size
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
@@ -41,6 +47,30 @@ def test_a_resized_image_has_its_own_size_again(tmp_path: Path) -> None:
     predictor = Predictor(identity(tmp_path / 'a.onnx', pipeline=pipeline))
     large = IMAGE.repeat(3, 0).repeat(3, 1)
     assert predictor(large).pred_sem_seg.data.shape == (1, 60, 150)
+
+
+def test_one_logit_and_corners_are_those_of_pytorch(tmp_path: Path) -> None:
+    steps = METADATA.pipeline
+    pipeline = [steps[0], dict(type='Resize', scale=[50, 20], keep_ratio=False), steps[1]]
+    large = IMAGE.repeat(2, 0)
+    samples = []
+    for corners in (False, True):
+        path = identity(tmp_path / f'{corners}.onnx', pipeline=pipeline, align_corners=corners)
+        samples.append(Predictor(path)(large).seg_logits.data)
+    small = Predictor(identity(tmp_path / 'small.onnx'))(cv2.resize(large, (50, 20)))
+    wanted = functional.interpolate(
+        small.seg_logits.data[None], (40, 50), mode='bilinear', align_corners=True
+    )
+    torch.testing.assert_close(samples[1], wanted[0])
+    assert not torch.allclose(*samples)
+    outputs = dict(logits=np.array([[[-1.0, 0.0, 1.0]]], np.float32))
+    for threshold, labels in ((0.3, [0, 1, 1]), (None, [0, 0, 1]), (0.8, [0, 0, 0])):
+        sample = SegDataSample(metainfo=dict(img_shape=(1, 3), ori_shape=(1, 3)))
+        _label_map(outputs, replace(METADATA, threshold=threshold), sample)
+        assert sample.pred_sem_seg.data.tolist() == [[labels]]
+        torch.testing.assert_close(
+            sample.seg_logits.data, torch.tensor(outputs['logits']).sigmoid()
+        )
 
 
 def test_an_image_larger_than_the_input(tmp_path: Path) -> None:

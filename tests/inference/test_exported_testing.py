@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,13 +45,19 @@ def test_a_file_and_a_folder_are_enough(tmp_path: Path, order: int) -> None:
 
 
 def test_which_file_and_which_config(tmp_path: Path) -> None:
-    path = identity(tmp_path / 'a.onnx', checkpoint='best.pth')
+    sha256 = hashlib.sha256(b'weights').hexdigest()
+    path = identity(tmp_path / 'a.onnx', checkpoint='best.pth', sha256=sha256)
     assert given_file('some_config', 'x.pth', None) == (None, 'some_config')
     assert given_file('some_config', path, None) == (path, 'some_config')
     config = given_file(path, None, 'folder')[1]
     assert config.test_dataloader.dataset.pipeline[1].type == 'effnet_dense.LoadLabelMap'
-    (tmp_path / 'best.pth').write_text('', encoding='utf-8')
+    (tmp_path / 'best.pth').write_bytes(b'weights')
     assert given_file(path, None, None) == (path, tmp_path)
+    (tmp_path / 'best.pth').write_bytes(b'other weights')
+    with pytest.raises(
+        ValueError, match=r'was exported from another best\.pth than that in .*--data'
+    ):
+        given_file(path, None, None)
 
 
 def test_errors(tmp_path: Path) -> None:
