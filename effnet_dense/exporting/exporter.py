@@ -16,11 +16,13 @@ from torch import nn
 
 from effnet_dense.engine.run_folder import checkpoint_of
 from effnet_dense.exporting.bare_network import bare_network, is_name
-from effnet_dense.exporting.formats import OUT, any_size_trace, check_out, maker, write
+from effnet_dense.exporting.formats import ANY_SIZE, OUT, any_size_trace, check_out, maker, write
+from effnet_dense.exporting.input_size import smallest_multiple
 from effnet_dense.exporting.maker import Parts
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
 from effnet_dense.exporting.request import Request, Settled, Subject, settle
 from effnet_dense.exporting.trained import Trained
+from effnet_dense.inference.converted import padding_multiple, pads_alike
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.runtimes.session import is_exported
@@ -103,7 +105,23 @@ def export(
             model = _stored(parts, metadata, format)
     written = write(model, metadata, path, format)
     print_log(f'{path}: {_summary(metadata)}, {written / 1e6:.1f} MB', logger='current')
+    if isinstance(subject, Trained) and (line := _padding(subject, metadata, format)):
+        print_log(line, logger='current')
     return path
+
+
+def _padding(subject: Trained, metadata: Metadata, form: str) -> str:
+    """Return how a file of one size pads other images than PyTorch does; '' if it does not."""
+    config = subject.predictor.config
+    if metadata.size is None or pads_alike(config, metadata):
+        return ''
+    divisor, needed = padding_multiple(config), smallest_multiple(subject.model)
+    alike = form in ANY_SIZE and divisor and needed and divisor % needed == 0
+    theirs = f'pads to multiples of {divisor}' if divisor else 'does not pad'
+    return (
+        f'images of other shapes are padded to this size, where PyTorch {theirs}: their scores '
+        'differ' + (f' (--multiple {divisor} pads as PyTorch does)' if alike else '')
+    )
 
 
 def _subject(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ import onnx
 import onnx.parser
 import pytest
 import torch
+from mmengine.config import Config
 
 import effnet_dense
 from benchmarks.spread_weights import spread_weights
 from effnet_dense.exporting import export, onnx_format
+from effnet_dense.exporting.exporter import _padding
 from effnet_dense.exporting.formats import write
 from effnet_dense.exporting.onnx_file import Parts, to_onnx
 from effnet_dense.exporting.tasks import detector_task
+from effnet_dense.exporting.trained import Trained
 from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
-from tests.helpers.exported_files import GRAPH
+from tests.helpers.exported_files import GRAPH, METADATA
 from tests.helpers.exported_models import IMAGES, Files, checkpoints, same_detections, spread
 from tests.helpers.tiny_models import CLASSES, mask_rcnn, saved, segmentor
 
@@ -110,6 +114,20 @@ def test_openvino(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(session.metadata.outputs) == ['logits']
     sample = Predictor(path)(IMAGES[0][:32])
     assert sample.pred_sem_seg.data.shape == (1, 32, 64)
+
+
+def test_other_padding_is_logged(files: Any) -> None:
+    config, checkpoint = files['retinanet']
+    subject = Trained(Predictor(config, checkpoint, 'cpu'), checkpoint)
+    fixed = replace(METADATA, task='detection', size=[64, 64])
+    assert '(--multiple 32 pads as PyTorch does)' in _padding(subject, fixed, 'onnx')
+    assert '--multiple' not in _padding(subject, fixed, 'litert')
+    assert _padding(subject, replace(fixed, size=None, multiple=32), 'onnx') == ''
+    preprocessor = config.model.data_preprocessor
+    subject.predictor.config = Config(
+        dict(model=dict(data_preprocessor={**preprocessor, 'pad_size_divisor': 1}))
+    )
+    assert 'where PyTorch does not pad' in _padding(subject, fixed, 'onnx')
 
 
 def test_errors_come_before_any_work(files: Any, tmp_path: Path) -> None:
