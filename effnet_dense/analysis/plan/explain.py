@@ -10,7 +10,7 @@ from effnet_dense.analysis.plan import rules
 from effnet_dense.analysis.plan.candidate import Candidate
 from effnet_dense.analysis.plan.machine import GIB
 from effnet_dense.analysis.plan.planner import Plan
-from effnet_dense.analysis.plan.recipes import published_figure
+from effnet_dense.analysis.plan.recipes import base_config, published_figure
 from effnet_dense.utils.counted import counted
 from effnet_dense.weights.zoo import IMAGENET_WEIGHTS
 
@@ -163,7 +163,9 @@ def _why_length(plan: Plan) -> str:
 def _why_batch(plan: Plan) -> str:
     batch = plan.chosen.batch
     rate = plan.config.optim_wrapper.optimizer.lr
-    why = 'as the recipe was tested' if batch == 8 else 'linear scaling from 8 (Goyal 2017)'
+    tested = base_config(plan.chosen.recipe).auto_scale_lr.base_batch_size
+    scaled = f'linear scaling from {tested} (Goyal 2017)'
+    why = 'as the recipe was tested' if batch == tested else scaled
     workers = plan.config.train_dataloader.num_workers
     return (
         f'{counted(batch, "image")} a step, {rate:g}, {why}; {counted(workers, "loading process")}'

@@ -55,7 +55,7 @@ RECIPES = (
         'RetinaNet',
         'detection',
         320,
-        'Penn-Fudan AP 0.555',
+        'Penn-Fudan AP 0.556',
         (('mosaic', 'effnet_lite0_retinanet_mosaic_finetune'),),
     ),
     Recipe(

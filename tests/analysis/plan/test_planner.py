@@ -114,6 +114,12 @@ def test_words_are_short(task: str, machine: Machine, given: Measurements, demo:
     assert sum(line.startswith('→') for line in table(plan).splitlines()) == 1
 
 
+def test_why_this_batch(given: Measurements, demo: Path) -> None:
+    plan = plan_for(look_at(demo, 'detection'))
+    expected = {4: 'as the recipe was tested', 8: 'linear scaling from 4'}[plan.chosen.batch]
+    assert any(f'{expected}' in line for line in reasons(plan))
+
+
 def test_why_nothing_larger_was_chosen(given: Measurements, demo: Path) -> None:
     plan = plan_for(look_at(demo, 'detection'), minutes=5)
     steps = 2 * plan.chosen.shortest
