@@ -67,7 +67,10 @@ class ExportedModel(nn.Module):
         samples = list(data['data_samples'])
         largest = [max(image.shape[axis] for image in data['inputs']) for axis in (1, 2)]
         height, width = input_sides(self.session.metadata, *largest)
-        images = [self._place(image, height, width) for image in data['inputs']]
+        images = [
+            self._place(image, height, width, sample.metainfo.get('img_path'))
+            for image, sample in zip(data['inputs'], samples, strict=True)
+        ]
         sizes = [sample.metainfo['img_shape'][:2] for sample in samples]
         outputs = self._run(torch.stack(images), np.array(sizes, np.float32))
         for index, sample in enumerate(samples):
@@ -88,13 +91,14 @@ class ExportedModel(nn.Module):
             logits = torch.from_numpy(outputs['semantic_logits'])
             merge(self.panoptic_fusion_head, logits, size, sample)
 
-    def _place(self, image: Tensor, height: int, width: int) -> Tensor:
+    def _place(self, image: Tensor, height: int, width: int, path: str | None) -> Tensor:
         """Pad an image (C, H, W) to the size of the file's input."""
         down, right = height - image.shape[1], width - image.shape[2]
         if down < 0 or right < 0:
+            name = f'{path}: ' if path else ''
             raise ValueError(
-                f'expected images of at most {width} × {height} pixels after the test pipeline, '
-                f'the size of the exported file, got {image.shape[2]} × {image.shape[1]}'
+                f'{name}expected images of at most {width} × {height} pixels after the test '
+                f'pipeline, the size of the exported file, got {image.shape[2]} × {image.shape[1]}'
             )
         return F.pad(image, (0, right, 0, down), value=self.session.metadata.pad_value)
 

@@ -77,6 +77,9 @@ def test_an_image_larger_than_the_input(tmp_path: Path) -> None:
     predictor = Predictor(identity(tmp_path / 'a.onnx'))
     with pytest.raises(ValueError, match=r'at most 64 × 32 pixels .*, got 96 × 32'):
         predictor(np.zeros((20, 70, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / 'large.png'), np.zeros((20, 70, 3), np.uint8))
+    with pytest.raises(ValueError, match=r'large\.png: expected images of at most 64 × 32'):
+        predictor(tmp_path / 'large.png')
 
 
 def test_errors(tmp_path: Path) -> None:
