@@ -4,7 +4,8 @@ Command:  bash tools/dist_train.sh configs/effnet_b3_rtdetr_coco.py 4
 Hardware: 4 GPUs × 4 images; for n GPUs add --auto-scale-lr.
 Expected: not measured.
 Source:   encoder, decoder and recipe of RT-DETR-R50 (arXiv 2304.08069; 53.1 AP with ResNet-50-D).
-          No published figure for this pair; not trained here.
+          The backbone's norms keep ImageNet's statistics, but learn. No published figure for this
+          pair; not trained here.
 """
 
 _base_ = [

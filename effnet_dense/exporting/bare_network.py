@@ -158,8 +158,8 @@ def bare_network(
         kinds = {value.dtype for value in config.parameters()} - {torch.float32}
         if kinds:
             raise ValueError(
-                f'expected {type(config).__name__} in float32, got {kinds.pop()}: convert it by '
-                '.float(), and store 16 bits by precision fp16'
+                f'expected {type(config).__name__} in float32, got {kinds.pop()}: convert it with '
+                ".float(); precision 'fp16' stores weights in 16 bits"
             )
         if checkpoint is not None:
             raise ValueError(

@@ -14,10 +14,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import nn
 
+from effnet_dense.data.config_walk import type_name
 from effnet_dense.engine.run_folder import checkpoint_of
 from effnet_dense.exporting.bare_network import bare_network, is_name
 from effnet_dense.exporting.formats import ANY_SIZE, OUT, any_size_trace, check_out, maker, write
-from effnet_dense.exporting.input_size import smallest_multiple
 from effnet_dense.exporting.maker import Parts
 from effnet_dense.exporting.precision import check_precision, in_int8, opened_data, stored
 from effnet_dense.exporting.request import Request, Settled, Subject, settle
@@ -113,15 +113,21 @@ def export(
 def _padding(subject: Trained, metadata: Metadata, form: str) -> str:
     """Return how a file of one size pads other images than PyTorch does; '' if it does not."""
     config = subject.predictor.config
-    if metadata.size is None or pads_alike(config, metadata):
+    test: Any = metadata.preprocessor.get('test_cfg') or {}
+    padded = any(type_name(step) == 'Pad' for step in metadata.pipeline) or test.get('size')
+    stages = metadata.task not in ('detection', 'semantic') or 'rcnn' in metadata.nms
+    if metadata.size is None or padded or stages or pads_alike(config, metadata):
         return ''
-    divisor, needed = padding_multiple(config), smallest_multiple(subject.model)
-    alike = form in ANY_SIZE and divisor and needed and divisor % needed == 0
+    divisor = padding_multiple(config)
     theirs = f'pads to multiples of {divisor}' if divisor else 'does not pad'
-    return (
-        f'images of other shapes are padded to this size, where PyTorch {theirs}: their scores '
-        'differ' + (f' (--multiple {divisor} pads as PyTorch does)' if alike else '')
-    )
+    line = f'images of other shapes are padded to this size, where PyTorch {theirs}: scores differ'
+    if form not in ANY_SIZE or not divisor:
+        return line
+    try:
+        subject.check_multiple(divisor)
+    except ValueError:
+        return line
+    return f'{line} (--multiple {divisor} pads as PyTorch does)'
 
 
 def _subject(

@@ -108,13 +108,19 @@ def check_multiple(model: Any, multiple: int) -> None:
         raise ValueError(
             f'expected multiple to be a multiple of {needed}, as {name} needs it, got {multiple}'
         )
-    largest = coarsest(model)
-    if largest % multiple and multiple % largest:  # levels of such sides are rounded in turns
+    if not fits_levels(model, multiple):
+        largest = coarsest(model)
         allowed = [needed * 2**n for n in range(8) if needed * 2**n < largest]
         raise ValueError(
             f'expected multiple to be {"".join(f"{n}, " for n in allowed)}or a multiple of '
             f'{largest}, the coarsest stride, got {multiple}'
         )
+
+
+def fits_levels(model: Any, multiple: int) -> bool:
+    """Whether the sides of all levels are rounded up alike for every multiple."""
+    largest = coarsest(model)
+    return largest % multiple == 0 or multiple % largest == 0
 
 
 def smallest_multiple(model: Any) -> int | None:
@@ -139,8 +145,6 @@ def _fixed_part(model: Any) -> str | None:
 def coarsest(model: Any) -> int:
     """Return the largest stride of a model's levels, in pixels."""
     head, neck = getattr(model, 'bbox_head', None), getattr(model, 'neck', None)
-    if head is not None and not hasattr(head, 'prior_generator'):
-        raise ValueError(f'{type(head).__name__} cannot be exported: it has no prior_generator')
     strides = [max(stride) for stride in head.prior_generator.strides] if head is not None else []
     if isinstance(neck, BiFPN):
         last = getattr(model.backbone, 'out_strides', (COARSEST,))[-1]

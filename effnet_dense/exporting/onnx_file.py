@@ -89,7 +89,7 @@ def to_onnx(
     except Exception as error:  # whatever a traced module raises
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         if dynamic_batch and '(batch)' in reason:
-            reason = 'its operations fix the number of images (try --batch 1)'
+            reason = 'its operations need a fixed number of images (try --batch 1)'
         raise ValueError(f'{type(module).__name__} cannot be exported: {reason:.300}') from error
     model: onnx.ModelProto = converted.model_proto
     model.ir_version = IR_VERSION

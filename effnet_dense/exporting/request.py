@@ -101,7 +101,7 @@ def settle(subject: Subject, request: Request) -> Settled:
         ValueError: The subject cannot be exported so; the message says what can be.
     """
     _check_numbers(request)
-    size, batch, _, form, precision, multiple = request
+    size, batch, _, form, precision, multiple = _plain(request)
     post = _post(subject, request)
     if precision == 'int8':
         check_measurable(subject.model, subject.task, post)
@@ -142,6 +142,16 @@ def _check_numbers(request: Request) -> None:
         )
 
 
+def _plain(request: Request) -> Request:
+    """Return a request with Python's integers, as JSON takes them."""
+    size, batch, multiple = request.size, request.batch, request.multiple
+    return request._replace(
+        size=None if size is None else (int(size[0]), int(size[1])),
+        batch=None if batch is None else int(batch),
+        multiple=None if multiple is None else int(multiple),
+    )
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
@@ -152,7 +162,7 @@ def check_measurable(model: Any, task: str, post: str) -> None:
     Raises:
         ValueError: It cannot.
     """
-    if task not in METRICS or isinstance(model, TwoStageDetector):
+    if task not in METRICS or isinstance(model, TwoStageDetector | RTDETR):
         raise ValueError(
             f'int8 is for single-stage detectors without masks and for segmentors, whose accuracy '
             f'is measured, got {type(model).__name__} (try fp16 or int8-weights)'
@@ -165,11 +175,14 @@ def _post(subject: Subject, request: Request) -> str:
     """Return what the graph ends with."""
     form, post = request.format, request.post
     posts = maker(form).POSTS.get(subject.task, ())
+    if isinstance(subject.model, RTDETR):  # nothing is suppressed
+        posts = tuple(name for name in posts if name != 'decoded')
     complete = isinstance(subject.model, TwoStageDetector | RTDETR)
     if not posts or (complete and 'nms' not in posts):
         raise ValueError(
-            f'{type(subject.model).__name__} cannot be exported as {form}, whose files end with '
-            'priors, before its masks, second stage or queries are computed (try onnx or openvino)'
+            f'{type(subject.model).__name__} cannot be exported as {form}, whose files stop at '
+            'the predictions of priors, before its masks, second stage or queries (try onnx or '
+            'openvino)'
         )
     if post is not None and post not in posts:
         raise ValueError(

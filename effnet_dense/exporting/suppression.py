@@ -167,6 +167,7 @@ ARGUMENTS = (
     'split_thr',
 )
 """Of mmcv's suppressions, which the files have, or which change nothing."""
+INSTEAD = 'score_thr and max_per_img of test_cfg do what score_threshold and max_num do'
 UNSET = {'score_threshold': 0, 'max_num': -1, 'offset': 0}
 """Values of further arguments that change nothing."""
 
@@ -175,7 +176,7 @@ def check_nms(nms: Mapping[str, Any]) -> None:
     """Check that a suppression can be exported.
 
     Raises:
-        ValueError: Its type or method is unknown.
+        ValueError: Its type or method is unknown, or it has further arguments.
     """
     kind, method = nms.get('type', 'nms'), nms.get('method', 'linear')
     if kind not in ('nms', 'soft_nms'):
@@ -186,7 +187,7 @@ def check_nms(nms: Mapping[str, Any]) -> None:
     if other:
         raise ValueError(
             f'expected nms without {", ".join(other)}, which exported files do not have, got '
-            f'{other}: score_thr and max_per_img of test_cfg do what score_threshold and max_num do'
+            f'{other}' + (f': {INSTEAD}' if other.keys() & {'score_threshold', 'max_num'} else '')
         )
 
 

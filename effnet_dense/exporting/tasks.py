@@ -22,6 +22,9 @@ def detector_task(model: Any) -> str:
         return 'detection'
     _check_attention(model)
     if isinstance(model, SingleStageDetector) and hasattr(model, 'bbox_head'):
+        if not hasattr(model.bbox_head, 'prior_generator'):
+            name = type(model.bbox_head).__name__
+            raise ValueError(f'{name} cannot be exported: it has no prior_generator')
         return 'instance' if isinstance(model.bbox_head, RTMDetInsHead) else 'detection'
     if isinstance(model, TwoStageDetector) and type(getattr(model, 'rpn_head', None)) is RPNHead:
         if hasattr(model, 'panoptic_fusion_head'):

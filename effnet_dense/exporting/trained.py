@@ -15,7 +15,9 @@ from effnet_dense.data.config_walk import is_segmentation, type_name
 from effnet_dense.data.model_classes import test_dataset
 from effnet_dense.exporting.input_size import (
     check_multiple,
+    coarsest,
     divisor,
+    fits_levels,
     fixed_size,
     input_size,
     scale_of,
@@ -26,6 +28,7 @@ from effnet_dense.exporting.soft_nms_default import with_method
 from effnet_dense.exporting.suppression import check_nms
 from effnet_dense.exporting.tasks import detector_task, label_rules_of, masks_of, panoptic_of
 from effnet_dense.inference.predictor import Predictor
+from effnet_dense.models import RTDETR
 from effnet_dense.runtimes.metadata import Metadata
 
 OUTPUTS = {
@@ -79,10 +82,22 @@ class Trained:
         config, needed = self.predictor.config, smallest_multiple(self.model)
         if needed is None or fixed_size(config) is not None:
             return None
-        return math.lcm(needed, divisor(config.model.get('data_preprocessor') or {}))
+        padded = divisor(config.model.get('data_preprocessor') or {})
+        common = math.lcm(needed, padded)
+        return common if fits_levels(self.model, common) else math.lcm(coarsest(self.model), padded)
 
     def sides(self, size: tuple[int, int] | None) -> tuple[int, int]:
-        return input_size(self.predictor.config, size)
+        sides = input_size(self.predictor.config, size)
+        if isinstance(self.model, RTDETR):
+            steps = test_dataset(self.predictor.config)['pipeline']
+            resize = _resize([dict(step) for step in steps])
+            if resize != dict(scale=[sides[1], sides[0]], keep_ratio=False):
+                raise ValueError(
+                    'RTDETR does not support padding: expected a Resize of the test pipeline with '
+                    f'keep_ratio=False to the size of the file, {sides[1]} × {sides[0]} pixels, '
+                    f'got {resize}'
+                )
+        return sides
 
     def check_multiple(self, multiple: int) -> None:
         check_multiple(self.model, multiple)

@@ -117,7 +117,8 @@ def pads_alike(config: Config, metadata: Metadata) -> bool:
     if metadata.task not in ('detection', 'semantic') or 'rcnn' in metadata.nms:
         return False
     resize = metadata.resize or {}
-    if resize.get('keep_ratio') is False and metadata.size == resize.get('scale', [])[::-1]:
+    stretched = 'type' not in resize and resize.get('keep_ratio') is False
+    if stretched and metadata.size == resize['scale'][::-1]:
         return True  # every image is stretched to the file's size, and none is padded
     divisor = padding_multiple(config)
     if divisor is None:

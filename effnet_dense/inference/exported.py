@@ -133,7 +133,7 @@ def check_predicts(metadata: Metadata) -> None:
     if post not in RUNNABLE[task]:
         raise ValueError(
             f'this file was exported with --post {post}, whose outputs are no predictions: export '
-            'it without --post'
+            'it with the default post'
         )
 
 

@@ -73,7 +73,7 @@ def config_of_file(path: Path, metadata: Metadata, data: Any) -> Path | Config:
     folder = path.absolute().parent
     trained = folder / metadata.checkpoint if metadata.checkpoint else None
     if is_run(folder) and trained is not None and trained.is_file():
-        if _digest(trained) == metadata.sha256:
+        if metadata.sha256 in ('', _digest(trained)):  # '': of a file without a checkpoint
             print_log(f'{path}: dataset and metric are those of the training in {folder}')
             return folder
         reason = f'was exported from another {trained.name} than that in {folder}'

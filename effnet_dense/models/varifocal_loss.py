@@ -45,22 +45,22 @@ class VarifocalLoss(QualityFocalLoss):
             target: Labels (Q,), of which C is the background, and IoUs (Q,).
             weight: (Q,), a weight for each query.
             avg_factor: Usually the number of objects; by default the sum is returned.
-            reduction_override: None or 'sum', which is the same without `avg_factor`.
+            reduction_override: None.
 
         Raises:
-            ValueError: Another reduction.
+            ValueError: There is a `reduction_override`.
         """
-        if reduction_override not in (None, 'sum'):
-            raise ValueError(f"expected reduction 'sum' or None, got {reduction_override!r}")
+        if reduction_override is not None:
+            raise ValueError(f'expected no reduction_override, got {reduction_override!r}')
         labels, quality = target
+        pred = pred.float()  # bfloat16 has steps of 1/256 near an IoU of 1
         # One column more, which is cut off: the background has no class.
-        own = functional.one_hot(labels, pred.shape[1] + 1)[:, :-1].to(pred.dtype)
-        wanted = own * quality[:, None].to(pred.dtype)
+        own = functional.one_hot(labels, pred.shape[1] + 1)[:, :-1].float()
+        wanted = own * quality[:, None].float()
         factor = self.alpha * pred.detach().sigmoid().pow(self.gamma) * (1 - own) + wanted
-        factor = factor.to(pred.dtype)  # autocast computes powers in float32
         loss = functional.binary_cross_entropy_with_logits(pred, wanted, factor, reduction='none')
         loss = loss if weight is None else loss * weight[:, None]
         total: Tensor = self.loss_weight * loss.sum()
-        if avg_factor is None or reduction_override == 'sum':
+        if avg_factor is None:
             return total
         return total / torch.as_tensor(avg_factor, device=total.device)

@@ -13,7 +13,6 @@ import onnx
 import onnx.parser
 import pytest
 import torch
-from mmengine.config import Config
 
 import effnet_dense
 from benchmarks.spread_weights import spread_weights
@@ -117,16 +116,21 @@ def test_openvino(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_other_padding_is_logged(files: Any) -> None:
-    config, checkpoint = files['retinanet']
+    config, checkpoint = copy.deepcopy(files['retinanet'][0]), files['retinanet'][1]
     subject = Trained(Predictor(config, checkpoint, 'cpu'), checkpoint)
     fixed = replace(METADATA, task='detection', size=[64, 64])
     assert '(--multiple 32 pads as PyTorch does)' in _padding(subject, fixed, 'onnx')
     assert '--multiple' not in _padding(subject, fixed, 'litert')
-    assert _padding(subject, replace(fixed, size=None, multiple=32), 'onnx') == ''
-    preprocessor = config.model.data_preprocessor
-    subject.predictor.config = Config(
-        dict(model=dict(data_preprocessor={**preprocessor, 'pad_size_divisor': 1}))
-    )
+    for same in (
+        replace(fixed, size=None, multiple=32),
+        replace(fixed, pipeline=[*fixed.pipeline, dict(type='Pad', size=[64, 64])]),
+        replace(fixed, preprocessor=dict(test_cfg=dict(size=[64, 64]))),
+        replace(fixed, task='instance'),
+    ):
+        assert _padding(subject, same, 'onnx') == ''
+    subject.predictor.config.model.data_preprocessor.pad_size_divisor = 96
+    assert '--multiple' not in _padding(subject, fixed, 'onnx')
+    subject.predictor.config.model.data_preprocessor.pad_size_divisor = 1
     assert 'where PyTorch does not pad' in _padding(subject, fixed, 'onnx')
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 
 from effnet_dense.engine.config import load_config
@@ -63,13 +66,36 @@ def test_detections(model: tuple[Config, Path], tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_raw_outputs(model: tuple[Config, Path], tmp_path: Path) -> None:
     config, checkpoint = model
-    path = export(config, str(checkpoint), tmp_path / 'raw.onnx', post='raw')
-    assert list(OnnxSession(path).metadata.outputs) == ['logits', 'relative_boxes']
+    path = export(config, str(checkpoint), tmp_path / 'raw.onnx', post='raw', precision='fp16')
+    session = OnnxSession(path)
+    detector = Predictor(config, checkpoint, 'cpu').model
+    images = torch.randn(2, 3, 64, 96)
+    sample = DetDataSample(metainfo=dict(img_shape=(64, 96), batch_input_shape=(64, 96)))
+    with torch.no_grad():
+        logits, boxes = detector(images, [sample, sample], mode='tensor')
+    found = session(images.numpy(), np.array([[64, 96]] * 2, np.float32))
+    assert list(found) == ['logits', 'relative_boxes']
+    for name, wanted in (('logits', logits[-1]), ('relative_boxes', boxes[-1])):
+        apart = np.abs(found[name] - wanted.numpy())
+        assert np.median(apart) < 0.01  # weights have 16 bits, which may change the choice
 
 
 def test_what_it_has_not_is_refused(model: tuple[Config, Path], tmp_path: Path) -> None:
     config, checkpoint = model
+    out = tmp_path / 'a.onnx'
     with pytest.raises(ValueError, match='one height and width, on which its attention depends'):
-        export(config, str(checkpoint), tmp_path / 'a.onnx', multiple=32)
+        export(config, str(checkpoint), out, multiple=32)
+    with pytest.raises(ValueError, match='post to be one of nms, raw for a detection model'):
+        export(config, str(checkpoint), out, post='decoded')
+    with pytest.raises(ValueError, match=r'int8 is for single-stage detectors .*, got RTDETR'):
+        export(config, str(checkpoint), out, precision='int8', data='data')
+    with pytest.raises(ValueError, match='to the size of the file, 128 × 96 pixels, got'):
+        export(config, str(checkpoint), out, size=(96, 128))
+    padded = copy.deepcopy(config)
+    (resize,) = (s for s in padded.test_dataloader.dataset.pipeline if s.type == 'Resize')
+    resize.keep_ratio = True
+    with pytest.raises(ValueError, match='RTDETR does not support padding'):
+        export(padded, str(checkpoint), out, size=(96, 96))
     with pytest.raises(ValueError, match=r'RTDETR cannot be exported as torch, .*try onnx'):
         export(config, str(checkpoint), tmp_path / 'a.pt2', format='torch')
+    assert not list(tmp_path.iterdir())

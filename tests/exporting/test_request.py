@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
@@ -100,8 +101,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         ('bifpn', dict(size=(64.0, 64)), r'two integers of at least 1, got \(64\.0, 64\)'),
         ('mask_rcnn', dict(multiple=128), 'MaskRCNN is exported with one height and width'),
         ('mask_rcnn', dict(precision='int8'), 'int8 is for single-stage .*, got MaskRCNN'),
-        ('mask_rcnn', dict(format='torch'), 'masks, second stage or queries are .*try onnx or op'),
+        ('mask_rcnn', dict(format='torch'), 'masks, second stage or queries .try onnx or op'),
         ('retinanet', dict(precision='int8', post='raw'), 'int8 needs predictions, .* post raw'),
+        ('retinanet', dict(size=(np.int64(70), np.int64(64))), 'multiples of 32, got 70 × 64'),
         ('retinanet', dict(multiple=96), 'to be 32, 64, or a multiple of 128, the coarsest .* 96'),
         (
             'retinanet',

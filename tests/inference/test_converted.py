@@ -162,6 +162,8 @@ def test_padding() -> None:
     stretched = dict(scale=[640, 320], keep_ratio=False)
     assert converted.pads_alike(square, replace(METADATA, size=[320, 640], resize=stretched))
     assert not converted.pads_alike(square, replace(METADATA, size=[640, 640], resize=stretched))
+    other = dict(type='FixScaleResize', scale=640, keep_ratio=False)
+    assert not converted.pads_alike(square, replace(METADATA, size=[640, 640], resize=other))
     square.model.data_preprocessor.pad_size_divisor = 1
     assert not converted.pads_alike(square, replace(METADATA, size=[320, 320]))
 

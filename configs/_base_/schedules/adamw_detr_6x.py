@@ -12,7 +12,10 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=0.0001, weight_decay=0.0001),
     clip_grad=dict(max_norm=0.1, norm_type=2),
     paramwise_cfg=dict(
-        norm_decay_mult=0, bypass_duplicate=True, custom_keys=dict(backbone=dict(lr_mult=0.1))
+        norm_decay_mult=0,
+        bias_decay_mult=0,
+        bypass_duplicate=True,
+        custom_keys=dict(backbone=dict(lr_mult=0.1)),
     ),
 )
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -31,9 +31,6 @@ def set_length(config: Config, flag: str, new: Length) -> None:
         ValueError: The config cannot be trained for such a length.
     """
     change = LengthChange(flag, training_length(config, flag), new)
-    if new == change.old:
-        note(f'{flag}: {UNCHANGED}')
-        return
     dropped = scale_schedules(config, change)
     unchanged = scale_hooks(config, change)
     scale_heads(config, change)
@@ -108,6 +105,8 @@ def _tell(config: Config, change: LengthChange, dropped: list[str], unchanged: l
     loop, new = config.train_cfg, change.new
     old = str(change.old) if change.converts else f'{change.old.count:,}'
     line = f'{change.flag}: {new} in place of {old}; schedules and hooks scale with it'
+    if new == change.old:
+        line = f'{change.flag}: {UNCHANGED}'
     if config.get('val_dataloader') and config.get('val_cfg'):
         every = new.unit if loop.val_interval == 1 else plural(loop.val_interval, new.unit)
         end = '' if loop.val_interval == 1 else ', and at the end'
