@@ -94,9 +94,9 @@ def main(args: argparse.Namespace) -> None:
     if is_exported(args.config):
         raise ValueError(NO_GRADIENTS)
     checkpoint, sources = words_of(args, needed=False)
-    check_sources(sources)
     settings = settings_of(args, PREDICT)
     config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
+    check_sources(sources)
     if not sources:
         if args.out:
             raise ValueError(f'expected images or folders to draw into --out {args.out}')

@@ -138,9 +138,9 @@ def open_checkpoint(args: argparse.Namespace) -> tuple[Predictor, list[str], str
 
     tiling = tiling_of(args)
     checkpoint, sources = words_of(args)
-    check_sources(sources)
     settings = settings_of(args, PREDICT)
     config = load_config(args.config, options=args.cfg_options, splits=('val',), settings=settings)
+    check_sources(sources)
     predictor = Predictor(
         config,
         checkpoint,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 
+from mmengine.registry import init_default_scope
 from mmseg.models.decode_heads import FCNHead
 from mmseg.models.losses import CrossEntropyLoss
 
 
 def test_a_head_is_built_without_warnings() -> None:
+    init_default_scope('mmseg')
     losses = [
         dict(type='CrossEntropyLoss', loss_name=f'loss_{name}', avg_non_ignore=True)
         for name in ('a', 'b')

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from mmdet.registry import TASK_UTILS
+from mmengine.registry import init_default_scope
 
 from effnet_dense.exporting.onnx_file import to_onnx
 from effnet_dense.exporting.priors import Priors
@@ -38,6 +39,11 @@ GENERATORS = [
         ratios=[[2], [2, 3], [2]],
     ),
 ]
+
+
+@pytest.fixture(autouse=True)
+def scope() -> None:
+    init_default_scope('mmdet')
 
 
 @pytest.mark.parametrize('config', GENERATORS, ids=lambda config: config['type'])
