@@ -56,7 +56,7 @@ def test_label_maps(files: Files, tmp_path: Path) -> None:
 
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(litert_format, 'check', lambda *_: None)
-    out, reason = tmp_path / 'a.tflite', 'cannot be exported as litert, whose files end with priors'
+    out, reason = tmp_path / 'a.tflite', 'cannot be exported as litert, whose files stop at the pr'
     for config, name in ((rtmdet(), 'RTMDet'), (mask_rcnn(), 'MaskRCNN')):
         checkpoint = str(saved(config, tmp_path / 'x.pth'))
         with pytest.raises(ValueError, match=f'^{name} {reason}'):

@@ -60,7 +60,7 @@ def test_mistakes(tmp_path: Path) -> None:
     config = mask_rcnn()
     checkpoint = str(saved(config, tmp_path / 'x.pth'))
     with pytest.raises(
-        ValueError, match=r'^MaskRCNN cannot be exported as torch, whose files end '
+        ValueError, match=r'^MaskRCNN cannot be exported as torch, whose files stop '
     ):
         export(config, checkpoint, out, format='torch')
     assert not out.exists()
