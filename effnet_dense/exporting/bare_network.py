@@ -6,7 +6,6 @@ Shapes: N images of H × W pixels, C classes.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import math
 import os
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from effnet_dense.models import EfficientNet, EfficientNetClassifier
 from effnet_dense.models.layers import DEFAULT_NORM
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.scaling import FAMILIES
+from effnet_dense.utils.digests import sha256_of
 from effnet_dense.utils.shipped import shipped_configs
 from effnet_dense.utils.urls import public_name
 from effnet_dense.weights import fetch, load_weights, source_info
@@ -112,7 +112,7 @@ class BareNetwork:
             pipeline=[],
             preprocessor={},
             checkpoint=public_name(name) if '://' in name else Path(name).name,
-            sha256=hashlib.sha256(file.read_bytes()).hexdigest() if file else '',
+            sha256=sha256_of(file) if file else '',
             version=__version__,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from effnet_dense.exporting.tasks import detector_task, label_rules_of, masks_of
 from effnet_dense.inference.predictor import Predictor
 from effnet_dense.models import RTDETR
 from effnet_dense.runtimes.metadata import Metadata
+from effnet_dense.utils.digests import sha256_of
 
 OUTPUTS = {
     'boxes': 'x1, y1, x2, y2 in pixels of the input, (N, M, 4)',
@@ -126,7 +126,7 @@ class Trained:
             pipeline=_plain(steps),
             preprocessor=_plain(dict(preprocessor)),
             checkpoint=self._checkpoint.name,
-            sha256=hashlib.sha256(self._checkpoint.read_bytes()).hexdigest(),
+            sha256=sha256_of(self._checkpoint),
             version=__version__,
             masks=masks_of(self.model) if detects else None,
             panoptic=panoptic_of(self.model) if detects else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from effnet_dense.engine.size_tuples import use_size_tuples
 from effnet_dense.inference.exported import ExportedModel
 from effnet_dense.runtimes.metadata import Metadata
 from effnet_dense.runtimes.session import is_exported
+from effnet_dense.utils.digests import sha256_of
 
 TEMPLATES = {
     'detection': 'effnet_lite0_retinanet_finetune',
@@ -73,7 +73,7 @@ def config_of_file(path: Path, metadata: Metadata, data: Any) -> Path | Config:
     folder = path.absolute().parent
     trained = folder / metadata.checkpoint if metadata.checkpoint else None
     if is_run(folder) and trained is not None and trained.is_file():
-        if metadata.sha256 in ('', _digest(trained)):  # '': of a file without a checkpoint
+        if metadata.sha256 in ('', sha256_of(trained)):  # '': of a file without a checkpoint
             print_log(f'{path}: dataset and metric are those of the training in {folder}')
             return folder
         reason = f'was exported from another {trained.name} than that in {folder}'
@@ -86,11 +86,6 @@ def config_of_file(path: Path, metadata: Metadata, data: Any) -> Path | Config:
     if metadata.task not in TEMPLATES:
         raise ValueError(f'{path}: a {metadata.task} model needs a config before the file')
     return _from_template(path, metadata)
-
-
-def _digest(path: Path) -> str:
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def _from_template(path: Path, metadata: Metadata) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from effnet_dense.utils.digests import sha256_of
 from effnet_dense.utils.urls import public_name, split_url
 from effnet_dense.weights.sources import (
     DETECTOR_SCHEMES,
@@ -82,7 +82,7 @@ def _download(url: str, sha256: str | None, detector: bool = False) -> Path:
         )
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
     path = folder / cache_name(name, expected)
-    if path.is_file() and _sha256(path).startswith(expected):
+    if path.is_file() and sha256_of(path).startswith(expected):
         return path
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -117,14 +117,9 @@ def _offline(url: str, error: Exception, instead: str = SCRATCH_HINT) -> Connect
 
 
 def _check_hash(path: Path, expected: str) -> None:
-    actual = _sha256(path)
+    actual = sha256_of(path)
     if not actual.startswith(expected.lower()):
         raise ValueError(f'{path} has sha256 {actual}, expected {expected}')
-
-
-def _sha256(path: Path) -> str:
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def _hash_in_name(name: str) -> str | None:

@@ -21,23 +21,15 @@ from effnet_dense.settings import Settings
 from tests.helpers.build import FOLDER, build
 from tests.helpers.model_checks import check_step
 from tests.helpers.tiny import as_arguments, write_data
+from tests.helpers.tiny_models import SMALL_RTDETR
 from tests.helpers.tool import call
 
 NAME = 'effnet_b3_rtdetr_coco'
-SMALL = {
-    'model.num_queries': 20,
-    'model.test_cfg.max_per_img': 20,
-    'model.decoder.num_layers': 2,
-    'model.neck.expansion': 0.25,
-    'model.neck.layer_cfg.ffn_cfg.feedforward_channels': 32,
-    'model.decoder.layer_cfg.ffn_cfg.feedforward_channels': 32,
-}
-"""`--cfg-options` for few layers and queries."""
 
 
 def load(side: int = 64, **kwargs: Any) -> Config:
     settings = Settings(backbone='lite0', weights='none', image_size=(side, side), batch_size=2)
-    return load_config(FOLDER / f'{NAME}.py', settings=settings, options=SMALL, **kwargs)
+    return load_config(FOLDER / f'{NAME}.py', settings=settings, options=SMALL_RTDETR, **kwargs)
 
 
 def test_neck_and_head_fit_the_backbone() -> None:
@@ -81,7 +73,7 @@ def test_trains_tests_and_predicts_on_a_data_folder(tmp_path: Path, quiet_logger
     data = write_data(tmp_path / 'data')
     words = ['--data', data, '--work-dir', tmp_path / 'run', '--backbone', 'lite0']
     words += ['--weights', 'none', '--image-size', 64, '--epochs', 1, '--batch-size', 2]
-    assert call('train', NAME, *words, '--workers', 0, *as_arguments(SMALL)) == 0
+    assert call('train', NAME, *words, '--workers', 0, *as_arguments(SMALL_RTDETR)) == 0
     (log,) = (tmp_path / 'run').glob('*/vis_data/scalars.json')
     lines = [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines()]
     assert all(math.isfinite(line['loss_cls']) for line in lines if 'loss' in line)

@@ -19,17 +19,9 @@ from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.settings import Settings
 from tests.helpers.exported_models import IMAGES, same_detections
-from tests.helpers.tiny_models import CLASSES, saved
+from tests.helpers.tiny_models import CLASSES, SMALL_RTDETR, saved
 
-SMALL = {
-    'model.num_queries': 20,
-    'model.test_cfg.max_per_img': 20,
-    'model.decoder.num_layers': 2,
-    'model.neck.expansion': 0.25,
-    'model.neck.layer_cfg.ffn_cfg.feedforward_channels': 32,
-    'model.decoder.layer_cfg.ffn_cfg.feedforward_channels': 32,
-    'model.bbox_head.num_classes': len(CLASSES),
-}
+SMALL = {**SMALL_RTDETR, 'model.bbox_head.num_classes': len(CLASSES)}
 
 
 @pytest.fixture(scope='module')

@@ -21,6 +21,16 @@ SMALL = as_arguments(
 )
 CLASSES = ('square', 'bar', 'ring')
 
+SMALL_RTDETR = {
+    'model.num_queries': 20,
+    'model.test_cfg.max_per_img': 20,
+    'model.decoder.num_layers': 2,
+    'model.neck.expansion': 0.25,
+    'model.neck.layer_cfg.ffn_cfg.feedforward_channels': 32,
+    'model.decoder.layer_cfg.ffn_cfg.feedforward_channels': 32,
+}
+"""`--cfg-options` for few layers and queries."""
+
 
 def detector() -> Config:
     """Return the config of a narrow RetinaNet for 64-pixel images."""
