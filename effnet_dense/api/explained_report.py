@@ -28,7 +28,7 @@ def explain_report(
 
     Returns:
         The page. Images that are no longer readable, and those in which nothing was found, have
-        no maps.
+        no maps, and lose those of an earlier call.
 
     Raises:
         FileNotFoundError: There is no report of a detector or segmentor.
@@ -42,8 +42,8 @@ def explain_report(
             except (OSError, ValueError) as error:
                 line = f'cannot explain {path}: {error}'
                 print_log(f'skipped: {one_line(line)}', logger='current', level=logging.WARNING)
+                write_maps(work_dir, name, None)
                 continue
             drawn = draw_maps(image, explainer(image, top, score_thr)[1])
-            if drawn is not None:
-                write_maps(work_dir, name, drawn[..., ::-1])
+            write_maps(work_dir, name, None if drawn is None else drawn[..., ::-1])
     return write_page(work_dir)

@@ -98,7 +98,7 @@ def parser(prog: str | None = None) -> Parser:
     )
     add(
         '--overlap',
-        type=score,
+        type=float,
         metavar='SHARE',
         help='of neighbouring tiles, at most 0.9 (default: 0.2): objects smaller than the overlap '
         'are complete in one of them',

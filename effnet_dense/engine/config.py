@@ -93,6 +93,10 @@ def check_source(name: str | Path) -> None:
         try:
             find_config(name)
         except FileNotFoundError as error:
+            if '://' in str(name):
+                raise FileNotFoundError(
+                    f'{name} names weights: expected the config of their model before them'
+                ) from None
             raise FileNotFoundError(
                 f'no work folder or checkpoint {str(name)!r}, and {error}'
             ) from None

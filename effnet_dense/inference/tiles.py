@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 from mmdet.models.detectors import BaseDetector
 
-from effnet_dense.engine.checks.numbers import check_share
-
 Window = tuple[int, int, int, int]
 """x1, y1, x2, y2 in pixels."""
 
@@ -38,9 +36,8 @@ class Tiling(NamedTuple):
         """
         if not isinstance(self.side, Integral) or self.side < 32:
             raise ValueError(f'expected tiles of at least 32 whole pixels, got {self.side!r:.60}')
-        check_share('overlap', self.overlap)
-        if self.overlap > 0.9:
-            raise ValueError(f'expected an overlap of at most 0.9, got {self.overlap}')
+        if not 0 <= self.overlap <= 0.9:
+            raise ValueError(f'expected an overlap from 0 to 0.9, got {self.overlap}')
 
     def windows(self, height: int, width: int) -> list[Window]:
         """Return the tiles of an image, row by row; none if it is no larger than one."""

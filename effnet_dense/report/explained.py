@@ -10,6 +10,7 @@ from effnet_dense.report.detection import Detections
 from effnet_dense.report.ranking import best_and_worst
 from effnet_dense.report.segmentation import Segments
 from effnet_dense.report.store import load_arrays, report_folder
+from effnet_dense.utils.outputs import is_ours, release
 
 
 def shown_images(work_dir: str | Path) -> dict[str, Path]:
@@ -42,12 +43,17 @@ def map_file(folder: Path, name: str) -> Path:
     return folder / 'images' / f'{name}_maps.jpg'
 
 
-def write_maps(work_dir: str | Path, name: str, drawn: ImageArray) -> None:
+def write_maps(work_dir: str | Path, name: str, drawn: ImageArray | None) -> None:
     """Write an image's maps for the page, which shows them when it is written again.
 
     Args:
         work_dir: The work folder.
         name: A key of `shown_images`.
-        drawn: (H, W, 3) uint8, RGB.
+        drawn: (H, W, 3) uint8, RGB; None: there are none, and earlier ones are removed.
     """
-    panels.write_jpeg(map_file(report_folder(work_dir), name), drawn)
+    file = map_file(report_folder(work_dir), name)
+    if drawn is not None:
+        panels.write_jpeg(file, drawn)
+    elif is_ours(file):
+        file.unlink(missing_ok=True)
+        release(file)

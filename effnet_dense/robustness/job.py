@@ -10,14 +10,14 @@ from typing import Any
 from mmengine.config import Config
 from rich.progress import Progress, TaskID
 
-from effnet_dense.data.transforms.corruption import Corrupt
+from effnet_dense.data.transforms.corruption import SMALLEST, Corrupt
 from effnet_dense.engine.outputs import check_run
 from effnet_dense.report.about import versions
 from effnet_dense.report.store import save_json
 from effnet_dense.robustness.attacker import Attacker
 from effnet_dense.robustness.figures import Figures, Metrics, chosen_metric
 from effnet_dense.robustness.page import output_files, write_robustness
-from effnet_dense.robustness.pictures import draw_pictures
+from effnet_dense.robustness.pictures import draw_pictures, picture_files
 from effnet_dense.robustness.request import Request
 from effnet_dense.robustness.session import Session
 from effnet_dense.robustness.text import shown, values_line
@@ -50,10 +50,13 @@ def stress(config: Config, checkpoint: str, request: Request, out: str | Path) -
     """
     out = Path(out)
     check_folder(out)
-    check_run(config, ('test',), [out], [*output_files(out), out / JSON])
+    files = [*output_files(out), *picture_files(request, out), out / JSON]
+    check_run(config, ('test',), [out], files)
     for name in request.corruptions[:1]:
         Corrupt(name)  # whether the package is there, before anything is loaded
     session = Session(config, checkpoint, request.max_images)
+    if request.corruptions:
+        _check_sizes(session)
     if request.attacks:
         _check_attackable(session)
     facts = _facts(session, checkpoint, request)
@@ -98,6 +101,23 @@ def _evaluate(session: Session, request: Request, progress: _Progress) -> Iterat
         figures.attacked[attack] = changed
         info(f'{attack}: {values_line(figures.name, figures.by_epsilon(attack))}')
         yield figures
+
+
+def _check_sizes(session: Session) -> None:
+    """Check the sizes of images that are known without loading them, as those of COCO's JSON.
+
+    Raises:
+        ValueError: One is too small to be corrupted.
+    """
+    dataset: Any = session.loader().dataset
+    for info in map(dataset.get_data_info, range(len(dataset))):
+        width, height = info.get('width', SMALLEST), info.get('height', SMALLEST)
+        if min(width, height) < SMALLEST:
+            raise ValueError(
+                f'{info["img_path"]}: corruptions are for sides of at least {SMALLEST} pixels, got '
+                f'an image of {width} × {height}: leave it out of the test data, or corruptions '
+                'out (--corruptions none)'
+            )
 
 
 def _check_attackable(session: Session) -> None:

@@ -27,6 +27,15 @@ FOLDER = 'stress_images'
 GREY = 127.5
 
 
+def picture_files(request: Request, out: Path) -> list[Path]:
+    """List the files that `draw_pictures` writes at most."""
+    if not request.pictures:
+        return []
+    names = [*request.corruptions]
+    names += [f'{name}_{at + 1}' for name in request.attacks for at in range(request.pictures)]
+    return [out / FOLDER / f'{name}.jpg' for name in names]
+
+
 def draw_pictures(session: Session, request: Request, figures: Figures, out: Path) -> list[Gallery]:
     """Draw predictions on one image under each corruption, and on some attacked images.
 
@@ -84,7 +93,8 @@ def _attacked(
     attacker = Attacker(session.model, attack, epsilon, request.pgd_steps, request.seed)
     dataset: Any = session.loader(truth_first=True).dataset
     overlays = []
-    for index in track(spread(len(dataset), request.pictures), f'drawing {attack}'):
+    chosen = track(spread(len(dataset), request.pictures), f'drawing {attack}')
+    for place, index in enumerate(chosen, 1):
         batch = pseudo_collate([dataset[index]])
         clean, changed, _ = attacker.attacked(batch)
         (before,), (after,) = session.step(batch), attacker.step(batch)
@@ -95,7 +105,7 @@ def _attacked(
         large = [panels.resize(each, before.ori_shape[:2]) for each in (*images, shift)]
         drawn = [_drawn(drawer, large[0], before), _drawn(drawer, large[1], after)]
         small = panels.resize(large[2], drawn[0].shape[:2])
-        file = folder / f'{attack}_{index}.jpg'
+        file = folder / f'{attack}_{place}.jpg'
         panels.write_jpeg(file, panels.side_by_side([*drawn, small]), quality=92)
         score = figures.by_epsilon(attack)[epsilon]
         overlays.append(Overlay(file, Path(str(before.img_path)).name, score, ''))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
@@ -63,6 +64,8 @@ class Session:
         check_data_files(config, ('test',))
         use_classes_of(config, checkpoint)
         self.runner: Runner = build_runner(config)
+        # Only a run has its averages; the weights of a checkpoint are the averaged ones already.
+        self.runner._hooks = [hook for hook in self.runner.hooks if not isinstance(hook, EMAHook)]
         with quiet_libraries():
             self.runner._test_loop = self.runner.build_test_loop(self.runner._test_loop)
             self.runner.load_or_resume()

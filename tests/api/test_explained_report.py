@@ -31,6 +31,10 @@ def test_the_page_shows_maps_below_its_images(
     text = page.read_text(encoding='utf-8')
     assert text.count('<img') == before + 2
     assert text.count('below: what the predictions rest on') == 2
+    # No score is that high: the maps of the first call would be of other predictions.
+    assert main([*words[:-3], '1', '--top', '2']) == 0
+    assert not list((folder / 'report' / 'images').glob('*_maps.jpg'))
+    assert page.read_text(encoding='utf-8').count('<img') == before
 
 
 def test_a_folder_without_an_evaluation(

@@ -81,8 +81,10 @@ def test_mistakes(tmp_path: Path) -> None:
         (Tiling(64.5), 'whole pixels, got 64.5'),  # type: ignore[arg-type]
         (Tiling('64'), "whole pixels, got '64'"),  # type: ignore[arg-type]
         (640, r'such as Tiling\(640, overlap=0.2\), got 640'),
-        (Tiling(64, 0.95), 'at most 0.9, got 0.95'),
-        (Tiling(64, 1.5), 'overlap'),
+        (Tiling(64, 0.95), 'from 0 to 0.9, got 0.95'),
+        (Tiling(64, 1.5), 'expected an overlap from 0 to 0.9, got 1.5'),
+        (Tiling(64, -0.1), 'expected an overlap from 0 to 0.9, got -0.1'),
+        (Tiling(64, float('nan')), 'from 0 to 0.9, got nan'),
         (Tiling(64), r"mode='slide', .*got EncoderDecoder"),
     ):
         with pytest.raises(ValueError, match=match):

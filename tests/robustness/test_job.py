@@ -60,9 +60,53 @@ def test_a_detector(
     # A second run draws less, and removes what it does not draw.
     again = [*given, '--corruptions', 'none', *QUICK, '--max-images', 1, *as_arguments(VALUES)]
     assert call('robustness', *again, '--attacks', 'fgsm') == 0
-    assert [path.name for path in (out / 'stress_images').glob('*.jpg')] == ['fgsm_0.jpg']
+    assert [path.name for path in (out / 'stress_images').glob('*.jpg')] == ['fgsm_1.jpg']
     once = json.loads((out / 'robustness.json').read_text(encoding='utf-8'))
     assert once['images'] == 1 and once['mPC'] is None and once['corruptions'] == {}
+
+
+def test_averages_of_weights_are_those_of_the_checkpoint(checkpoint: Path, tiny_data: Path) -> None:
+    averages = [dict(type='EMAHook', momentum=0.1)]
+    plain, averaged = (
+        _session(checkpoint, tiny_data, **each) for each in ({}, {'custom_hooks': averages})
+    )
+    assert plain.model.state_dict().keys() == averaged.model.state_dict().keys()
+    for name, value in plain.model.state_dict().items():
+        torch.testing.assert_close(averaged.model.state_dict()[name], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('name', ['stress_images/fog.jpg', 'stress_images/fgsm_1.jpg'])
+def test_foreign_files_are_found_first(
+    name: str,
+    checkpoint: Path,
+    tiny_data: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Session, 'evaluate', None)
+    file = tmp_path / 'robustness' / name
+    file.parent.mkdir(parents=True)
+    file.write_text('mine')
+    given = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path]
+    assert call('robustness', *given, '--corruptions', 'fog', *QUICK, *as_arguments(VALUES)) == 2
+    assert 'refusing to replace' in capfd.readouterr().err
+    assert file.read_text() == 'mine'
+
+
+def test_small_images_are_found_first(
+    checkpoint: Path,
+    tiny_data: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Session, 'evaluate', None)
+    monkeypatch.setattr('effnet_dense.robustness.job.SMALLEST', 65)
+    given = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path]
+    words = ['--corruptions', 'fog', '--attacks', 'none', *as_arguments(VALUES)]
+    assert call('robustness', *given, *words) == 2
+    assert 'at least 65 pixels, got an image of 64 × 64: leave it out' in capfd.readouterr().err
 
 
 @pytest.mark.parametrize('attack', ['fgsm', 'pgd'])

@@ -74,16 +74,21 @@ class AugMix(BaseTransform):
         self.width, self.depth, self.alpha, self.prob = width, tuple(depth), alpha, prob
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Change a sample's image (H, W, 3) uint8, BGR.
+        """Change a sample's image (H, W, 3) in BGR, of uint8 or of integers from 0 to 255.
+
+        The image is of uint8 then, changed or not. mmdet's `CopyPaste` makes int64.
 
         Raises:
-            ValueError: An image of another type or shape.
+            ValueError: An image of other values or another shape; the message names the file.
         """
         image = results['img']
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        fits = image.ndim == 3 and image.shape[2] == 3 and np.issubdtype(image.dtype, np.integer)
+        if not fits or (image.size and (image.min() < 0 or image.max() > 255)):
             raise ValueError(
-                f'expected an image (H, W, 3) of uint8, got {image.shape} of {image.dtype}'
+                f'{results.get("img_path")}: AugMix expects an image (H, W, 3) of integers from 0 '
+                f'to 255, got {image.shape} of {image.dtype}'
             )
+        image = results['img'] = image.astype(np.uint8, copy=False)
         draw = np.random.default_rng(np.random.randint(0, 2**32, 4, dtype=np.uint32))
         if draw.random() >= self.prob:
             return results

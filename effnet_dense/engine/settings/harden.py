@@ -34,10 +34,18 @@ def set_harden(config: Config, on: bool) -> None:
         on: False leaves the config's own choice.
 
     Raises:
-        ValueError: No pipeline of the training packs its samples.
+        ValueError: No pipeline of the training packs its samples, or its images do not have three
+            channels.
     """
     if not on:
         return
+    backbone = (config.get('model') or {}).get('backbone') or {}
+    if (channels := backbone.get('in_channels', 3)) != 3:
+        raise refusal(
+            '--harden',
+            f'model.backbone.in_channels is {channels}, and AugMix is for images of three channels',
+            'leave it out',
+        )
     hooks = config.get('custom_hooks') or []
     switched = [hook for hook in hooks if isinstance(hook, dict) and 'switch_pipeline' in hook]
     pipelines = [*_pipelines((config.get('train_dataloader') or {}).get('dataset'))]

@@ -69,6 +69,26 @@ def test_bad_arguments(arguments: dict[str, Any], match: str) -> None:
         AugMix(**arguments)
 
 
-def test_other_images_are_refused() -> None:
-    with pytest.raises(ValueError, match=r'got \(8, 8, 3\) of float32'):
-        AugMix()(dict(img=np.zeros((8, 8, 3), np.float32)))
+def test_integers_become_uint8() -> None:
+    """mmdet's CopyPaste makes int64; Albumentations, which may follow, takes uint8."""
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3))
+    for prob in (0.0, 1.0):
+        np.random.seed(0)
+        made = AugMix(prob=prob)(dict(img=image))['img']
+        np.random.seed(0)
+        expected = AugMix(prob=prob)(dict(img=image.astype(np.uint8)))['img']
+        assert made.dtype == np.uint8 and np.array_equal(made, expected)
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((8, 8), np.uint8),
+        np.full((8, 8, 3), 256),
+        np.full((8, 8, 3), -1),
+    ],
+)
+def test_other_images_are_refused(image: Any) -> None:
+    with pytest.raises(ValueError, match=r'^a\.jpg: AugMix expects .* got \(8, 8.* of '):
+        AugMix()(dict(img=image, img_path='a.jpg'))

@@ -45,6 +45,14 @@ def test_pipelines_of_wrappers_and_hooks() -> None:
     assert names(config.train_dataloader.dataset.dataset.pipeline) == ['LoadImageFromFile']
 
 
+def test_grey_images_are_refused() -> None:
+    steps = [dict(type='PackDetInputs')]
+    model = dict(backbone=dict(in_channels=1))
+    config = Config(dict(model=model, train_dataloader=dict(dataset=dict(pipeline=steps))))
+    with pytest.raises(ValueError, match=r'--harden: model\.backbone\.in_channels is 1, and'):
+        set_harden(config, True)
+
+
 def test_without_packing_it_is_refused() -> None:
     config = Config(dict(train_dataloader=dict(dataset=dict(pipeline=[dict(type='Resize')]))))
     with pytest.raises(ValueError, match=r'--harden: no pipeline .* add effnet_dense\.AugMix'):
