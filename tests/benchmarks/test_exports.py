@@ -60,13 +60,9 @@ def test_a_format_that_is_not_installed_is_absent(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ('name', 'precision'), [('rtmdet', 'fp32'), ('mask_rcnn', 'int8-weights'), ('panoptic', 'fp32')]
-)
+@pytest.mark.parametrize(('name', 'precision'), [('rtmdet', 'int8-weights'), ('panoptic', 'fp32')])
 def test_small_models(name: str, precision: str, tmp_path: Path) -> None:
-    config = rtmdet() if name == 'rtmdet' else mask_rcnn()
-    if name == 'panoptic':
-        config = mask_rcnn('effnet_b3_panoptic_fpn_coco')
+    config = rtmdet() if name == 'rtmdet' else mask_rcnn('effnet_b3_panoptic_fpn_coco')
     model = subject(config, images(), tmp_path)
     found = compare(model, 'onnx', precision, (1, 3), tmp_path)
     assert found.total > 20 and found.validated

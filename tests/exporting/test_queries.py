@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,10 +13,12 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from torch import nn
 
 from effnet_dense.engine.config import load_config
-from effnet_dense.exporting import export
+from effnet_dense.exporting import export, stages
 from effnet_dense.exporting.formats import write
+from effnet_dense.exporting.onnx_file import to_onnx
 from effnet_dense.inference import Predictor
 from effnet_dense.runtimes.onnx_session import OnnxSession
 from effnet_dense.settings import Settings
@@ -37,6 +41,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, Path]:
             values.normal_(0, 0.3)
     torch.save(content, path)
     return config, path
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _traced_once() -> Iterator[None]:
+    """Trace the network, which takes most of the time, for the first file only."""
+    found: dict[type, onnx.ModelProto] = {}
+
+    def trace(module: nn.Module, *given: Any) -> onnx.ModelProto:
+        if type(module) not in found:
+            found[type(module)] = to_onnx(module, *given)
+        return copy.deepcopy(found[type(module)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, 'to_onnx', trace)
+        yield
 
 
 @pytest.mark.slow
