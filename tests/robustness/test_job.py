@@ -87,11 +87,11 @@ def test_foreign_files_are_found_first(
     monkeypatch.setattr(Session, 'evaluate', None)
     file = tmp_path / 'robustness' / name
     file.parent.mkdir(parents=True)
-    file.write_text('mine')
+    file.write_bytes(b'mine')
     given = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path]
     assert call('robustness', *given, '--corruptions', 'fog', *QUICK, *as_arguments(VALUES)) == 2
     assert 'refusing to replace' in capfd.readouterr().err
-    assert file.read_text() == 'mine'
+    assert file.read_bytes() == b'mine'
 
 
 def test_small_images_are_found_first(
