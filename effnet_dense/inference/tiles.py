@@ -7,7 +7,7 @@ whole image (slicing-aided inference, Akyon et al. 2022, arXiv:2202.06934).
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from mmdet.models.detectors import BaseDetector
@@ -36,8 +36,8 @@ class Tiling(NamedTuple):
         """
         if not isinstance(self.side, Integral) or self.side < 32:
             raise ValueError(f'expected tiles of at least 32 whole pixels, got {self.side!r:.60}')
-        if not 0 <= self.overlap <= 0.9:
-            raise ValueError(f'expected an overlap from 0 to 0.9, got {self.overlap}')
+        if not isinstance(self.overlap, Real) or not 0 <= self.overlap <= 0.9:
+            raise ValueError(f'expected an overlap from 0 to 0.9, got {self.overlap!r:.60}')
 
     def windows(self, height: int, width: int) -> list[Window]:
         """Return the tiles of an image, row by row; none if it is no larger than one."""

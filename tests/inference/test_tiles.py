@@ -85,6 +85,7 @@ def test_mistakes(tmp_path: Path) -> None:
         (Tiling(64, 1.5), 'expected an overlap from 0 to 0.9, got 1.5'),
         (Tiling(64, -0.1), 'expected an overlap from 0 to 0.9, got -0.1'),
         (Tiling(64, float('nan')), 'from 0 to 0.9, got nan'),
+        (Tiling(64, '0.2'), "from 0 to 0.9, got '0.2'"),  # type: ignore[arg-type]
         (Tiling(64), r"mode='slide', .*got EncoderDecoder"),
     ):
         with pytest.raises(ValueError, match=match):
