@@ -102,13 +102,13 @@ def test_unknown_names(source: str, message: str) -> None:
 def cells(row: CocoDetector) -> list[str]:
     """A row's cells in the documentation."""
     images = {IMAGENET: "ImageNet's", HALF: '127.5'}[row.statistics]
-    border = ', black border' if row.pad_value else ''
+    border = 'black' if row.pad_value else 'mean'  # 0 is the mean, once normalised
     scale = '' if row.head == 'RetinaSepBNHead' else f'{row.anchor_scale}'
     return [
         f'`{row.source}`',
         f'`{row.config}`',
         f'{row.ap}',
-        f'{images}{border}',
+        f'{images} ({border})',
         row.padding,
         scale,
         f'`{row.file}-{row.sha256}.pth`',
