@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from rich.progress import Progress, TaskID
 
-from effnet_dense.data.transforms.corruption import SMALLEST, Corrupt
+from effnet_dense.data.transforms.corruption import SMALLEST, Corrupt, check_sides
 from effnet_dense.engine.outputs import check_run
 from effnet_dense.report.about import versions
 from effnet_dense.report.store import save_json
@@ -111,13 +111,13 @@ def _check_sizes(session: Session) -> None:
     """
     dataset: Any = session.loader().dataset
     for info in map(dataset.get_data_info, range(len(dataset))):
-        width, height = info.get('width', SMALLEST), info.get('height', SMALLEST)
-        if min(width, height) < SMALLEST:
+        try:
+            check_sides(info.get('height', SMALLEST), info.get('width', SMALLEST))
+        except ValueError as error:
             raise ValueError(
-                f'{info["img_path"]}: corruptions are for sides of at least {SMALLEST} pixels, got '
-                f'an image of {width} × {height}: leave it out of the test data, or corruptions '
-                'out (--corruptions none)'
-            )
+                f'{info["img_path"]}: {error}: leave it out of the test data, or corruptions out '
+                '(--corruptions none)'
+            ) from None
 
 
 def _check_attackable(session: Session) -> None:

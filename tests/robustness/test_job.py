@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,38 +76,42 @@ def test_averages_of_weights_are_those_of_the_checkpoint(checkpoint: Path, tiny_
         torch.testing.assert_close(averaged.model.state_dict()[name], value, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize('name', ['stress_images/fog.jpg', 'stress_images/fgsm_1.jpg'])
-def test_foreign_files_are_found_first(
-    name: str,
+@pytest.fixture
+def refusal(
     checkpoint: Path,
     tiny_data: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[], str]:
+    """What a stress test prints that is refused before its first evaluation."""
+
+    def refused() -> str:
+        monkeypatch.setattr(Session, 'evaluate', None)
+        given = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path]
+        words = ['--corruptions', 'fog', *QUICK, *as_arguments(VALUES)]
+        assert call('robustness', *given, *words) == 2
+        return capfd.readouterr().err
+
+    return refused
+
+
+@pytest.mark.parametrize('name', ['stress_images/fog.jpg', 'stress_images/fgsm_1.jpg'])
+def test_foreign_files_are_found_first(
+    name: str, tmp_path: Path, refusal: Callable[[], str]
 ) -> None:
-    monkeypatch.setattr(Session, 'evaluate', None)
     file = tmp_path / 'robustness' / name
     file.parent.mkdir(parents=True)
     file.write_bytes(b'mine')
-    given = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path]
-    assert call('robustness', *given, '--corruptions', 'fog', *QUICK, *as_arguments(VALUES)) == 2
-    assert 'refusing to replace' in capfd.readouterr().err
+    assert 'refusing to replace' in refusal()
     assert file.read_bytes() == b'mine'
 
 
 def test_small_images_are_found_first(
-    checkpoint: Path,
-    tiny_data: Path,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    refusal: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Session, 'evaluate', None)
-    monkeypatch.setattr('effnet_dense.robustness.job.SMALLEST', 65)
-    given = [DETECTOR, checkpoint, '--data', tiny_data, '--work-dir', tmp_path]
-    words = ['--corruptions', 'fog', '--attacks', 'none', *as_arguments(VALUES)]
-    assert call('robustness', *given, *words) == 2
-    assert 'at least 65 pixels, got an image of 64 × 64: leave it out' in capfd.readouterr().err
+    monkeypatch.setattr('effnet_dense.data.transforms.corruption.SMALLEST', 65)
+    assert 'at least 65 pixels, got an image of 64 × 64: leave it out' in refusal()
 
 
 @pytest.mark.parametrize('attack', ['fgsm', 'pgd'])

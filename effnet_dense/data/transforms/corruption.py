@@ -63,6 +63,19 @@ def check_severity(severity: Any) -> int:
     return int(severity)
 
 
+def check_sides(height: int, width: int) -> None:
+    """Check the size of an image in pixels.
+
+    Raises:
+        ValueError: It is too small to be corrupted.
+    """
+    if min(height, width) < SMALLEST:
+        raise ValueError(
+            f'corruptions are for sides of at least {SMALLEST} pixels, got an image of '
+            f'{width} × {height}'
+        )
+
+
 def corrupted(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> NDArray[np.uint8]:
     """Corrupt an image; numpy's global generator is left as it was.
 
@@ -91,12 +104,7 @@ def corrupted(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> 
         raise ValueError(
             f'corruptions are for images (H, W, 3) of uint8, got {image.shape} of {image.dtype}'
         )
-    if min(image.shape[:2]) < SMALLEST:
-        height, width = image.shape[:2]
-        raise ValueError(
-            f'corruptions are for sides of at least {SMALLEST} pixels, got an image of '
-            f'{width} × {height}'
-        )
+    check_sides(*image.shape[:2])
     corrupt = _package()
     words = np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(8)
     with _seeded(words), redirect_stdout(io.StringIO()):  # zoom_blur prints what it rounds
