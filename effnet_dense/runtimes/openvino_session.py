@@ -68,6 +68,7 @@ class OpenvinoSession(Session):
             raise ValueError(FOREIGN.format(path=xml))
         _check_weights(model, xml.with_suffix(WEIGHTS))
         self.metadata = Metadata.from_json(model.get_rt_info(RT_INFO).astype(str), str(xml))
+        _separate_weights(model, runtime)
         self._path, self._model = xml, model
         self._inputs = [value.get_any_name() for value in model.inputs]
         self._outputs = [value.get_any_name() for value in model.outputs]
@@ -99,6 +100,20 @@ class OpenvinoSession(Session):
                 raise ValueError(f'OpenVINO cannot run {where}{_reason(error)}') from error
             self._compiled[usual] = network
         return self._compiled[usual]
+
+
+def _separate_weights(model: Any, runtime: Any) -> None:
+    """Give each reader of 8-bit weights a constant of its own.
+
+    Heads share convolutions between levels, whose norms give each level scales of its own. From
+    one constant with several scales, OpenVINO 2026.4 computes such convolutions in float32 when it
+    compiles them for one shape.
+    """
+    for node in model.get_ops():
+        if node.get_type_name() != 'Constant' or node.get_element_type() != runtime.Type.i8:
+            continue
+        for reader in list(node.output(0).get_target_inputs())[1:]:
+            reader.replace_source_output(runtime.op.Constant(node.data).output(0))
 
 
 def network_file(path: str | os.PathLike[str]) -> Path:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from effnet_dense.exporting.openvino_file import save_openvino
 from effnet_dense.runtimes.openvino_session import OpenvinoSession
 from tests.helpers.exported_files import METADATA, identity_folder
 
@@ -33,6 +35,47 @@ def test_runs_any_number_of_images(folder: Path) -> None:
             np.testing.assert_array_equal(*last)
         last = found, images
     assert OpenvinoSession(folder / 'model.xml', threads=1).metadata == METADATA
+
+
+def shared_convolution() -> Any:
+    """Return 8-bit weights that two convolutions use, each with a scale of its own."""
+    import openvino
+    from openvino import opset13 as op
+
+    def in_8_bits(x: Any) -> Any:
+        low, high = np.float32(0), np.float32(1)
+        return op.fake_quantize(x, low, high, low, high, 256)
+
+    images = op.parameter([-1, 3, 32, 64], name='images')
+    images.output(0).set_names({'images'})
+    weights = np.random.default_rng(0).integers(-127, 127, (3, 3, 3, 3)).astype(np.int8)
+    shared, found = op.constant(weights), in_8_bits(images)
+    for scale in (1e-3, 2e-3):
+        factors = np.full((3, 1, 1, 1), scale, np.float32)
+        kernel = op.multiply(op.convert(shared, 'f32'), factors)
+        found = in_8_bits(op.relu(op.convolution(found, kernel, [1, 1], [1, 1], [1, 1], [1, 1])))
+    result = op.result(found)
+    result.output(0).set_names({'logits'})
+    return openvino.Model([result], [images], 'shared')
+
+
+def test_shared_weights_stay_in_8_bits_for_one_size(tmp_path: Path) -> None:
+    model = shared_convolution()
+    save_openvino(model, METADATA, tmp_path)
+    session = OpenvinoSession(tmp_path)
+    network = session._network(usual=True).get_runtime_model()
+    information = [node.get_rt_info() for node in network.get_ops()]
+    precisions = [
+        found['runtimePrecision'].astype(str)
+        for found in information
+        if found['layerType'].astype(str) == 'Convolution'
+    ]
+    assert len(precisions) == 2 and set(precisions) <= {'u8', 'i8'}
+    images = np.random.default_rng(1).random((3, 3, 32, 64), np.float32)
+    together = session(images)['logits']  # by the network for any number of images
+    assert together.std() > 0.05
+    for image, expected in zip(images, together, strict=True):
+        np.testing.assert_allclose(session(image[None])['logits'][0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
