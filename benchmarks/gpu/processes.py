@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -62,4 +63,5 @@ def _in_session(log: Path, function: Callable[..., Any], args: tuple[Any, ...]) 
     os.dup2(file.fileno(), 1)  # of other processes and C++, too
     os.dup2(file.fileno(), 2)
     sys.stdout = sys.stderr = file
+    faulthandler.enable(file)  # where a process was that C++ aborts
     function(*args)

@@ -27,6 +27,10 @@ def die() -> None:
     os._exit(3)
 
 
+def abort() -> None:
+    os.abort()
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process that has not ended; nobody may have collected a dead one."""
     stat = Path(f'/proc/{pid}/stat')
@@ -46,6 +50,11 @@ def test_a_spawned_process_imports_its_function(tmp_path: Path) -> None:
 def test_output_and_exit_code(tmp_path: Path) -> None:
     assert run_limited(60, True, tmp_path / 'log', die) == 'died, exit code 3'
     assert (tmp_path / 'log').read_text(encoding='utf-8') == 'last words\n'
+
+
+def test_the_stack_of_an_abort(tmp_path: Path) -> None:
+    assert run_limited(60, True, tmp_path / 'log', abort) == 'died, exit code -6'
+    assert ' in abort' in (tmp_path / 'log').read_text(encoding='utf-8')
 
 
 def test_a_late_process_ends_with_its_own_ones(tmp_path: Path) -> None:
