@@ -19,6 +19,7 @@ import onnx
 from mmengine.logging import print_log
 from numpy.typing import NDArray
 
+from effnet_dense.exporting.bias_correction import Means, channel_means, correct_biases
 from effnet_dense.exporting.network_runner import runner
 from effnet_dense.exporting.onnx_file import Parts
 from effnet_dense.exporting.raw_outputs import mean_difference
@@ -48,9 +49,8 @@ class OnnxQuantiser:
     def __init__(self, network: onnx.ModelProto, images: Iterable[NDArray[np.float32]]) -> None:
         self._images = images
         self._folder = TemporaryDirectory(prefix='effnet_dense-int8-')
-        self._source = Path(self._folder.name, 'float32.onnx')
         self._float32 = folded_by_runtime(network)
-        onnx.save(self._float32, str(self._source))
+        self._means: Means | None = None
         self._reduced = saturates()
         if self._reduced:
             print_log(
@@ -66,28 +66,43 @@ class OnnxQuantiser:
         expected = [run(image) for image in images]
         errors = {}
         for name in names:
-            run = runner(self._quantise(nodes_to_quantize=[name]))
+            others = [other for other in names if other != name]
+            run = runner(self._quantise(others, nodes_to_quantize=[name]))
             pairs = zip(images, expected, strict=True)
             errors[name] = sum(mean_difference(run(image), known) for image, known in pairs)
         return sorted(names, key=lambda name: -errors[name])
 
     def quantised(self, kept: Collection[str]) -> onnx.ModelProto:
-        return self._quantise(nodes_to_exclude=list(kept))
+        return self._quantise(kept, nodes_to_exclude=list(kept))
 
     def joined(self, network: onnx.ModelProto, tail: onnx.ModelProto | None) -> onnx.ModelProto:
         return Parts(network, tail).joined()
 
-    def _quantise(self, **choice: Any) -> onnx.ModelProto:
+    def _quantise(self, kept: Collection[str], **choice: Any) -> onnx.ModelProto:
+        if self._means is None:
+            self._by_onnxruntime(self._float32)  # measures the ranges
+            self._means = channel_means(self._float32, self._images)
+        largest = 64 if self._reduced else 127
+        corrected = correct_biases(self._float32, self._means, kept, largest)
+        model = self._by_onnxruntime(corrected, **choice)
+        free_outputs(model)
+        _clean(model)
+        share_weights(model)
+        return model
+
+    def _by_onnxruntime(self, network: onnx.ModelProto, **choice: Any) -> onnx.ModelProto:
+        """Quantise, with the ranges that were measured by the first call."""
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-        out = Path(self._folder.name, 'int8.onnx')
+        source, out = Path(self._folder.name, 'float32.onnx'), Path(self._folder.name, 'int8.onnx')
+        onnx.save(network, str(source))
         ranges = Path(self._folder.name, 'ranges.json')
         root = logging.getLogger()
         level = root.level
         root.setLevel(logging.ERROR)  # it advises on the root logger
         try:
             quantize_static(
-                str(self._source),
+                str(source),
                 str(out),
                 None if ranges.is_file() else _Reader(iter(self._images)),
                 quant_format=QuantFormat.QDQ,
@@ -101,11 +116,7 @@ class OnnxQuantiser:
             )
         finally:
             root.setLevel(level)
-        model = onnx.load(str(out))
-        free_outputs(model)
-        _clean(model)
-        share_weights(model)
-        return model
+        return onnx.load(str(out))
 
 
 def folded_by_runtime(network: onnx.ModelProto) -> onnx.ModelProto:
