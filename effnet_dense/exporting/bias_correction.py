@@ -34,7 +34,7 @@ def channel_means(network: onnx.ModelProto, images: Iterable[NDArray[np.float32]
     del graph.output[:]
     graph.initializer.append(numpy_helper.from_array(np.array([0, 2, 3]), 'axes_of_means'))
     for name in names:
-        mean = f'{name}_mean'
+        mean = f'channel_means_of_{name}'
         inputs = [name, 'axes_of_means']
         graph.node.append(helper.make_node('ReduceMean', inputs, [mean], mean, keepdims=0))
         graph.output.append(helper.make_tensor_value_info(mean, TensorProto.FLOAT, None))
@@ -63,7 +63,7 @@ def correct_biases(
     corrected = onnx.ModelProto()
     corrected.CopyFrom(network)
     tensors = {tensor.name: tensor for tensor in network.graph.initializer}
-    for node in corrected.graph.node:
+    for number, node in enumerate(corrected.graph.node):
         if node.op_type != 'Conv' or node.name in kept or node.input[1] not in tensors:
             continue
         weights = numpy_helper.to_array(tensors[node.input[1]])
@@ -72,7 +72,7 @@ def correct_biases(
             if node.input[2] not in tensors:
                 continue
             shift = shift - numpy_helper.to_array(tensors[node.input[2]])
-        name = f'{node.name}_corrected_bias'
+        name = f'corrected_bias_{number}'
         tensor = numpy_helper.from_array((-shift).astype(np.float32), name)
         corrected.graph.initializer.append(tensor)
         node.input[2:] = [name]

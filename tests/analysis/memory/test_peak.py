@@ -31,8 +31,7 @@ def prepared(config: Any, **values: Any) -> tuple[Any, TrainingSetup]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('lean', [0, 1])
-@pytest.mark.parametrize('name', [LITE, RETINANET, SEGMENTOR])
+@pytest.mark.parametrize(('name', 'lean'), [(LITE, 0), (LITE, 1), (RETINANET, 0), (SEGMENTOR, 1)])
 def test_the_allocators_count(name: str, lean: int) -> None:
     config, setup = small(name, lean=lean)
     predicted = predict_peak(config, setup, gpu=False).total
@@ -58,7 +57,7 @@ def test_proposals_are_the_most_that_is_possible() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('name', 'lean'), [(LITE, 0), (RETINANET, 1), (SEGMENTOR, 1)])
+@pytest.mark.parametrize(('name', 'lean'), [(RETINANET, 1), (SEGMENTOR, 0)])
 def test_the_systems_count(name: str, lean: int) -> None:
     """Resident memory, at a size where it is much more than its noise."""
     config, setup = small(name, size=(256, 256), lean=lean)
