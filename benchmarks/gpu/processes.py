@@ -63,5 +63,5 @@ def _in_session(log: Path, function: Callable[..., Any], args: tuple[Any, ...]) 
     os.dup2(file.fileno(), 1)  # of other processes and C++, too
     os.dup2(file.fileno(), 2)
     sys.stdout = sys.stderr = file
-    faulthandler.enable(file)  # where a process was that C++ aborts
+    faulthandler.enable(file)  # logs the Python stack if C++ aborts the process
     function(*args)

@@ -1,7 +1,7 @@
 """Correct the biases of convolutions for the rounding of their weights.
 
-Rounded weights shift the mean of each output channel by the rounding errors times the means of the
-input channels; the bias takes this shift back (Nagel et al. 2019, section 4.2).
+Rounding shifts the mean of each output channel by the weights' rounding errors times the means of
+the input channels. The shift is subtracted from the bias (Nagel et al. 2019, section 4.2).
 
 Shapes: N images of H × W pixels; convolutions of G groups, weights (O, I, kernel height, width).
 """
@@ -52,13 +52,15 @@ def correct_biases(
     kept: Collection[str],
     largest: int,
 ) -> onnx.ModelProto:
-    """Copy a network, with the biases for weights that are rounded to a scale per output channel.
+    """Copy a network with biases that are right once its weights are rounded.
+
+    Weights have a scale per output channel.
 
     Args:
         network: In float32; its weights stay as they are.
         means: Of the input channels; see `channel_means`.
-        kept: Layers that are not rounded.
-        largest: The largest whole number of a rounded weight.
+        kept: Names of layers whose weights are not rounded.
+        largest: Largest magnitude of a rounded weight, such as 127.
     """
     corrected = onnx.ModelProto()
     corrected.CopyFrom(network)

@@ -82,7 +82,7 @@ class OnnxQuantiser:
         if self._means is None:
             self._by_onnxruntime(self._float32)  # measures the ranges
             self._means = channel_means(self._float32, self._images)
-        largest = 64 if self._reduced else 127
+        largest = 64 if self._reduced else 127  # as ONNX Runtime rounds
         corrected = correct_biases(self._float32, self._means, kept, largest)
         model = self._by_onnxruntime(corrected, **choice)
         free_outputs(model)

@@ -103,11 +103,11 @@ class OpenvinoSession(Session):
 
 
 def _separate_weights(model: Any, runtime: Any) -> None:
-    """Give each reader of 8-bit weights a constant of its own.
+    """Give each convolution that shares 8-bit weights its own copy of them.
 
-    Heads share convolutions between levels, whose norms give each level scales of its own. From
-    one constant with several scales, OpenVINO 2026.4 computes such convolutions in float32 when it
-    compiles them for one shape.
+    Heads share convolutions between levels, and the norms folded into them give each level its
+    own scales. Where one constant is scaled in several ways, OpenVINO 2026.4 computes these
+    convolutions in float32 if it compiles them for one shape.
     """
     for node in model.get_ops():
         if node.get_type_name() != 'Constant' or node.get_element_type() != runtime.Type.i8:

@@ -1,4 +1,4 @@
-"""Biases make up for the rounding of weights, in plain, grouped and depthwise convolutions."""
+"""Corrected biases undo the shift by rounding, in plain, grouped and depthwise convolutions."""
 
 from __future__ import annotations
 
