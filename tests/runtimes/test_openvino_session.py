@@ -108,7 +108,7 @@ def test_half_a_file(folder: Path) -> None:
     assert '\n' not in str(found.value)
     xml.write_bytes(content)
     weights.write_bytes(weights.read_bytes()[:2])
-    with pytest.raises(ValueError, match=r'model\.xml is damaged or is not an OpenVINO file: .'):
+    with pytest.raises(ValueError, match=r'model\.bin has other weights than model\.xml was writ'):
         OpenvinoSession(folder)
     weights.unlink()
     with pytest.raises(FileNotFoundError, match=r'has no weights beside it: no model\.bin'):
