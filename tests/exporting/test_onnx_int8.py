@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
+from effnet_dense.exporting import onnx_int8
 from effnet_dense.exporting.network_runner import runner
 from effnet_dense.exporting.onnx_int8 import COMPARED, OnnxQuantiser, saturates
 from effnet_dense.exporting.raw_outputs import mean_difference
@@ -41,6 +43,23 @@ def test_quantised(reduced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     error = mean_difference(run(image), exact(image))
     assert 1e-4 < mean_difference(fewer(image), exact(image)) < error < 0.1
     assert len(np.unique(run(image)[0])) > 200  # of 256 values; 8 bits would leave fewer
+
+
+@pytest.mark.parametrize('reduced', [False, True])
+def test_means_are_those_of_float32(reduced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('effnet_dense.exporting.onnx_int8.saturates', lambda: reduced)
+    network = convolutions()
+    quantiser = OnnxQuantiser(network, IMAGES)
+    corrected = quantiser.quantised(())
+    monkeypatch.setattr(onnx_int8, 'correct_biases', lambda network, *_: network)
+    plain = quantiser.quantised(())
+
+    def mean_logits(model: onnx.ModelProto) -> NDArray[np.float32]:
+        run = runner(model)
+        return np.mean([run(image)[0] for image in IMAGES], (0, 1, 2))
+
+    before, after = (np.abs(mean_logits(m) - mean_logits(network)) for m in (plain, corrected))
+    assert after.mean() < 0.5 * before.mean()
 
 
 def test_the_layer_that_errs_most_comes_first() -> None:
