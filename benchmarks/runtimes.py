@@ -2,19 +2,22 @@
 
     python -m benchmarks.runtimes [--threads 2] [--processes 10] [--batch 1] [--only 'b0 512' …]
 
-Every form of a network runs on the same images, each in several processes of its own, in turns:
-where its memory happens to lie changes the time of a process by a tenth, that of the same file too.
-Of each process counts its fastest run. Printed as Markdown: the median over the processes and the
-best of them, the ratios of medians to `deploy`'s and to that of the peer's same form, the file's
-size, and the largest difference to eager PyTorch of the same network, as a share of the largest
-value. Peers (timm's backbones, effdet's detectors) are exported as they advise, by torch.onnx in
-their own mode for export, and run in the same runtimes.
+Every form of a network runs on the same images in several processes: where its memory happens to
+lie changes the time of a process by a tenth, that of the same file too. Of each process counts its
+fastest run. Our file, the peer's and a copy of the peer's run in turns in one process, so that what
+slows the machine slows them alike; the ratio of the copy to its original is the error of such a
+comparison. PyTorch's forms run between them. Printed as Markdown: the median over the processes and
+the best of them, the ratios to `deploy` and to the peer's same form (medians of the ratios in the
+same turn), the file's size, and the largest difference to eager PyTorch of the same network, as a
+share of the largest value. Peers (timm's backbones, effdet's detectors) are exported as they
+advise, by torch.onnx in their own mode for export, and run in the same runtimes.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,14 +45,17 @@ from effnet_dense.exporting.openvino_file import to_openvino
 from effnet_dense.models import EfficientNet
 
 CHANNELS_LAST = torch.channels_last
-PEER = 'peer: '
+PEER, COPY = 'peer: ', 'copy: '
 EAGER, DEPLOYED = 'eager', 'deploy'
 OPENVINO = 'OpenVINO'
 RUNTIMES = {'ONNX Runtime': 'onnxruntime', OPENVINO: 'openvino'}
 FORMS = (EAGER, DEPLOYED, *RUNTIMES)
 PEER_FORMS = tuple(f'{PEER}{form}' for form in (EAGER, *RUNTIMES))
-TORCH_PROCESSES = 3
+PEER_FILE = 'peer.onnx'
+COPY_FORMS = tuple(f'{COPY}{form}' for form in RUNTIMES)
+TORCH_PROCESSES = 5
 """Enough for PyTorch's forms, which start slowly and whose times are far from those of files."""
+Seconds = dict[int, float]  # by turn
 RETINANET = 'effnet_lite0_retinanet_coco'
 HEADINGS = (
     'network',
@@ -78,7 +84,7 @@ class Work(NamedTuple):
 
     Attributes:
         case: The network.
-        form: One of `FORMS` or `PEER_FORMS`.
+        form: One of `FORMS`, `PEER_FORMS` or `COPY_FORMS`.
         batch: Images.
         threads: Of the runtime.
         rounds: Timed runs.
@@ -100,13 +106,18 @@ class Work(NamedTuple):
     @property
     def runtime(self) -> str:
         """The form without whose network it is."""
-        return self.form.removeprefix(PEER)
+        return self.form.removeprefix(PEER).removeprefix(COPY)
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether it is the peer's network, or a copy of its file."""
+        return self.form.startswith((PEER, COPY))
 
     @property
     def path(self) -> Path:
         """The exported file: OpenVINO reads peers' from ONNX."""
-        if self.form.startswith(PEER):
-            return self.folder / 'peer.onnx'
+        if self.is_peer:
+            return self.folder / (PEER_FILE if self.form.startswith(PEER) else 'copy.onnx')
         return self.folder / ('ours.xml' if self.runtime == OPENVINO else 'ours.onnx')
 
     @property
@@ -118,7 +129,7 @@ class Work(NamedTuple):
     def network(self) -> Flat:
         """Return the network in eval mode, with the same weights in every process."""
         torch.manual_seed(0)
-        make = self.case.peer if self.form.startswith(PEER) else self.case.make
+        make = self.case.peer if self.is_peer else self.case.make
         if make is None:
             raise ValueError(f'{self.case.name} has no peer')
         return Flat(make()).eval()
@@ -236,64 +247,96 @@ def time_network(work: Work) -> Measured:
     def run() -> list[Tensor]:
         return list(network(images))
 
-    return Measured([output.numpy().copy() for output in run()], best_seconds(run, work.rounds))
+    outputs = [output.numpy().copy() for output in run()]
+    return Measured(outputs, *best_seconds([run], work.rounds))
 
 
-def time_file(work: Work) -> Measured:
-    """Measure a form of an exported file, in a process without PyTorch."""
-    out, side = work.folder / 'outputs.npz', work.case.side
-    command = [sys.executable, '-m', 'benchmarks.runtime_process', work.path, '--out', out]
-    command += ['--runtime', RUNTIMES[work.runtime], '--images', work.batch, side, side]
-    command += ['--threads', work.threads, '--rounds', work.rounds]
+def time_files(works: Sequence[Work]) -> list[Measured]:
+    """Measure files of one runtime in turns, in a process without PyTorch."""
+    first = works[0]
+    side, out = first.case.side, first.folder
+    command = [sys.executable, '-m', 'benchmarks.runtime_process', *(each.path for each in works)]
+    command += ['--runtime', RUNTIMES[first.runtime], '--images', first.batch, side, side]
+    command += ['--threads', first.threads, '--rounds', first.rounds, '--out', out]
     done = subprocess.run([str(x) for x in command], capture_output=True, encoding='utf-8')
     if done.returncode:
-        raise RuntimeError(f'{work.case.name} in {work.runtime} failed: {done.stderr[-2000:]}')
-    with np.load(out) as arrays:
-        return Measured([arrays[name] for name in arrays.files], float(done.stdout))
+        raise RuntimeError(f'{first.case.name} in {first.runtime} failed: {done.stderr[-2000:]}')
+    measured = []
+    for index, seconds in enumerate(done.stdout.split()):
+        with np.load(out / f'{index}.npz') as arrays:
+            measured.append(Measured([arrays[name] for name in arrays.files], float(seconds)))
+    return measured
 
 
 def measure(case: Case, batch: int, threads: int, rounds: int, processes: int) -> list[list[str]]:
     """Return the rows of a case's table."""
-    forms = [*FORMS, *(PEER_FORMS if case.peer else ())]
-    found: dict[str, list[Measured]] = {form: [] for form in forms}
-    sizes = {}
+    forms = [*FORMS, *((*PEER_FORMS, *COPY_FORMS) if case.peer else ())]
+    seconds: dict[str, Seconds] = {form: {} for form in forms}
+    outputs: dict[str, list[Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         works = [Work(case, form, batch, threads, rounds, Path(folder)) for form in forms]
-        for work in works:
-            if work.runtime in RUNTIMES and work.path not in sizes:
-                export_file(work)
-                sizes[work.path] = work.size
-        for number in range(processes):
-            for work in works if number % 2 else reversed(works):
-                if work.runtime in RUNTIMES or number < TORCH_PROCESSES:
-                    found[work.form].append(_in_own_process(work))
-    rows = []
-    seconds = {form: [each.seconds for each in all_of] for form, all_of in found.items()}
-    middle = {form: median(all_of) for form, all_of in seconds.items()}
+        sizes = _export(works)
+        for turn in range(processes):
+            for work, measured in _one_turn(works, turn, turn % _every(processes) == 0):
+                seconds[work.form][turn] = measured.seconds
+                outputs[work.form] = measured.outputs
+    return [_row(work, seconds, outputs, sizes.get(work.form)) for work in works]
+
+
+def _every(processes: int) -> int:
+    return -(-processes // TORCH_PROCESSES)
+
+
+def _one_turn(
+    works: Sequence[Work], turn: int, with_torch: bool
+) -> Iterator[tuple[Work, Measured]]:
+    """Measure each form once; PyTorch's are left out of most turns."""
+    for name in RUNTIMES:
+        group = [work for work in works if work.runtime == name]
+        # Loaded in turns as well: the first file of a process gets other memory.
+        group = group if turn % 2 else group[::-1]
+        yield from zip(group, time_files(group), strict=True)
     for work in works:
-        eager = PEER_FORMS[0] if work.form.startswith(PEER) else EAGER
-        peer = middle.get(PEER + work.form)
-        difference = _difference(found[work.form][0].outputs, found[eager][0].outputs)
-        has_file = work.runtime in RUNTIMES
-        rows.append(
-            [
-                case.name,
-                str(batch),
-                work.form,
-                f'{1e3 * middle[work.form] / batch:.1f}',
-                f'{1e3 * min(seconds[work.form]) / batch:.1f}',
-                f'{middle[work.form] / middle[DEPLOYED]:.2f}',
-                f'{middle[work.form] / peer:.2f}' if peer else '',
-                f'{sizes[work.path] / 1e6:.1f}' if has_file else '',
-                f'{difference:.0e}',
-            ]
-        )
-    return rows
+        if work.runtime not in RUNTIMES and with_torch:
+            yield work, _in_own_process(work)
+
+
+def _export(works: Sequence[Work]) -> dict[str, int]:
+    """Write the files, and return their bytes by form."""
+    files = [work for work in works if work.runtime in RUNTIMES]
+    for work in files:
+        if work.form.startswith(COPY):
+            shutil.copyfile(work.folder / PEER_FILE, work.path)
+        elif not work.path.exists():
+            export_file(work)
+    return {work.form: work.size for work in files}
+
+
+def _row(
+    work: Work, seconds: dict[str, Seconds], outputs: dict[str, list[Any]], size: int | None
+) -> list[str]:
+    own = seconds[work.form]
+    peer = seconds.get(PEER + work.runtime) if not work.form.startswith(PEER) else None
+    eager = PEER_FORMS[0] if work.is_peer else EAGER
+    return [
+        work.case.name,
+        str(work.batch),
+        work.form,
+        f'{1e3 * median(own.values()) / work.batch:.1f}',
+        f'{1e3 * min(own.values()) / work.batch:.1f}',
+        f'{_ratio(own, seconds[DEPLOYED]):.2f}',
+        f'{_ratio(own, peer):.3f}' if peer else '',
+        f'{size / 1e6:.1f}' if size else '',
+        f'{_difference(outputs[work.form], outputs[eager]):.0e}',
+    ]
+
+
+def _ratio(own: Seconds, other: Seconds) -> float:
+    """Return the median ratio over the turns in which both ran."""
+    return median(own[turn] / other[turn] for turn in own.keys() & other.keys())
 
 
 def _in_own_process(work: Work) -> Measured:
-    if work.runtime in RUNTIMES:
-        return time_file(work)
     with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
         return pool.submit(time_network, work).result()
 

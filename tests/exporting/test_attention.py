@@ -65,25 +65,32 @@ def test_only_means_over_the_image_are_renamed(
 class _Attended(nn.Module):
     """A convolution in which ONNX Runtime's layout starts, and the mean of its result."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 16, 1)
+        self.conv = nn.Conv2d(3, channels, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.conv(images).mean((2, 3), keepdim=True)
 
 
 @pytest.mark.parametrize(
-    'size, tiles', [((160, 160), [8, 8]), ((96, 60), [6, 6]), ((5, 5), None), ((6, 7), None)]
+    'channels, size, tiles',
+    [
+        (16, (160, 160), [8, 8]),
+        (32, (96, 60), [6, 6]),
+        (16, (5, 5), None),
+        (16, (6, 7), None),
+        (24, (160, 160), None),  # not in blocks of 16: tiles take long
+    ],
 )
 def test_means_in_onnx_runtime_are_as_exact_as_pytorchs(
-    size: tuple[int, int], tiles: list[int] | None
+    channels: int, size: tuple[int, int], tiles: list[int] | None
 ) -> None:
     from effnet_dense.exporting.onnx_file import to_onnx
 
     runtime = pytest.importorskip('onnxruntime', reason='the extra onnx is not installed')
     torch.manual_seed(0)
-    module, images = _Attended().eval(), torch.rand(1, 3, *size) + 1
+    module, images = _Attended(channels).eval(), torch.rand(1, 3, *size) + 1
     with torch.no_grad():
         exact = module.double()(images.double()).numpy()
         model = to_onnx(module.float(), [images], ['images'], ['mean'], dynamic_batch=False)
@@ -98,4 +105,4 @@ def test_means_in_onnx_runtime_are_as_exact_as_pytorchs(
         model.SerializeToString(), providers=['CPUExecutionProvider']
     )
     (found,) = session.run(None, {'images': images.numpy()})
-    assert np.abs(found / exact - 1).max() < 1e-6
+    assert np.abs(found / exact - 1).max() < (1e-6 if channels % 16 == 0 else 3e-6)
