@@ -18,6 +18,8 @@ from effnet_dense.utils.modules import runs_as
 
 LARGEST_TILE = 8
 """Pixels of the sides of tiles that are averaged first."""
+SMALLEST = 32 * 32
+"""Pixels of a feature from which tiles make its mean more exact."""
 BLOCK = 16
 """Channels that ONNX Runtime keeps together with AVX-512; with AVX2 half as many."""
 
@@ -84,12 +86,12 @@ def _is_image(axes: onnx.TensorProto) -> bool:
 def _tiles(
     mean: onnx.NodeProto, channels: int, height: int, width: int
 ) -> Iterator[onnx.NodeProto]:
-    """Yield a pooling of tiles for `mean` to take, if blocks and tiles of one size fill a feature.
+    """Yield a pooling of tiles for `mean` to take, if they fill a large feature of whole blocks.
 
     Args:
         mean: Reads a feature (N, channels, height, width).
     """
-    if channels % BLOCK:
+    if channels % BLOCK or height * width < SMALLEST:
         return
     common = math.gcd(height, width)
     side = next((side for side in range(LARGEST_TILE, 1, -1) if common % side == 0), 1)

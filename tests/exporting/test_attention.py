@@ -78,7 +78,8 @@ class _Attended(nn.Module):
     [
         (16, (160, 160), [8, 8]),
         (32, (96, 60), [6, 6]),
-        (16, (5, 5), None),
+        (16, (32, 32), [8, 8]),
+        (16, (24, 24), None),
         (16, (6, 7), None),
         (24, (160, 160), None),  # not in blocks of 16: tiles take long
     ],
