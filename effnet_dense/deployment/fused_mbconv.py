@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from effnet_dense.deployment.inplace_se import InplaceSqueezeExcite
 from effnet_dense.models.blocks import MBConv
-from effnet_dense.models.layers import Conv2dSame, ConvNormAct, DepthwiseConv2d
+from effnet_dense.models.layers import Conv2dSame, ConvNormAct, DepthwiseConv2d, SiLU
 from effnet_dense.ops.fused_depthwise import (
     KERNELS,
     STRIDES,
@@ -146,7 +146,7 @@ def _is_silu_conv(module: Any) -> bool:
     return (
         runs_as(module, ConvNormAct)
         and module.norm_name is None
-        and _is_unmodified(module.act, nn.SiLU)
+        and _is_unmodified(module.act, nn.SiLU, SiLU)
         and _is_unmodified(module.conv, nn.Conv2d, Conv2dSame, DepthwiseConv2d)
         and module.conv.padding_mode == 'zeros'
         and not isinstance(module.conv.padding, str)

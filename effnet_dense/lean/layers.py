@@ -24,7 +24,13 @@ from effnet_dense.lean.norm import (
     supports_norm,
 )
 from effnet_dense.models.bifpn import Fusion
-from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite, channel_means
+from effnet_dense.models.layers import (
+    Conv2dSame,
+    DepthwiseConv2d,
+    SiLU,
+    SqueezeExcite,
+    channel_means,
+)
 from effnet_dense.ops.autocast import cast_operand, is_any_autocast_enabled
 from effnet_dense.ops.depthwise import Padding, fast_geometry
 from effnet_dense.ops.gated_conv import gated_conv2d
@@ -40,7 +46,7 @@ Step = Callable[..., Feature]
 # Run again in the backward pass, these would draw other random numbers.
 RANDOM = (_DropoutNd, nn.RReLU)
 # Out of place: the gradient depends on the input.
-ACTIVATIONS = {nn.SiLU: F.silu, nn.ReLU: F.relu, nn.ReLU6: F.relu6}
+ACTIVATIONS = {nn.SiLU: F.silu, SiLU: F.silu, nn.ReLU: F.relu, nn.ReLU6: F.relu6}
 
 
 def step_of(module: Any) -> Step | None:
