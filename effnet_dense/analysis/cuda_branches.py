@@ -17,6 +17,7 @@ FOR_CPUS = (
     'effnet_dense.ops.depthwise._is_fast',
 )
 """Functions that choose an operator for CPUs, where they are called."""
+FOR_GPUS = 'effnet_dense.models.small_levels.is_on_gpu'
 TRITON = 'effnet_dense.ops.triton_norm'
 
 
@@ -31,6 +32,7 @@ def cuda_branches(triton: str | None = None) -> Iterator[None]:
     with ExitStack() as stack:
         for name in FOR_CPUS:
             stack.enter_context(patch(name, lambda *_: False))
+        stack.enter_context(patch(FOR_GPUS, lambda *_: True))
         if triton is not None:
             stack.enter_context(patch(f'{TRITON}.DEVICES', (triton,)))
             stack.enter_context(patch(f'{TRITON}.is_available', lambda *_: True))

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from effnet_dense.deployment.inplace_se import InplaceSqueezeExcite
 from effnet_dense.models.blocks import MBConv
-from effnet_dense.models.layers import Conv2dSame, ConvNormAct, DepthwiseConv2d, SiLU
+from effnet_dense.models.layers import (
+    Conv2dSame,
+    ConvNormAct,
+    DepthwiseConv2d,
+    SiLU,
+    is_pointwise,
+)
 from effnet_dense.ops.fused_depthwise import (
     KERNELS,
     STRIDES,
@@ -134,11 +140,15 @@ def _fuse(block: Any) -> None:
 def _can_fuse(block: Any) -> bool:
     expand, depthwise, se = block.expand_conv, block.depthwise_conv, block.se
     return (
-        (type(expand) is nn.Identity or (_is_silu_conv(expand) and _is_pointwise(expand.conv)))
+        (type(expand) is nn.Identity or _is_silu_pointwise(expand))
         and _is_silu_conv(depthwise)
         and _supports_depthwise(depthwise.conv)
         and (type(se) is nn.Identity or (type(se) is InplaceSqueezeExcite and not has_hooks(se)))
     )
+
+
+def _is_silu_pointwise(module: Any) -> bool:
+    return _is_silu_conv(module) and is_pointwise(module.conv) and module.conv.bias is not None
 
 
 def _is_silu_conv(module: Any) -> bool:
@@ -157,11 +167,6 @@ def _is_silu_conv(module: Any) -> bool:
 def _is_unmodified(module: nn.Module, *classes: type[nn.Module]) -> bool:
     """Whether it is exactly of one of `classes` and computes what they do."""
     return is_exactly(module, *classes) and not has_hooks(module)
-
-
-def _is_pointwise(conv: Any) -> bool:
-    shape = conv.kernel_size, conv.stride, conv.padding, conv.groups
-    return shape == ((1, 1), (1, 1), (0, 0), 1) and conv.bias is not None
 
 
 def _supports_depthwise(conv: Any) -> bool:

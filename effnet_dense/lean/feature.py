@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import Parameter
 
 from effnet_dense.ops.autocast import current_autocast
+
+# `saved_tensors_hooks` without its object, which takes as long as an operator
+_push_hooks = torch._C._autograd._push_saved_tensors_default_hooks
+_pop_hooks = torch._C._autograd._pop_saved_tensors_default_hooks
 
 
 class Recomputed:
@@ -108,10 +111,11 @@ class Feature(NamedTuple):
         if again is None:
             return function(x, *arguments)
         again.feature = x
+        _push_hooks(again.pack, unpack)
         try:
-            with saved_tensors_hooks(again.pack, unpack):
-                return function(x, *arguments)
+            return function(x, *arguments)
         finally:
+            _pop_hooks()
             again.feature = None  # autograd keeps the hooks
 
     def through_python(self, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from effnet_dense.models.layers import SqueezeExcite, channel_means
-from effnet_dense.utils.modules import has_hooks, has_hooks_inside, is_exactly
+from effnet_dense.models.layers import SqueezeExcite, channel_means, is_pointwise
+from effnet_dense.utils.modules import has_hooks, has_hooks_inside
 
 
 def gates_of(se: Any, means: Tensor) -> Tensor:
@@ -52,15 +52,8 @@ def can_join(se: Any, conv: Any, x: Tensor) -> bool:
         return False
     if torch.is_autocast_enabled('cpu') or torch.jit.is_tracing() or torch.compiler.is_compiling():
         return False
-    if not all(_is_pointwise(module) for module in (se.conv1.conv, se.conv2.conv, conv)):
+    if not all(is_pointwise(module) for module in (se.conv1.conv, se.conv2.conv, conv)):
         return False
     if se.conv1.act is None or any(True for _ in se.conv1.act.parameters()):
         return False
     return not (has_hooks_inside(se) or has_hooks(conv))
-
-
-def _is_pointwise(conv: Any) -> bool:
-    """Whether a convolution is a linear layer at each pixel."""
-    if not is_exactly(conv, nn.Conv2d) or conv.kernel_size != (1, 1) or conv.stride != (1, 1):
-        return False
-    return conv.padding == (0, 0) and conv.groups == 1

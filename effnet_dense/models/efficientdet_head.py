@@ -26,6 +26,8 @@ from effnet_dense.models.layers import (
     SeparableConv,
     activation,
 )
+from effnet_dense.models.small_levels import ACTIVATIONS, small_levels
+from effnet_dense.ops.joined_nets import Net, joined_nets
 from effnet_dense.ops.soft_nms import batched_soft_nms
 from effnet_dense.registry import MODELS
 
@@ -145,24 +147,29 @@ class EfficientDetHead(RunsLayers, DenseLosses, AnchorHead):
                 f'EfficientDetHead has anchors for {levels} levels, got {len(feats)} features: '
                 "compare anchor_generator.strides with the neck's num_outs"
             )
-        logits, deltas = [], []
-        for level, x in enumerate(feats):
-            logits.append(self._run(self.cls_convs, self.cls_norms, self.cls_predict, level, x))
-            deltas.append(self._run(self.reg_convs, self.reg_norms, self.reg_predict, level, x))
-        return logits, deltas
+        nets = (
+            Net([*self.cls_convs, self.cls_predict], cast(Any, self.cls_norms)),
+            Net([*self.reg_convs, self.reg_predict], cast(Any, self.reg_norms)),
+        )
+        small = small_levels(self, nets, feats)
+        outs: list[Any] = [
+            [None if level in small else self._run(net, level, x) for level, x in enumerate(feats)]
+            for net in nets
+        ]
+        if small:
+            first, second = (net.on_levels(small) for net in nets)
+            act, inputs = ACTIVATIONS[type(self.act)], [feats[level] for level in small]
+            for out, found in zip(outs, joined_nets(first, second, act, inputs), strict=True):
+                for level, x in zip(small, found, strict=True):
+                    out[level] = x
+        return outs[0], outs[1]
 
-    def _run(
-        self,
-        convs: nn.ModuleList,
-        norms: nn.ModuleList,
-        predict: SeparableConv,
-        level: int,
-        x: Tensor,
-    ) -> Tensor:
+    def _run(self, net: Net, level: int, x: Tensor) -> Tensor:
         """Run one of the two nets on a level: (N, in_channels, H_l, W_l) → (N, A·k, H_l, W_l)."""
+        *convs, predict = net.convs
         layers: list[nn.Module] = []
-        for conv, by_level in zip(convs, norms, strict=True):
-            layers += [conv, cast(nn.ModuleList, by_level)[level], self.act]
+        for conv, by_level in zip(convs, net.norms, strict=True):
+            layers += [conv, by_level[level], self.act]
         return self.run_layers([*layers, predict], x)
 
     def predict_by_feat(

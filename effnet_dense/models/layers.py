@@ -14,6 +14,7 @@ from mmcv.cnn import build_activation_layer, build_norm_layer
 from torch import Tensor, nn
 
 from effnet_dense.ops.depthwise import Padding, depthwise_conv2d
+from effnet_dense.utils.modules import is_exactly
 
 PADDINGS = ('same', 'symmetric')
 
@@ -162,6 +163,13 @@ def conv2d(
     return nn.Conv2d(in_channels, out_channels, kernel, stride, around, **options)
 
 
+def is_pointwise(conv: Any) -> bool:
+    """Whether a convolution is a linear layer at each pixel."""
+    if not is_exactly(conv, nn.Conv2d) or conv.kernel_size != (1, 1) or conv.stride != (1, 1):
+        return False
+    return conv.padding == (0, 0) and conv.groups == 1
+
+
 class SiLU(nn.SiLU):
     """PyTorch's SiLU; with `inplace` it is so only where no gradient is recorded.
 
@@ -188,7 +196,7 @@ def activation(act_cfg: Config) -> nn.Module:
 def _present(module: Any, *names: str | None) -> list[nn.Module]:
     """Look children up by name, which takes a fifth of the time of attributes; skip absent ones."""
     children = module._modules
-    return [children[name] for name in names if children.get(name) is not None]
+    return [child for name in names if (child := children.get(name)) is not None]
 
 
 class RunsLayers:

@@ -17,8 +17,9 @@ def has_hooks(module: nn.Module) -> bool:
 
 def has_hooks_inside(module: nn.Module) -> bool:
     """Whether the module or any module inside it `has_hooks`."""
-    return has_hooks(module) or any(
-        has_hooks_inside(inner) for inner in module._modules.values() if inner is not None
+    inside = module._modules  # mostly empty: then no generator is made
+    return has_hooks(module) or (
+        bool(inside) and any(has_hooks_inside(x) for x in inside.values() if x is not None)
     )
 
 

@@ -1,0 +1,79 @@
+"""Which levels of a pyramid two nets of a head run at once, on a GPU.
+
+Shapes: N images, C channels, level l of H_l × W_l cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from effnet_dense.models.layers import SeparableConv, SiLU, is_pointwise
+from effnet_dense.ops.autocast import is_any_autocast_enabled
+from effnet_dense.ops.checkpoint import is_checkpointing
+from effnet_dense.ops.joined_nets import Net
+from effnet_dense.ops.triton_norm import SMALLEST
+from effnet_dense.utils.modules import has_hooks, has_hooks_inside, is_exactly
+
+ACTIVATIONS = {nn.SiLU: 'silu', SiLU: 'silu', nn.ReLU6: 'relu6'}
+"""Names of activations in `effnet_dense.ops.joined_nets`."""
+
+
+def small_levels(head: Any, nets: Sequence[Net], features: Sequence[Tensor]) -> list[int]:
+    """Return the levels on which `joined_nets` computes the same for less work of the host.
+
+    Args:
+        head: In lean training at level 1, which saves as much; has the activation `act`.
+        nets: Its nets, in which hooks should fire and compilers should find PyTorch's layers.
+        features: (N, C, H_l, W_l) of each level.
+    """
+    found = [level for level, x in enumerate(features) if is_on_gpu(x) and x.numel() < SMALLEST]
+    if not found or getattr(head, 'lean', 0) != 1 or not torch.is_grad_enabled():
+        return []
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or is_checkpointing():
+        return []
+    if not is_exactly(head.act, *ACTIVATIONS) or has_hooks(head.act):
+        return []
+    convs = [conv for net in nets for conv in net.convs]
+    dtypes = {x.dtype for x in (*features, *(conv.pointwise.weight for conv in convs))}
+    if not all(map(_is_plain_conv, convs)) or (len(dtypes) > 1 and not is_any_autocast_enabled()):
+        return []
+    pairs = zip(*([n for row in net.norms for n in row] for net in nets), strict=True)
+    return found if all(_are_plain_norms(*pair) for pair in pairs) else []
+
+
+def is_on_gpu(x: Tensor) -> bool:
+    """Whether kernels run while the host starts others."""
+    return x.is_cuda
+
+
+def _is_plain_conv(conv: Any) -> bool:
+    if not is_exactly(conv, SeparableConv) or has_hooks_inside(conv):
+        return False
+    depthwise = conv.depthwise
+    return (
+        is_exactly(depthwise, nn.Conv2d)
+        and (depthwise.kernel_size, depthwise.padding) == ((3, 3), (1, 1))
+        and (depthwise.stride, depthwise.dilation) == ((1, 1), (1, 1))
+        and depthwise.groups == depthwise.in_channels == depthwise.out_channels
+        and depthwise.padding_mode == 'zeros'
+        and depthwise.bias is None
+        and is_pointwise(conv.pointwise)
+        and conv.norm_name is None
+    )
+
+
+def _are_plain_norms(first: Any, second: Any) -> bool:
+    return all(
+        is_exactly(norm, nn.BatchNorm2d)
+        and norm.training
+        and norm.affine
+        and norm.track_running_stats
+        and norm.momentum == first.momentum is not None
+        and norm.eps == first.eps
+        and not has_hooks(norm)
+        for norm in (first, second)
+    )
