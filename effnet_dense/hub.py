@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from effnet_dense.models import EfficientNetClassifier
-from effnet_dense.models.layers import DEFAULT_NORM, Config
+from effnet_dense.models.activations import Config
+from effnet_dense.models.layers import DEFAULT_NORM
 from effnet_dense.weights import load_weights
 
 

@@ -11,14 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from effnet_dense.deployment.inplace_se import InplaceSqueezeExcite
+from effnet_dense.models.activations import SiLU
 from effnet_dense.models.blocks import MBConv
-from effnet_dense.models.layers import (
-    Conv2dSame,
-    ConvNormAct,
-    DepthwiseConv2d,
-    SiLU,
-    is_pointwise,
-)
+from effnet_dense.models.layers import Conv2dSame, ConvNormAct, DepthwiseConv2d, is_pointwise
 from effnet_dense.ops.fused_depthwise import (
     KERNELS,
     STRIDES,

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
@@ -23,14 +22,9 @@ from effnet_dense.lean.norm import (
     normalise_gated,
     supports_norm,
 )
+from effnet_dense.models.activations import OUT_OF_PLACE
 from effnet_dense.models.bifpn import Fusion
-from effnet_dense.models.layers import (
-    Conv2dSame,
-    DepthwiseConv2d,
-    SiLU,
-    SqueezeExcite,
-    channel_means,
-)
+from effnet_dense.models.layers import Conv2dSame, DepthwiseConv2d, SqueezeExcite, channel_means
 from effnet_dense.ops.autocast import cast_operand, is_any_autocast_enabled
 from effnet_dense.ops.depthwise import Padding, fast_geometry
 from effnet_dense.ops.gated_conv import gated_conv2d
@@ -45,8 +39,6 @@ Step = Callable[..., Feature]
 
 # Run again in the backward pass, these would draw other random numbers.
 RANDOM = (_DropoutNd, nn.RReLU)
-# Out of place: the gradient depends on the input.
-ACTIVATIONS = {nn.SiLU: F.silu, SiLU: F.silu, nn.ReLU: F.relu, nn.ReLU6: F.relu6}
 
 
 def step_of(module: Any) -> Step | None:
@@ -103,17 +95,19 @@ def _is_recomputed(conv: nn.Conv2d, rest: list[Any], level: int) -> bool:
     The stem's always is, because it is cheap; at level 2 also those of expansions and of the
     depthwise half of separable convolutions.
     """
+    if level < 2:
+        return conv.in_channels == IMAGE_CHANNELS
     separable = conv.groups == conv.in_channels and rest and isinstance(rest[-1][0], nn.Conv2d)
     expands = conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
-    return conv.in_channels == IMAGE_CHANNELS or (level == 2 and bool(separable or expands))
+    return conv.in_channels == IMAGE_CHANNELS or bool(separable or expands)
 
 
 def _activate(act: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
-    return feature.then(ACTIVATIONS[type(act)])
+    return feature.then(OUT_OF_PLACE[type(act)])
 
 
 def _normalise(norm: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
-    act = ACTIVATIONS[type(rest[-1][0])].__name__ if rest and rest[-1][1] is _activate else None
+    act = OUT_OF_PLACE[type(rest[-1][0])].__name__ if rest and rest[-1][1] is _activate else None
     if act is None or not can_fuse(norm, feature.x, act):
         return normalise(norm, feature)
     rest.pop()
@@ -162,7 +156,7 @@ def _run(module: Any, feature: Feature, rest: list[Any], level: int, *others: Te
 # By exact types: a subclass may compute something else.
 STEPS: dict[type, Step] = {
     **dict.fromkeys((nn.Conv2d, Conv2dSame, DepthwiseConv2d), _convolve),
-    **dict.fromkeys(ACTIVATIONS, _activate),
+    **dict.fromkeys(OUT_OF_PLACE, _activate),
     SqueezeExcite: _attend,
     Fusion: fuse,
 }

@@ -28,15 +28,14 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from effnet_dense.models.acceleration import apply_lean
+from effnet_dense.models.activations import Config, activation
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
     PADDINGS,
-    Config,
     ConvNormAct,
     RunsLayers,
     SeparableConv,
-    activation,
     max_pool,
 )
 from effnet_dense.registry import MODELS

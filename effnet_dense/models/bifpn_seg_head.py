@@ -13,13 +13,12 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
 from effnet_dense.models.acceleration import apply_lean
+from effnet_dense.models.activations import Config, activation
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
-    Config,
     RunsLayers,
     SeparableConv,
-    activation,
 )
 from effnet_dense.registry import MODELS
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from effnet_dense.models.layers import Config, ConvNormAct, RunsLayers, SqueezeExcite
+from effnet_dense.models.activations import Config
+from effnet_dense.models.layers import ConvNormAct, RunsLayers, SqueezeExcite
 from effnet_dense.scaling import BlockRow
 
 # ConvNormAct with the network's padding and norm_cfg filled in.

@@ -9,8 +9,9 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from effnet_dense.models.activations import Config
 from effnet_dense.models.efficientnet import HEAD, EfficientNet
-from effnet_dense.models.layers import DEFAULT_NORM, Config
+from effnet_dense.models.layers import DEFAULT_NORM
 from effnet_dense.registry import MODELS
 
 

@@ -17,14 +17,13 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from effnet_dense.models.acceleration import apply_lean
+from effnet_dense.models.activations import Config, activation
 from effnet_dense.models.dense_losses import DenseLosses, flatten_levels
 from effnet_dense.models.layers import (
     DEFAULT_ACT,
     DEFAULT_NORM,
-    Config,
     RunsLayers,
     SeparableConv,
-    activation,
 )
 from effnet_dense.models.small_levels import ACTIVATIONS, small_levels
 from effnet_dense.ops.joined_nets import Net, joined_nets

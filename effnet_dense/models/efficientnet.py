@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.models.acceleration import apply_lean
+from effnet_dense.models.activations import Config
 from effnet_dense.models.blocks import FusedMBConv, MBConv
-from effnet_dense.models.layers import DEFAULT_NORM, PADDINGS, Config, ConvNormAct
+from effnet_dense.models.layers import DEFAULT_NORM, PADDINGS, ConvNormAct
 from effnet_dense.ops.checkpoint import checkpoint_block
 from effnet_dense.registry import MODELS
 from effnet_dense.scaling import Architecture, BlockRow, architecture

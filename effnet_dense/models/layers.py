@@ -10,15 +10,14 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import build_activation_layer, build_norm_layer
+from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
+from effnet_dense.models.activations import Config, activation
 from effnet_dense.ops.depthwise import Padding, depthwise_conv2d
 from effnet_dense.utils.modules import is_exactly
 
 PADDINGS = ('same', 'symmetric')
-
-Config = dict[str, Any]
 
 # PyTorch's momentum 0.01 is TensorFlow's 0.99.
 DEFAULT_NORM: Config = dict(type='BN', eps=1e-3, momentum=0.01)
@@ -170,33 +169,10 @@ def is_pointwise(conv: Any) -> bool:
     return conv.padding == (0, 0) and conv.groups == 1
 
 
-class SiLU(nn.SiLU):
-    """PyTorch's SiLU; with `inplace` it is so only where no gradient is recorded.
-
-    Its gradient depends on the input, of which autograd would make a copy before it is overwritten:
-    two passes over the feature and one more tensor, to save one.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the same shape, of any."""
-        recorded = torch.is_grad_enabled() and x.requires_grad
-        return F.silu(x, inplace=self.inplace and not recorded)
-
-
-def activation(act_cfg: Config) -> nn.Module:
-    """Build an activation from an OpenMMLab config.
-
-    mmcv's 'Swish' computes SiLU by three operators; it is built as a SiLU.
-    """
-    if act_cfg.get('type') in ('SiLU', 'Swish'):
-        return SiLU(**{key: value for key, value in act_cfg.items() if key != 'type'})
-    return build_activation_layer(act_cfg)
-
-
 def _present(module: Any, *names: str | None) -> list[nn.Module]:
     """Look children up by name, which takes a fifth of the time of attributes; skip absent ones."""
     children = module._modules
-    return [child for name in names if (child := children.get(name)) is not None]
+    return [children[name] for name in names if children.get(name) is not None]
 
 
 class RunsLayers:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from effnet_dense.models.layers import SeparableConv, SiLU, is_pointwise
+from effnet_dense.models.activations import SiLU
+from effnet_dense.models.layers import SeparableConv, is_pointwise
 from effnet_dense.ops.autocast import is_any_autocast_enabled
 from effnet_dense.ops.checkpoint import is_checkpointing
 from effnet_dense.ops.joined_nets import Net

@@ -29,10 +29,11 @@ def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, norm: Any)
         raise ValueError(
             f'batch norm in training needs more than one value per channel, got {tuple(x.shape)}'
         )
-    norm.num_batches_tracked.add_(1)
+    buffers = norm._buffers  # not its attributes, which take three times as long
+    buffers['num_batches_tracked'].add_(1)
     # What nn.BatchNorm2d calls, which returns the output alone.
     return torch._batch_norm_impl_index(
-        *(x, weight, bias, norm.running_mean, norm.running_var),
+        *(x, weight, bias, buffers['running_mean'], buffers['running_var']),
         *(True, norm.momentum, norm.eps, torch.backends.cudnn.enabled),
     )[:3]
 

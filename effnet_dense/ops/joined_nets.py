@@ -25,9 +25,9 @@ from effnet_dense.ops.autocast import cast_operands, is_any_autocast_enabled
 from effnet_dense.ops.batch_norm import apply_statistics
 
 aten = torch.ops.aten
-# How each activation runs; and its input's gradient, from the output's and the input.
-CONV = 6  # both nets' depthwise weights, 1×1 weights and their biases
+CONV = 6  # tensors: both nets' depthwise weights, 1×1 weights and their biases
 STATISTICS = ('running_mean', 'running_var')
+# How each activation runs; and its input's gradient, from the output's and the input.
 ACTIVATIONS: dict[str, Any] = {
     'silu': (F.silu, aten.silu_backward.default),
     'relu6': (F.relu6, lambda gradient, x: aten.hardtanh_backward.default(gradient, x, 0.0, 6.0)),
@@ -48,7 +48,8 @@ class Net(NamedTuple):
 
     def on_levels(self, levels: Sequence[int]) -> Net:
         """Return the net on some of its levels."""
-        return Net(self.convs, [[row[level] for level in levels] for row in self.norms])
+        rows = [list(row) for row in self.norms]
+        return Net(self.convs, [[row[level] for level in levels] for row in rows])
 
 
 def joined_nets(
@@ -124,7 +125,7 @@ def _forward(
     scales, shifts = (torch.cat(half).view(len(norms), -1) for half in (affine[::2], affine[1::2]))
     means, variances = (_joined(norms, name) for name in STATISTICS)
     rows_of_norms = zip(*(x.unbind() for x in (scales, shifts, means, variances)), strict=True)
-    inputs = [x.repeat(1, 2, 1, 1) for x in features]
+    inputs = [torch.cat((x, x), 1) for x in features]
     for repeat in range(repeats + 1):
         conv = weights[CONV * repeat : CONV * (repeat + 1)]
         conv = [x if x is None else x.to(inputs[0].dtype) for x in conv]
@@ -149,16 +150,16 @@ def _forward(
 
 
 def _joined(norms: Any, name: str) -> Tensor:
-    return torch.cat([getattr(norm, name) for pair in norms for norm in pair]).view(len(norms), -1)
+    return torch.cat([norm._buffers[name] for pair in norms for norm in pair]).view(len(norms), -1)
 
 
 def _update(norms: Any, *statistics: Tensor) -> None:
     """Store running statistics (P, 2 · C) of P norms: a GPU is given one kernel for all."""
     single = [norm for pair in norms for norm in pair]
-    buffers = [getattr(norm, name) for name in STATISTICS for norm in single]
+    buffers = [norm._buffers[name] for name in STATISTICS for norm in single]
     found = [x for each in statistics for x in each.view(len(single), -1).unbind()]
     torch._foreach_copy_(buffers, found)
-    torch._foreach_add_([norm.num_batches_tracked for norm in single], 1)
+    torch._foreach_add_([norm._buffers['num_batches_tracked'] for norm in single], 1)
 
 
 def _backward(
@@ -180,7 +181,7 @@ def _backward(
         to_rows = torch.cat([net @ w for net, w in zip(nets, pointwise, strict=True)], 1)
         parts = [_take(saved, 5) for _ in range(levels)][::-1] if repeat else []
         normed = [apply_statistics(*part) for part in parts]
-        inputs = [run(x) for x in normed] or [x.repeat(1, 2, 1, 1) for x in features]
+        inputs = [run(x) for x in normed] or [torch.cat((x, x), 1) for x in features]
         found = [
             _depthwise_backward(gradient, x, depthwise)
             for gradient, x in zip(_levels(to_rows, features), inputs, strict=True)

@@ -1,13 +1,11 @@
 import pytest
 import torch
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
 
 from effnet_dense.models.layers import (
     Conv2dSame,
     ConvNormAct,
     SqueezeExcite,
-    activation,
     conv2d,
     pad_same,
 )
@@ -74,31 +72,6 @@ def test_output_sizes_are_rounded_up(kernel, stride, dilation, padding, size):
 def test_an_unknown_padding_is_refused():
     with pytest.raises(ValueError, match="one of \\('same', 'symmetric'\\), got 'valid'"):
         conv2d(1, 1, 3, padding='valid')
-
-
-def test_mmcvs_swish_is_built_as_silu():
-    assert isinstance(activation(dict(type='Swish')), nn.SiLU)
-
-
-@pytest.mark.parametrize('kind', ['SiLU', 'Swish'])
-def test_silu_is_in_place_only_where_no_gradient_is_recorded(kind):
-    act = activation(dict(type=kind, inplace=True))
-    x = torch.randn(2, 3, 4, 4)
-    with profile(activities=[ProfilerActivity.CPU]) as operators:
-        recorded = x.clone().requires_grad_()
-        act(recorded * 1).sum().backward()
-    names = [event.key for event in operators.key_averages()]
-    assert 'aten::silu' in names
-    assert 'aten::silu_' not in names
-    reference = x.clone().requires_grad_()
-    nn.functional.silu(reference).sum().backward()
-    assert torch.equal(recorded.grad, reference.grad)
-    frozen = x.clone()
-    assert act(frozen) is frozen
-    with torch.no_grad():
-        feature = recorded * 1
-        assert act(feature) is feature
-    assert not activation(dict(type=kind)).inplace
 
 
 def test_conv_norm_act_names_its_norm_as_mmcv_does():
