@@ -94,8 +94,9 @@ def fusion_shares(weights: Sequence[Tensor], fusion: str) -> list[tuple[Tensor, 
         K_i scalars for each node.
     """
     found: dict[int, tuple[Tensor, ...]] = {}
-    for count in dict.fromkeys(map(len, weights)):
-        nodes = [node for node, own in enumerate(weights) if len(own) == count]
+    counts = [own.shape[0] for own in weights]
+    for count in dict.fromkeys(counts):
+        nodes = [node for node, own in enumerate(counts) if own == count]
         rows = torch.stack([weights[node] for node in nodes])
         if fusion == 'softmax':
             rows = rows.softmax(1)
@@ -201,7 +202,10 @@ class BiFPNNode(RunsLayers, nn.Module):
 
         `shares` are the factors of the inputs; by default the node computes them.
         """
-        features = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
+        features = [
+            x if type(project) is nn.Identity and not has_hooks(project) else project(x)
+            for project, x in zip(self.projections, inputs, strict=True)
+        ]
         return self.run_layers((self.fuse, self.act, self.conv), *features, *shares)
 
 

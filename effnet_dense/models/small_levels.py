@@ -42,8 +42,8 @@ def small_levels(head: Any, nets: Sequence[Net], features: Sequence[Tensor]) -> 
     dtypes = {x.dtype for x in (*features, *(conv.pointwise.weight for conv in convs))}
     if not all(map(_is_plain_conv, convs)) or (len(dtypes) > 1 and not is_any_autocast_enabled()):
         return []
-    pairs = zip(*([n for row in net.norms for n in row] for net in nets), strict=True)
-    return found if all(_are_plain_norms(*pair) for pair in pairs) else []
+    norms = [norm for net in nets for row in net.norms for norm in row]
+    return found if _are_plain_norms(norms) else []
 
 
 def is_on_gpu(x: Tensor) -> bool:
@@ -67,14 +67,13 @@ def _is_plain_conv(conv: Any) -> bool:
     )
 
 
-def _are_plain_norms(first: Any, second: Any) -> bool:
-    return all(
-        is_exactly(norm, nn.BatchNorm2d)
-        and norm.training
-        and norm.affine
-        and norm.track_running_stats
-        and norm.momentum == first.momentum is not None
-        and norm.eps == first.eps
-        and not has_hooks(norm)
-        for norm in (first, second)
-    )
+def _are_plain_norms(norms: Sequence[Any]) -> bool:
+    """Whether batch norms are in training, with running statistics, and of one momentum and eps."""
+    options = set()
+    for norm in norms:
+        if not is_exactly(norm, nn.BatchNorm2d) or norm.momentum is None or has_hooks(norm):
+            return False
+        if not (norm.training and norm.affine and norm.track_running_stats):
+            return False
+        options.add((norm.momentum, norm.eps))
+    return len(options) == 1
