@@ -13,14 +13,14 @@ Config = dict[str, Any]
 
 
 class SiLU(nn.SiLU):
-    """PyTorch's SiLU; with `inplace` it is so only where no gradient is recorded.
+    """PyTorch's SiLU, with `inplace` in place only where no gradient is recorded.
 
-    Its gradient depends on the input, of which autograd would make a copy before it is overwritten:
-    two passes over the feature and one more tensor, to save one.
+    The gradient depends on the input, which autograd would copy before it is overwritten. That
+    copy takes as much memory as an output of its own, and another pass over the feature.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the same shape, of any."""
+        """Activate a tensor of any shape."""
         recorded = torch.is_grad_enabled() and x.requires_grad
         return F.silu(x, inplace=self.inplace and not recorded)
 
@@ -36,4 +36,4 @@ def activation(act_cfg: Config) -> nn.Module:
 
 
 OUT_OF_PLACE = {nn.SiLU: F.silu, SiLU: F.silu, nn.ReLU: F.relu, nn.ReLU6: F.relu6}
-"""Functions of activations whose gradient depends on the input alone."""
+"""Activations as functions that do not change their input."""

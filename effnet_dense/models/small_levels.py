@@ -31,10 +31,12 @@ def small_levels(head: Any, nets: Sequence[Net], features: Sequence[Tensor]) -> 
         nets: Its nets, in which hooks should fire and compilers should find PyTorch's layers.
         features: (N, C, H_l, W_l) of each level.
     """
-    found = [level for level, x in enumerate(features) if is_on_gpu(x) and x.numel() < SMALLEST]
-    if not found or getattr(head, 'lean', 0) != 1 or not torch.is_grad_enabled():
+    if getattr(head, 'lean', 0) != 1 or not torch.is_grad_enabled():
         return []
     if torch.compiler.is_compiling() or torch.jit.is_tracing() or is_checkpointing():
+        return []
+    found = [level for level, x in enumerate(features) if is_on_gpu(x) and x.numel() < SMALLEST]
+    if not found:
         return []
     if not is_exactly(head.act, *ACTIVATIONS) or has_hooks(head.act):
         return []

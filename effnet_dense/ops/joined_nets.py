@@ -12,7 +12,6 @@ M = Σ N · H_l · W_l rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from effnet_dense.ops.autocast import cast_operands, is_any_autocast_enabled
+from effnet_dense.ops.autocast import cast_operands
 from effnet_dense.ops.batch_norm import apply_statistics
 
 aten = torch.ops.aten
@@ -97,8 +96,7 @@ class _JoinedNets(Function):
     def forward(ctx: Any, norms: Any, act: str, levels: int, *tensors: Any) -> tuple[Tensor, ...]:
         ctx.norms, ctx.act, ctx.levels = norms, act, levels
         features, rest = cast_operands(*tensors[:levels]), list(tensors[levels:])
-        with _without_autocast(features[0]):
-            outs, saved = _forward(features, rest, norms, act)
+        outs, saved = _forward(features, rest, norms, act)
         ctx.has_weight = [x is not None for x in rest]
         ctx.save_for_backward(*features, *saved)
         return outs
@@ -250,9 +248,3 @@ def _depthwise_backward(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Te
     options = (None, one, one, one, False, none, x.shape[1], (True, True, False))
     to_x, to_weight, _ = aten.convolution_backward.default(gradient, x, weight, *options)
     return to_x, to_weight
-
-
-def _without_autocast(x: Tensor) -> AbstractContextManager[Any]:
-    if not is_any_autocast_enabled():
-        return nullcontext()
-    return torch.autocast(x.device.type, enabled=False)
