@@ -9,18 +9,15 @@ from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from effnet_dense.lean.feature import Feature, Recomputed
 from effnet_dense.lean.gate import gates_of
 from effnet_dense.ops import gated_norm, norm_act
-from effnet_dense.ops.batch_norm import apply_statistics, batch_norm, group_of
+from effnet_dense.ops.batch_norm import FORWARDS, apply_statistics, batch_norm, group_of
 from effnet_dense.ops.depthwise import Padding
 from effnet_dense.ops.sync_batch_norm import sync_batch_norm
-
-# Subclasses with another forward pass are not supported.
-FORWARDS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
 
 
 def supports_norm(norm: Any) -> bool:

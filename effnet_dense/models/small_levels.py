@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from effnet_dense.models.activations import SiLU
 from effnet_dense.models.layers import SeparableConv, is_pointwise
 from effnet_dense.ops.autocast import is_any_autocast_enabled
+from effnet_dense.ops.batch_norm import FORWARDS, group_of
 from effnet_dense.ops.checkpoint import is_checkpointing
 from effnet_dense.ops.joined_nets import Net
 from effnet_dense.ops.triton_norm import SMALLEST
@@ -73,7 +74,9 @@ def _are_plain_norms(norms: Sequence[Any]) -> bool:
     """Whether batch norms are in training, with running statistics, and of one momentum and eps."""
     options = set()
     for norm in norms:
-        if not is_exactly(norm, nn.BatchNorm2d) or norm.momentum is None or has_hooks(norm):
+        if getattr(type(norm), 'forward', None) not in FORWARDS or 'forward' in vars(norm):
+            return False
+        if norm.momentum is None or has_hooks(norm) or group_of(norm) is not None:
             return False
         if not (norm.training and norm.affine and norm.track_running_stats):
             return False

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+FORWARDS = (nn.BatchNorm2d.forward, nn.SyncBatchNorm.forward)
+"""Methods of norms that compute what this file does; subclasses may have others."""
 Normed = tuple[Tensor, Tensor, Tensor]  # the output (N, C, H, W), mean and 1 ÷ σ, (C,) each
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from effnet_dense.analysis.saved_memory import measure_saved_memory
+from effnet_dense.engine import load_config
 from effnet_dense.lean import apply
 from effnet_dense.models import EfficientDetHead, small_levels
 from tests.helpers import peers
@@ -91,6 +93,7 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], share: fl
     [
         dict(),
         dict(conv_bias=False),
+        dict(norm_cfg=dict(type='SyncBN', eps=1e-3, momentum=0.01)),
         dict(act_cfg=dict(type='ReLU6', inplace=True)),
         dict(stacked_convs=1, norm_cfg=dict(type='BN', eps=1e-5, momentum=0.1)),
     ],
@@ -215,6 +218,25 @@ def test_traces_and_inference_have_plain_layers(on_gpu: None) -> None:
     assert str(trace.inlined_graph).count('aten::_convolution') == 4 * DEPTHWISE
     with torch.no_grad():
         assert count(part, features())['convolution'] == 4 * DEPTHWISE
+
+
+def test_statistics_of_several_processes_are_left_to_lean_training(
+    on_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = head().double()
+    assert count(part, features())['convolution'] == DEPTHWISE
+    monkeypatch.setattr(small_levels, 'group_of', lambda norm: 'a group')
+    assert count(part, features())['convolution'] == 4 * DEPTHWISE
+
+
+def test_the_shipped_detector_runs_small_levels_at_once(on_gpu: None) -> None:
+    config = load_config('efficientdet_d0_coco').model
+    init_default_scope('mmdet')
+    part = MODELS.build(dict(config.bbox_head, train_cfg=None, test_cfg=None)).train()
+    channels = part.in_channels
+    assert count(part, [torch.randn(2, channels, side, side) for side in (8, 4, 2, 1, 1)])[
+        'convolution'
+    ] == 5 * (part.stacked_convs + 1)
 
 
 def test_cpus_run_one_level_after_the_other() -> None:
