@@ -92,7 +92,7 @@ def ratios() -> dict[str, float]:
 def test_lean_training_moves_less_than_timm(ratios: dict[str, float]) -> None:
     assert [*ratios][2:] == [f'ours b0, lean {n}' for n in range(3)]
     _, without_padding, plain, level_1, level_2 = ratios.values()
-    assert 0.95 <= plain <= 1.02
+    assert 0.9 <= plain <= 0.93  # timm's SiLU, in place, copies its input for the gradient
     assert level_1 <= 0.69
     assert level_2 <= 0.72
     assert level_1 <= 0.9 * without_padding
