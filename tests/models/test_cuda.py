@@ -8,11 +8,12 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 from effnet_dense.analysis.memory.fake_model import replace_tensors
 from effnet_dense.analysis.saved_memory import measure_saved_memory
 from effnet_dense.analysis.waits.pretended_gpu import pretended_gpu, to_gpu
-from effnet_dense.models import EfficientNet
+from effnet_dense.models import EfficientDetHead, EfficientNet
 from tests.helpers.peers import randomise_
 
 SMALL = dict(base='b0', width=0.25, depth=0.3)
@@ -154,3 +155,47 @@ def test_lean_gradients_equal_the_plain_ones(dtype, lean):
         return torch.autocast('cuda', dtype=dtype, enabled=dtype != torch.float32)
 
     check_lean('b0', x, lean, torch.nn.Module.cuda, bound, context)
+
+
+def check_head(channels, sides, batch, move, bound, context=nullcontext):
+    """Gradients of EfficientDet's head, both nets at once on small levels, and one by one."""
+    init_default_scope('mmdet')
+    coder = dict(type='DeltaXYWHBBoxCoder')
+    plain, ours = (
+        EfficientDetHead(4, channels, stacked_convs=2, bbox_coder=coder, lean=lean)
+        for lean in (0, 1)
+    )
+    ours.load_state_dict(plain.state_dict())
+    inputs = [torch.randn(batch, channels, side, side) for side in sides]
+    found = []
+    for part in (plain, ours):
+        part = move(part).train()
+        with context():
+            logits, deltas = part([x.cuda() for x in inputs])
+        assert all(x.is_cuda for x in (*logits, *deltas))
+        sum(x.float().square().mean() for x in (*logits, *deltas)).backward()
+        names = {type(x.grad_fn).__name__ for x in logits}
+        found.append((names, {name: x.grad for name, x in part.named_parameters()}))
+    (alone, expected), (joined, got) = found
+    assert '_JoinedNetsBackward' not in alone
+    assert joined == {'_JoinedNetsBackward'}
+    for name, gradient in expected.items():
+        difference = (got[name] - gradient).norm().item()
+        assert difference <= bound * gradient.norm().item() + 1e-5, name
+
+
+def test_the_heads_small_levels_on_a_pretended_gpu():
+    with pretended_gpu(lambda *_: None):
+        check_head(8, (8, 4, 2, 1, 1), 2, on_pretended_gpu, 1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+def test_the_heads_small_levels_have_the_gradients_of_single_nets(dtype):
+    """On the CPU: test_the_heads_small_levels_on_a_pretended_gpu."""
+    bound = 1e-3 if dtype == torch.float32 else 5e-2
+
+    def context():
+        return torch.autocast('cuda', dtype=dtype, enabled=dtype != torch.float32)
+
+    check_head(64, (64, 32, 16, 8, 4), 2, torch.nn.Module.cuda, bound, context)
