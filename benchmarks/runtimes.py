@@ -284,6 +284,7 @@ def measure(case: Case, batch: int, threads: int, rounds: int, processes: int) -
 
 
 def _every(processes: int) -> int:
+    """Return how many turns apart PyTorch's forms run."""
     return -(-processes // TORCH_PROCESSES)
 
 

@@ -18,6 +18,7 @@ FOR_CPUS = (
 )
 """Functions that choose an operator for CPUs, where they are called."""
 FOR_GPUS = 'effnet_dense.models.small_levels.is_on_gpu'
+"""The function by which a head chooses to run small levels at once."""
 TRITON = 'effnet_dense.ops.triton_norm'
 
 

@@ -95,11 +95,11 @@ def _is_recomputed(conv: nn.Conv2d, rest: list[Any], level: int) -> bool:
     The stem's always is, because it is cheap; at level 2 also those of expansions and of the
     depthwise half of separable convolutions.
     """
-    if level < 2:
+    if level < 2 or conv.in_channels == IMAGE_CHANNELS:
         return conv.in_channels == IMAGE_CHANNELS
     separable = conv.groups == conv.in_channels and rest and isinstance(rest[-1][0], nn.Conv2d)
     expands = conv.kernel_size == (1, 1) and conv.out_channels > conv.in_channels
-    return conv.in_channels == IMAGE_CHANNELS or bool(separable or expands)
+    return bool(separable or expands)
 
 
 def _activate(act: Any, feature: Feature, rest: list[Any], level: int) -> Feature:
