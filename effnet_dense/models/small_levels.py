@@ -45,6 +45,8 @@ def small_levels(head: Any, nets: Sequence[Net], features: Sequence[Tensor]) -> 
     dtypes = {x.dtype for x in (*features, *(conv.pointwise.weight for conv in convs))}
     if not all(map(_is_plain_conv, convs)) or (len(dtypes) > 1 and not is_any_autocast_enabled()):
         return []
+    if any(x.shape[1] != conv.depthwise.in_channels for x in features for conv in convs):
+        return []  # PyTorch's layers say what they expected
     norms = [norm for net in nets for row in net.norms for norm in row]
     return found if _are_plain_norms(norms) else []
 

@@ -239,7 +239,7 @@ def _levels(rows: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
 
 def _depthwise(x: Tensor, weight: Tensor) -> Tensor:
     """Convolve each channel: (N, C, H, W) → the same shape."""
-    return F.conv2d(x, weight, padding=1, groups=x.shape[1])
+    return F.conv2d(x, weight, padding=1, groups=weight.shape[0])
 
 
 def _depthwise_backward(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -266,3 +266,8 @@ def test_a_single_value_per_channel(on_gpu: None) -> None:
 def test_weights_of_another_dtype_fail_as_plainly(on_gpu: None) -> None:
     with pytest.raises(RuntimeError, match='type'):
         head()(features(torch.float64))
+
+
+def test_another_number_of_channels_fails_as_plainly(on_gpu: None) -> None:
+    with pytest.raises(RuntimeError, match='to have 16 channels, but got 8 channels instead'):
+        head().double()([x[:, : CHANNELS // 2] for x in features()])
